@@ -1,0 +1,59 @@
+// One thread that watches many descriptors, timers and signals. Only for processes that must: qmail-send, the
+// spawners, the listener, the resolver. Everything else is sequential.
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <unordered_map>
+
+#include "base/deadline.h"
+#include "base/fd.h"
+
+namespace relais {
+
+class EventLoop {
+  public:
+    using Handler = std::function<void(std::uint32_t events)>;
+    using Action = std::function<void()>;
+    using TimerId = std::uint64_t;
+
+    EventLoop();
+
+    // Calls handler with the epoll events whenever fd is ready; borrows fd until remove. Level-triggered. Throws Error.
+    void add(int fd, std::uint32_t events, Handler handler);
+    void change(int fd, std::uint32_t events);
+    // May be called from within a handler, also for the descriptor being handled.
+    void remove(int fd);
+
+    // Calls action once at that time.
+    TimerId at(Clock::time_point when, Action action);
+    TimerId after(std::chrono::milliseconds span, Action action) { return at(Clock::now() + span, std::move(action)); }
+    void cancel(TimerId id);
+
+    // Blocks the signal and calls action when it comes. Children forked later must call restore_signals(). Throws Error.
+    void on_signal(int signal_number, Action action);
+    // Undoes the blocking, for a child after fork.
+    static void restore_signals();
+
+    // Runs until stop() was called.
+    void run();
+    void stop() { stopped_ = true; }
+
+  private:
+    void run_timers();
+
+    Fd epoll_;
+    Fd signals_;
+    bool stopped_ = false;
+    std::unordered_map<int, std::shared_ptr<Handler>> handlers_;
+    std::map<int, Action> signal_actions_;
+    std::map<std::pair<Clock::time_point, TimerId>, Action> timers_;
+    std::unordered_map<TimerId, Clock::time_point> timer_times_;
+    TimerId next_timer_ = 1;
+};
+
+}  // namespace relais

@@ -1,0 +1,25 @@
+#include "base/fd.h"
+
+#include <fcntl.h>
+
+#include "base/error.h"
+
+namespace relais {
+
+Pipe make_pipe() {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) throw_errno("create", "a pipe");
+    return {Fd(ends[0]), Fd(ends[1])};
+}
+
+void set_nonblocking(int fd, bool on) {
+    const int flags = ::fcntl(fd, F_GETFL);
+    if (flags < 0 || ::fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK) < 0)
+        throw_errno("change the blocking mode of", "a descriptor");
+}
+
+void set_close_on_exec(int fd, bool on) {
+    if (::fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0) < 0) throw_errno("change close-on-exec of", "a descriptor");
+}
+
+}  // namespace relais

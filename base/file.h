@@ -1,0 +1,22 @@
+// Whole small files.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <sys/types.h>
+
+namespace relais {
+
+// The content of a file of at most limit octets; nothing if there is no such file. Throws Error for everything else.
+std::optional<std::string> read_file(const std::string& path, std::size_t limit);
+
+// Replaces path by a file with this content and mode: written beside it, synced, renamed, directory synced.
+// Readers see the old content or the new, also after a power cut. Throws Error and leaves the old one.
+void replace_file(const std::string& path, std::string_view content, mode_t mode);
+
+// Syncs a directory, so that names created in it last. Throws Error.
+void sync_directory(const std::string& path);
+
+}  // namespace relais

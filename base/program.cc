@@ -1,0 +1,53 @@
+#include "base/program.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <exception>
+
+#include "base/error.h"
+
+namespace relais {
+namespace {
+
+std::string& program_name() {
+    static std::string name;
+    return name;
+}
+
+}  // namespace
+
+int run_program(std::string_view name, int argc, char** argv, const std::function<int(const Arguments&)>& work) {
+    program_name() = name;
+    ::signal(SIGPIPE, SIG_IGN);
+    try {
+        return work(argc > 0 ? Arguments(argv + 1, argv + argc) : Arguments());
+    } catch (const Error& error) {
+        log_line(std::string("fatal: ") + error.what());
+        return static_cast<int>(error.reaction() == Reaction::permanent ? Exit::permanent : Exit::temporary);
+    } catch (const std::exception& error) {
+        log_line(std::string("fatal: ") + error.what());
+        return static_cast<int>(Exit::temporary);
+    }
+}
+
+void log_raw_line(std::string_view text) {
+    std::string line(text);
+    line += '\n';
+    // A log that cannot be written has nobody to be told about it.
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
+void log_line(std::string_view text) {
+    std::string line = program_name();
+    if (!line.empty()) line += ": ";
+    log_raw_line(line.append(text));
+}
+
+std::string environment(const char* name, std::string_view fallback) {
+    const char* value = std::getenv(name);
+    return value != nullptr ? std::string(value) : std::string(fallback);
+}
+
+}  // namespace relais

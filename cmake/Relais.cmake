@@ -1,0 +1,107 @@
+# How a folder declares what it holds. Every target of the tree is made by one of the functions here.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
+
+option(RELAIS_SANITIZE "AddressSanitizer, UndefinedBehaviorSanitizer and the checked standard library" OFF)
+option(RELAIS_FUZZ "build the fuzz targets (clang)" OFF)
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast
+                    -Wimplicit-fallthrough -Werror)
+if(RELAIS_SANITIZE OR RELAIS_FUZZ)
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=address,undefined)
+  add_compile_definitions(_GLIBCXX_DEBUG RELAIS_SANITIZED)
+else()
+  add_compile_options(-fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2
+                      -D_GLIBCXX_ASSERTIONS)
+  add_link_options(-Wl,-z,relro,-z,now,-z,noexecstack)
+endif()
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+find_package(Threads REQUIRED)
+find_package(GTest REQUIRED)
+find_library(CDB_LIBRARY NAMES libcdb_pic.a libcdb.a REQUIRED)
+
+set_property(GLOBAL PROPERTY RELAIS_PROGRAMS "")
+
+# relais_library(NAME SOURCES a.cc... DEPENDS other...): the library of one folder.
+function(relais_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
+  target_link_libraries(${name} PUBLIC ${ARG_DEPENDS})
+endfunction()
+
+# relais_program(NAME SOURCES main.cc DEPENDS lib... [DYNAMIC] [NOINSTALL])
+# Programs are linked statically, so that they start fast and inside a confined process; DYNAMIC is for those that
+# need the system's user data base (NSS), PAM or a library that Debian ships only shared.
+function(relais_program name)
+  cmake_parse_arguments(ARG "DYNAMIC;NOINSTALL" "" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPENDS})
+  if(RELAIS_SANITIZE OR RELAIS_FUZZ)
+  elseif(ARG_DYNAMIC)
+    target_link_options(${name} PRIVATE -pie -static-libstdc++ -static-libgcc)
+  else()
+    target_link_options(${name} PRIVATE -static-pie)
+  endif()
+  if(NOT ARG_NOINSTALL)
+    install(TARGETS ${name} RUNTIME DESTINATION bin)
+    set_property(GLOBAL APPEND PROPERTY RELAIS_PROGRAMS ${name})
+  endif()
+endfunction()
+
+# relais_test(NAME SOURCES x_test.cc... DEPENDS lib...): unit tests with GoogleTest, run by CTest.
+function(relais_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} GTest::gtest GTest::gmock GTest::gtest_main Threads::Threads)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
+  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 120)
+endfunction()
+
+# relais_fuzz(NAME SOURCE x_fuzz.cc DEPENDS lib...): a libFuzzer target whose corpus is fuzz/NAME/. With clang and
+# RELAIS_FUZZ it is a fuzzer; otherwise the same function is run over the corpus as an ordinary test.
+function(relais_fuzz name)
+  cmake_parse_arguments(ARG "" "SOURCE" "DEPENDS" ${ARGN})
+  if(RELAIS_FUZZ)
+    add_executable(${name} ${ARG_SOURCE})
+    target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    add_executable(${name} ${ARG_SOURCE} ${CMAKE_SOURCE_DIR}/fuzz/replay_main.cc)
+    add_test(NAME ${name} COMMAND ${name} ${CMAKE_SOURCE_DIR}/fuzz/${name})
+    set_tests_properties(${name} PROPERTIES TIMEOUT 60)
+  endif()
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPENDS})
+endfunction()
+
+# relais_instance_test(NAME FILE x.py): a test of whole programs, tests/x.py, with python3's unittest.
+function(relais_instance_test name)
+  cmake_parse_arguments(ARG "" "FILE;TIMEOUT" "" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 180)
+  endif()
+  add_test(NAME ${name} COMMAND python3 -B ${CMAKE_SOURCE_DIR}/tests/${ARG_FILE}
+           WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests)
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT}
+                       ENVIRONMENT "RELAIS_BIN=${CMAKE_BINARY_DIR}/bin;PYTHONDONTWRITEBYTECODE=1")
+endfunction()

@@ -1,0 +1,89 @@
+#include "control/control_file.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/program.h"
+#include "base/text.h"
+
+namespace relais::control {
+namespace {
+
+constexpr std::size_t size_limit = std::size_t{16} << 20;
+
+std::string_view without_trailing_blanks(std::string_view line) {
+    const std::size_t last = line.find_last_not_of(" \t\r");
+    return last == std::string_view::npos ? std::string_view() : line.substr(0, last + 1);
+}
+
+}  // namespace
+
+Home Home::from_environment() { return Home(environment("QMAILHOME", "/var/qmail")); }
+
+std::optional<std::string> read_line(const Home& home, std::string_view name) {
+    const auto content = read_file(home.control_file(name), size_limit);
+    if (!content) return std::nullopt;
+    return std::string(without_trailing_blanks(std::string_view(*content).substr(0, content->find('\n'))));
+}
+
+std::optional<std::vector<std::string>> read_lines(const Home& home, std::string_view name) {
+    const auto content = read_file(home.control_file(name), size_limit);
+    if (!content) return std::nullopt;
+    std::vector<std::string> lines;
+    for (std::string_view line : split(*content, '\n')) {
+        line = without_trailing_blanks(line);
+        if (!line.empty() && line.front() != '#') lines.emplace_back(line);
+    }
+    return lines;
+}
+
+std::uint64_t read_number(const Home& home, std::string_view name, std::uint64_t fallback) {
+    const auto line = read_line(home, name);
+    if (!line) return fallback;
+    return parse_number(std::string_view(*line).substr(0, line->find_first_not_of("0123456789"))).value_or(fallback);
+}
+
+std::string read_me(const Home& home) {
+    auto me = read_line(home, "me");
+    if (!me || me->empty())
+        throw_permanent("unable to read " + home.control_file("me") +
+                        ": it must hold this host's name (qmail-setup makes it; or: echo mail.example.org > " +
+                        home.control_file("me") + ")");
+    return *me;
+}
+
+std::string read_line_or_me(const Home& home, std::string_view name) {
+    auto line = read_line(home, name);
+    return line ? *line : read_me(home);
+}
+
+DomainSet::DomainSet(const std::vector<std::string>& entries) {
+    for (const std::string& entry : entries) entries_.insert(lower(entry));
+}
+
+std::optional<std::string> DomainSet::match(std::string_view domain) const {
+    if (domain.empty() || entries_.empty()) return std::nullopt;
+    const std::string name = lower(domain);
+    if (entries_.contains(name)) return name;
+    for (std::size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1)) {
+        std::string suffix = name.substr(dot);
+        if (entries_.contains(suffix)) return suffix;
+    }
+    return std::nullopt;
+}
+
+bool ChangeWatch::changed() {
+    struct stat now {};
+    const bool exists = ::stat(path_.c_str(), &now) == 0;
+    const bool same = asked_ && exists == existed_ &&
+                      (!exists || (now.st_ino == last_.st_ino && now.st_dev == last_.st_dev && now.st_size == last_.st_size &&
+                                   now.st_mtim.tv_sec == last_.st_mtim.tv_sec && now.st_mtim.tv_nsec == last_.st_mtim.tv_nsec &&
+                                   now.st_ctim.tv_sec == last_.st_ctim.tv_sec && now.st_ctim.tv_nsec == last_.st_ctim.tv_nsec));
+    asked_ = true;
+    existed_ = exists;
+    last_ = now;
+    return !same;
+}
+
+}  // namespace relais::control

@@ -1,0 +1,69 @@
+// Questions to qmail-resolver, the one process that holds the DNS cache and parses DNS. A client connects to the stream
+// socket "resolver", asks any number of questions one after the other, and reads an answer to each.
+//
+//   question = length (2 octets, little-endian) type (2 octets) name
+//   answer   = length (4 octets, little-endian) status (1 octet) secure (1 octet) ttl (4 octets)
+//              canonical-name NUL count (2 octets) (preference (2 octets) text NUL)*
+//
+// text is a host name without the final dot (MX; empty for a null MX), an address in text form (A, AAAA), a name
+// (CNAME, PTR) or the joined strings (TXT).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/deadline.h"
+#include "control/home.h"
+
+namespace relais::net {
+
+enum class RecordType : std::uint16_t { a = 1, cname = 5, ptr = 12, mx = 15, txt = 16, aaaa = 28, tlsa = 52 };
+
+enum class DnsStatus : std::uint8_t {
+    found = 0,
+    no_such_name = 1,   // NXDOMAIN
+    no_such_record = 2,  // the name exists, without a record of that type
+    failed = 3,          // SERVFAIL, no answer, no resolver: try again later
+    bogus = 4,           // DNSSEC says the answer is forged: try again later
+};
+
+struct DnsRecord {
+    std::uint16_t preference = 0;
+    std::string text;
+};
+
+struct DnsAnswer {
+    DnsStatus status = DnsStatus::failed;
+    bool secure = false;  // validated by DNSSEC
+    std::uint32_t ttl = 0;
+    std::string canonical_name;
+    std::vector<DnsRecord> records;
+};
+
+std::string encode_question(RecordType type, std::string_view name);
+struct DnsQuestion {
+    RecordType type;
+    std::string name;
+};
+std::optional<DnsQuestion> decode_question(std::string_view body);
+std::string encode_answer(const DnsAnswer& answer);
+std::optional<DnsAnswer> decode_answer(std::string_view body);
+
+// The client. Connects on first use and again when the resolver was restarted; any failure is DnsStatus::failed.
+class Resolver {
+  public:
+    explicit Resolver(control::Home home);
+    ~Resolver();
+    Resolver(const Resolver&) = delete;
+    Resolver& operator=(const Resolver&) = delete;
+    virtual DnsAnswer ask(RecordType type, std::string_view name, Deadline deadline);
+
+  private:
+    control::Home home_;
+    int fd_ = -1;
+};
+
+}  // namespace relais::net

@@ -1,0 +1,88 @@
+// A message in the queue is one file, mess/SPLIT/ID, written once by qmail-queued and then only marked:
+//
+//   message    the message as accepted, our trace field on top                               message_size octets
+//   envelope   info NUL sender NUL (mark recipient NUL)* NUL                                  envelope_size octets
+//   status     a fixed block, rewritten in place                                             status_size octets
+//   footer     sizes and a checksum; its presence says that the file is whole                footer_size octets
+//
+// info is "uid U pid P role R" in text, for the info line and the tools. mark is one octet: T to do, D done, F failed
+// and bounce owed. The checksum covers message and envelope with every mark read as T. Numbers are little-endian.
+// docs/internals.md draws the states. This header is the only place that knows the layout.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace relais::queue {
+
+// A message's name from acceptance to the end: the microsecond of its birth (wall clock), never smaller than the one
+// before, printed in decimal.
+using MessageId = std::uint64_t;
+
+inline constexpr std::size_t split_count = 64;
+inline constexpr std::size_t status_size = 256;
+inline constexpr std::size_t footer_size = 64;
+inline constexpr std::size_t error_text_size = 208;
+
+enum class Mark : char { to_do = 'T', done = 'D', failed = 'F' };
+
+// Which socket a message came by: the text of its trace field and info.
+enum class Origin { network, bounce, user };
+
+struct Recipient {
+    std::string address;
+    Mark mark = Mark::to_do;
+    std::uint64_t mark_offset = 0;  // in the file
+};
+
+struct Envelope {
+    std::uint32_t uid = 0;  // of the submitter
+    std::uint32_t pid = 0;  // of the submitting program, 0 if its messages go by the id
+    Origin origin = Origin::user;
+    std::string sender;
+    std::vector<Recipient> recipients;
+};
+
+// Written in place by qmail-send and the queue tools; a torn or absurd one counts as all zero.
+struct Status {
+    bool hold = false;
+    std::uint32_t tries = 0;
+    std::int64_t next_try = 0;  // unix seconds; 0 = by the schedule
+    std::int64_t last_try = 0;
+    std::string last_error;  // cut to error_text_size
+};
+
+struct Footer {
+    std::uint64_t message_size = 0;
+    std::uint64_t envelope_size = 0;
+    std::uint64_t checksum = 0;
+};
+
+// A keyless 64-bit checksum against torn writes, not against malice. Update in pieces.
+class Checksum {
+  public:
+    void update(std::string_view data);
+    std::uint64_t value() const;
+
+  private:
+    std::uint64_t state_ = 0x9e3779b97f4a7c15U;
+    std::uint64_t length_ = 0;
+    std::uint64_t partial_ = 0;
+    unsigned partial_octets_ = 0;
+};
+
+std::string encode_envelope(const Envelope& envelope);
+std::string encode_status(const Status& status);
+std::string encode_footer(const Footer& footer);
+
+// Decoders answer nothing for anything that is not exactly right; envelope_offset is where the envelope starts in the
+// file (mark offsets are absolute).
+std::optional<Envelope> decode_envelope(std::string_view data, std::uint64_t envelope_offset);
+Status decode_status(std::string_view data);
+std::optional<Footer> decode_footer(std::string_view data, std::uint64_t file_size);
+
+}  // namespace relais::queue

@@ -1,0 +1,70 @@
+// Submission: how a message gets into the queue. A client connects to one of qmail-queued's stream sockets, writes one
+// submission, reads one answer. The socket says who it is: queue-network (qmaild: smtpd), queue-bounce (qmails: bounces),
+// queue-submit (everybody). The server trusts nothing in it but what the kernel says (SO_PEERCRED).
+//
+//   submission = header message-frames envelope-frames
+//   header     = "RQ1" flag                     flag: 's' small: all of it follows at once; 'l' large: the server gives
+//                                               it a process of its own, for it may come slowly
+//                                               (lower case); 'S' 'L': the caller's process id names the message (qp)
+//   frame      = length (4 octets, little-endian, at most 1 MiB) octets;  length 0 ends a group of frames
+//   envelope   = F sender NUL (T recipient NUL)* NUL     as qmail-queue takes it on fd 1
+//   answer     = code (1 octet: SubmitCode) id (8 octets, little-endian) text-length (2 octets) text
+//
+// A connection that ends before the last frame is a message that was never sent.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "queue/format.h"
+
+namespace relais::queue {
+
+inline constexpr std::size_t small_message_limit = 256 * 1024;
+inline constexpr std::size_t frame_limit = std::size_t{1} << 20;
+// Sender, recipients and their marks together.
+inline constexpr std::size_t envelope_limit = std::size_t{64} << 20;
+
+// qmail-queue's exit codes (the outside contract), also the code of an answer. 11 to 40 are permanent.
+enum class SubmitCode : int {
+    accepted = 0,
+    address_too_long = 11,
+    refused = 31,
+    out_of_memory = 51,
+    timed_out = 52,
+    write_error = 53,
+    read_error = 54,
+    bad_configuration = 55,
+    network = 56,
+    no_home = 61,
+    no_queue_directory = 62,
+    cannot_create = 64,
+    refused_for_now = 71,
+    connect_timed_out = 72,
+    connect_refused = 73,
+    communication = 74,
+    bug = 81,
+    custom = 82,  // the text says it: first octet D (permanent) or Z (temporary)
+    bad_envelope = 91,
+    not_executable = 120,
+};
+
+bool is_permanent(SubmitCode code, std::string_view text);
+
+// "qq write error or disk full (#4.3.0)" and so on: the text that follows 451 or 554 in an SMTP reply.
+std::string submit_text(SubmitCode code, std::string_view custom_text);
+
+struct SubmitAnswer {
+    SubmitCode code = SubmitCode::bug;
+    MessageId id = 0;
+    std::string text;
+};
+
+std::string encode_answer(const SubmitAnswer& answer);
+
+// The envelope as it crosses the socket and fd 1. Addresses must not hold NUL.
+std::string encode_submitted_envelope(std::string_view sender, const std::vector<std::string>& recipients);
+
+}  // namespace relais::queue

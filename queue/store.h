@@ -1,0 +1,65 @@
+// The store behind one narrow door: qmail-queued creates, qmail-send opens, marks and removes, the tools look.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/fd.h"
+#include "control/home.h"
+#include "queue/format.h"
+
+namespace relais::queue {
+
+// Where things lie below $QMAILHOME/queue. Nobody outside queue/ builds such a path.
+std::string message_path(const control::Home& home, MessageId id);
+std::string bounce_path(const control::Home& home, MessageId id);
+std::string send_lock_path(const control::Home& home);
+
+// A message read for delivery: head of the file's end (envelope, status, footer), not its body.
+struct StoredMessage {
+    MessageId id = 0;
+    std::uint64_t message_size = 0;
+    Envelope envelope;
+    Status status;
+    std::uint64_t status_offset = 0;
+};
+
+enum class Load { whole, missing, damaged };
+
+class Store {
+  public:
+    explicit Store(control::Home home) : home_(std::move(home)) {}
+
+    // Reads envelope and status; verify also reads the body and compares the checksum (the first time a message is
+    // seen). damaged: footer or checksum are wrong; the file is left alone. Throws Error for I/O errors.
+    Load load(MessageId id, StoredMessage& message, bool verify) const;
+    // A descriptor of its own for one delivery, read-only, close-on-exec. Throws Error (ENOENT if it is gone).
+    Fd open_for_delivery(MessageId id) const;
+    // Writes one mark in place. durable: synced before it returns (F, and D when the next step relies on it). Throws Error.
+    void mark(MessageId id, const Recipient& recipient, Mark mark, bool durable) const;
+    // Rewrites the status block in place, not synced: it is advice. Throws Error.
+    void write_status(const StoredMessage& message) const;
+    // Removes the message's bounce text if any, then the message. Throws Error.
+    void remove(MessageId id) const;
+
+    // Appends to the bounce text of a message and syncs it (file, and directory when new). Throws Error.
+    void append_bounce(MessageId id, std::string_view text) const;
+    // The bounce text so far, at most limit octets; nothing if there is none.
+    std::optional<std::string> read_bounce(MessageId id, std::size_t limit) const;
+    void remove_bounce(MessageId id) const;
+
+    // Calls visit for every message in the queue, in no order, until it returns false. One split directory at a time,
+    // names only: a million messages take a second. Throws Error.
+    void scan(const std::function<bool(MessageId)>& visit) const;
+    // The same for one split directory (0 to split_count - 1), for an event loop that scans in steps.
+    void scan_split(std::size_t split, const std::function<bool(MessageId)>& visit) const;
+    std::uint64_t count() const;
+
+  private:
+    control::Home home_;
+};
+
+}  // namespace relais::queue

@@ -1,0 +1,41 @@
+// Rules by client address, as tcpserver keeps them in a cdb (formats: docs/internals.md, tcprules(1)). One look-up for
+// tcprulescheck, the listener and relay-explain.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace relais::tcprules {
+
+struct Client {
+    std::string ip;                   // text form; ::ffff:a.b.c.d is looked up as a.b.c.d
+    std::optional<std::string> host;  // TCPREMOTEHOST
+    std::optional<std::string> info;  // TCPREMOTEINFO
+};
+
+struct Decision {
+    bool allow = true;
+    std::optional<std::string> rule;  // the key that matched; nothing: no rule, which allows
+    std::vector<std::pair<std::string, std::string>> variables;
+};
+
+// A rules cdb, opened once; asks a file descriptor, so a replaced file is seen by opening it again.
+class RulesFile {
+  public:
+    // Throws Error if the file cannot be opened or is no cdb.
+    explicit RulesFile(const std::string& path);
+    ~RulesFile();
+    RulesFile(const RulesFile&) = delete;
+    RulesFile& operator=(const RulesFile&) = delete;
+    // In tcpserver's order, with CIDR keys between the exact address and the dotted prefixes, longest first.
+    Decision look_up(const Client& client) const;
+
+  private:
+    struct State;
+    State* state_;
+};
+
+}  // namespace relais::tcprules
