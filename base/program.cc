@@ -3,10 +3,12 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <exception>
 
 #include "base/error.h"
+#include "base/process_title.h"
 
 namespace relais {
 namespace {
@@ -18,11 +20,14 @@ std::string& program_name() {
 
 }  // namespace
 
-int run_program(std::string_view name, int argc, char** argv, const std::function<int(const Arguments&)>& work) {
+int run_program(std::string_view name, int argc, char** argv,
+                const std::function<int(const Arguments&)>& work) {
     program_name() = name;
     ::signal(SIGPIPE, SIG_IGN);
+    Arguments arguments(argv + std::min(argc, 1), argv + argc);
+    remember_title_area(argc, argv);
     try {
-        return work(argc > 0 ? Arguments(argv + 1, argv + argc) : Arguments());
+        return work(arguments);
     } catch (const Error& error) {
         log_line(std::string("fatal: ") + error.what());
         return static_cast<int>(error.reaction() == Reaction::permanent ? Exit::permanent : Exit::temporary);

@@ -1,0 +1,19 @@
+// What ps(1) and killall(1) show of a process: for children that are forked without exec and take another
+// program's name and arguments.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+namespace relais {
+
+// Remembers the memory in which the kernel keeps the arguments and the environment, and moves the environment
+// away from it. run_program does it, before anything keeps a pointer from getenv.
+void remember_title_area(int argc, char** argv);
+
+// Shows this process as "NAME ARGUMENT..." from now on; its short name (comm) becomes NAME, of which the
+// kernel keeps 15 octets. The line is cut to the room that the arguments and the environment had at the
+// start. Control characters are shown as '?'. Does nothing if remember_title_area was not called.
+void set_process_title(std::string_view name, const std::vector<std::string_view>& arguments = {});
+
+}  // namespace relais
