@@ -1,0 +1,240 @@
+"""Other people's mail programs, for tests. Debian packages that conflict with what is installed, or that would start
+services, are not installed: they are downloaded by apt-get and unpacked into build/peers/NAME, once, under a lock.
+
+    peers.postfix().program("smtp-sink")     path of a program; .environment holds what it needs to run
+    peers.ucspi_tcp().program("tcpserver")   the IPv4-only build, beside ucspi-tcp-ipv6
+    with peers.Postfix(deliver="post.test") as p: ...      a whole Postfix, running (root only)
+"""
+
+import contextlib
+import fcntl
+import os
+import pathlib
+import pwd
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+import relais
+
+STORE = pathlib.Path(os.environ.get("RELAIS_PEERS", relais.ROOT / "build/peers"))
+# Libraries that a package needs and a small system may lack: shared object -> package.
+LIBRARIES = {
+    "libdb-5.3.so": "libdb5.3",
+    "libicuuc.so.72": "libicu72",
+    "libicudata.so.72": "libicu72",
+    "libnsl.so.2": "libnsl2",
+    "libtirpc.so.3": "libtirpc3",
+    "libsasl2.so.2": "libsasl2-2",
+}
+
+
+class Tree:
+    """An unpacked package."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        libraries = [directory / "usr/lib/postfix", directory / "usr/lib/x86_64-linux-gnu"]
+        self.environment = {"LD_LIBRARY_PATH": ":".join(str(p) for p in libraries if p.is_dir())}
+
+    def program(self, name):
+        for folder in ("usr/bin", "usr/sbin", "usr/lib/postfix/sbin", "bin", "sbin"):
+            if (self.directory / folder / name).exists():
+                return str(self.directory / folder / name)
+        raise FileNotFoundError(f"{name} in {self.directory}")
+
+
+def _apt_get(*arguments, cwd):
+    return subprocess.run(["apt-get", "-q", *arguments], cwd=cwd, capture_output=True, text=True)
+
+
+def _download(packages, folder):
+    done = _apt_get("download", *packages, cwd=folder)
+    if done.returncode and relais.IS_ROOT:
+        _apt_get("update", cwd=folder)
+        done = _apt_get("download", *packages, cwd=folder)
+    if done.returncode:
+        raise unittest.SkipTest(f"apt-get cannot download {' '.join(packages)}: {done.stderr.strip()}")
+    return sorted(folder.glob("*.deb"))
+
+
+def _unpack(packages, tree):
+    with tempfile.TemporaryDirectory(prefix="relais-deb.", dir="/tmp") as folder:
+        for package in _download(packages, pathlib.Path(folder)):
+            subprocess.run(["dpkg", "-x", package, tree], check=True)
+
+
+def _missing_libraries(tree):
+    files = [p for p in tree.rglob("*") if p.is_file() and (p.suffix == ".so" or os.access(p, os.X_OK))]
+    out = subprocess.run(["ldd", *files], capture_output=True, text=True, env={**os.environ, **Tree(tree).environment})
+    names = {line.split()[0] for line in out.stdout.splitlines() if line.endswith("not found")}
+    return sorted({LIBRARIES[name] for name in names if name in LIBRARIES})
+
+
+def fetch(name, *packages):
+    """The packages, unpacked together into build/peers/NAME; skips the test if apt-get cannot get them."""
+    STORE.mkdir(parents=True, exist_ok=True)
+    tree = STORE / name
+    with open(STORE / f".{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not tree.is_dir():
+            fresh = STORE / f".{name}.new"
+            shutil.rmtree(fresh, ignore_errors=True)
+            fresh.mkdir()
+            _unpack(packages, fresh)
+            libraries = _missing_libraries(fresh)
+            if libraries:
+                _unpack(libraries, fresh)
+            fresh.rename(tree)
+    return Tree(tree)
+
+
+def ucspi_tcp():
+    """tcpserver, tcprules and rblsmtpd without IPv6."""
+    return fetch("ucspi-tcp", "ucspi-tcp")
+
+
+def postfix():
+    """Postfix's programs, smtp-sink and smtp-source among them."""
+    return fetch("postfix", "postfix")
+
+
+class Postfix:
+    """A whole Postfix on 127.0.0.1, from its own tree. Mail for the domain `deliver` is put into maildir(); everything
+    else goes to relayhost ("[127.0.0.1]:2525") if one is given. settings are further lines of main.cf."""
+
+    MASTER = """\
+127.0.0.1:{port} inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+smtp unix - - n - - smtp
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+virtual unix - n n - - virtual
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"""
+    # Users that every Debian has and that nothing of ours uses.
+    OWNER, SETGID, DELIVERY = "news", "uucp", "games"
+
+    def __init__(self, deliver="postfix.test", relayhost="", settings=()):
+        if not relais.IS_ROOT:
+            raise unittest.SkipTest("a whole Postfix needs root")
+        self.tree = self._reachable(postfix())
+        self.deliver, self.relayhost, self.settings = deliver, relayhost, settings
+        self.port = relais.free_port()
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="rlpf.", dir="/tmp"))
+        self.directory.chmod(0o755)
+        self.master = None
+        self._configure()
+
+    @staticmethod
+    def _reachable(tree):
+        if relais._reachable_by_all(tree.directory):
+            return tree
+        copy = pathlib.Path(tempfile.mkdtemp(prefix="rlpft.", dir="/tmp"))
+        shutil.copytree(tree.directory, copy, symlinks=True, dirs_exist_ok=True)
+        copy.chmod(0o755)
+        return Tree(copy)
+
+    def _configure(self):
+        owner, delivery = pwd.getpwnam(self.OWNER), pwd.getpwnam(self.DELIVERY)
+        for name in ("etc", "queue", "data", "mail"):
+            (self.directory / name).mkdir()
+        os.chown(self.directory / "data", owner.pw_uid, owner.pw_gid)
+        os.chown(self.directory / "mail", delivery.pw_uid, delivery.pw_gid)
+        for name in ("active bounce corrupt defer deferred flush hold incoming private maildrop public saved "
+                     "trace pid").split():
+            path = self.directory / "queue" / name
+            path.mkdir(mode=0o700 if name != "public" else 0o755)
+            if name != "pid":
+                os.chown(path, owner.pw_uid, owner.pw_gid)
+        lines = f"""\
+compatibility_level = 3.6
+command_directory = {self.tree.directory}/usr/sbin
+daemon_directory = {self.tree.directory}/usr/lib/postfix/sbin
+shlib_directory = {self.tree.directory}/usr/lib/postfix
+meta_directory = {self.directory}/etc
+queue_directory = {self.directory}/queue
+data_directory = {self.directory}/data
+mail_owner = {self.OWNER}
+setgid_group = {self.SETGID}
+default_privs = nobody
+maillog_file = {self.directory}/log
+maillog_file_prefixes = {self.directory}
+import_environment = MAIL_CONFIG LD_LIBRARY_PATH
+inet_interfaces = 127.0.0.1
+inet_protocols = all
+myhostname = mx.{self.deliver}
+mydestination =
+mynetworks = 127.0.0.0/8
+relayhost = {self.relayhost}
+alias_maps =
+alias_database =
+disable_dns_lookups = yes
+smtp_host_lookup = native
+virtual_mailbox_domains = {self.deliver}
+virtual_mailbox_base = {self.directory}/mail
+virtual_mailbox_maps = static:box/
+virtual_minimum_uid = 1
+virtual_uid_maps = static:{delivery.pw_uid}
+virtual_gid_maps = static:{delivery.pw_gid}
+smtpd_tls_security_level = none
+"""
+        (self.directory / "etc/main.cf").write_text(lines + "".join(f"{line}\n" for line in self.settings))
+        (self.directory / "etc/master.cf").write_text(self.MASTER.format(port=self.port))
+
+    def __enter__(self):
+        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "MAIL_CONFIG": str(self.directory / "etc"),
+                       **self.tree.environment}
+        self.master = subprocess.Popen(
+            [self.tree.program("master"), "-c", self.directory / "etc", "-d"], env=environment,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(self.directory / "stderr", "wb"))
+
+        def answers():
+            with contextlib.suppress(OSError, EOFError):
+                relais.Smtp(self.port).close()
+                return True
+            return self.master.poll() is not None
+        relais.wait_until(answers, 20)
+        if self.master.poll() is not None:
+            text = self.log() + (self.directory / "stderr").read_text()
+            self.__exit__()
+            raise AssertionError("Postfix does not start:\n" + text)
+        return self
+
+    def __exit__(self, *_):
+        if self.master.poll() is None:
+            self.master.terminate()
+        self.master.wait(20)
+        shutil.rmtree(self.directory, ignore_errors=True)
+        if self.tree.directory.parent == pathlib.Path("/tmp"):
+            shutil.rmtree(self.tree.directory, ignore_errors=True)
+
+    def log(self):
+        path = self.directory / "log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def messages(self):
+        """Delivered messages as bytes, oldest first."""
+        new = self.directory / "mail/box/new"
+        files = sorted(new.iterdir(), key=lambda p: p.stat().st_mtime_ns) if new.is_dir() else []
+        return [path.read_bytes() for path in files]
+
+    def wait_messages(self, count=1, seconds=30):
+        if not relais.wait_until(lambda: len(self.messages()) >= count, seconds):
+            raise AssertionError(f"Postfix did not deliver {count} messages\n{self.log()}")
+        return self.messages()
