@@ -53,7 +53,8 @@ struct Report {
 };
 
 // A LocalOrder is a struct of fixed size on the wire; the others are counted strings. Decoders answer nothing for
-// anything that is not exactly right.
+// anything that is not exactly right. Addresses and hosts are shorter than address_field and hold no NUL (longer ones
+// must be refused before); an encoded report cuts its texts so that all of it fits one packet.
 std::string encode(const LocalOrder& order);
 std::string encode(const RemoteOrder& order);
 std::string encode(const Report& report);

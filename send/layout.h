@@ -15,6 +15,7 @@ inline constexpr int send_hint_pipe = 3;  // read end; 1 MiB; found (nearly) ful
 inline constexpr int send_local_channel = 4;
 inline constexpr int send_remote_channel = 5;
 inline constexpr int send_lock = 6;  // the instance lock, inherited by all three, held until the last has ended
+inline constexpr int send_control_socket = 7;  // listening, send-control: send/control_protocol.h
 
 // qmail-lspawn, qmail-rspawn
 inline constexpr int spawner_channel = 3;

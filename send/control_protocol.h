@@ -1,0 +1,63 @@
+// Requests to the running qmail-send, for qmailctl and the queue tools, on the stream socket "send-control"
+// (mode 0600: root, or the one user of a user instance). A connection carries any number of requests, one
+// line each, answered in order:
+//
+//   request = verb [" " ID] LF         ID in decimal
+//   answer  = "ok" LF | "error " text LF | (line LF)* "." LF
+//
+//   hold ID      never tried until released          retry ID    tried now
+//   release ID   undoes hold                         flush       everything is tried now, back-offs are
+//   forgotten delete ID    removed, nobody is told             bounce ID   its open recipients fail now stat
+//   text: running, waiting, limits      why ID      text: why this message waits
+//
+// A line of a text that begins with "." has another one put before it. qmail-send trusts a client with the
+// queue (the socket's mode is the check), but not with time: a request has control_line_limit octets, an idle
+// connection is closed.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/deadline.h"
+#include "base/fd.h"
+#include "base/io.h"
+#include "control/home.h"
+
+namespace relais::send {
+
+inline constexpr std::size_t control_line_limit = 64;
+
+enum class ControlVerb { hold, release, retry, remove, bounce, flush, stat, why };
+
+struct ControlRequest {
+    ControlVerb verb = ControlVerb::stat;
+    std::uint64_t message = 0;  // not for flush and stat
+};
+
+struct ControlAnswer {
+    bool ok = false;
+    std::string text;  // the error, or the lines of stat and why, each ended by LF
+};
+
+// Lines without their LF. The decoder answers nothing for anything that is not exactly right.
+std::string encode(const ControlRequest& request);
+std::optional<ControlRequest> decode_control_request(std::string_view line);
+// The whole answer as it crosses the socket; has_text: the request was stat or why.
+std::string encode(const ControlAnswer& answer, bool has_text);
+
+// One connection to qmail-send.
+class ControlClient {
+  public:
+    // Throws Error: ENOENT, ECONNREFUSED when no qmail-send runs, EACCES when this user may not ask.
+    ControlClient(const control::Home& home, Deadline deadline);
+    // Asks and waits for the answer. Throws Error when qmail-send ends meanwhile or the deadline passes.
+    ControlAnswer ask(const ControlRequest& request, Deadline deadline);
+
+  private:
+    Fd socket_;
+    Reader reader_;
+};
+
+}  // namespace relais::send

@@ -1,0 +1,181 @@
+#include "send/delivery_protocol.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace relais::send {
+namespace {
+
+constexpr std::string_view local_magic = "RL1\n";
+constexpr std::string_view remote_magic = "RR1\n";
+constexpr std::string_view report_magic = "RP1\n";
+constexpr std::size_t local_order_size = 4 + 3 * 8 + 2 * address_field;
+// What a report spends beside its texts: head, group, and per recipient the outcome and a length.
+constexpr std::size_t report_head_limit = 2048;
+
+void put_number(std::string& out, std::uint64_t value, std::size_t octets) {
+    for (std::size_t i = 0; i < octets; ++i) out += static_cast<char>((value >> (8 * i)) & 0xff);
+}
+
+void put_string(std::string& out, std::string_view text) {
+    put_number(out, text.size(), 4);
+    out += text;
+}
+
+void put_field(std::string& out, std::string_view address) {
+    address = address.substr(0, address_field - 1);
+    out += address;
+    out.append(address_field - address.size(), '\0');
+}
+
+// Takes values off the front of a packet; once something was missing, everything is.
+class Taker {
+  public:
+    explicit Taker(std::string_view rest) : rest_(rest) {}
+
+    std::uint64_t number(std::size_t octets) {
+        const std::string_view part = octets_of(octets);
+        std::uint64_t value = 0;
+        for (std::size_t i = part.size(); i-- > 0;) value = value << 8 | static_cast<unsigned char>(part[i]);
+        return value;
+    }
+    std::string string() { return std::string(octets_of(number(4))); }
+    std::string address() {
+        std::string text = string();
+        if (text.size() >= address_field || text.find('\0') != std::string::npos) good_ = false;
+        return text;
+    }
+    std::string field() {
+        const std::string_view part = octets_of(address_field);
+        const std::size_t end = part.find('\0');
+        // Only one form for one address: the rest of the field must be zero.
+        if (end == std::string_view::npos || part.find_first_not_of('\0', end) != std::string_view::npos) {
+            good_ = false;
+            return {};
+        }
+        return std::string(part.substr(0, end));
+    }
+    void magic(std::string_view expected) {
+        if (octets_of(expected.size()) != expected) good_ = false;
+    }
+    bool good() const { return good_; }
+    bool complete() const { return good_ && rest_.empty(); }
+
+  private:
+    std::string_view octets_of(std::uint64_t count) {
+        if (!good_ || count > rest_.size()) {
+            good_ = false;
+            return {};
+        }
+        const std::string_view part = rest_.substr(0, count);
+        rest_.remove_prefix(count);
+        return part;
+    }
+
+    std::string_view rest_;
+    bool good_ = true;
+};
+
+bool is_outcome(std::uint64_t value) {
+    return value == 'r' || value == 'h' || value == 's';
+}
+
+}  // namespace
+
+std::string encode(const LocalOrder& order) {
+    std::string out;
+    out.reserve(local_order_size);
+    out += local_magic;
+    put_number(out, order.delivery, 8);
+    put_number(out, order.message, 8);
+    put_number(out, order.message_size, 8);
+    put_field(out, order.sender);
+    put_field(out, order.recipient);
+    return out;
+}
+
+std::optional<LocalOrder> decode_local_order(std::string_view packet) {
+    Taker in(packet);
+    LocalOrder order;
+    in.magic(local_magic);
+    order.delivery = in.number(8);
+    order.message = in.number(8);
+    order.message_size = in.number(8);
+    order.sender = in.field();
+    order.recipient = in.field();
+    if (!in.complete()) return std::nullopt;
+    return order;
+}
+
+std::string encode(const RemoteOrder& order) {
+    std::string out(remote_magic);
+    put_number(out, order.delivery, 8);
+    put_number(out, order.message, 8);
+    put_number(out, order.message_size, 8);
+    put_string(out, order.host);
+    put_string(out, order.sender);
+    put_number(out, order.recipients.size(), 2);
+    for (const std::string& recipient : order.recipients) put_string(out, recipient);
+    return out;
+}
+
+std::optional<RemoteOrder> decode_remote_order(std::string_view packet) {
+    if (packet.size() > packet_limit) return std::nullopt;
+    Taker in(packet);
+    RemoteOrder order;
+    in.magic(remote_magic);
+    order.delivery = in.number(8);
+    order.message = in.number(8);
+    order.message_size = in.number(8);
+    order.host = in.address();
+    order.sender = in.address();
+    const std::uint64_t count = in.number(2);
+    if (!in.good() || count == 0 || count > order_recipient_limit) return std::nullopt;
+    for (std::uint64_t i = 0; i < count && in.good(); ++i) order.recipients.push_back(in.address());
+    if (!in.complete()) return std::nullopt;
+    return order;
+}
+
+std::string encode(const Report& report) {
+    std::string out(report_magic);
+    put_number(out, report.delivery, 8);
+    put_number(out, report.connection_failed ? 1 : 0, 1);
+    put_number(out, report.milliseconds, 4);
+    put_string(out, std::string_view(report.mx_group).substr(0, address_field));
+    put_number(out, report.recipients.size(), 2);
+    const std::size_t share =
+        (packet_limit - report_head_limit) / std::max<std::size_t>(1, report.recipients.size());
+    const std::size_t text_limit = share > 5 ? share - 5 : 0;
+    for (const RecipientReport& recipient : report.recipients) {
+        out += static_cast<char>(recipient.outcome);
+        put_string(out, std::string_view(recipient.text).substr(0, text_limit));
+    }
+    return out;
+}
+
+std::optional<Report> decode_report(std::string_view packet) {
+    if (packet.size() > packet_limit) return std::nullopt;
+    Taker in(packet);
+    Report report;
+    in.magic(report_magic);
+    report.delivery = in.number(8);
+    const std::uint64_t failed = in.number(1);
+    report.connection_failed = failed == 1;
+    report.milliseconds = static_cast<std::uint32_t>(in.number(4));
+    report.mx_group = in.string();
+    const std::uint64_t count = in.number(2);
+    if (!in.good() || failed > 1 || report.mx_group.size() > address_field || count > order_recipient_limit)
+        return std::nullopt;
+    for (std::uint64_t i = 0; i < count && in.good(); ++i) {
+        RecipientReport recipient;
+        const std::uint64_t outcome = in.number(1);
+        if (!is_outcome(outcome)) return std::nullopt;
+        recipient.outcome = static_cast<Outcome>(outcome);
+        recipient.text = in.string();
+        report.recipients.push_back(std::move(recipient));
+    }
+    if (!in.complete()) return std::nullopt;
+    return report;
+}
+
+}  // namespace relais::send

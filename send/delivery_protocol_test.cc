@@ -1,0 +1,109 @@
+#include "send/delivery_protocol.h"
+
+#include <gtest/gtest.h>
+
+namespace relais::send {
+namespace {
+
+RemoteOrder some_remote_order() {
+    return {7,
+            1234567890123456,
+            99,
+            "example.org",
+            "list-joe=example.org@example.net",
+            {"joe@example.org", "ann@example.org"}};
+}
+
+TEST(DeliveryProtocol, LocalOrderRoundTrip) {
+    const LocalOrder order{1, 2, 3, "", "joe-ext@example.org"};
+    const auto back = decode_local_order(encode(order));
+    ASSERT_TRUE(back);
+    EXPECT_EQ(back->delivery, 1U);
+    EXPECT_EQ(back->message, 2U);
+    EXPECT_EQ(back->message_size, 3U);
+    EXPECT_EQ(back->sender, "");
+    EXPECT_EQ(back->recipient, "joe-ext@example.org");
+}
+
+TEST(DeliveryProtocol, LocalOrderHasOneFormOnly) {
+    const std::string packet = encode(LocalOrder{1, 2, 3, "a", "b"});
+    EXPECT_FALSE(decode_local_order(packet.substr(1)));
+    EXPECT_FALSE(decode_local_order(packet.substr(0, packet.size() - 1)));
+    EXPECT_FALSE(decode_local_order(packet + "x"));
+    std::string not_ended = packet;
+    not_ended.replace(packet.size() - address_field, address_field, std::string(address_field, 'a'));
+    EXPECT_FALSE(decode_local_order(not_ended));
+    std::string garbage_behind = packet;
+    garbage_behind.back() = 'x';
+    EXPECT_FALSE(decode_local_order(garbage_behind));
+}
+
+TEST(DeliveryProtocol, RemoteOrderRoundTrip) {
+    const auto back = decode_remote_order(encode(some_remote_order()));
+    ASSERT_TRUE(back);
+    EXPECT_EQ(back->host, "example.org");
+    EXPECT_EQ(back->sender, "list-joe=example.org@example.net");
+    EXPECT_EQ(back->recipients, some_remote_order().recipients);
+}
+
+TEST(DeliveryProtocol, RemoteOrderLimits) {
+    RemoteOrder order = some_remote_order();
+    order.recipients.assign(order_recipient_limit, std::string(address_field - 1, 'a'));
+    const std::string largest = encode(order);
+    EXPECT_LE(largest.size(), packet_limit);
+    EXPECT_TRUE(decode_remote_order(largest));
+    order.recipients.assign(order_recipient_limit + 1, "a@b");
+    EXPECT_FALSE(decode_remote_order(encode(order)));
+    order.recipients.clear();
+    EXPECT_FALSE(decode_remote_order(encode(order)));
+    order.recipients = {std::string("a\0b", 3)};
+    EXPECT_FALSE(decode_remote_order(encode(order)));
+    order.recipients = {std::string(address_field, 'a')};
+    EXPECT_FALSE(decode_remote_order(encode(order)));
+}
+
+TEST(DeliveryProtocol, EveryCutOfAPacketIsRefused) {
+    const std::string order = encode(some_remote_order());
+    for (std::size_t i = 0; i < order.size(); ++i) EXPECT_FALSE(decode_remote_order(order.substr(0, i))) << i;
+    const std::string report = encode(Report{1, {{Outcome::permanent, "no"}}, "mx", true, 5});
+    for (std::size_t i = 0; i < report.size(); ++i) EXPECT_FALSE(decode_report(report.substr(0, i))) << i;
+}
+
+TEST(DeliveryProtocol, ReportRoundTrip) {
+    const Report report{9,
+                        {{Outcome::success, "ok\nRemote host said: 250"}, {Outcome::temporary, ""}},
+                        "mx.example.org",
+                        true,
+                        12};
+    const auto back = decode_report(encode(report));
+    ASSERT_TRUE(back);
+    EXPECT_EQ(back->delivery, 9U);
+    ASSERT_EQ(back->recipients.size(), 2U);
+    EXPECT_EQ(back->recipients[0].outcome, Outcome::success);
+    EXPECT_EQ(back->recipients[0].text, "ok\nRemote host said: 250");
+    EXPECT_EQ(back->recipients[1].outcome, Outcome::temporary);
+    EXPECT_EQ(back->mx_group, "mx.example.org");
+    EXPECT_TRUE(back->connection_failed);
+    EXPECT_EQ(back->milliseconds, 12U);
+}
+
+TEST(DeliveryProtocol, LongReportTextsAreCutToFitAPacket) {
+    Report report;
+    report.recipients.assign(order_recipient_limit, {Outcome::permanent, std::string(100'000, 'x')});
+    report.mx_group = std::string(5000, 'm');
+    const std::string packet = encode(report);
+    EXPECT_LE(packet.size(), packet_limit);
+    const auto back = decode_report(packet);
+    ASSERT_TRUE(back);
+    EXPECT_EQ(back->recipients.size(), order_recipient_limit);
+    EXPECT_GT(back->recipients.back().text.size(), 1000U);
+}
+
+TEST(DeliveryProtocol, UnknownOutcomeIsRefused) {
+    std::string packet = encode(Report{1, {{Outcome::success, ""}}, "", false, 0});
+    packet[packet.size() - 5] = 'q';
+    EXPECT_FALSE(decode_report(packet));
+}
+
+}  // namespace
+}  // namespace relais::send
