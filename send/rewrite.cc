@@ -1,0 +1,106 @@
+#include "send/rewrite.h"
+
+#include "base/text.h"
+#include "control/control_file.h"
+
+namespace relais::send {
+namespace {
+
+constexpr std::string_view verp_mark = "-@[]";
+
+std::unordered_set<std::string> lower_case_set(const std::vector<std::string>& lines) {
+    std::unordered_set<std::string> set;
+    for (const std::string& line : lines) set.insert(lower(line));
+    return set;
+}
+
+}  // namespace
+
+RewriteRules::RewriteRules(std::string envnoathost, const std::vector<std::string>& locals,
+                           const std::vector<std::string>& percenthack,
+                           const std::vector<std::string>& virtualdomains)
+    : envnoathost_(std::move(envnoathost)),
+      locals_(lower_case_set(locals)),
+      percenthack_(lower_case_set(percenthack)) {
+    for (const std::string& line : virtualdomains) {
+        const std::size_t colon = line.find(':');
+        if (colon != std::string::npos)
+            virtualdomains_.insert_or_assign(lower(line.substr(0, colon)), line.substr(colon + 1));
+    }
+}
+
+RewriteRules RewriteRules::read(const control::Home& home) {
+    auto locals = control::read_lines(home, "locals");
+    if (!locals) locals = std::vector<std::string>{control::read_me(home)};
+    return {control::read_line_or_me(home, "envnoathost"), *locals,
+            control::read_lines(home, "percenthack").value_or(std::vector<std::string>{}),
+            control::read_lines(home, "virtualdomains").value_or(std::vector<std::string>{})};
+}
+
+bool RewriteRules::is_local(std::string_view domain) const {
+    return locals_.contains(lower(domain));
+}
+
+bool RewriteRules::has_percenthack(std::string_view domain) const {
+    return !percenthack_.empty() && percenthack_.contains(lower(domain));
+}
+
+const std::string* RewriteRules::virtual_prefix(std::string_view address) const {
+    if (virtualdomains_.empty()) return nullptr;
+    const std::string name = lower(address);
+    const auto look = [&](std::size_t from) {
+        const auto found = virtualdomains_.find(name.substr(from));
+        return found == virtualdomains_.end() ? nullptr : &found->second;
+    };
+    if (const auto* prefix = look(0)) return prefix;
+    const std::size_t domain = name.rfind('@') + 1;
+    if (const auto* prefix = look(domain)) return prefix;
+    for (std::size_t dot = name.find('.', domain); dot != std::string::npos; dot = name.find('.', dot + 1))
+        if (const auto* prefix = look(dot)) return prefix;
+    return look(name.size());
+}
+
+Route rewrite(const RewriteRules& rules, std::string_view recipient) {
+    Route route;
+    std::string& address = route.address;
+    address = recipient;
+    if (address.find('@') == std::string::npos) address.append("@").append(rules.envnoathost());
+    std::size_t at = address.rfind('@');
+    while (rules.has_percenthack(std::string_view(address).substr(at + 1))) {
+        const std::size_t percent = at == 0 ? std::string::npos : address.rfind('%', at - 1);
+        if (percent == std::string::npos) break;
+        address.resize(at);
+        address[percent] = '@';
+        at = percent;
+    }
+    route.plain = address;
+    if (rules.is_local(std::string_view(address).substr(at + 1))) {
+        route.local = true;
+        return route;
+    }
+    const std::string* prefix = rules.virtual_prefix(address);
+    if (prefix != nullptr && !prefix->empty()) {
+        route.local = true;
+        address.insert(0, *prefix + "-");
+        return route;
+    }
+    route.host = address.substr(at + 1);
+    return route;
+}
+
+bool is_verp(std::string_view sender) {
+    if (!sender.ends_with(verp_mark)) return false;
+    return sender.substr(0, sender.size() - verp_mark.size()).find('@') != std::string_view::npos;
+}
+
+std::string expand_verp(std::string_view sender, std::string_view recipient) {
+    const std::size_t at = recipient.rfind('@');
+    if (!is_verp(sender) || at == std::string_view::npos) return std::string(sender);
+    const std::string_view base = sender.substr(0, sender.size() - verp_mark.size());
+    const std::size_t base_at = base.rfind('@');
+    std::string expanded(base.substr(0, base_at));
+    expanded.append(recipient.substr(0, at)).append("=").append(recipient.substr(at + 1));
+    return expanded.append(base.substr(base_at));
+}
+
+}  // namespace relais::send

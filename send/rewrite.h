@@ -1,0 +1,53 @@
+// Where a recipient of the envelope goes: envnoathost, percenthack, locals and virtualdomains, as qmail-send
+// reads them. Pure but for RewriteRules::read. Also for the tools that explain a route.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "control/home.h"
+
+namespace relais::send {
+
+class RewriteRules {
+  public:
+    RewriteRules() = default;
+    // Lines as the control files have them. Lines of virtualdomains without a colon do not count; of two
+    // lines with the same key the last one counts.
+    RewriteRules(std::string envnoathost, const std::vector<std::string>& locals,
+                 const std::vector<std::string>& percenthack, const std::vector<std::string>& virtualdomains);
+    // From control/. Throws Error.
+    static RewriteRules read(const control::Home& home);
+
+    const std::string& envnoathost() const { return envnoathost_; }
+    bool is_local(std::string_view domain) const;
+    bool has_percenthack(std::string_view domain) const;
+    // The prefix for user@domain, domain, .suffix (longest first) or everything, in this order; nullptr if no
+    // key matches. An empty prefix is an exception: the address is remote.
+    const std::string* virtual_prefix(std::string_view address) const;
+
+  private:
+    std::string envnoathost_;
+    std::unordered_set<std::string> locals_;
+    std::unordered_set<std::string> percenthack_;
+    std::unordered_map<std::string, std::string> virtualdomains_;
+};
+
+struct Route {
+    bool local = false;
+    std::string address;  // for the delivery: local with a virtual domain's prefix
+    std::string plain;    // the same without that prefix: for bounces and VERP
+    std::string host;     // remote: the domain, as written
+};
+
+Route rewrite(const RewriteRules& rules, std::string_view recipient);
+
+// The envelope sender for one recipient: "list-@host-@[]" becomes "list-joe=example.org@host" for
+// joe@example.org (VERP); any other sender stays as it is.
+std::string expand_verp(std::string_view sender, std::string_view recipient);
+bool is_verp(std::string_view sender);
+
+}  // namespace relais::send
