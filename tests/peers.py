@@ -130,13 +130,13 @@ postlog unix-dgram n - n - 1 postlogd
     # Users that every Debian has and that nothing of ours uses.
     OWNER, SETGID, DELIVERY = "news", "uucp", "games"
 
-    def __init__(self, deliver="postfix.test", relayhost="", settings=()):
+    def __init__(self, deliver="postfix.test", relayhost="", settings=(), parent="/tmp"):
         if not relais.IS_ROOT:
             raise unittest.SkipTest("a whole Postfix needs root")
         self.tree = self._reachable(postfix())
         self.deliver, self.relayhost, self.settings = deliver, relayhost, settings
         self.port = relais.free_port()
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="rlpf.", dir="/tmp"))
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="rlpf.", dir=parent))
         self.directory.chmod(0o755)
         self.master = None
         self._configure()

@@ -313,12 +313,13 @@ class User:
 
 class Instance:
     """One mail system in a temporary directory: .home is its $QMAILHOME. single=True makes a "user" instance also
-    when root runs the test. control: files to write at once, as a dict of name and text."""
+    when root runs the test. control: files to write at once, as a dict of name and text. parent: where the directory is
+    made, for measurements on a file system of their own."""
 
-    def __init__(self, me="mail.test", control=None, single=not IS_ROOT):
+    def __init__(self, me="mail.test", control=None, single=not IS_ROOT, parent="/tmp"):
         _become_reaper()
         self.me, self.single = me, single
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="rl.", dir="/tmp"))
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="rl.", dir=parent))
         self.directory.chmod(0o755)
         self.home = self.directory / "q"
         self.logs = self.directory / "log"
