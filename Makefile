@@ -1,0 +1,88 @@
+# The front door: every target says in `make help` what it does. CMake and ninja do the building.
+
+SMTP_PORT ?= 2525
+INSTANCE ?= run/instance
+PREFIX ?= /usr/local
+DESTDIR ?=
+JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 60
+
+CMAKE = cmake -G Ninja -S .
+CTEST = ctest --output-on-failure -j4
+SOURCES = $(shell git ls-files '*.cc' '*.h')
+
+.PHONY: help all run stop test debug test-debug fuzz bench install clean format tidy check packages
+.DEFAULT_GOAL := all
+
+help:
+	@echo 'make            build into build/release; the programs are in build/release/bin'
+	@echo 'make run        build, make an instance in INSTANCE=$(INSTANCE), start it on loopback port'
+	@echo '                SMTP_PORT=$(SMTP_PORT), send two messages and wait until they are delivered'
+	@echo 'make stop       end what make run started'
+	@echo 'make test       build and run every test'
+	@echo 'make debug      build/debug: ASan, UBSan, checked standard library; make test-debug runs the tests there'
+	@echo 'make fuzz       build/fuzz with clang, and run each fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)'
+	@echo 'make bench      measure (docs/performance.md)'
+	@echo 'make install    programs, manual pages and service files below DESTDIR and PREFIX=$(PREFIX)'
+	@echo 'make format     clang-format; make tidy: clang-tidy; make check: format, layers and tests in one'
+	@echo 'make clean      remove build/ (not the instances)'
+
+packages:
+	@scripts/install-packages run build
+
+all: packages
+	@mkdir -p build
+	@$(CMAKE) -B build/release -DCMAKE_BUILD_TYPE=Release >build/cmake.log 2>&1 || { cat build/cmake.log; exit 1; }
+	@ninja -C build/release -j$(JOBS)
+
+run: all
+	@python3 -B scripts/demo.py run '$(INSTANCE)' '$(SMTP_PORT)'
+
+stop:
+	@python3 -B scripts/demo.py stop '$(INSTANCE)'
+
+test:
+	@scripts/install-packages run build test
+	@$(MAKE) --no-print-directory all
+	@cd build/release && $(CTEST)
+
+debug:
+	@scripts/install-packages run build
+	@$(CMAKE) -B build/debug -DCMAKE_BUILD_TYPE=Debug -DRELAIS_SANITIZE=ON
+	@ninja -C build/debug -j$(JOBS)
+
+test-debug: debug
+	@scripts/install-packages test
+	@cd build/debug && RELAIS_NO_SECCOMP=1 $(CTEST)
+
+fuzz:
+	@scripts/install-packages run build check
+	@$(CMAKE) -B build/fuzz -DCMAKE_BUILD_TYPE=Debug -DRELAIS_FUZZ=ON \
+	    -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++
+	@ninja -C build/fuzz -j$(JOBS)
+	@set -e; for fuzzer in build/fuzz/fuzz/*_fuzz; do \
+	    echo "== $$fuzzer"; mkdir -p build/fuzz/corpus/$${fuzzer##*/}; \
+	    $$fuzzer -max_total_time=$(FUZZ_SECONDS) -print_final_stats=0 build/fuzz/corpus/$${fuzzer##*/} fuzz/$${fuzzer##*/}; \
+	done
+
+bench: all
+	@bench/run
+
+install: all
+	@DESTDIR='$(DESTDIR)' cmake --install build/release --prefix '$(PREFIX)'
+
+clean:
+	rm -rf build
+
+format:
+	@scripts/install-packages check
+	@clang-format -i $(SOURCES)
+
+tidy:
+	@scripts/install-packages check
+	@clang-tidy -quiet -p build/release $(filter %.cc,$(SOURCES))
+
+check:
+	@scripts/install-packages check
+	@clang-format --dry-run -Werror $(SOURCES)
+	@$(MAKE) --no-print-directory test
