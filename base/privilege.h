@@ -26,8 +26,8 @@ struct Confinement {
     bool change_identity = false;   // setuid and the like
     bool threads = false;           // clone with CLONE_THREAD, futex
     // Landlock, where the kernel has it: only below these paths may files be opened; empty with open_files = anywhere.
-    std::vector<std::string> read_below;
-    std::vector<std::string> write_below;
+    std::vector<std::string> read_below{};
+    std::vector<std::string> write_below{};
 };
 
 // Confines this process and all its future children: no_new_privs, seccomp (unknown calls get ENOSYS, forbidden ones
