@@ -1,5 +1,6 @@
-// The client's side of a submission: for smtpd, inject, qmail-send (bounces) and qmail-queue itself. When $QMAILQUEUE is
-// set, that program is run instead, with the message on fd 0, the envelope on fd 1 and its text on fd 6.
+// The client's side of a submission: for smtpd, inject, qmail-send (bounces) and qmail-queue itself. When
+// $QMAILQUEUE is set, that program is run instead, with the message on fd 0, the envelope on fd 1 and its
+// text on fd 6.
 #pragma once
 
 #include <memory>
@@ -15,18 +16,21 @@ namespace relais::queue {
 
 enum class Door { network, bounce, submit };
 
-// One message on its way in. It is kept in memory up to small_message_limit and sent in one go; what grows beyond
-// that streams to the server (or to $QMAILQUEUE) while it comes. Destroyed before finish: the message was never sent.
+// One message on its way in. It is kept in memory up to small_message_limit and sent in one go; what grows
+// beyond that streams to the server (or to $QMAILQUEUE) while it comes. Destroyed before finish: the message
+// was never sent.
 class Submission {
   public:
-    // honour_qmailqueue: run $QMAILQUEUE if it is set (qmail-queue itself must not). named_by_pid: this process's id
-    // is the message's qp in trace field and log (qmail-queue, which others start).
-    Submission(const control::Home& home, Door door, Deadline deadline, bool honour_qmailqueue = true, bool named_by_pid = false);
+    // honour_qmailqueue: run $QMAILQUEUE if it is set (qmail-queue itself must not). named_by_pid: this
+    // process's id is the message's qp in trace field and log (qmail-queue, which others start).
+    Submission(const control::Home& home, Door door, Deadline deadline, bool honour_qmailqueue = true,
+               bool named_by_pid = false);
     ~Submission();
     Submission(const Submission&) = delete;
     Submission& operator=(const Submission&) = delete;
 
-    // Adds octets of the message. Never throws for a server that is away or a disk that is full: finish() tells.
+    // Adds octets of the message. Never throws for a server that is away or a disk that is full: finish()
+    // tells.
     void write(std::string_view data);
     // Ends the message, sends the envelope, waits for the answer. Accepted means: synced to disk.
     SubmitAnswer finish(std::string_view sender, const std::vector<std::string>& recipients);

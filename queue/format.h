@@ -1,13 +1,13 @@
 // A message in the queue is one file, mess/SPLIT/ID, written once by qmail-queued and then only marked:
 //
-//   message    the message as accepted, our trace field on top                               message_size octets
-//   envelope   info NUL sender NUL (mark recipient NUL)* NUL                                  envelope_size octets
-//   status     a fixed block, rewritten in place                                             status_size octets
-//   footer     sizes and a checksum; its presence says that the file is whole                footer_size octets
+//   message    the message as accepted, our trace field on top                               message_size
+//   octets envelope   info NUL sender NUL (mark recipient NUL)* NUL envelope_size octets status     a fixed
+//   block, rewritten in place                                             status_size octets footer     sizes
+//   and a checksum; its presence says that the file is whole                footer_size octets
 //
-// info is "uid U pid P role R" in text, for the info line and the tools. mark is one octet: T to do, D done, F failed
-// and bounce owed. The checksum covers message and envelope with every mark read as T. Numbers are little-endian.
-// docs/internals.md draws the states. This header is the only place that knows the layout.
+// info is "uid U pid P role R" in text, for the info line and the tools. mark is one octet: T to do, D done,
+// F failed and bounce owed. The checksum covers message and envelope with every mark read as T. Numbers are
+// little-endian. docs/internals.md draws the states. This header is the only place that knows the layout.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@
 
 namespace relais::queue {
 
-// A message's name from acceptance to the end: the microsecond of its birth (wall clock), never smaller than the one
-// before, printed in decimal.
+// A message's name from acceptance to the end: the microsecond of its birth (wall clock), never smaller than
+// the one before, printed in decimal.
 using MessageId = std::uint64_t;
 
 inline constexpr std::size_t split_count = 64;
@@ -76,11 +76,13 @@ class Checksum {
 };
 
 std::string encode_envelope(const Envelope& envelope);
+// The first field of an envelope alone, with its NUL: what qmail-queued puts before a submitted envelope.
+std::string encode_info(const Envelope& envelope);
 std::string encode_status(const Status& status);
 std::string encode_footer(const Footer& footer);
 
-// Decoders answer nothing for anything that is not exactly right; envelope_offset is where the envelope starts in the
-// file (mark offsets are absolute).
+// Decoders answer nothing for anything that is not exactly right; envelope_offset is where the envelope
+// starts in the file (mark offsets are absolute).
 std::optional<Envelope> decode_envelope(std::string_view data, std::uint64_t envelope_offset);
 Status decode_status(std::string_view data);
 std::optional<Footer> decode_footer(std::string_view data, std::uint64_t file_size);

@@ -1,11 +1,14 @@
-// Submission: how a message gets into the queue. A client connects to one of qmail-queued's stream sockets, writes one
-// submission, reads one answer. The socket says who it is: queue-network (qmaild: smtpd), queue-bounce (qmails: bounces),
-// queue-submit (everybody). The server trusts nothing in it but what the kernel says (SO_PEERCRED).
+// Submission: how a message gets into the queue. A client connects to one of qmail-queued's stream sockets,
+// writes one submission, reads one answer. The socket says who it is: queue-network (qmaild: smtpd),
+// queue-bounce (qmails: bounces), queue-submit (everybody). The server trusts nothing in it but what the
+// kernel says (SO_PEERCRED).
 //
 //   submission = header message-frames envelope-frames
-//   header     = "RQ1" flag                     flag: 's' small: all of it follows at once; 'l' large: the server gives
+//   header     = "RQ1" flag                     flag: 's' small: all of it follows at once; 'l' large: the
+//   server gives
 //                                               it a process of its own, for it may come slowly
-//                                               (lower case); 'S' 'L': the caller's process id names the message (qp)
+//                                               (lower case); 'S' 'L': the caller's process id names the
+//                                               message (qp)
 //   frame      = length (4 octets, little-endian, at most 1 MiB) octets;  length 0 ends a group of frames
 //   envelope   = F sender NUL (T recipient NUL)* NUL     as qmail-queue takes it on fd 1
 //   answer     = code (1 octet: SubmitCode) id (8 octets, little-endian) text-length (2 octets) text
@@ -14,6 +17,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -63,8 +67,42 @@ struct SubmitAnswer {
 };
 
 std::string encode_answer(const SubmitAnswer& answer);
+inline constexpr std::size_t answer_head_size = 11;  // what stands before the text
+inline constexpr std::size_t answer_text_limit = 255;
+// The head of an answer: code, id, and how long the text is that follows. Nothing if it is not exactly right.
+struct AnswerHead {
+    SubmitCode code = SubmitCode::bug;
+    MessageId id = 0;
+    std::size_t text_size = 0;
+};
+std::optional<AnswerHead> decode_answer_head(std::string_view head);
 
 // The envelope as it crosses the socket and fd 1. Addresses must not hold NUL.
 std::string encode_submitted_envelope(std::string_view sender, const std::vector<std::string>& recipients);
+
+// Reads a submitted envelope piece by piece, as it comes on fd 1 or in frames, and says when it is complete
+// or wrong.
+class EnvelopeCheck {
+  public:
+    // Takes the next piece. Stops at the envelope's last NUL: consumed() tells how much of all pieces belongs
+    // to it.
+    void feed(std::string_view piece);
+    bool complete() const { return complete_; }
+    // bad_envelope, address_too_long, or refused (a line feed in an address, or more than envelope_limit
+    // octets); accepted while nothing is wrong.
+    SubmitCode problem() const { return problem_; }
+    std::uint64_t consumed() const { return consumed_; }
+
+  private:
+    void take_letter(char letter);
+    std::size_t take_address(std::string_view piece);
+
+    bool in_address_ = false;
+    bool sender_seen_ = false;
+    bool complete_ = false;
+    SubmitCode problem_ = SubmitCode::accepted;
+    std::size_t address_octets_ = 0;
+    std::uint64_t consumed_ = 0;
+};
 
 }  // namespace relais::queue

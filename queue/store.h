@@ -1,4 +1,5 @@
-// The store behind one narrow door: qmail-queued creates, qmail-send opens, marks and removes, the tools look.
+// The store behind one narrow door: qmail-queued creates, qmail-send opens, marks and removes, the tools
+// look.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/fd.h"
 #include "control/home.h"
@@ -17,6 +19,16 @@ namespace relais::queue {
 std::string message_path(const control::Home& home, MessageId id);
 std::string bounce_path(const control::Home& home, MessageId id);
 std::string send_lock_path(const control::Home& home);
+std::string queued_lock_path(const control::Home& home);
+std::string checkpoint_path(const control::Home& home);
+// The directories mess and bounce of one split.
+std::string message_directory(const control::Home& home, std::size_t split);
+std::string bounce_directory(const control::Home& home, std::size_t split);
+// Every directory that a queue needs, parents first, beginning with queue itself: all qmailq's, group qmail,
+// mode 2770.
+std::vector<std::string> queue_directories(const control::Home& home);
+// The id that a file name in the queue stands for; nothing for any other name.
+std::optional<MessageId> parse_message_name(std::string_view name);
 
 // A message read for delivery: head of the file's end (envelope, status, footer), not its body.
 struct StoredMessage {
@@ -33,12 +45,15 @@ class Store {
   public:
     explicit Store(control::Home home) : home_(std::move(home)) {}
 
-    // Reads envelope and status; verify also reads the body and compares the checksum (the first time a message is
-    // seen). damaged: footer or checksum are wrong; the file is left alone. Throws Error for I/O errors.
+    // Reads envelope and status; verify also reads the body and compares the checksum (the first time a
+    // message is seen). damaged: footer or checksum are wrong; the file is left alone. Throws Error for I/O
+    // errors.
     Load load(MessageId id, StoredMessage& message, bool verify) const;
-    // A descriptor of its own for one delivery, read-only, close-on-exec. Throws Error (ENOENT if it is gone).
+    // A descriptor of its own for one delivery, read-only, close-on-exec. Throws Error (ENOENT if it is
+    // gone).
     Fd open_for_delivery(MessageId id) const;
-    // Writes one mark in place. durable: synced before it returns (F, and D when the next step relies on it). Throws Error.
+    // Writes one mark in place. durable: synced before it returns (F, and D when the next step relies on it).
+    // Throws Error.
     void mark(MessageId id, const Recipient& recipient, Mark mark, bool durable) const;
     // Rewrites the status block in place, not synced: it is advice. Throws Error.
     void write_status(const StoredMessage& message) const;
@@ -51,8 +66,8 @@ class Store {
     std::optional<std::string> read_bounce(MessageId id, std::size_t limit) const;
     void remove_bounce(MessageId id) const;
 
-    // Calls visit for every message in the queue, in no order, until it returns false. One split directory at a time,
-    // names only: a million messages take a second. Throws Error.
+    // Calls visit for every message in the queue, in no order, until it returns false. One split directory at
+    // a time, names only: a million messages take a second. Throws Error.
     void scan(const std::function<bool(MessageId)>& visit) const;
     // The same for one split directory (0 to split_count - 1), for an event loop that scans in steps.
     void scan_split(std::size_t split, const std::function<bool(MessageId)>& visit) const;

@@ -1,0 +1,230 @@
+#include "queue/client.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/program.h"
+#include "base/unix_socket.h"
+#include "queue/filter.h"
+#include "queue/octets.h"
+
+namespace relais::queue {
+namespace {
+
+constexpr std::size_t header_size = 4;
+constexpr std::size_t length_size = 4;
+
+std::string_view socket_name(Door door) {
+    switch (door) {
+        case Door::network:
+            return "queue-network";
+        case Door::bounce:
+            return "queue-bounce";
+        case Door::submit:
+            break;
+    }
+    return "queue-submit";
+}
+
+bool exists(const std::string& path) {
+    return ::access(path.c_str(), F_OK) == 0;
+}
+
+// What an Error on the way to the server means; nothing there, or nobody who listens, has its own codes.
+SubmitCode connect_code(const control::Home& home, int error_number) {
+    if (error_number == ETIMEDOUT) return SubmitCode::connect_timed_out;
+    if (error_number == ENOENT || error_number == ENOTDIR) {
+        if (!exists(home.directory())) return SubmitCode::no_home;
+        if (!exists(home.path("sockets"))) return SubmitCode::no_queue_directory;
+    }
+    return SubmitCode::connect_refused;
+}
+
+SubmitCode exchange_code(int error_number) {
+    return error_number == ETIMEDOUT ? SubmitCode::connect_timed_out : SubmitCode::communication;
+}
+
+// The socket's own send timeout (connect_unix) bounds each call, the deadline all of them.
+void send_all(int socket, std::string_view data, Deadline deadline) {
+    while (!data.empty()) {
+        const ssize_t count = ::send(socket, data.data(), data.size(), MSG_NOSIGNAL);
+        if (count >= 0) {
+            data.remove_prefix(static_cast<std::size_t>(count));
+        } else if (errno != EINTR) {
+            throw_errno("send to", "qmail-queued", errno == EAGAIN ? ETIMEDOUT : errno);
+        }
+        if (deadline.passed()) throw_errno("send to", "qmail-queued", ETIMEDOUT);
+    }
+}
+
+void append_group_end(std::string& to) {
+    to.append(length_size, '\0');
+}
+
+}  // namespace
+
+// The buffer holds what goes out next: the header while nothing has been sent, room for a frame's length,
+// octets.
+struct Submission::State {
+    State(const control::Home& home_, Door door_, Deadline deadline_)
+        : home(home_), door(door_), deadline(deadline_) {}
+
+    const control::Home home;
+    const Door door;
+    const Deadline deadline;
+    bool named_by_pid = false;
+    std::optional<std::string> filter_program;
+    std::unique_ptr<Filter> filter;
+    Fd server;
+    std::string buffer = std::string(header_size + length_size, '\0');
+    std::size_t length_at = header_size;
+    bool streaming = false;
+    // Set once nothing more can be sent; finish() reports it, unless the server said more.
+    std::optional<SubmitAnswer> failure;
+    std::uint64_t qp = 0;
+
+    std::size_t octets() const { return buffer.size() - length_at - length_size; }
+    void open();
+    void end_frame();
+    void send_buffer();
+    void fail(SubmitCode code) { failure = SubmitAnswer{code, 0, {}}; }
+    void guarded(SubmitCode (*code_of)(int), void (State::*step)());
+    SubmitAnswer finish_filter(std::string_view envelope);
+    void append_envelope(std::string_view envelope);
+    void read_answer();
+};
+
+void Submission::State::open() {
+    try {
+        if (filter_program) {
+            filter = std::make_unique<Filter>(home, *filter_program);
+            qp = static_cast<std::uint64_t>(filter->pid());
+        } else {
+            server = connect_unix(home.socket(socket_name(door)), deadline);
+        }
+    } catch (const Error& error) {
+        fail(filter_program ? SubmitCode::out_of_memory : connect_code(home, error.number()));
+    }
+}
+
+// Completes the frame in the buffer; an empty one would end the group and is left out.
+void Submission::State::end_frame() {
+    if (octets() == 0)
+        buffer.resize(length_at);
+    else
+        put_le(buffer.data() + length_at, octets(), length_size);
+}
+
+void Submission::State::send_buffer() {
+    if (filter)
+        filter->write_message(std::string_view(buffer).substr(length_at + length_size), deadline);
+    else
+        send_all(server.get(), buffer, deadline);
+    buffer.assign(length_size, '\0');
+    length_at = 0;
+}
+
+void Submission::State::guarded(SubmitCode (*code_of)(int), void (State::*step)()) {
+    if (failure) return;
+    try {
+        (this->*step)();
+    } catch (const Error& error) {
+        fail(code_of(error.number()));
+    }
+}
+
+void Submission::State::append_envelope(std::string_view envelope) {
+    append_group_end(buffer);
+    while (!envelope.empty()) {
+        const std::string_view part = envelope.substr(0, frame_limit);
+        append_le(buffer, part.size(), length_size);
+        buffer += part;
+        envelope.remove_prefix(part.size());
+    }
+    append_group_end(buffer);
+}
+
+void Submission::State::read_answer() {
+    char head[answer_head_size];
+    if (!read_exactly(server.get(), head, deadline))
+        throw_errno("read", "an answer from qmail-queued", EPIPE);
+    const auto decoded = decode_answer_head(std::string_view(head, sizeof head));
+    if (!decoded) throw_errno("understand", "the answer of qmail-queued", EPROTO);
+    SubmitAnswer answer{decoded->code, decoded->id, std::string(decoded->text_size, '\0')};
+    if (!answer.text.empty() && !read_exactly(server.get(), answer.text, deadline))
+        throw_errno("read", "an answer from qmail-queued", EPIPE);
+    failure = std::move(answer);
+}
+
+SubmitAnswer Submission::State::finish_filter(std::string_view envelope) {
+    try {
+        filter->write_message(std::string_view(buffer).substr(length_at + length_size), deadline);
+        return filter->finish(envelope, deadline);
+    } catch (const Error& error) {
+        return {error.number() == ETIMEDOUT ? SubmitCode::timed_out : SubmitCode::communication, 0, {}};
+    }
+}
+
+Submission::Submission(const control::Home& home, Door door, Deadline deadline, bool honour_qmailqueue,
+                       bool named_by_pid)
+    : state_(std::make_unique<State>(home, door, deadline)) {
+    state_->named_by_pid = named_by_pid;
+    const std::string program = honour_qmailqueue ? environment("QMAILQUEUE", "") : "";
+    if (!program.empty()) state_->filter_program = program;
+    state_->buffer.replace(0, header_size, named_by_pid ? "RQ1S" : "RQ1s");
+}
+
+Submission::~Submission() = default;
+
+void Submission::write(std::string_view data) {
+    State& state = *state_;
+    while (!state.failure && state.octets() + data.size() > small_message_limit) {
+        const std::string_view part = data.substr(0, small_message_limit - state.octets());
+        state.buffer += part;
+        data.remove_prefix(part.size());
+        if (!state.streaming) {
+            state.streaming = true;
+            state.buffer[header_size - 1] = state.named_by_pid ? 'L' : 'l';
+            state.open();
+            if (state.failure) break;
+        }
+        state.end_frame();
+        state.guarded(&exchange_code, &State::send_buffer);
+    }
+    if (!state.failure) state.buffer += data;
+}
+
+SubmitAnswer Submission::finish(std::string_view sender, const std::vector<std::string>& recipients) {
+    return finish_encoded(encode_submitted_envelope(sender, recipients));
+}
+
+SubmitAnswer Submission::finish_encoded(std::string_view envelope) {
+    State& state = *state_;
+    if (!state.failure && !state.streaming) state.open();
+    if (!state.failure && state.filter) return state.finish_filter(envelope);
+    if (state.filter) return *state.failure;
+    if (!state.failure) {
+        state.end_frame();
+        state.append_envelope(envelope);
+        state.guarded(&exchange_code, &State::send_buffer);
+    }
+    // A server that gave up early has closed its side, and said why.
+    if (state.server && (!state.failure || state.failure->code == SubmitCode::communication)) {
+        state.failure.reset();
+        state.guarded(&exchange_code, &State::read_answer);
+    }
+    state.server.reset();
+    if (state.failure->code == SubmitCode::accepted)
+        state.qp = state.named_by_pid ? static_cast<std::uint64_t>(::getpid()) : state.failure->id;
+    return *state.failure;
+}
+
+std::uint64_t Submission::qp() const {
+    return state_->qp;
+}
+
+}  // namespace relais::queue

@@ -1,0 +1,219 @@
+#include "queue/client.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include <fstream>
+#include <thread>
+
+#include "base/file.h"
+#include "base/io.h"
+#include "base/unix_socket.h"
+#include "queue/octets.h"
+#include "queue/test_home.h"
+
+namespace relais::queue {
+namespace {
+
+using namespace std::string_literals;
+
+class ClientTest : public testing::Test {
+  protected:
+    ClientTest() {
+        ::signal(SIGPIPE, SIG_IGN);
+        ::unsetenv("QMAILQUEUE");
+    }
+    ~ClientTest() override {
+        if (server.joinable()) server.join();
+        ::unsetenv("QMAILQUEUE");
+    }
+
+    // Answers one submission: keeps header, message and envelope.
+    void serve(SubmitAnswer answer) {
+        listener =
+            listen_unix(home.socket("queue-submit"), 0600, static_cast<uid_t>(-1), static_cast<gid_t>(-1));
+        server = std::thread([this, answer] {
+            const Fd peer(::accept(listener.get(), nullptr, nullptr));
+            header = take(peer.get(), 4);
+            message = take_group(peer.get());
+            envelope = take_group(peer.get());
+            write_all(peer.get(), encode_answer(answer), patience);
+        });
+    }
+    static std::string take(int fd, std::size_t size) {
+        std::string data(size, '\0');
+        read_exactly(fd, data, patience);
+        return data;
+    }
+    static std::string take_group(int fd) {
+        std::string group;
+        while (const std::size_t length = get_le(take(fd, 4), 0, 4)) group += take(fd, length);
+        return group;
+    }
+    // A program for $QMAILQUEUE.
+    void filter(const std::string& script) {
+        const std::string path = home.path("filter");
+        std::ofstream(path) << "#!/bin/sh\n" << script << "\n";
+        std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+        ::setenv("QMAILQUEUE", path.c_str(), 1);
+    }
+
+    static const Deadline patience;
+    TestHome directory;
+    control::Home home = directory.home();
+    Fd listener;
+    std::thread server;
+    std::string header, message, envelope;
+};
+const Deadline ClientTest::patience = Deadline::in(Seconds(30));
+
+TEST_F(ClientTest, ASmallMessageGoesInOnePiece) {
+    serve({SubmitCode::accepted, 12345, ""});
+    Submission submission(home, Door::submit, patience);
+    submission.write("Subject: x\n");
+    submission.write("\nbody\n");
+    const SubmitAnswer answer = submission.finish("s@x", {"a@y", "b@y"});
+    server.join();
+    EXPECT_EQ(answer.code, SubmitCode::accepted);
+    EXPECT_EQ(submission.qp(), 12345u);
+    EXPECT_EQ(header, "RQ1s");
+    EXPECT_EQ(message, "Subject: x\n\nbody\n");
+    EXPECT_EQ(envelope, "Fs@x\0Ta@y\0Tb@y\0\0"s);
+}
+
+TEST_F(ClientTest, AnEmptyMessageIsOne) {
+    serve({SubmitCode::accepted, 1, ""});
+    Submission submission(home, Door::submit, patience, true, true);
+    EXPECT_EQ(submission.finish("", {"a@y"}).code, SubmitCode::accepted);
+    server.join();
+    EXPECT_EQ(header, "RQ1S");
+    EXPECT_EQ(message, "");
+    EXPECT_EQ(submission.qp(), static_cast<std::uint64_t>(::getpid()));
+}
+
+TEST_F(ClientTest, WhatExceedsTheLimitStreams) {
+    for (const std::size_t size : {small_message_limit, small_message_limit + 1, std::size_t{3} << 20}) {
+        serve({SubmitCode::accepted, 1, ""});
+        std::string sent;
+        Submission submission(home, Door::submit, patience);
+        while (sent.size() < size) {
+            const std::string piece(std::min<std::size_t>(size - sent.size(), 50001),
+                                    static_cast<char>(sent.size()));
+            submission.write(piece);
+            sent += piece;
+        }
+        EXPECT_EQ(submission.finish("s", {"r"}).code, SubmitCode::accepted);
+        server.join();
+        EXPECT_EQ(header, size > small_message_limit ? "RQ1l" : "RQ1s");
+        EXPECT_TRUE(message == sent);
+        EXPECT_EQ(envelope, "Fs\0Tr\0\0"s);
+    }
+}
+
+TEST_F(ClientTest, AnEnvelopeOfManyFramesArrivesWhole) {
+    serve({SubmitCode::accepted, 1, ""});
+    const std::vector<std::string> recipients(3000, std::string(1000, 'r'));
+    Submission submission(home, Door::submit, patience);
+    submission.write("m");
+    EXPECT_EQ(submission.finish("s", recipients).code, SubmitCode::accepted);
+    server.join();
+    EXPECT_TRUE(envelope == encode_submitted_envelope("s", recipients));
+}
+
+TEST_F(ClientTest, AServerThatGaveUpEarlyHasSaidWhy) {
+    listener = listen_unix(home.socket("queue-submit"), 0600, static_cast<uid_t>(-1), static_cast<gid_t>(-1));
+    server = std::thread([this] {
+        const Fd peer(::accept(listener.get(), nullptr, nullptr));
+        take(peer.get(), 4);
+        write_all(peer.get(), encode_answer({SubmitCode::write_error, 0, ""}), patience);
+    });
+    Submission submission(home, Door::submit, patience);
+    for (int i = 0; i < 100; ++i) submission.write(std::string(100000, 'x'));
+    EXPECT_EQ(submission.finish("s", {"r"}).code, SubmitCode::write_error);
+}
+
+TEST_F(ClientTest, ABrokenConnectionIsCommunication) {
+    listener = listen_unix(home.socket("queue-submit"), 0600, static_cast<uid_t>(-1), static_cast<gid_t>(-1));
+    server = std::thread([this] {
+        const Fd peer(::accept(listener.get(), nullptr, nullptr));
+        take(peer.get(), 8);
+    });
+    Submission submission(home, Door::submit, patience);
+    submission.write("message");
+    EXPECT_EQ(submission.finish("s", {"r"}).code, SubmitCode::communication);
+}
+
+TEST_F(ClientTest, ASilentServerTimesOut) {
+    listener = listen_unix(home.socket("queue-submit"), 0600, static_cast<uid_t>(-1), static_cast<gid_t>(-1));
+    Submission submission(home, Door::submit, Deadline::in(std::chrono::milliseconds(50)));
+    EXPECT_EQ(submission.finish("s", {"r"}).code, SubmitCode::connect_timed_out);
+}
+
+TEST_F(ClientTest, NobodyThereIsToldApart) {
+    EXPECT_EQ(Submission(home, Door::submit, patience).finish("s", {"r"}).code, SubmitCode::connect_refused);
+    listen_unix(home.socket("queue-submit"), 0600, static_cast<uid_t>(-1), static_cast<gid_t>(-1)).reset();
+    EXPECT_EQ(Submission(home, Door::submit, patience).finish("s", {"r"}).code, SubmitCode::connect_refused);
+    std::filesystem::remove_all(home.path("sockets"));
+    EXPECT_EQ(Submission(home, Door::submit, patience).finish("s", {"r"}).code,
+              SubmitCode::no_queue_directory);
+    const control::Home nowhere(home.path("nowhere"));
+    Submission large(nowhere, Door::submit, patience);
+    large.write(std::string(1000000, 'x'));
+    EXPECT_EQ(large.finish("s", {"r"}).code, SubmitCode::no_home);
+}
+
+TEST_F(ClientTest, AProgramGetsMessageEnvelopeAndText) {
+    filter("cat > message; cat <&1 > envelope; echo Dspam, says the filter >&6; exit 82");
+    for (const std::size_t size : {std::size_t{10}, std::size_t{1000000}}) {
+        Submission submission(home, Door::network, patience);
+        submission.write(std::string(size, 'x'));
+        const SubmitAnswer answer = submission.finish("s", {"r"});
+        EXPECT_EQ(answer.code, SubmitCode::custom);
+        EXPECT_TRUE(is_permanent(answer.code, answer.text));
+        EXPECT_EQ(submit_text(answer.code, answer.text), "spam, says the filter");
+        EXPECT_TRUE(read_file(home.path("message"), 2000000) == std::string(size, 'x'));
+        EXPECT_EQ(read_file(home.path("envelope"), 100), "Fs\0Tr\0\0"s);
+    }
+}
+
+TEST_F(ClientTest, AProgramsExitCodeIsTheAnswer) {
+    filter("echo $$ > pid; exec cat >/dev/null");
+    Submission submission(home, Door::network, patience);
+    submission.write("m");
+    EXPECT_EQ(submission.finish("s", {"r"}).code, SubmitCode::accepted);
+    EXPECT_EQ(read_file(home.path("pid"), 100), std::to_string(submission.qp()) + "\n");
+    filter("exit 31");
+    Submission early(home, Door::network, patience);
+    for (int i = 0; i < 100; ++i) early.write(std::string(100000, 'x'));
+    EXPECT_EQ(early.finish("s", {"r"}).code, SubmitCode::refused);
+    filter("exit 115");
+    EXPECT_EQ(Submission(home, Door::network, patience).finish("s", {"r"}).code,
+              SubmitCode::address_too_long);
+    filter("kill -9 $$");
+    EXPECT_EQ(Submission(home, Door::network, patience).finish("s", {"r"}).code, SubmitCode::bug);
+}
+
+TEST_F(ClientTest, AProgramThatCannotBeExecutedGives120) {
+    ::setenv("QMAILQUEUE", home.path("no-such-program").c_str(), 1);
+    EXPECT_EQ(Submission(home, Door::network, patience).finish("s", {"r"}).code, SubmitCode::not_executable);
+}
+
+TEST_F(ClientTest, AProgramThatHangsTimesOutAndIsKilled) {
+    filter("exec sleep 1000");
+    Submission submission(home, Door::network, Deadline::in(std::chrono::milliseconds(100)));
+    EXPECT_EQ(submission.finish("s", {"r"}).code, SubmitCode::timed_out);
+}
+
+TEST_F(ClientTest, AnAbandonedMessageIsNeverSent) {
+    filter("cat >/dev/null; wc -c <&1 > envelope");
+    {
+        Submission submission(home, Door::network, patience);
+        submission.write(std::string(1000000, 'x'));
+    }
+    const auto envelope_octets = read_file(home.path("envelope"), 100);
+    EXPECT_TRUE(!envelope_octets || *envelope_octets == "" || *envelope_octets == "0\n");
+}
+
+}  // namespace
+}  // namespace relais::queue

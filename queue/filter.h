@@ -1,0 +1,43 @@
+// A program that stands in for qmail-queue ($QMAILQUEUE): the message on its fd 0, the envelope on its fd 1,
+// its exit code is the answer; with code 82 the text it wrote to fd 6 (D or Z first, at most 255 octets).
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <string_view>
+
+#include "base/deadline.h"
+#include "base/fd.h"
+#include "control/home.h"
+#include "queue/protocol.h"
+
+namespace relais::queue {
+
+class Filter {
+  public:
+    // Starts the program; a path that does not begin with '/' is below the home directory. Throws Error.
+    Filter(const control::Home& home, const std::string& program);
+    // Kills and reaps a program that was not finished: it must not take half a message for a whole one.
+    ~Filter();
+    Filter(const Filter&) = delete;
+    Filter& operator=(const Filter&) = delete;
+
+    // A program that no longer reads is no failure: its exit code says what it thought. Throws Error on a
+    // timeout.
+    void write_message(std::string_view data, Deadline deadline);
+    // Ends the message, writes the envelope, waits for the program. Throws Error on a timeout.
+    SubmitAnswer finish(std::string_view envelope, Deadline deadline);
+    pid_t pid() const { return pid_; }
+
+  private:
+    int wait(Deadline deadline);
+
+    pid_t pid_ = -1;
+    bool running_ = true;
+    Fd message_;
+    Fd envelope_;
+    Fd text_;
+};
+
+}  // namespace relais::queue

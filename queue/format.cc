@@ -1,0 +1,206 @@
+#include "queue/format.h"
+
+#include <bit>
+#include <cstring>
+
+#include "base/text.h"
+#include "mail/address.h"
+#include "queue/octets.h"
+#include "queue/protocol.h"
+
+namespace relais::queue {
+namespace {
+
+constexpr std::string_view footer_magic = "relaisQ1";
+constexpr std::size_t footer_check_at = footer_size - 8;
+// The info text is short; with it an envelope may be a little longer than what was submitted.
+constexpr std::uint64_t info_limit = 128;
+
+// Offsets in the status block: check, hold, text length, tries, next try, last try, text.
+constexpr std::size_t status_hold_at = 8;
+constexpr std::size_t status_length_at = 10;
+constexpr std::size_t status_tries_at = 12;
+constexpr std::size_t status_next_at = 16;
+constexpr std::size_t status_last_at = 24;
+constexpr std::size_t status_text_at = status_size - error_text_size;
+
+constexpr std::uint64_t odd_1 = 0x9fb21c651e98df25U;
+constexpr std::uint64_t odd_2 = 0xd6e8feb86659fd93U;
+
+// Every step can be undone, so a change in one word always changes the sum.
+std::uint64_t absorb(std::uint64_t state, std::uint64_t word) {
+    return std::rotl(state ^ (word * odd_1), 31) * odd_2;
+}
+
+std::uint64_t checksum_of(std::string_view data) {
+    Checksum sum;
+    sum.update(data);
+    return sum.value();
+}
+
+std::string_view origin_name(Origin origin) {
+    switch (origin) {
+        case Origin::network:
+            return "network";
+        case Origin::bounce:
+            return "bounce";
+        case Origin::user:
+            break;
+    }
+    return "user";
+}
+
+std::optional<Origin> origin_of(std::string_view name) {
+    for (const Origin origin : {Origin::network, Origin::bounce, Origin::user})
+        if (origin_name(origin) == name) return origin;
+    return std::nullopt;
+}
+
+// "uid U pid P role R" into the envelope; false if it is anything else.
+bool decode_info(std::string_view info, Envelope& envelope) {
+    const auto words = split(info, ' ');
+    if (words.size() != 6 || words[0] != "uid" || words[2] != "pid" || words[4] != "role") return false;
+    const auto uid = parse_number(words[1]);
+    const auto pid = parse_number(words[3]);
+    const auto origin = origin_of(words[5]);
+    if (!uid || !pid || !origin || *uid > UINT32_MAX || *pid > UINT32_MAX) return false;
+    envelope.uid = static_cast<std::uint32_t>(*uid);
+    envelope.pid = static_cast<std::uint32_t>(*pid);
+    envelope.origin = *origin;
+    return true;
+}
+
+// Takes what stands before the next NUL; nothing if there is none.
+std::optional<std::string_view> take_field(std::string_view& data) {
+    const std::size_t end = data.find('\0');
+    if (end == std::string_view::npos) return std::nullopt;
+    const std::string_view field = data.substr(0, end);
+    data.remove_prefix(end + 1);
+    return field;
+}
+
+}  // namespace
+
+void Checksum::update(std::string_view data) {
+    length_ += data.size();
+    while (partial_octets_ != 0 && !data.empty()) {
+        partial_ |= static_cast<std::uint64_t>(static_cast<unsigned char>(data.front()))
+                    << (8 * partial_octets_);
+        data.remove_prefix(1);
+        if (++partial_octets_ < 8) continue;
+        state_ = absorb(state_, partial_);
+        partial_ = partial_octets_ = 0;
+    }
+    std::uint64_t state = state_;
+    std::size_t at = 0;
+    for (; at + 8 <= data.size(); at += 8) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, data.data() + at, 8);
+        if constexpr (std::endian::native == std::endian::big) word = __builtin_bswap64(word);
+        state = absorb(state, word);
+    }
+    state_ = state;
+    for (; at < data.size(); ++at)
+        partial_ |= static_cast<std::uint64_t>(static_cast<unsigned char>(data[at]))
+                    << (8 * partial_octets_++);
+}
+
+std::uint64_t Checksum::value() const {
+    std::uint64_t sum = absorb(absorb(state_, partial_), length_);
+    sum ^= sum >> 32;
+    sum *= odd_1;
+    return sum ^ (sum >> 29);
+}
+
+std::string encode_info(const Envelope& envelope) {
+    std::string info =
+        "uid " + std::to_string(envelope.uid) + " pid " + std::to_string(envelope.pid) + " role ";
+    info += origin_name(envelope.origin);
+    info += '\0';
+    return info;
+}
+
+std::string encode_envelope(const Envelope& envelope) {
+    std::string data = encode_info(envelope);
+    data += envelope.sender;
+    data += '\0';
+    for (const Recipient& recipient : envelope.recipients) {
+        data += static_cast<char>(recipient.mark);
+        data += recipient.address;
+        data += '\0';
+    }
+    data += '\0';
+    return data;
+}
+
+std::optional<Envelope> decode_envelope(std::string_view data, std::uint64_t envelope_offset) {
+    Envelope envelope;
+    const std::size_t whole = data.size();
+    const auto info = take_field(data);
+    const auto sender = take_field(data);
+    if (!info || !sender || sender->size() > mail::address_limit || !decode_info(*info, envelope))
+        return std::nullopt;
+    envelope.sender = *sender;
+    for (;;) {
+        const std::uint64_t offset = envelope_offset + (whole - data.size());
+        const auto field = take_field(data);
+        if (!field) return std::nullopt;
+        if (field->empty()) break;
+        const char mark = field->front();
+        if (mark != 'T' && mark != 'D' && mark != 'F') return std::nullopt;
+        if (field->size() - 1 > mail::address_limit) return std::nullopt;
+        envelope.recipients.push_back({std::string(field->substr(1)), static_cast<Mark>(mark), offset});
+    }
+    if (!data.empty()) return std::nullopt;
+    return envelope;
+}
+
+std::string encode_status(const Status& status) {
+    std::string block(status_size, '\0');
+    const std::string_view text = std::string_view(status.last_error).substr(0, error_text_size);
+    block[status_hold_at] = status.hold ? 1 : 0;
+    put_le(block.data() + status_length_at, text.size(), 2);
+    put_le(block.data() + status_tries_at, status.tries, 4);
+    put_le(block.data() + status_next_at, static_cast<std::uint64_t>(status.next_try), 8);
+    put_le(block.data() + status_last_at, static_cast<std::uint64_t>(status.last_try), 8);
+    text.copy(block.data() + status_text_at, text.size());
+    put_le(block.data(), checksum_of(std::string_view(block).substr(8)), 8);
+    return block;
+}
+
+Status decode_status(std::string_view data) {
+    if (data.size() != status_size || get_le(data, 0, 8) != checksum_of(data.substr(8))) return {};
+    Status status;
+    const std::size_t length = get_le(data, status_length_at, 2);
+    status.hold = data[status_hold_at] == 1;
+    status.tries = static_cast<std::uint32_t>(get_le(data, status_tries_at, 4));
+    status.next_try = static_cast<std::int64_t>(get_le(data, status_next_at, 8));
+    status.last_try = static_cast<std::int64_t>(get_le(data, status_last_at, 8));
+    if (length > error_text_size || status.next_try < 0 || status.last_try < 0) return {};
+    status.last_error = data.substr(status_text_at, length);
+    return status;
+}
+
+std::string encode_footer(const Footer& footer) {
+    std::string block(footer_magic);
+    append_le(block, footer.message_size, 8);
+    append_le(block, footer.envelope_size, 8);
+    append_le(block, footer.checksum, 8);
+    block.resize(footer_check_at);
+    append_le(block, checksum_of(block), 8);
+    return block;
+}
+
+std::optional<Footer> decode_footer(std::string_view data, std::uint64_t file_size) {
+    if (data.size() != footer_size || !data.starts_with(footer_magic)) return std::nullopt;
+    if (get_le(data, footer_check_at, 8) != checksum_of(data.substr(0, footer_check_at))) return std::nullopt;
+    const Footer footer{get_le(data, 8, 8), get_le(data, 16, 8), get_le(data, 24, 8)};
+    if (footer.envelope_size > envelope_limit + info_limit || file_size < status_size + footer_size)
+        return std::nullopt;
+    const std::uint64_t rest = file_size - status_size - footer_size;
+    if (footer.envelope_size > rest || footer.message_size != rest - footer.envelope_size)
+        return std::nullopt;
+    return footer;
+}
+
+}  // namespace relais::queue

@@ -1,0 +1,142 @@
+#include "queue/format.h"
+
+#include <gtest/gtest.h>
+
+#include "queue/octets.h"
+#include "queue/protocol.h"
+
+namespace relais::queue {
+namespace {
+
+Envelope example() {
+    Envelope envelope{1000, 42, Origin::network, "sender@example.org", {}};
+    envelope.recipients = {
+        {"a@example.net", Mark::to_do, 0}, {"b\"@x", Mark::done, 0}, {"", Mark::failed, 0}};
+    return envelope;
+}
+
+TEST(Format, AnEnvelopeComesBackWithTheOffsetsOfItsMarks) {
+    const std::string data = encode_envelope(example());
+    const auto decoded = decode_envelope(data, 1000);
+    ASSERT_TRUE(decoded);
+    EXPECT_EQ(decoded->uid, 1000u);
+    EXPECT_EQ(decoded->pid, 42u);
+    EXPECT_EQ(decoded->origin, Origin::network);
+    EXPECT_EQ(decoded->sender, "sender@example.org");
+    ASSERT_EQ(decoded->recipients.size(), 3u);
+    EXPECT_EQ(decoded->recipients[1].address, "b\"@x");
+    EXPECT_EQ(decoded->recipients[2].mark, Mark::failed);
+    for (const Recipient& recipient : decoded->recipients)
+        EXPECT_EQ(data[static_cast<std::size_t>(recipient.mark_offset - 1000)],
+                  static_cast<char>(recipient.mark));
+}
+
+TEST(Format, AnEnvelopeCutAnywhereIsNone) {
+    const std::string data = encode_envelope(example());
+    for (std::size_t size = 0; size < data.size(); ++size)
+        EXPECT_FALSE(decode_envelope(std::string_view(data).substr(0, size), 0)) << size;
+    EXPECT_FALSE(decode_envelope(data + '\0', 0));
+    EXPECT_FALSE(decode_envelope(data + "Tx", 0));
+}
+
+TEST(Format, AnEnvelopeWithAStrangeMarkOrInfoIsNone) {
+    using namespace std::string_literals;
+    EXPECT_TRUE(decode_envelope("uid 1 pid 2 role user\0s\0Ta\0\0"s, 0));
+    EXPECT_FALSE(decode_envelope("uid 1 pid 2 role user\0s\0ta\0\0"s, 0));
+    EXPECT_FALSE(decode_envelope("uid 1 pid 2 role root\0s\0Ta\0\0"s, 0));
+    EXPECT_FALSE(decode_envelope("uid 1 pid 2\0s\0Ta\0\0"s, 0));
+    EXPECT_FALSE(decode_envelope("uid 4294967296 pid 2 role user\0s\0Ta\0\0"s, 0));
+    EXPECT_FALSE(decode_envelope("uid 1 pid 2 role user\0s\0T"s + std::string(1003, 'a') + "\0\0"s, 0));
+}
+
+TEST(Format, AStatusComesBackAndItsTextIsCut) {
+    const Status status{true, 7, 1700000000, 1600000000, std::string(300, 'e')};
+    const std::string block = encode_status(status);
+    ASSERT_EQ(block.size(), status_size);
+    const Status decoded = decode_status(block);
+    EXPECT_TRUE(decoded.hold);
+    EXPECT_EQ(decoded.tries, 7u);
+    EXPECT_EQ(decoded.next_try, 1700000000);
+    EXPECT_EQ(decoded.last_try, 1600000000);
+    EXPECT_EQ(decoded.last_error, std::string(error_text_size, 'e'));
+}
+
+TEST(Format, ATornOrEmptyStatusCountsAsZero) {
+    const std::string block = encode_status({true, 7, 1700000000, 1600000000, "text"});
+    for (std::size_t at = 0; at < block.size(); ++at) {
+        std::string torn = block;
+        torn[at] = static_cast<char>(torn[at] ^ 1);
+        const Status decoded = decode_status(torn);
+        EXPECT_EQ(decoded.tries, 0u) << at;
+        EXPECT_FALSE(decoded.hold);
+    }
+    EXPECT_EQ(decode_status(std::string(status_size, '\0')).tries, 0u);
+    EXPECT_EQ(decode_status("").tries, 0u);
+    EXPECT_EQ(decode_status(encode_status({false, 3, -5, 0, ""})).tries, 0u);
+}
+
+TEST(Format, AFooterBindsTheSizeOfTheFile) {
+    const Footer footer{5000, 100, 0x0123456789abcdefU};
+    const std::string block = encode_footer(footer);
+    ASSERT_EQ(block.size(), footer_size);
+    const std::uint64_t size = 5000 + 100 + status_size + footer_size;
+    const auto decoded = decode_footer(block, size);
+    ASSERT_TRUE(decoded);
+    EXPECT_EQ(decoded->message_size, 5000u);
+    EXPECT_EQ(decoded->checksum, footer.checksum);
+    EXPECT_FALSE(decode_footer(block, size - 1));
+    EXPECT_FALSE(decode_footer(block, size + 1));
+    EXPECT_FALSE(decode_footer(block, 0));
+}
+
+TEST(Format, AFooterWithAFlippedBitIsNone) {
+    const std::string block = encode_footer({10, 20, 30});
+    for (std::size_t bit = 0; bit < block.size() * 8; ++bit) {
+        std::string flipped = block;
+        flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
+        EXPECT_FALSE(decode_footer(flipped, 10 + 20 + status_size + footer_size)) << bit;
+    }
+    EXPECT_FALSE(decode_footer(std::string(footer_size, '\0'), status_size + footer_size));
+}
+
+TEST(Format, AbsurdSizesInAFooterAreRefused) {
+    // Sizes whose sum wraps around to the size of the file.
+    const std::uint64_t rest = 1000;
+    const Footer wrapping{rest - (UINT64_MAX - 5), UINT64_MAX - 5, 0};
+    EXPECT_FALSE(decode_footer(encode_footer(wrapping), rest + status_size + footer_size));
+    const Footer huge_envelope{0, envelope_limit * 2, 0};
+    EXPECT_FALSE(decode_footer(encode_footer(huge_envelope), envelope_limit * 2 + status_size + footer_size));
+}
+
+TEST(Checksum, DoesNotDependOnThePieces) {
+    std::string data;
+    for (int i = 0; i < 1000; ++i) data += static_cast<char>(i * 7);
+    Checksum whole;
+    whole.update(data);
+    for (const std::size_t step :
+         {std::size_t{1}, std::size_t{3}, std::size_t{8}, std::size_t{13}, std::size_t{64}}) {
+        Checksum pieces;
+        for (std::size_t at = 0; at < data.size(); at += step)
+            pieces.update(std::string_view(data).substr(at, step));
+        EXPECT_EQ(pieces.value(), whole.value()) << step;
+    }
+}
+
+TEST(Checksum, SeesEveryBitAndTrailingZeros) {
+    const std::string data(37, 'x');
+    Checksum sum;
+    sum.update(data);
+    for (std::size_t bit = 0; bit < data.size() * 8; ++bit) {
+        std::string flipped = data;
+        flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
+        Checksum other;
+        other.update(flipped);
+        EXPECT_NE(other.value(), sum.value()) << bit;
+    }
+    Checksum longer = sum;
+    longer.update(std::string(1, '\0'));
+    EXPECT_NE(longer.value(), sum.value());
+}
+
+}  // namespace
+}  // namespace relais::queue

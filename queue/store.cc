@@ -1,0 +1,261 @@
+#include "queue/store.h"
+
+#include <dirent.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/io.h"
+#include "base/sys.h"
+#include "base/text.h"
+#include "queue/protocol.h"
+
+namespace relais::queue {
+namespace {
+
+std::string place(const control::Home& home, std::string_view kind, std::size_t split) {
+    return home.path("queue/" + std::string(kind) + "/" + std::to_string(split));
+}
+
+Fd open_or_throw(const std::string& path, int flags) {
+    Fd fd(sys::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW));
+    if (!fd) throw_errno("open", path);
+    return fd;
+}
+
+void sync_or_throw(int fd, const std::string& path) {
+    if (sys::fsync(fd) != 0) throw_errno("sync", path);
+}
+
+void unlink_if_there(const std::string& path) {
+    if (sys::unlink(path.c_str()) != 0 && errno != ENOENT) throw_errno("remove", path);
+}
+
+// All of data at that offset.
+void write_at(int fd, std::string_view data, std::uint64_t offset, const std::string& path) {
+    while (!data.empty()) {
+        const ssize_t count = sys::pwrite(fd, data.data(), data.size(), static_cast<off_t>(offset));
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) throw_errno("write", path);
+        data.remove_prefix(static_cast<std::size_t>(count));
+        offset += static_cast<std::uint64_t>(count);
+    }
+}
+
+// Reads size octets at offset; fewer only if the file ends before.
+std::string read_at(int fd, std::uint64_t offset, std::size_t size, const std::string& path) {
+    std::string data(size, '\0');
+    std::size_t have = 0;
+    while (have < size) {
+        const ssize_t count = ::pread(fd, data.data() + have, size - have, static_cast<off_t>(offset + have));
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) throw_errno("read", path);
+        if (count == 0) break;
+        have += static_cast<std::size_t>(count);
+    }
+    data.resize(have);
+    return data;
+}
+
+// The checksum as it was when every mark was T.
+std::uint64_t checksum_unmarked(Checksum body, std::string envelope, std::uint64_t envelope_offset,
+                                const std::vector<Recipient>& recipients) {
+    for (const Recipient& recipient : recipients)
+        envelope[static_cast<std::size_t>(recipient.mark_offset - envelope_offset)] =
+            static_cast<char>(Mark::to_do);
+    body.update(envelope);
+    return body.value();
+}
+
+Checksum checksum_of_body(int fd, std::uint64_t size, const std::string& path) {
+    Checksum sum;
+    for (std::uint64_t at = 0; at < size;) {
+        const std::string piece = read_at(
+            fd, at, static_cast<std::size_t>(std::min<std::uint64_t>(size - at, io_buffer_size)), path);
+        if (piece.empty()) break;
+        sum.update(piece);
+        at += piece.size();
+    }
+    return sum;
+}
+
+}  // namespace
+
+std::string message_directory(const control::Home& home, std::size_t split) {
+    return place(home, "mess", split);
+}
+std::string bounce_directory(const control::Home& home, std::size_t split) {
+    return place(home, "bounce", split);
+}
+std::string message_path(const control::Home& home, MessageId id) {
+    return message_directory(home, id % split_count) + "/" + std::to_string(id);
+}
+std::string bounce_path(const control::Home& home, MessageId id) {
+    return bounce_directory(home, id % split_count) + "/" + std::to_string(id);
+}
+std::string send_lock_path(const control::Home& home) {
+    return home.path("queue/lock/send");
+}
+std::string queued_lock_path(const control::Home& home) {
+    return home.path("queue/lock/queued");
+}
+std::string checkpoint_path(const control::Home& home) {
+    return home.path("queue/checkpoint");
+}
+
+std::vector<std::string> queue_directories(const control::Home& home) {
+    std::vector<std::string> all;
+    for (const char* name : {"queue", "queue/lock", "queue/mess", "queue/bounce"})
+        all.push_back(home.path(name));
+    for (std::size_t split = 0; split < split_count; ++split) {
+        all.push_back(message_directory(home, split));
+        all.push_back(bounce_directory(home, split));
+    }
+    return all;
+}
+
+std::optional<MessageId> parse_message_name(std::string_view name) {
+    // A leading zero would give one message two names.
+    if (name.empty() || name.front() == '0') return std::nullopt;
+    return parse_number(name);
+}
+
+Load Store::load(MessageId id, StoredMessage& message, bool verify) const {
+    const std::string path = message_path(home_, id);
+    const Fd fd(sys::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!fd) {
+        if (errno == ENOENT) return Load::missing;
+        throw_errno("open", path);
+    }
+    struct stat info {};
+    if (sys::fstat(fd.get(), &info) != 0) throw_errno("look at", path);
+    if (!S_ISREG(info.st_mode)) return Load::damaged;
+
+    // Most messages are small: then this one read is all there is to do.
+    const auto size = static_cast<std::uint64_t>(info.st_size);
+    const std::uint64_t first = size > io_buffer_size ? size - io_buffer_size : 0;
+    std::string tail = read_at(fd.get(), first, static_cast<std::size_t>(size - first), path);
+    if (tail.size() != size - first || tail.size() < status_size + footer_size) return Load::damaged;
+    const auto footer = decode_footer(std::string_view(tail).substr(tail.size() - footer_size), size);
+    if (!footer) return Load::damaged;
+
+    message.id = id;
+    message.message_size = footer->message_size;
+    message.status_offset = footer->message_size + footer->envelope_size;
+    message.status =
+        decode_status(std::string_view(tail).substr(tail.size() - footer_size - status_size, status_size));
+    std::string envelope_octets;
+    if (first <= footer->message_size)
+        envelope_octets = tail.substr(static_cast<std::size_t>(footer->message_size - first),
+                                      static_cast<std::size_t>(footer->envelope_size));
+    else
+        envelope_octets =
+            read_at(fd.get(), footer->message_size, static_cast<std::size_t>(footer->envelope_size), path);
+    auto envelope = decode_envelope(envelope_octets, footer->message_size);
+    if (!envelope) return Load::damaged;
+    message.envelope = std::move(*envelope);
+    if (!verify) return Load::whole;
+
+    Checksum body;
+    if (first == 0)
+        body.update(std::string_view(tail).substr(0, static_cast<std::size_t>(footer->message_size)));
+    else
+        body = checksum_of_body(fd.get(), footer->message_size, path);
+    const std::uint64_t sum = checksum_unmarked(body, std::move(envelope_octets), footer->message_size,
+                                                message.envelope.recipients);
+    return sum == footer->checksum ? Load::whole : Load::damaged;
+}
+
+Fd Store::open_for_delivery(MessageId id) const {
+    return open_or_throw(message_path(home_, id), O_RDONLY);
+}
+
+void Store::mark(MessageId id, const Recipient& recipient, Mark mark, bool durable) const {
+    const std::string path = message_path(home_, id);
+    const Fd fd = open_or_throw(path, O_WRONLY);
+    const char octet = static_cast<char>(mark);
+    write_at(fd.get(), std::string_view(&octet, 1), recipient.mark_offset, path);
+    if (durable) sync_or_throw(fd.get(), path);
+}
+
+void Store::write_status(const StoredMessage& message) const {
+    const std::string path = message_path(home_, message.id);
+    const Fd fd = open_or_throw(path, O_WRONLY);
+    write_at(fd.get(), encode_status(message.status), message.status_offset, path);
+}
+
+void Store::remove(MessageId id) const {
+    remove_bounce(id);
+    unlink_if_there(message_path(home_, id));
+}
+
+void Store::append_bounce(MessageId id, std::string_view text) const {
+    const std::string path = bounce_path(home_, id);
+    const Fd fd(sys::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660));
+    if (!fd) throw_errno("create", path);
+    struct stat info {};
+    if (sys::fstat(fd.get(), &info) != 0) throw_errno("look at", path);
+    try {
+        write_at(fd.get(), text, static_cast<std::uint64_t>(info.st_size), path);
+    } catch (const Error&) {
+        // Half a text would be told to the sender; what cannot be cut off is repeated at worst.
+        [[maybe_unused]] const int cut = sys::ftruncate(fd.get(), info.st_size);
+        throw;
+    }
+    sync_or_throw(fd.get(), path);
+    // Also when the file was there: whoever made it may have died before its name was synced.
+    sync_directory(bounce_directory(home_, id % split_count));
+}
+
+std::optional<std::string> Store::read_bounce(MessageId id, std::size_t limit) const {
+    const std::string path = bounce_path(home_, id);
+    const Fd fd(sys::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!fd) {
+        if (errno == ENOENT) return std::nullopt;
+        throw_errno("open", path);
+    }
+    struct stat info {};
+    if (sys::fstat(fd.get(), &info) != 0) throw_errno("look at", path);
+    const auto size = std::min<std::uint64_t>(static_cast<std::uint64_t>(info.st_size), limit);
+    return read_at(fd.get(), 0, static_cast<std::size_t>(size), path);
+}
+
+void Store::remove_bounce(MessageId id) const {
+    unlink_if_there(bounce_path(home_, id));
+}
+
+void Store::scan(const std::function<bool(MessageId)>& visit) const {
+    bool more = true;
+    for (std::size_t split = 0; split < split_count && more; ++split)
+        scan_split(split, [&](MessageId id) { return more = visit(id); });
+}
+
+void Store::scan_split(std::size_t split, const std::function<bool(MessageId)>& visit) const {
+    const std::string path = message_directory(home_, split);
+    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()), &::closedir);
+    if (!directory) throw_errno("open", path);
+    for (;;) {
+        errno = 0;
+        const dirent* entry = ::readdir(directory.get());
+        if (entry == nullptr) {
+            if (errno != 0) throw_errno("read", path);
+            return;
+        }
+        const auto id = parse_message_name(entry->d_name);
+        if (id && *id % split_count == split && !visit(*id)) return;
+    }
+}
+
+std::uint64_t Store::count() const {
+    std::uint64_t total = 0;
+    scan([&total](MessageId) {
+        ++total;
+        return true;
+    });
+    return total;
+}
+
+}  // namespace relais::queue
