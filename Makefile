@@ -66,7 +66,8 @@ fuzz:
 	done
 
 bench: all
-	@bench/run
+	@scripts/install-packages test
+	@python3 -B bench/run.py --write
 
 install: all
 	@DESTDIR='$(DESTDIR)' cmake --install build/release --prefix '$(PREFIX)'

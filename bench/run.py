@@ -1,0 +1,285 @@
+"""Measures relais against a Postfix from Debian in the same run, interleaved, on one journaled file system, and prints a
+table. `make bench` runs all of it and writes docs/performance.md; `bench/run.py --quick` takes two minutes.
+
+Both run durable with their stock settings and raised process limits. Generator and sink are Postfix's own smtp-source
+and smtp-sink. CPU is everything the machine spent, generator and sink included, per message. Needs root (loop mount)."""
+
+import argparse
+import contextlib
+import datetime
+import os
+import pathlib
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+import peers  # noqa: E402
+import relais  # noqa: E402
+
+SIZE = 5000
+USERS = 100
+DOMAIN = "bench.test"
+POSTFIX_SETTINGS = (
+    "default_process_limit = 200",
+    "smtpd_client_connection_count_limit = 0",
+    "smtpd_client_connection_rate_limit = 0",
+    "in_flow_delay = 0",
+    "default_destination_concurrency_limit = 100",
+    "virtual_destination_concurrency_limit = 20",
+    "qmgr_message_active_limit = 40000",
+    "qmgr_message_recipient_limit = 40000",
+)
+
+
+@contextlib.contextmanager
+def journaled_directory(gigabytes=4):
+    """A directory on a fresh loop-mounted ext4 with its journal: the file system that users have."""
+    work = pathlib.Path(tempfile.mkdtemp(prefix="rlb.", dir="/var/tmp"))
+    work.chmod(0o755)
+    image, mount = work / "ext4", work / "m"
+    mount.mkdir()
+    subprocess.run(["truncate", "-s", f"{gigabytes}G", image], check=True)
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-N", "600000", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, mount], check=True)
+    mount.chmod(0o755)
+    try:
+        yield mount
+    finally:
+        subprocess.run(["umount", mount], check=True)
+        image.unlink()
+        mount.rmdir()
+        work.rmdir()
+
+
+def cpu_seconds():
+    """What both cores have spent so far, idle and waiting for I/O left out."""
+    user, nice, system, _idle, _wait, irq, softirq = map(int, pathlib.Path("/proc/stat").read_text().split()[1:8])
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+
+
+class Figure:
+    def __init__(self, messages, seconds, cpu):
+        self.rate = messages / seconds
+        self.cpu = cpu / messages * 1000
+
+
+def measure(messages, work):
+    before, start = cpu_seconds(), time.monotonic()
+    work()
+    return Figure(messages, time.monotonic() - start, cpu_seconds() - before)
+
+
+class Sink:
+    """Postfix's smtp-sink, which ends after a number of messages."""
+
+    def __init__(self, messages):
+        self.port = relais.free_port()
+        tree = peers.postfix()
+        self.process = subprocess.Popen(
+            [tree.program("smtp-sink"), "-M", str(messages), f"127.0.0.1:{self.port}", "1000"],
+            env={**os.environ, **tree.environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        relais.wait_until(self._answers, 10)
+
+    def _answers(self):
+        with contextlib.suppress(OSError, EOFError):
+            relais.Smtp(self.port).close()
+            return True
+        return False
+
+    def wait(self):
+        self.process.wait(600)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait(10)
+
+
+def generate(port, messages, sessions, many, recipient, *options):
+    """smtp-source: messages of SIZE octets over that many parallel sessions, one or many a connection."""
+    tree = peers.postfix()
+    command = [tree.program("smtp-source"), "-s", str(sessions), "-m", str(messages), "-l", str(SIZE), "-f", f"sender@from.test",
+               "-t", recipient, *(["-d"] if many else []), *options, f"127.0.0.1:{port}"]
+    done = subprocess.run(command, env={**os.environ, **tree.environment}, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"smtp-source: {done.stderr}")
+
+
+class Relais:
+    name = "relais"
+
+    def __init__(self, parent):
+        self.parent = parent
+
+    @contextlib.contextmanager
+    def _running(self, users=(), **control):
+        with relais.Instance(parent=self.parent, control={"rcpthosts": f"mail.test\n{DOMAIN}", "concurrencyremote": "100",
+                                                          "concurrencylocal": "20", **control}) as instance:
+            if users:
+                homes = [instance.add_user(f"u{n}") for n in range(USERS)]
+                instance.assign(*(f"={name}:{u.name}:{u.uid}:{u.gid}:{u.home}:::"
+                                  for name, u in ((name, homes[n % USERS]) for n, name in enumerate(users))))
+            instance.start(smtpd_args=("-c", "400", "--per-ip", "400"))
+            yield instance
+
+    def accept(self, messages, sessions, many):
+        with self._running(concurrencyremote="0") as instance:
+            return measure(messages, lambda: generate(instance.port, messages, sessions, many, f"user@{DOMAIN}"))
+
+    def relay(self, messages, sessions, many):
+        sink = Sink(messages)
+        try:
+            with self._running(smtproutes=f":127.0.0.1:{sink.port}") as instance:
+                def work():
+                    generate(instance.port, messages, sessions, many, f"user@{DOMAIN}")
+                    sink.wait()
+                figure = measure(messages, work)
+                instance.wait_empty()
+                return figure
+        finally:
+            sink.stop()
+
+    def local(self, messages, sessions, many, users):
+        names = [f"{n}user" for n in range(1, messages + 1)] if users > 1 else ["user"]
+        with self._running(users=names) as instance:
+            def work():
+                generate(instance.port, messages, sessions, many, "user@mail.test", *(["-N"] if users > 1 else []))
+                instance.wait_empty(300)
+            return measure(messages, work)
+
+
+class Postfix:
+    name = "Postfix"
+
+    def __init__(self, parent):
+        self.parent = parent
+
+    def _running(self, *settings, **options):
+        return peers.Postfix(parent=self.parent, settings=(*POSTFIX_SETTINGS, *settings), **options)
+
+    def _wait_empty(self, server):
+        queue = server.directory / "queue"
+        names = [queue / name for name in ("incoming", "active", "deferred")]
+        if not relais.wait_until(lambda: not any(p.is_file() for n in names for p in n.rglob("*")), 300, 0.02):
+            raise RuntimeError("Postfix did not empty its queue\n" + server.log()[-2000:])
+
+    def accept(self, messages, sessions, many):
+        # Held: the queue manager does nothing with them.
+        with self._running("smtpd_client_restrictions = static:HOLD") as server:
+            return measure(messages, lambda: generate(server.port, messages, sessions, many, f"user@{DOMAIN}"))
+
+    def relay(self, messages, sessions, many):
+        sink = Sink(messages)
+        try:
+            with self._running(relayhost=f"[127.0.0.1]:{sink.port}") as server:
+                def work():
+                    generate(server.port, messages, sessions, many, f"user@{DOMAIN}")
+                    sink.wait()
+                return measure(messages, work)
+        finally:
+            sink.stop()
+
+    def local(self, messages, sessions, many, users):
+        with self._running(deliver="mail.test") as server:
+            if users > 1:
+                table = server.directory / "etc/users"
+                table.write_text("".join(f"{n}user@mail.test box{n % USERS}/\n" for n in range(1, messages + 1)))
+                with open(server.directory / "etc/main.cf", "a") as conf:
+                    conf.write(f"virtual_mailbox_maps = texthash:{table}\n")
+                subprocess.run([server.tree.program("postfix"), "-c", server.directory / "etc", "reload"],
+                               env={**os.environ, **server.tree.environment}, capture_output=True)
+                time.sleep(1)
+
+            def work():
+                generate(server.port, messages, sessions, many, "user@mail.test", *(["-N"] if users > 1 else []))
+                self._wait_empty(server)
+            return measure(messages, work)
+
+
+def rows(count):
+    """name, reach (ratio to Postfix), what to do with a server."""
+    return [
+        ("accept, one a connection, 20 sessions", 2.0, lambda s: s.accept(count, 20, False)),
+        ("accept, one a connection, 100 sessions", 2.0, lambda s: s.accept(count, 100, False)),
+        ("accept, many a connection, 20 sessions", 3.0, lambda s: s.accept(count, 20, True)),
+        ("relay, one a connection, 20 sessions", 3.0, lambda s: s.relay(count, 20, False)),
+        ("relay, one a connection, 100 sessions", 3.0, lambda s: s.relay(count, 100, False)),
+        ("relay, many a connection, 20 sessions", 4.5, lambda s: s.relay(count, 20, True)),
+        ("local Maildir, one user, 20 sessions", 4.0, lambda s: s.local(count, 20, True, 1)),
+        (f"local Maildirs, {USERS} users, 20 sessions", 4.0, lambda s: s.local(count, 20, True, USERS)),
+    ]
+
+
+def version(command, pattern):
+    done = subprocess.run(command, capture_output=True, text=True, shell=True)
+    found = re.search(pattern, done.stdout + done.stderr)
+    return found[0] if found else "unknown"
+
+
+def run(arguments):
+    lines = ["| work | relais, messages/s (CPU ms) | Postfix, messages/s (CPU ms) | ratio | reach |", "|---|---|---|---|---|"]
+    print("\n".join(lines), flush=True)
+    with journaled_directory() as parent:
+        for name, reach, work in rows(arguments.messages):
+            if arguments.only and not re.search(arguments.only, name):
+                continue
+            figures = {"relais": [], "Postfix": []}
+            for _ in range(arguments.rounds):
+                for server in (Relais(parent), Postfix(parent)):
+                    if arguments.no_peer and server.name == "Postfix":
+                        continue
+                    figures[server.name].append(work(server))
+            cells = []
+            for server in ("relais", "Postfix"):
+                taken = figures[server]
+                cells.append(f"{statistics.median(f.rate for f in taken):,.0f} "
+                             f"({statistics.median(f.cpu for f in taken):.2f})" if taken else "")
+            ratio = ""
+            if figures["Postfix"]:
+                ratio = "%.2f" % (statistics.median(f.rate for f in figures["relais"]) /
+                                  statistics.median(f.rate for f in figures["Postfix"]))
+            lines.append(f"| {name} | {cells[0]} | {cells[1]} | {ratio} | {reach} |")
+            print(lines[-1], flush=True)
+    return lines
+
+
+def write_document(lines, arguments):
+    """Puts table, machine and versions between the two marks of docs/performance.md."""
+    path = ROOT / "docs/performance.md"
+    before, rest = path.read_text().split("<!-- figures -->")
+    after = rest.split("<!-- end of figures -->")[1]
+    cpu = version("grep -m1 'model name' /proc/cpuinfo", r"(?<=: ).*")
+    facts = (f"{datetime.date.today()}, {os.cpu_count()} cores ({cpu}), Linux {platform.release()}, "
+             f"{version('g++ --version', r'[0-9.]+$|[0-9]+[.][0-9.]+')} g++, Postfix "
+             f"{version('apt-cache policy postfix', r'3[.][0-9.]+')}; {arguments.messages} messages of {SIZE} octets, "
+             f"{arguments.rounds} rounds, medians.")
+    path.write_text(f"{before}<!-- figures -->\n{facts}\n\n" + "\n".join(lines) + f"\n<!-- end of figures -->{after}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--messages", type=int, default=10000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", help="a regular expression: only these rows")
+    parser.add_argument("--no-peer", action="store_true", help="do not measure Postfix")
+    parser.add_argument("--quick", action="store_true", help="2,000 messages, one round")
+    parser.add_argument("--write", action="store_true", help="write docs/performance.md")
+    arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.messages, arguments.rounds = 2000, 1
+    if os.geteuid() != 0:
+        sys.exit("bench/run.py: unable to mount a file system: run it as root")
+    lines = run(arguments)
+    if arguments.write:
+        write_document(lines, arguments)
+
+
+if __name__ == "__main__":
+    main()
