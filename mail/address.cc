@@ -51,7 +51,8 @@ class PathParser {
         if (!skip_source_route()) return std::nullopt;
         const bool something_written = !at_end();
         if (!take_local_part()) return std::nullopt;
-        if (take('@') && !take_domain()) return std::nullopt;
+        // A quoted '@' without a domain behind it would be taken for one that separates.
+        if (take('@') ? !take_domain() : address_.find('@') != std::string::npos) return std::nullopt;
         if (bracketed_) rest_ = without_leading_blanks(rest_);
         if (!at_end() || (bracketed_ && !take('>'))) return std::nullopt;
         // Only <> is the null path: neither <""> nor an argument that is missing altogether.

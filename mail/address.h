@@ -1,6 +1,6 @@
-// Mail addresses. Inside the suite an address is one string local@domain, unquoted as qmail keeps it: the last '@'
-// separates, the local part may hold any octet but NUL and LF, and may be without "@domain". Only the edges (SMTP,
-// header fields) know quotes. Pure functions, no I/O.
+// Mail addresses. Inside the suite an address is one string local@domain, unquoted as qmail keeps it: the
+// last '@' separates, the local part may hold any octet but NUL and LF, and may be without "@domain". Only
+// the edges (SMTP, header fields) know quotes. Pure functions, no I/O.
 #pragma once
 
 #include <cstddef>
@@ -21,9 +21,9 @@ struct AddressParts {
 // At the last '@'. The views point into address.
 AddressParts split_address(std::string_view address);
 
-// What a MAIL or RCPT command says after "FROM:" or "TO:" (RFC 5321, 4.1.2), as clients really write it: a path in
-// angle brackets, optional blanks before it, a source route (ignored), quoted local parts, address literals, no
-// brackets at all (one word). Nothing for a syntax error.
+// What a MAIL or RCPT command says after "FROM:" or "TO:" (RFC 5321, 4.1.2), as clients really write it: a
+// path in angle brackets, optional blanks before it, a source route (ignored), quoted local parts, address
+// literals, no brackets at all (one word). Nothing for a syntax error.
 struct PathArgument {
     std::string address;          // unquoted; empty for <>
     std::string_view parameters;  // what follows the path, for SIZE= and the like; points into the argument

@@ -69,11 +69,35 @@ TEST(ParsePath, LeavesParametersToTheCaller) {
 }
 
 TEST(ParsePath, RefusesWhatIsBroken) {
-    for (const char* text :
-         {"",         " ",       "<",         ">",        "<a@b",         "a@b>",     "<<a@b>",
-          "<<a@b>>",  "<a b@c>", "<a@b c>",   "<\"a@b>",  "<\"a\"b\"@c>", "<a\\",     "<a@b@c>",
-          "<a@>",     "a@",      "<a@\"b\">", "<a@b\\c>", "<a@[>",        "<a@b[1]>", "<a@[1.2.3.4>",
-          "<a@(x)b>", "<\"\">",  "\"\"",      "<\\>",     "<John <a@b>>", "<a@b,c@d>"})
+    for (const char* text : {"",
+                             " ",
+                             "<",
+                             ">",
+                             "<a@b",
+                             "a@b>",
+                             "<<a@b>",
+                             "<<a@b>>",
+                             "<a b@c>",
+                             "<a@b c>",
+                             "<\"a@b>",
+                             "<\"a\"b\"@c>",
+                             "<a\\",
+                             "<a@b@c>",
+                             "<a@>",
+                             "a@",
+                             "<a@\"b\">",
+                             "<a@b\\c>",
+                             "<a@[>",
+                             "<\"a@b\">",
+                             "<a\\@b>",
+                             "<a@b[1]>",
+                             "<a@[1.2.3.4>",
+                             "<a@(x)b>",
+                             "<\"\">",
+                             "\"\"",
+                             "<\\>",
+                             "<John <a@b>>",
+                             "<a@b,c@d>"})
         EXPECT_EQ(path(text), refused) << text;
 }
 

@@ -1,0 +1,49 @@
+// The lines of an SMTP client (RFC 5321, 4.1.1): verb and argument, "FROM:" and "TO:", the parameters behind
+// a path. Pure functions; the views point into the line.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace relais::mail {
+
+struct SmtpCommand {
+    std::string_view verb;      // as it was written; compare without case
+    std::string_view argument;  // without blanks around it
+};
+// A command line without its line end. The verb is empty for an empty line.
+SmtpCommand parse_smtp_command(std::string_view line);
+
+// What follows "FROM:" in the argument of MAIL, or "TO:" in that of RCPT, with blanks before the colon
+// forgiven; the argument for parse_path. Nothing if the keyword or its colon is missing.
+std::optional<std::string_view> after_keyword(std::string_view argument, std::string_view keyword);
+
+// The parameters behind a path: KEYWORD or KEYWORD=VALUE, separated by blanks. Nothing for a syntax error.
+struct EsmtpParameter {
+    std::string_view keyword;
+    std::optional<std::string_view> value;
+};
+std::optional<std::vector<EsmtpParameter>> parse_esmtp_parameters(std::string_view text);
+
+// The parameters of MAIL that we offer: SIZE (RFC 1870), BODY (RFC 6152), AUTH (RFC 4954, 5).
+struct MailParameters {
+    enum class Fault {
+        none,
+        syntax,   // 501
+        unknown,  // 555, RFC 5321, 4.1.1.11
+    };
+    Fault fault = Fault::none;
+    std::optional<std::uint64_t> size;  // octets; the largest number there is for one that does not fit
+    bool eight_bit = false;             // BODY=8BITMIME
+    std::optional<std::string> auth;    // decoded; empty for <>
+};
+MailParameters parse_mail_parameters(std::string_view text);
+
+// RFC 3461, 4: "+2B" stands for '+'. Nothing for what is no xtext.
+std::optional<std::string> decode_xtext(std::string_view text);
+std::string encode_xtext(std::string_view text);
+
+}  // namespace relais::mail

@@ -1,0 +1,77 @@
+#include "mail/smtp_command.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+namespace relais::mail {
+
+using Fault = MailParameters::Fault;
+
+TEST(SmtpCommand, SplitsVerbAndArgument) {
+    EXPECT_EQ(parse_smtp_command("MAIL FROM:<a@b>").verb, "MAIL");
+    EXPECT_EQ(parse_smtp_command("MAIL FROM:<a@b>").argument, "FROM:<a@b>");
+    EXPECT_EQ(parse_smtp_command("  quit  ").verb, "quit");
+    EXPECT_EQ(parse_smtp_command("  quit  ").argument, "");
+    EXPECT_EQ(parse_smtp_command("helo\tx y ").argument, "x y");
+    EXPECT_EQ(parse_smtp_command("").verb, "");
+    EXPECT_EQ(parse_smtp_command(" \t ").verb, "");
+}
+
+TEST(SmtpCommand, FindsWhatFollowsTheKeyword) {
+    EXPECT_EQ(after_keyword("FROM:<a@b>", "FROM"), "<a@b>");
+    EXPECT_EQ(after_keyword("from : <a@b>", "FROM"), " <a@b>");
+    EXPECT_EQ(after_keyword("to:", "TO"), "");
+    EXPECT_FALSE(after_keyword("<a@b>", "FROM"));
+    EXPECT_FALSE(after_keyword("FROM <a@b>", "FROM"));
+    EXPECT_FALSE(after_keyword("FROM", "FROM"));
+    EXPECT_FALSE(after_keyword("TOTAL:", "TO"));
+}
+
+TEST(EsmtpParameters, SplitsThem) {
+    const auto parameters = parse_esmtp_parameters(" SIZE=10  NOTIFY=NEVER\tSMTPUTF8 ");
+    ASSERT_TRUE(parameters);
+    ASSERT_EQ(parameters->size(), 3u);
+    EXPECT_EQ((*parameters)[0].keyword, "SIZE");
+    EXPECT_EQ((*parameters)[0].value, "10");
+    EXPECT_EQ((*parameters)[2].keyword, "SMTPUTF8");
+    EXPECT_FALSE((*parameters)[2].value);
+    EXPECT_TRUE(parse_esmtp_parameters("")->empty());
+    for (const char* text : {"=", "=x", "SIZE=", "-A=1", "A_B=1", "SIZE=1\x7f", "<a@b>", "X\x01"})
+        EXPECT_FALSE(parse_esmtp_parameters(text)) << text;
+}
+
+TEST(MailParameters, TakesWhatWeOffer) {
+    const MailParameters parameters =
+        parse_mail_parameters("size=100 Body=8BitMime AUTH=e+3Dmc2@example.com");
+    EXPECT_EQ(parameters.fault, Fault::none);
+    EXPECT_EQ(parameters.size, 100u);
+    EXPECT_TRUE(parameters.eight_bit);
+    EXPECT_EQ(parameters.auth, "e=mc2@example.com");
+    EXPECT_EQ(parse_mail_parameters("AUTH=<>").auth, "");
+    EXPECT_FALSE(parse_mail_parameters("BODY=7BIT").eight_bit);
+    EXPECT_FALSE(parse_mail_parameters("").size);
+    EXPECT_EQ(parse_mail_parameters("SIZE=99999999999999999999").size,
+              std::numeric_limits<std::uint64_t>::max());
+}
+
+TEST(MailParameters, SaysWhatIsWrong) {
+    for (const char* text :
+         {"SIZE", "SIZE=", "SIZE=-1", "SIZE=1x", "SIZE=1 SIZE=2", "SIZE=999999999999999999999",
+          "BODY=BINARYMIME", "BODY", "AUTH", "AUTH=", "AUTH=a+", "AUTH=a+2", "AUTH=a+2b", "a=b=c@"})
+        EXPECT_NE(parse_mail_parameters(text).fault, Fault::none) << text;
+    EXPECT_EQ(parse_mail_parameters("SIZE=x").fault, Fault::syntax);
+    EXPECT_EQ(parse_mail_parameters("RET=HDRS").fault, Fault::unknown);
+    EXPECT_EQ(parse_mail_parameters("SMTPUTF8").fault, Fault::unknown);
+}
+
+TEST(Xtext, RoundTrips) {
+    std::string all;
+    for (int octet = 0; octet < 256; ++octet) all += static_cast<char>(octet);
+    EXPECT_EQ(decode_xtext(encode_xtext(all)), all);
+    EXPECT_EQ(encode_xtext("a+b=c"), "a+2Bb+3Dc");
+    EXPECT_FALSE(decode_xtext("a=b"));
+    EXPECT_FALSE(decode_xtext("a b"));
+}
+
+}  // namespace relais::mail
