@@ -61,7 +61,8 @@ class Cached {
   public:
     Cached(std::string path, std::function<Value()> make) : watch_(std::move(path)), make_(std::move(make)) {}
     const Value& get() {
-        if (watch_.changed() || !value_) value_ = make_();
+        if (watch_.changed()) value_.reset();  // also if make_ throws: it is asked again then
+        if (!value_) value_ = make_();
         return *value_;
     }
 

@@ -1,0 +1,250 @@
+#include "local/delivery.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <vector>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "local/dot_qmail.h"
+#include "local/maildir.h"
+#include "local/mbox.h"
+#include "local/program_delivery.h"
+#include "local/variables.h"
+#include "queue/client.h"
+
+namespace relais::local {
+namespace {
+
+constexpr mode_t written_by_others = 0002;
+constexpr Seconds forward_patience{24 * 60 * 60};
+// The sender of a bounce of a bounce: nothing ever answers it.
+constexpr std::string_view double_bounce_sender = "#@[]";
+
+[[noreturn]] void defer(const std::string& text, int error_number = 0) {
+    throw Error(Reaction::temporary, text, error_number);
+}
+
+class Delivery {
+  public:
+    // instance and message are null for a description.
+    Delivery(const Order& order, Output& out, const control::Home* instance, const Message* message)
+        : order_(order), out_(out), instance_(instance), message_(message) {}
+
+    Exit run() {
+        enter_home();
+        make_lines();
+        if (message_ != nullptr && message_->header_has(delivered_to_))
+            throw_permanent("This message is looping: it already has my Delivered-To line. (#5.4.6)");
+        find_instructions();
+        find_new_sender();
+        const Exit end = carry_out();
+        if (end != Exit::success) return end;
+        forward();
+        say_counts();
+        return Exit::success;
+    }
+
+  private:
+    void enter_home() const;
+    void make_lines();
+    void find_instructions();
+    void find_new_sender();
+    void export_variables();
+    Exit carry_out();
+    Exit carry_out_one(const Instruction& instruction);
+    Exit run_program(const Instruction& instruction);
+    void forward();
+    void say_counts();
+    void show(std::string_view kind, std::string_view text) {
+        out_.say(std::string(kind).append(text).append("\n"));
+    }
+
+    const Order& order_;
+    Output& out_;
+    const control::Home* instance_;
+    const Message* message_;
+    std::string delivered_to_;
+    std::string return_path_;
+    std::string from_;
+    std::string new_sender_;
+    DotQmail dot_qmail_;
+    bool exported_ = false;
+    bool stopped_ = false;  // a program said 99
+    std::vector<std::string> forwards_;
+    std::uint64_t files_ = 0;
+    std::uint64_t forwarded_ = 0;
+    std::uint64_t programs_ = 0;
+    std::uint64_t qp_ = 0;
+};
+
+void Delivery::enter_home() const {
+    const std::string& home = order_.user.home;
+    if (::chdir(home.c_str()) != 0)
+        defer("Unable to switch to " + home + ": " + errno_text(errno) + ". (#4.3.0)", errno);
+    struct stat status {};
+    if (::stat(".", &status) != 0)
+        defer("Unable to stat home directory: " + errno_text(errno) + ". (#4.3.0)", errno);
+    if ((status.st_mode & written_by_others) != 0) defer("Uh-oh: home directory is writable. (#4.7.0)");
+    if ((status.st_mode & S_ISVTX) == 0) return;
+    if (message_ != nullptr) defer("Home directory is sticky: user is editing his .qmail file. (#4.2.1)");
+    out_.complain("Warning: home directory is sticky.");
+}
+
+void Delivery::make_lines() {
+    delivered_to_ = delivered_to_line(order_.local + "@" + order_.domain);
+    return_path_ = return_path_line(order_.sender);
+    from_ = from_line(order_.sender, now_seconds());
+}
+
+void Delivery::find_instructions() {
+    const User& user = order_.user;
+    auto found = find_dot_qmail(user.dash, user.extension);
+    if (!found && !user.dash.empty()) throw_permanent("Sorry, no mailbox here by that name. (#5.1.1)");
+    if (found) dot_qmail_ = *std::move(found);
+    if (!dot_qmail_.text.empty()) return;
+    dot_qmail_.text = order_.default_delivery;
+    dot_qmail_.forward_only = false;
+}
+
+// Errors about forwarded mail go to the -owner of the address if it has one.
+void Delivery::find_new_sender() {
+    const User& user = order_.user;
+    new_sender_ = order_.sender;
+    if (order_.sender.empty() || order_.sender == double_bounce_sender) return;
+    if (!has_dot_qmail(user.dash, user.extension, "-owner")) return;
+    if (has_dot_qmail(user.dash, user.extension, "-owner-default"))
+        new_sender_ = order_.local + "-owner-@" + order_.domain + "-@[]";
+    else
+        new_sender_ = order_.local + "-owner@" + order_.domain;
+}
+
+// Only programs see the environment, so it is made for the first of them.
+void Delivery::export_variables() {
+    if (exported_) return;
+    exported_ = true;
+    Names names;
+    names.user = order_.user.name;
+    names.home = order_.user.home;
+    names.local = order_.local;
+    names.domain = order_.domain;
+    names.extension = order_.user.extension;
+    names.sender = order_.sender;
+    names.new_sender = new_sender_;
+    names.delivered_to = delivered_to_;
+    names.return_path = return_path_;
+    names.from = from_;
+    if (dot_qmail_.default_part) names.default_part = *dot_qmail_.default_part;
+    ::unsetenv("DEFAULT");
+    for (const auto& [name, value] : delivery_variables(names)) ::setenv(name.c_str(), value.c_str(), 1);
+}
+
+Exit Delivery::carry_out() {
+    for (const Instruction& instruction : parse_dot_qmail(dot_qmail_.text)) {
+        const Exit end = carry_out_one(instruction);
+        if (end != Exit::success || stopped_) return end;
+    }
+    return Exit::success;
+}
+
+Exit Delivery::carry_out_one(const Instruction& instruction) {
+    using Kind = Instruction::Kind;
+    const bool for_real = message_ != nullptr;
+    switch (instruction.kind) {
+        case Kind::blank:
+            defer("Uh-oh: first line of .qmail file is blank. (#4.2.1)");
+        case Kind::forward_only:
+            dot_qmail_.forward_only = true;
+            return Exit::success;
+        case Kind::forward:
+            ++forwarded_;
+            if (!for_real) show("forward ", instruction.text);
+            forwards_.emplace_back(instruction.text);
+            return Exit::success;
+        case Kind::program:
+            return run_program(instruction);
+        case Kind::maildir:
+        case Kind::mbox:
+            break;
+    }
+    ++files_;
+    if (dot_qmail_.forward_only) defer("Uh-oh: .qmail has file delivery but has x bit set. (#4.7.0)");
+    const std::string path(instruction.text);
+    const bool maildir = instruction.kind == Kind::maildir;
+    if (!for_real)
+        show(maildir ? "maildir " : "mbox ", path);
+    else if (maildir)
+        deliver_to_maildir(path, return_path_ + delivered_to_, *message_);
+    else
+        deliver_to_mbox(path, from_, return_path_ + delivered_to_, *message_);
+    return Exit::success;
+}
+
+Exit Delivery::run_program(const Instruction& instruction) {
+    ++programs_;
+    if (dot_qmail_.forward_only) defer("Uh-oh: .qmail has prog delivery but has x bit set. (#4.7.0)");
+    if (message_ == nullptr) {
+        show("program ", instruction.text);
+        return Exit::success;
+    }
+    export_variables();
+    switch (run_program_delivery(std::string(instruction.text), *message_, out_, order_.program_limit)) {
+        case ProgramEnd::done:
+            return Exit::success;
+        case ProgramEnd::done_and_stop:
+            stopped_ = true;
+            return Exit::success;
+        case ProgramEnd::permanent:
+            return Exit::permanent;
+        case ProgramEnd::temporary:
+            break;
+    }
+    return Exit::temporary;
+}
+
+void Delivery::forward() {
+    if (forwards_.empty() || message_ == nullptr) return;
+    // A $QMAILQUEUE program is one that sees the environment.
+    export_variables();
+    queue::Submission submission(*instance_, queue::Door::submit, Deadline::in(forward_patience));
+    submission.write(delivered_to_);
+    message_->each_piece([&](std::string_view piece) { submission.write(piece); });
+    const queue::SubmitAnswer answer = submission.finish(new_sender_, forwards_);
+    qp_ = submission.qp();
+    if (answer.code == queue::SubmitCode::accepted) return;
+    throw Error(queue::is_permanent(answer.code, answer.text) ? Reaction::permanent : Reaction::temporary,
+                "Unable to forward message: " + queue::submit_text(answer.code, answer.text) + ".");
+}
+
+void Delivery::say_counts() {
+    out_.say("did " + std::to_string(files_) + "+" + std::to_string(forwarded_) + "+" +
+             std::to_string(programs_) + "\n");
+    if (qp_ != 0) out_.say("qp " + std::to_string(qp_) + "\n");
+}
+
+Exit run(const Order& order, Output& out, const control::Home* instance, const Message* message) {
+    ::umask(077);
+    try {
+        return Delivery(order, out, instance, message).run();
+    } catch (const Error& error) {
+        out.complain(error.what());
+        return error.reaction() == Reaction::permanent ? Exit::permanent : Exit::temporary;
+    } catch (const std::exception& error) {
+        out.complain(std::string("Temporary failure in qmail-local: ") + error.what() + ". (#4.3.0)");
+        return Exit::temporary;
+    }
+}
+
+}  // namespace
+
+Exit deliver(const control::Home& instance, const Order& order, const Message& message, Output& out) {
+    return run(order, out, &instance, &message);
+}
+
+Exit describe(const Order& order, Output& out) {
+    return run(order, out, nullptr, nullptr);
+}
+
+}  // namespace relais::local

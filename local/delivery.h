@@ -1,0 +1,35 @@
+// One delivery: what qmail-local does, as a function, so that qmail-lspawn need not execute a program for it.
+// It runs as the recipient, in a process of its own: it changes the working directory, the umask and the
+// environment.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/deadline.h"
+#include "base/program.h"
+#include "control/home.h"
+#include "local/message.h"
+#include "local/output.h"
+#include "local/user.h"
+
+namespace relais::local {
+
+struct Order {
+    User user;
+    std::string local;   // the recipient, before and
+    std::string domain;  // behind its last '@'
+    std::string sender;
+    std::string
+        default_delivery;  // instructions for an empty .qmail, or for a missing one of the user himself
+    std::optional<Seconds> program_limit;
+};
+
+// Finds the instructions for the recipient and carries them out. Returns success, permanent (bounce) or
+// temporary (try again); out gets the text that says why, or "did F+f+P". Throws nothing.
+Exit deliver(const control::Home& instance, const Order& order, const Message& message, Output& out);
+
+// Says in out what deliver would do: one line for each instruction, then the counts.
+Exit describe(const Order& order, Output& out);
+
+}  // namespace relais::local

@@ -1,0 +1,15 @@
+// Control files of local delivery.
+#pragma once
+
+#include <optional>
+
+#include "base/deadline.h"
+#include "control/home.h"
+
+namespace relais::local {
+
+// control/timeoutlocal: after how many seconds a delivery to a program is given up for now. Nothing if the
+// file is missing or 0: as long as it takes. Throws Error.
+std::optional<Seconds> program_limit(const control::Home& instance);
+
+}  // namespace relais::local
