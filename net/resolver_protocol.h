@@ -1,12 +1,15 @@
-// Questions to qmail-resolver, the one process that holds the DNS cache and parses DNS. A client connects to the stream
-// socket "resolver", asks any number of questions one after the other, and reads an answer to each.
+// Questions to qmail-resolver, the one process that holds the DNS cache and parses DNS. A client connects to
+// the stream socket "resolver", asks any number of questions one after the other, and reads an answer to
+// each.
 //
 //   question = length (2 octets, little-endian) type (2 octets) name
 //   answer   = length (4 octets, little-endian) status (1 octet) secure (1 octet) ttl (4 octets)
 //              canonical-name NUL count (2 octets) (preference (2 octets) text NUL)*
 //
-// text is a host name without the final dot (MX; empty for a null MX), an address in text form (A, AAAA), a name
-// (CNAME, PTR) or the joined strings (TXT).
+// text is a host name without the final dot (MX; empty for a null MX), an address in text form (A, AAAA), a
+// name (CNAME, PTR), the joined strings (TXT; a NUL in them is read as '?') or "usage selector matching hex"
+// (TLSA). A length counts what follows it. Answers come in the order of the questions. Neither side trusts
+// the other: every length has a limit, and whoever breaks the form loses the connection.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +19,7 @@
 #include <vector>
 
 #include "base/deadline.h"
+#include "base/fd.h"
 #include "control/home.h"
 
 namespace relais::net {
@@ -24,7 +28,7 @@ enum class RecordType : std::uint16_t { a = 1, cname = 5, ptr = 12, mx = 15, txt
 
 enum class DnsStatus : std::uint8_t {
     found = 0,
-    no_such_name = 1,   // NXDOMAIN
+    no_such_name = 1,    // NXDOMAIN
     no_such_record = 2,  // the name exists, without a record of that type
     failed = 3,          // SERVFAIL, no answer, no resolver: try again later
     bogus = 4,           // DNSSEC says the answer is forged: try again later
@@ -41,8 +45,22 @@ struct DnsAnswer {
     std::uint32_t ttl = 0;
     std::string canonical_name;
     std::vector<DnsRecord> records;
+
+    static DnsAnswer without_records(DnsStatus status) {
+        DnsAnswer answer;
+        answer.status = status;
+        return answer;
+    }
 };
 
+// A domain name has at most 253 octets in text form (RFC 1035, 2.3.4).
+inline constexpr std::size_t question_limit = 2 + 255;
+// A DNS message has at most 64 KiB; its records as text may be longer.
+inline constexpr std::size_t answer_limit = 1024 * 1024;
+
+// The encoders write the length in front; the decoders take what follows it, and answer nothing for anything
+// that is not exactly right. A name too long for a question is cut, which makes it a name that does not
+// exist.
 std::string encode_question(RecordType type, std::string_view name);
 struct DnsQuestion {
     RecordType type;
@@ -52,18 +70,22 @@ std::optional<DnsQuestion> decode_question(std::string_view body);
 std::string encode_answer(const DnsAnswer& answer);
 std::optional<DnsAnswer> decode_answer(std::string_view body);
 
-// The client. Connects on first use and again when the resolver was restarted; any failure is DnsStatus::failed.
+// The client. Connects on first use and again when the resolver was restarted; any failure is
+// DnsStatus::failed.
 class Resolver {
   public:
     explicit Resolver(control::Home home);
-    ~Resolver();
+    virtual ~Resolver();
     Resolver(const Resolver&) = delete;
     Resolver& operator=(const Resolver&) = delete;
+    // All records of that type; aliases (CNAME) are followed. Never throws.
     virtual DnsAnswer ask(RecordType type, std::string_view name, Deadline deadline);
 
   private:
+    std::optional<DnsAnswer> try_ask(std::string_view question, Deadline deadline);
+
     control::Home home_;
-    int fd_ = -1;
+    Fd fd_;
 };
 
 }  // namespace relais::net

@@ -1,0 +1,61 @@
+// qmail-resolver: asks DNS for the other programs, keeps the one cache, validates DNSSEC.
+//
+// Started by qmail-start with the listening socket sockets/resolver on descriptor 3 (send/layout.h), which
+// everybody on the machine may connect to. It becomes qmailn, a user who owns nothing: this is the process
+// that parses DNS. No question and no answer is trusted: net/resolver_protocol.h bounds the one, libunbound
+// and net/lookup.cc the other. It is confined after its start: it may read its control files, resolv.conf and
+// the library's own data, and nothing else.
+//
+// Reads control/dnsservers, control/timeoutdns, control/dnsanchors and /etc/resolv.conf, also when they
+// change. Exit codes: 100 wrong configuration, 111 anything else. It never ends by itself; qmail-start starts
+// it again.
+
+#include <sys/resource.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/event_loop.h"
+#include "base/privilege.h"
+#include "base/program.h"
+#include "control/owners.h"
+#include "net/resolver_server.h"
+#include "send/layout.h"
+
+namespace {
+
+using namespace relais;
+
+// As many descriptors as it may have: one for each client, one for each question under way.
+std::size_t raise_descriptor_limit(std::size_t wanted) {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) throw_errno("read", "the limit of descriptors");
+    limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, wanted);
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+    return limit.rlim_cur;
+}
+
+int serve(const Arguments& arguments) {
+    if (!arguments.empty()) throw_permanent("usage: qmail-resolver (started by qmail-start)");
+    const control::Home home = control::Home::from_environment();
+    net::ResolverLimits limits;
+    constexpr std::size_t for_questions = 600;
+    const std::size_t descriptors = raise_descriptor_limit(limits.clients + for_questions);
+    limits.clients = std::max<std::size_t>(descriptors, for_questions + 100) - for_questions;
+    control::become(control::Owners::read(home), control::Role::qmailn);
+    Confinement allowed;
+    allowed.open_files = allowed.network = allowed.threads = true;
+    allowed.local_sockets = true;  // socketpair, between the DNS library and its thread
+    allowed.read_below = {home.path("control"), "/etc", "/run/systemd/resolve", "/usr", "/dev", "/proc"};
+    confine(allowed);
+    EventLoop loop;
+    const net::ResolverServer server(loop, send::resolver_socket, home, limits);
+    loop.run();
+    return static_cast<int>(Exit::success);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return run_program("qmail-resolver", argc, argv, serve);
+}

@@ -1,0 +1,71 @@
+// The server of net/resolver_protocol.h: many clients, one question at a time for each, every question with a
+// deadline. It knows libunbound only through Lookup.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "base/fd.h"
+#include "control/control_file.h"
+#include "net/lookup.h"
+
+namespace relais::net {
+
+struct ResolverLimits {
+    std::size_t clients = 4000;   // beyond it the one that has been quiet longest is closed
+    std::size_t questions = 900;  // under way at once; further ones wait, within their deadline
+};
+
+class ResolverServer {
+  public:
+    // listening: a stream socket, borrowed. Throws Error if the configuration cannot be used.
+    ResolverServer(EventLoop& loop, int listening, control::Home home, ResolverLimits limits);
+    ~ResolverServer();
+
+  private:
+    struct Client {
+        Fd fd;
+        std::string input;
+        std::string output;
+        bool waiting = false;  // for its answer, or for its turn to ask
+        std::shared_ptr<Lookup> lookup;
+        int lookup_id = -1;  // -1: answered or not asked
+        EventLoop::TimerId timer = 0;
+        Clock::time_point active = Clock::now();
+    };
+    using ClientId = std::uint64_t;
+
+    void accept_clients();
+    void close_quietest();
+    void close_client(ClientId id);
+    void handle(ClientId id, std::uint32_t events);
+    bool read_input(Client& client);
+    void next_question(ClientId id);
+    void start_question(ClientId id, const DnsQuestion& question);
+    void start_waiting();
+    void answer(ClientId id, const DnsAnswer& answer);
+    void flush(ClientId id);
+    void watch(const Client& client);
+    void reload_if_changed();
+    void reload();
+    void sweep();
+
+    EventLoop& loop_;
+    int listening_;
+    control::Home home_;
+    ResolverLimits limits_;
+    std::chrono::seconds timeout_{30};
+    std::vector<control::ChangeWatch> watches_;
+    Clock::time_point checked_{};
+    std::shared_ptr<Lookup> lookup_;
+    std::vector<std::shared_ptr<Lookup>> retired_;  // with questions still under way
+    std::unordered_map<ClientId, Client> clients_;
+    ClientId next_client_ = 1;
+    std::size_t asking_ = 0;
+    std::deque<std::pair<ClientId, DnsQuestion>> waiting_;
+};
+
+}  // namespace relais::net

@@ -1,0 +1,124 @@
+"""DNS for tests, answered by real servers on loopback: nsd serves zones, a SilentServer answers nothing, and
+start_resolver runs qmail-resolver alone for an instance that has no qmail-start.
+
+    zones = dns.Nsd({"test": ZONE})               # a free port of 127.0.0.1
+    i.control("dnsservers", zones.server)         # "127.0.0.1@PORT"
+    dns.start_resolver(i)
+"""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+
+import peers
+import relais
+
+HEADER = """$ORIGIN {zone}.
+$TTL 300
+@ SOA ns.{zone}. hostmaster.{zone}. 1 3600 600 86400 60
+@ NS ns.{zone}.
+ns A 127.0.0.1
+"""
+
+
+def free_port():
+    """A port free for UDP and TCP."""
+    for _ in range(200):
+        port = relais.free_port()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, contextlib.suppress(OSError):
+            udp.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no free port")
+
+
+def nsd_program():
+    """Where nsd is, and what its environment needs: the system's, or one unpacked by peers."""
+    installed = shutil.which("nsd", path="/usr/sbin:/usr/bin")
+    if installed:
+        return installed, {}
+    tree = peers.fetch("nsd", "nsd")
+    return tree.program("nsd"), tree.environment
+
+
+class Nsd:
+    """A running nsd. zones: name -> records in zone file syntax, relative to the zone; SOA and NS are added."""
+
+    def __init__(self, zones):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="rl-nsd.", dir="/tmp"))
+        self.port = free_port()
+        self.server = f"127.0.0.1@{self.port}"
+        config = [
+            "server:", f"  ip-address: {self.server}", f'  zonesdir: "{self.directory}"', '  username: ""', '  chroot: ""',
+            f'  pidfile: "{self.directory}/pid"', '  database: ""', f'  xfrdfile: "{self.directory}/xfrd"',
+            f'  xfrdir: "{self.directory}"', f'  zonelistfile: "{self.directory}/list"', f'  cookie-secret-file: ""', "  server-count: 1",
+            "remote-control:", "  control-enable: no",
+        ]
+        for zone, records in zones.items():
+            (self.directory / zone).write_text(HEADER.format(zone=zone) + records)
+            config += ["zone:", f'  name: "{zone}"', f'  zonefile: "{zone}"']
+        path = self.directory / "nsd.conf"
+        path.write_text("\n".join(config) + "\n")
+        self.log = open(self.directory / "log", "wb")
+        command, environment = nsd_program()
+        self.process = subprocess.Popen([command, "-d", "-c", path], stdin=subprocess.DEVNULL, stdout=self.log,
+                                        stderr=self.log, env={**os.environ, **environment})
+        if not relais.wait_until(self._answers, 20):
+            self.stop(keep=True)
+            raise RuntimeError("nsd does not answer: " + (self.directory / "log").read_text())
+
+    def _answers(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, contextlib.suppress(OSError):
+            udp.settimeout(0.5)
+            udp.sendto(b"\x12\x34\0\0\0\1\0\0\0\0\0\0\2ns\4test\0\0\1\0\1", ("127.0.0.1", self.port))
+            return udp.recv(512)
+        return None
+
+    def stop(self, keep=False):
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(10)
+        self.log.close()
+        if not keep:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class SilentServer:
+    """A DNS server that takes questions and never answers."""
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.server = f"127.0.0.1@{self.socket.getsockname()[1]}"
+
+    def stop(self):
+        self.socket.close()
+
+
+def start_resolver(instance, env=None):
+    """Runs qmail-resolver as qmail-start would: its listening socket on descriptor 3."""
+    path = str(instance.home / "sockets" / "resolver")
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening.bind(path)
+    os.chmod(path, 0o666)
+    listening.listen(1024)
+    command = ["/bin/sh", "-c", f'exec "$0" 3<&{listening.fileno()}', relais.program("qmail-resolver")]
+    os.set_inheritable(listening.fileno(), True)
+    process = _spawn_with(instance, "resolver", command, listening.fileno(), env)
+    listening.close()
+    return process
+
+
+def _spawn_with(instance, name, command, fd, env):
+    identity = instance._identity(instance.ids("qmailn")) if instance.single and relais.IS_ROOT else {}
+    with open(instance.logs / name, "ab") as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                                   env={**instance.environment, **(env or {})}, cwd=instance.home, pass_fds=(fd,), **identity)
+    instance.running[name] = process
+    instance.sessions.add(process.pid)
+    return process
