@@ -39,7 +39,6 @@ class Delivery {
         if (message_ != nullptr && message_->header_has(delivered_to_))
             throw_permanent("This message is looping: it already has my Delivered-To line. (#5.4.6)");
         find_instructions();
-        find_new_sender();
         const Exit end = carry_out();
         if (end != Exit::success) return end;
         forward();
@@ -50,6 +49,7 @@ class Delivery {
   private:
     void enter_home() const;
     void make_lines();
+    const std::string& from();
     void find_instructions();
     void find_new_sender();
     void export_variables();
@@ -96,7 +96,11 @@ void Delivery::enter_home() const {
 void Delivery::make_lines() {
     delivered_to_ = delivered_to_line(order_.local + "@" + order_.domain);
     return_path_ = return_path_line(order_.sender);
-    from_ = from_line(order_.sender, now_seconds());
+}
+
+const std::string& Delivery::from() {
+    if (from_.empty()) from_ = from_line(order_.sender, now_seconds());
+    return from_;
 }
 
 void Delivery::find_instructions() {
@@ -121,10 +125,11 @@ void Delivery::find_new_sender() {
         new_sender_ = order_.local + "-owner@" + order_.domain;
 }
 
-// Only programs see the environment, so it is made for the first of them.
+// Only programs see the environment, and a Maildir needs nothing of it: it is made for the first program.
 void Delivery::export_variables() {
     if (exported_) return;
     exported_ = true;
+    find_new_sender();
     Names names;
     names.user = order_.user.name;
     names.home = order_.user.home;
@@ -135,7 +140,7 @@ void Delivery::export_variables() {
     names.new_sender = new_sender_;
     names.delivered_to = delivered_to_;
     names.return_path = return_path_;
-    names.from = from_;
+    names.from = from();
     if (dot_qmail_.default_part) names.default_part = *dot_qmail_.default_part;
     ::unsetenv("DEFAULT");
     for (const auto& [name, value] : delivery_variables(names)) ::setenv(name.c_str(), value.c_str(), 1);
@@ -178,7 +183,7 @@ Exit Delivery::carry_out_one(const Instruction& instruction) {
     else if (maildir)
         deliver_to_maildir(path, return_path_ + delivered_to_, *message_);
     else
-        deliver_to_mbox(path, from_, return_path_ + delivered_to_, *message_);
+        deliver_to_mbox(path, from(), return_path_ + delivered_to_, *message_);
     return Exit::success;
 }
 

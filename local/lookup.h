@@ -1,0 +1,47 @@
+// User look-ups for qmail-lspawn, in a process of their own that runs as qmailp: users/cdb, the system's user
+// data base and everything behind it are read there and never by root. Over a packet pair it gets questions
+// and gives answers, each question one answer, in order.
+//
+//   question = delivery (8 octets, little-endian) local-part
+//   answer   = delivery (8) result (1: Lookup) uid (4) gid (4) program-limit in seconds (4, 0 for none) user
+//   user     = the six fields of encode_user; for the other results the text of the report
+//
+// qmail-lspawn reads the numbers only; the user's fields are read by the delivery, when it runs as the user.
+#pragma once
+
+#include <sys/types.h>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "control/home.h"
+#include "control/owners.h"
+
+namespace relais::local {
+
+inline constexpr std::size_t lookup_packet_limit = 16384;
+
+enum class Lookup : char {
+    found = 'F',
+    trouble = 'T',  // cannot be told now
+};
+
+struct LookupAnswer {
+    std::uint64_t delivery = 0;
+    Lookup result = Lookup::trouble;
+    uid_t uid = 0;
+    gid_t gid = 0;
+    std::uint32_t program_limit = 0;
+    std::string text;
+};
+
+std::string encode_question(std::uint64_t delivery, std::string_view local);
+std::string encode(const LookupAnswer& answer);
+// Nothing for anything that is not exactly right.
+std::optional<LookupAnswer> decode_lookup_answer(std::string_view packet);
+
+// The process itself: becomes qmailp, answers until the other end of socket is closed, returns its exit code.
+int serve_lookups(const control::Home& home, const control::Owners& owners, int socket);
+
+}  // namespace relais::local

@@ -1,0 +1,273 @@
+#include "local/spawner.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <vector>
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/privilege.h"
+#include "base/process_title.h"
+#include "base/program.h"
+#include "local/delivery.h"
+#include "local/maildir.h"
+#include "mail/address.h"
+#include "send/layout.h"
+
+namespace relais::local {
+namespace {
+
+// As much of a delivery's words as goes into a bounce.
+constexpr std::size_t report_limit = 3000;
+// A LocalOrder has a fixed size well below this.
+constexpr std::size_t order_limit = 4096;
+// Where a delivery's own descriptors lie, beside the lock: everything else of this process is closed in it.
+constexpr int child_message = send::spawner_channel;
+constexpr int child_output = send::spawner_lock + 1;
+static_assert(send::spawner_lock == send::spawner_channel + 1);
+
+std::string_view local_part(const send::LocalOrder& order) {
+    return mail::split_address(order.recipient).local;
+}
+
+void place_descriptor(int from, int to) {
+    if (from != to && ::dup3(from, to, O_CLOEXEC) < 0) throw_errno("place", "a descriptor");
+}
+
+std::string without_line_end(std::string text) {
+    if (text.ends_with('\n')) text.pop_back();
+    return text;
+}
+
+}  // namespace
+
+Spawner::Spawner(control::Home home, std::string default_delivery, Fd channel, int lock)
+    : home_(std::move(home)),
+      owners_(control::Owners::read(home_)),
+      default_delivery_(std::move(default_delivery)),
+      channel_(std::move(channel)),
+      reports_(loop_, channel_.get()) {
+    set_close_on_exec(channel_.get(), true);
+    set_close_on_exec(lock, true);
+    set_nonblocking(channel_.get(), true);
+    maildir_host();  // asked once, not in every delivery
+    loop_.on_signal(SIGCHLD, [this] { reap(); });
+    loop_.add(channel_.get(), EPOLLIN, [this](std::uint32_t events) { on_channel(events); });
+    start_lookups();
+}
+
+void Spawner::run() {
+    loop_.run();
+}
+
+void Spawner::on_channel(std::uint32_t events) {
+    if ((events & EPOLLOUT) != 0) reports_.flush();
+    if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) == 0) return;
+    // One packet at a time: an empty socket is an exception, and epoll_wait costs less.
+    auto packet = receive_packet(channel_.get(), order_limit);
+    if (packet)
+        take_order(*std::move(packet));
+    else
+        channel_closed();
+}
+
+void Spawner::take_order(Packet packet) {
+    auto order = send::decode_local_order(packet.data);
+    // No report could name its delivery; qmail-start begins anew with all three programs.
+    if (!order) throw Error(Reaction::bug, "qmail-send sent an order that cannot be read");
+    const std::uint64_t number = order->delivery;
+    const auto [at, is_new] = deliveries_.try_emplace(number);
+    if (!is_new) throw Error(Reaction::bug, "qmail-send used a delivery number twice");
+    Delivery& delivery = at->second;
+    delivery.order = *std::move(order);
+    delivery.message = std::move(packet.passed);
+    if (auto fault = fault_of(delivery)) return report(number, send::Outcome::temporary, *std::move(fault));
+    if (lookup_pid_ < 0) start_lookups();
+    questions_->send(encode_question(number, local_part(delivery.order)));
+}
+
+// What is wrong with the descriptor that came with an order: root reads for others only what is in the queue.
+std::optional<std::string> Spawner::fault_of(const Delivery& delivery) const {
+    struct stat status {};
+    const int fd = delivery.message.get();
+    if (fd < 0 || ::fstat(fd, &status) != 0) return "The message came without a descriptor. (#4.3.0)";
+    const int flags = ::fcntl(fd, F_GETFL);
+    if (!S_ISREG(status.st_mode) || status.st_uid != owners_.of(control::Role::qmailq).uid || flags < 0 ||
+        (flags & O_ACCMODE) != O_RDONLY ||
+        static_cast<std::uint64_t>(status.st_size) < delivery.order.message_size)
+        return "The message's descriptor is not one of the queue's. (#4.3.0)";
+    return std::nullopt;
+}
+
+void Spawner::start_lookups() {
+    auto [ours, theirs] = make_packet_pair();
+    lookup_pid_ = ::fork();
+    if (lookup_pid_ < 0) throw_errno("fork", "the user look-up");
+    if (lookup_pid_ == 0) {
+        int code = static_cast<int>(Exit::temporary);
+        try {
+            EventLoop::restore_signals();
+            place_descriptor(theirs.get(), send::spawner_channel);
+            ::close_range(send::spawner_channel + 1, ~0U, 0);
+            set_process_title("qmail-lspawn", {"look-up"});
+            code = serve_lookups(home_, owners_, send::spawner_channel);
+        } catch (const std::exception& error) {
+            log_line(std::string("user look-up: ") + error.what());
+        }
+        ::_exit(code);
+    }
+    lookup_socket_ = std::move(ours);
+    set_nonblocking(lookup_socket_.get(), true);
+    questions_ = std::make_unique<PacketQueue>(loop_, lookup_socket_.get());
+    loop_.add(lookup_socket_.get(), EPOLLIN, [this](std::uint32_t events) { on_lookup(events); });
+}
+
+void Spawner::on_lookup(std::uint32_t events) {
+    if ((events & EPOLLOUT) != 0) questions_->flush();
+    if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) == 0) return;
+    const auto packet = receive_packet(lookup_socket_.get(), lookup_packet_limit);
+    if (!packet) return lookups_died();
+    const auto answer = decode_lookup_answer(packet->data);
+    if (!answer) throw Error(Reaction::bug, "the user look-up gave an answer that cannot be read");
+    take_answer(*answer);
+}
+
+// The next order starts a new one; whatever it died of, the mail it was asked about waits.
+void Spawner::lookups_died() {
+    log_line("warning: the user look-up ended; its questions are deferred");
+    loop_.remove(lookup_socket_.get());
+    lookup_socket_.reset();
+    lookup_pid_ = -1;
+    std::vector<std::uint64_t> asked;
+    for (const auto& [number, delivery] : deliveries_)
+        if (delivery.pid < 0) asked.push_back(number);
+    for (const std::uint64_t number : asked)
+        report(number, send::Outcome::temporary, "Temporary failure in qmail-lspawn. (#4.3.0)");
+}
+
+// Who never gets a delivery, whatever users/assign says.
+std::optional<std::string> Spawner::refusal(uid_t uid) const {
+    using control::Role;
+    if (owners_.single()) return std::nullopt;
+    if (uid == 0) return "Not allowed to perform deliveries as root.";
+    for (const Role role :
+         {Role::qmaild, Role::qmaill, Role::qmailn, Role::qmailp, Role::qmailq, Role::qmailr, Role::qmails})
+        if (owners_.of(role).uid == uid)
+            return "Not allowed to perform deliveries as a user of the mail system.";
+    return std::nullopt;
+}
+
+void Spawner::take_answer(const LookupAnswer& answer) {
+    const auto found = deliveries_.find(answer.delivery);
+    if (found == deliveries_.end() || found->second.pid >= 0) return;
+    if (answer.result != Lookup::found) return report(answer.delivery, send::Outcome::temporary, answer.text);
+    if (auto text = refusal(answer.uid))
+        return report(answer.delivery, send::Outcome::temporary, *std::move(text));
+    try {
+        start(found->second, answer);
+    } catch (const Error& error) {
+        report(answer.delivery, send::Outcome::temporary,
+               std::string("qmail-lspawn: ") + error.what() + ". (#4.3.0)");
+    }
+}
+
+void Spawner::start(Delivery& delivery, const LookupAnswer& answer) {
+    Pipe output = make_pipe();
+    // So that nothing a delivery leaves behind can keep root waiting in read(2).
+    set_nonblocking(output.read.get(), true);
+    const pid_t pid = ::fork();
+    if (pid < 0) throw_errno("fork", "a delivery");
+    if (pid == 0) deliver_in_child(delivery, answer, output.write.get());
+    delivery.pid = pid;
+    delivery.message.reset();
+    delivery.output = std::move(output.read);
+    running_.emplace(pid, answer.delivery);
+}
+
+// The new process keeps nothing of root's but the lock, becomes the recipient, and is qmail-local from there
+// on.
+void Spawner::deliver_in_child(const Delivery& delivery, const LookupAnswer& answer, int output) {
+    Exit end = Exit::temporary;
+    Output words(report_limit);
+    try {
+        place_descriptor(delivery.message.get(), child_message);
+        place_descriptor(output, child_output);
+        ::close_range(child_output + 1, ~0U, 0);
+        const control::Owner self = owners_.of(control::Role::alias);
+        drop_privilege(owners_.single() ? self.uid : answer.uid, owners_.single() ? self.gid : answer.gid);
+        EventLoop::restore_signals();
+        set_process_title("qmail-local", {delivery.order.recipient});
+        const std::string_view fields(answer.text);
+        auto user = decode_user(fields.substr(0, fields.size() - 1), "");
+        if (!user) throw Error(Reaction::bug, "the user look-up gave a user that cannot be read");
+        const mail::AddressParts recipient = mail::split_address(delivery.order.recipient);
+        Order order{*std::move(user),
+                    std::string(recipient.local),
+                    std::string(recipient.domain),
+                    delivery.order.sender,
+                    default_delivery_,
+                    std::nullopt};
+        if (answer.program_limit > 0) order.program_limit = Seconds(answer.program_limit);
+        end = deliver(home_, order, Message(child_message, delivery.order.message_size), words);
+    } catch (const std::exception& error) {
+        words.complain(std::string("qmail-lspawn: ") + error.what() + ". (#4.3.0)");
+    }
+    const std::string text = words.take();
+    [[maybe_unused]] const ssize_t written = ::write(child_output, text.data(), text.size());
+    ::_exit(static_cast<int>(end));
+}
+
+void Spawner::reap() {
+    int status = 0;
+    for (pid_t pid = 0; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;) {
+        const auto found = running_.find(pid);
+        if (found == running_.end()) continue;
+        const std::uint64_t number = found->second;
+        running_.erase(found);
+        end(deliveries_.at(number), status);
+    }
+    stop_when_idle();
+}
+
+void Spawner::end(Delivery& delivery, int status) {
+    std::array<char, report_limit> buffer{};
+    // All that was written is in the pipe: the delivery was its only writer, and writes once.
+    const ssize_t count = ::read(delivery.output.get(), buffer.data(), buffer.size());
+    std::string text(buffer.data(), count > 0 ? static_cast<std::size_t>(count) : 0);
+    send::Outcome outcome = send::Outcome::temporary;
+    if (!WIFEXITED(status))
+        text = "qmail-local crashed. (#4.3.0)";
+    else if (WEXITSTATUS(status) == static_cast<int>(Exit::success))
+        outcome = send::Outcome::success;
+    else if (WEXITSTATUS(status) == static_cast<int>(Exit::permanent))
+        outcome = send::Outcome::permanent;
+    report(delivery.order.delivery, outcome, without_line_end(std::move(text)));
+}
+
+void Spawner::report(std::uint64_t delivery, send::Outcome outcome, std::string text) {
+    deliveries_.erase(delivery);
+    if (!channel_) return;
+    send::Report report;
+    report.delivery = delivery;
+    report.recipients.push_back({outcome, std::move(text)});
+    reports_.send(send::encode(report));
+}
+
+void Spawner::channel_closed() {
+    loop_.remove(channel_.get());
+    channel_.reset();
+    // What has not begun will be ordered again by the next qmail-send.
+    std::erase_if(deliveries_, [](const auto& entry) { return entry.second.pid < 0; });
+    stop_when_idle();
+}
+
+void Spawner::stop_when_idle() {
+    if (!channel_ && deliveries_.empty()) loop_.stop();
+}
+
+}  // namespace relais::local

@@ -1,0 +1,69 @@
+// qmail-lspawn's work: orders in, a forked delivery for each, reports out.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "base/event_loop.h"
+#include "base/fd.h"
+#include "base/unix_socket.h"
+#include "control/home.h"
+#include "control/owners.h"
+#include "local/lookup.h"
+#include "local/packet_queue.h"
+#include "send/delivery_protocol.h"
+
+namespace relais::local {
+
+class Spawner {
+  public:
+    // channel: the packet socket to qmail-send, which this takes over. It and lock (the instance's, held
+    // until the last delivery has ended) are not passed on to programs.
+    Spawner(control::Home home, std::string default_delivery, Fd channel, int lock);
+
+    // Serves orders until the channel is closed, and then until the last running delivery has ended. Throws
+    // Error.
+    void run();
+
+  private:
+    struct Delivery {
+        send::LocalOrder order;
+        Fd message;
+        Fd output;       // what the delivery says, to be read when it has exited
+        pid_t pid = -1;  // -1 while its user is looked up
+    };
+
+    void on_channel(std::uint32_t events);
+    void take_order(Packet packet);
+    void on_lookup(std::uint32_t events);
+    void start_lookups();
+    void lookups_died();
+    void take_answer(const LookupAnswer& answer);
+    void start(Delivery& delivery, const LookupAnswer& answer);
+    [[noreturn]] void deliver_in_child(const Delivery& delivery, const LookupAnswer& answer, int output);
+    void reap();
+    void end(Delivery& delivery, int status);
+    void report(std::uint64_t delivery, send::Outcome outcome, std::string text);
+    std::optional<std::string> fault_of(const Delivery& delivery) const;
+    std::optional<std::string> refusal(uid_t uid) const;
+    void channel_closed();
+    void stop_when_idle();
+
+    control::Home home_;
+    control::Owners owners_;
+    std::string default_delivery_;
+    EventLoop loop_;
+    Fd channel_;
+    PacketQueue reports_;
+    Fd lookup_socket_;
+    pid_t lookup_pid_ = -1;
+    std::unique_ptr<PacketQueue> questions_;
+    std::unordered_map<std::uint64_t, Delivery> deliveries_;  // by number
+    std::unordered_map<pid_t, std::uint64_t> running_;
+};
+
+}  // namespace relais::local

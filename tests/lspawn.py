@@ -1,0 +1,87 @@
+"""Plays qmail-send for qmail-lspawn: orders in, reports out (send/delivery_protocol.h)."""
+
+import os
+import socket
+import struct
+import subprocess
+import sys
+
+import relais
+
+ADDRESS_FIELD = 1024
+START = """
+import os, sys
+channel, lock = int(sys.argv[1]), int(sys.argv[2])
+os.dup2(channel, 3); os.dup2(lock, 4)
+os.closerange(5, 1000)
+os.execv(sys.argv[3], ["qmail-lspawn"] + sys.argv[4:])
+"""
+
+
+class Report:
+    def __init__(self, packet):
+        magic, self.delivery, _, _, group = struct.unpack_from("<4sQBII", packet)
+        count, outcome, length = struct.unpack_from("<HcI", packet, 21 + group)
+        assert magic == b"RP1\n" and count == 1, packet
+        self.outcome = {b"r": "success", b"h": "failure", b"s": "deferral"}[outcome]
+        self.text = relais.text(packet[28 + group:28 + group + length])
+
+    def __repr__(self):
+        return f"delivery {self.delivery}: {self.outcome}: {self.text}"
+
+
+class Spawner:
+    """A qmail-lspawn of an instance (not started, so that nobody else delivers)."""
+
+    def __init__(self, instance, default="./Maildir/"):
+        self.instance = instance
+        self.count = 0
+        self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.channel.settimeout(60)
+        lock = os.open("/dev/null", os.O_RDONLY)
+        identity = instance._identity(instance.ids("qmailq")) if instance.single and relais.IS_ROOT else {}
+        os.set_blocking(theirs.fileno(), True)
+        with open(instance.logs / "lspawn", "ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", START, str(theirs.fileno()), str(lock), relais.program("qmail-lspawn"), default],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=instance.home,
+                env=instance.environment, pass_fds=(theirs.fileno(), lock), **identity)
+        theirs.close()
+        os.close(lock)
+        instance.sessions.add(self.process.pid)
+
+    def queue_file(self, message):
+        """A file such as the queue has them, of the queue's owner, with more behind the message."""
+        path = self.instance.home / "queue/mess/0" / f"test{self.count}"
+        path.write_bytes(relais.octets(message) + b"ENVELOPE THAT NOBODY MAY SEE")
+        if relais.IS_ROOT:
+            os.chown(path, *self.instance.ids("qmailq"))
+        return path
+
+    def order(self, recipient, message=b"Subject: x\n\nhello\n", sender="from@far.test", fd=None, size=None):
+        """Sends an order, returns its number. fd: in place of a file of the queue's."""
+        self.count += 1
+        message = relais.octets(message)
+        opened = os.open(self.queue_file(message), os.O_RDONLY) if fd is None else fd
+        packet = struct.pack("<4sQQQ1024s1024s", b"RL1\n", self.count, 77, len(message) if size is None else size,
+                             relais.octets(sender), relais.octets(recipient))
+        socket.send_fds(self.channel, [packet], [opened] if opened >= 0 else [])
+        if fd is None:
+            os.close(opened)
+        return self.count
+
+    def report(self, seconds=60):
+        self.channel.settimeout(seconds)
+        return Report(self.channel.recv(131072))
+
+    def deliver(self, *args, **options):
+        """One order and its report."""
+        number = self.order(*args, **options)
+        report = self.report()
+        assert report.delivery == number, report
+        return report
+
+    def close(self):
+        """Ends the channel and waits for the process; returns its exit code."""
+        self.channel.close()
+        return self.process.wait(60)
