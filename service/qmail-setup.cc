@@ -1,0 +1,153 @@
+// qmail-setup makes, checks and repairs an instance: control files, queue, alias, run scripts.
+//
+//   qmail-setup DIR --me NAME [--smtp-port P] [--listen ADDRESS]... [--user NAME] [--admin ADDRESS]
+//   qmail-setup --check DIR
+//   qmail-setup --repair DIR
+//
+// As root it makes a system instance (users that are missing are made with useradd --system), or with --user
+// one that belongs to that user alone; an ordinary user gets an instance of his own. It trusts its command
+// line, and nothing that another user may have put into an instance: links are not followed. It never
+// overwrites.
+//
+// Exit codes: 0 done, or nothing wrong; 1 --check found something, or --repair could not mend all; 100 wrong
+// usage or refused; 111 the system failed.
+
+#include <arpa/inet.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/program.h"
+#include "service/inspect.h"
+
+namespace relais::service {
+namespace {
+
+struct Options {
+    std::string directory;
+    std::string me;
+    std::string user;
+    std::string admin;
+    std::vector<std::string> listen;
+    unsigned port = 0;
+    unsigned numbers = 0;
+    bool own_listener = false;
+    bool check = false;
+    bool repair = false;
+};
+
+void say(const std::string& text) {
+    std::puts(text.c_str());
+}
+
+Identity choose_identity(const Options& options, std::vector<std::string>& report) {
+    if (::geteuid() != 0) {
+        if (!options.user.empty() || options.numbers != 0)
+            throw_permanent("only root can make an instance for somebody else");
+        return identity_of_user(::geteuid(), ::getegid());
+    }
+    if (options.numbers != 0) return identity_of_numbers(options.numbers);
+    if (options.user.empty()) return identity_of_system(options.directory, report);
+    const struct passwd* entry = ::getpwnam(options.user.c_str());
+    if (entry == nullptr) throw_permanent("there is no user " + options.user);
+    return identity_of_user(entry->pw_uid, entry->pw_gid);
+}
+
+bool is_address(const std::string& text) {
+    unsigned char octets[16];
+    return text == "0" || ::inet_pton(AF_INET, text.c_str(), octets) == 1 ||
+           ::inet_pton(AF_INET6, text.c_str(), octets) == 1;
+}
+
+std::vector<Listen> choose_listen(const Options& options) {
+    const unsigned port = options.port != 0                          ? options.port
+                          : ::geteuid() == 0 && options.user.empty() ? 25
+                                                                     : 2525;
+    std::vector<Listen> all;
+    for (const std::string& address :
+         options.listen.empty() ? std::vector<std::string>{"0"} : options.listen) {
+        if (!is_address(address)) throw_permanent("this is not an address to listen on: " + address);
+        all.push_back({address == "::" ? "0" : address, port});
+    }
+    return all;
+}
+
+void refuse_odd_names(const Options& options) {
+    constexpr std::string_view plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_";
+    if (options.me.empty() || options.me.find_first_not_of(plain) != std::string::npos)
+        throw_permanent("--me must be this host's full name, as in mail.example.org");
+    if (options.admin.find_first_of("\n\r") != std::string::npos)
+        throw_permanent("--admin must be one address");
+}
+
+int make_instance(const Options& options) {
+    refuse_odd_names(options);
+    std::vector<std::string> report;
+    Plan plan{control::Home(options.directory),
+              choose_identity(options, report),
+              options.me,
+              options.admin,
+              choose_listen(options),
+              options.own_listener};
+    for (const std::string& line : report) say(line);
+    create(plan);
+    say("made " + options.directory + " for " + options.me);
+    say("start it: qmailctl start " + options.directory);
+    return 0;
+}
+
+int look_at(const Options& options) {
+    const control::Home home(options.directory);
+    const Plan plan = plan_of_instance(home);
+    std::vector<Finding> findings = inspect(plan);
+    if (options.repair) {
+        for (const Finding& finding : findings) {
+            if (!finding.mend) continue;
+            finding.mend();
+            say("mended: " + finding.text);
+        }
+        findings = inspect(plan);
+    }
+    for (const Finding& finding : findings) say(finding.text);
+    if (findings.empty()) say(options.directory + " is as it must be");
+    return findings.empty() ? 0 : 1;
+}
+
+int setup(const Arguments& arguments) {
+    Options options;
+    CLI::App app("Makes, checks and repairs a mail instance.", "qmail-setup");
+    app.add_option("DIR", options.directory, "the instance; its QMAILHOME")->required();
+    app.add_option("--me", options.me, "this host's full name");
+    app.add_option("--smtp-port", options.port, "port of the SMTP server (25; 2525 for an ordinary user)")
+        ->check(CLI::Range(1, 65535));
+    app.add_option("--listen", options.listen,
+                   "address to listen on (repeatable; default 0: all of both families)");
+    app.add_option("--user", options.user, "make an instance that belongs to this user alone");
+    app.add_option("--numbers", options.numbers,
+                   "roles by number from here on, without users in /etc/passwd");
+    app.add_option("--admin", options.admin, "address that gets mail for root, postmaster and mailer-daemon");
+    app.add_flag("--own-listener", options.own_listener, "qmail-smtpd's own listener in place of tcpserver");
+    app.add_flag("--check", options.check, "name everything wrong");
+    app.add_flag("--repair", options.repair, "mend it");
+    try {
+        app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::permanent);
+    }
+    ::umask(022);
+    options.directory = std::filesystem::weakly_canonical(std::filesystem::absolute(options.directory));
+    return options.check || options.repair ? look_at(options) : make_instance(options);
+}
+
+}  // namespace
+}  // namespace relais::service
+
+int main(int argc, char** argv) {
+    return relais::run_program("qmail-setup", argc, argv, relais::service::setup);
+}

@@ -1,0 +1,96 @@
+#include "service/scripts.h"
+
+#include <fmt/core.h>
+
+namespace relais::service {
+
+using control::Owner;
+using control::Role;
+
+namespace {
+
+// A user instance never runs as root, also when root's svscan looks after it.
+std::string drop_root(const Plan& plan) {
+    if (!plan.identity.single) return "";
+    const Owner owner = plan.identity.administrator();
+    return fmt::format("[ \"$(id -u)\" != 0 ] || exec setpriv --reuid={} --regid={} --clear-groups \"$0\"\n",
+                       owner.uid, owner.gid);
+}
+
+std::string opening(const Plan& plan, std::string_view purpose) {
+    return fmt::format("#!/bin/sh\n# {}\n{}exec 2>&1\ncd {} || exit 111\n", purpose, drop_root(plan),
+                       plan.home.directory());
+}
+
+std::string environment(const Plan& plan) {
+    const std::string& home = plan.home.directory();
+    return fmt::format("env - QMAILHOME={} PATH={}/bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", home,
+                       home);
+}
+
+}  // namespace
+
+std::string send_script(const Plan& plan) {
+    return opening(plan, "Queue, deliveries and bounces: qmail-start runs all of it.") +
+           fmt::format("exec {} \\\n    qmail-start\n", environment(plan));
+}
+
+std::string smtpd_script(const Plan& plan, std::size_t number) {
+    if (plan.own_listener)
+        return opening(plan, "The SMTP server, with its own listener. Addresses: control/smtplisten.") +
+               "set --\n"
+               "while read -r address port; do\n"
+               "    case $address in 0) set -- \"$@\" -l \"0.0.0.0:$port\" -l \"[::]:$port\" ;;\n"
+               "    *:*) set -- \"$@\" -l \"[$address]:$port\" ;; *) set -- \"$@\" -l \"$address:$port\" ;; "
+               "esac\n"
+               "done <control/smtplisten\n" +
+               fmt::format(
+                   "exec {} \\\n    qmail-smtpd \"$@\" -x {} -c \"$(head -n 1 "
+                   "control/concurrencyincoming)\"\n",
+                   environment(plan), plan.home.path("tcp.smtp.cdb"));
+    const Owner owner = plan.identity.of(Role::qmaild);
+    const bool ipv6 = plan.listen.at(number - 1).ipv6();
+    return opening(plan,
+                   fmt::format("The SMTP server on the address and port in line {} of control/smtplisten.",
+                               number)) +
+           fmt::format("read -r address port <<END\n$(sed -n {}p control/smtplisten)\nEND\n", number) +
+           fmt::format(
+               "exec {} \\\n    tcpserver -v -R -H -l 0 -c \"$(head -n 1 control/concurrencyincoming)\" \\\n"
+               "    -x {}{} \"$address\" \"$port\" qmail-smtpd\n",
+               environment(plan), plan.home.path(ipv6 ? "tcp.smtp6.cdb" : "tcp.smtp.cdb"),
+               plan.identity.single ? "" : fmt::format(" -u {} -g {}", owner.uid, owner.gid));
+}
+
+std::string log_script(const Plan& plan, const std::string& service) {
+    const Owner owner = plan.identity.of(Role::qmaill);
+    const std::string drop =
+        plan.identity.single ? ""
+        : plan.identity.named
+            ? "setuidgid qmaill "
+            : fmt::format("setpriv --reuid={} --regid={} --clear-groups ", owner.uid, owner.gid);
+    const std::string directory = plan.home.path("log/" + service);
+    return fmt::format(
+        "#!/bin/sh\n# Keeps 20 files of 1 MB; to read them: tai64nlocal <{}/current\n{}exec {}multilog t "
+        "s1000000 n20 {}\n",
+        directory, drop_root(plan), drop, directory);
+}
+
+std::string rules_text() {
+    return "# Who may relay through us: RELAYCLIENT=\"\" allows it. After a change: qmailctl cdb, or\n"
+           "#   tcprules tcp.smtp.cdb tcp.smtp.tmp <tcp.smtp\n"
+           "# It counts for the next connection. Rules for IPv6 addresses stand in tcp.smtp6, because the "
+           "tcprules of an\n"
+           "# IPv4-only ucspi-tcp refuses a whole file for one of them.\n"
+           "127.0.0.1:allow,RELAYCLIENT=\"\"\n"
+           ":allow\n";
+}
+
+std::string rules6_text() {
+    return "# Rules for IPv6 clients. qmailctl cdb compiles them, followed by those of tcp.smtp, into "
+           "tcp.smtp6.cdb, which\n"
+           "# the servers on IPv6 addresses use. By hand:  cat tcp.smtp6 tcp.smtp | tcprules tcp.smtp6.cdb "
+           "tcp.smtp6.tmp\n"
+           "::1:allow,RELAYCLIENT=\"\"\n";
+}
+
+}  // namespace relais::service

@@ -1,0 +1,18 @@
+// The texts of run scripts and rules that a new instance gets. They are the administrator's from then on.
+#pragma once
+
+#include <string>
+
+#include "service/layout.h"
+
+namespace relais::service {
+
+std::string send_script(const Plan& plan);
+// The n-th tcpserver (n from 1), or our own listener on every address.
+std::string smtpd_script(const Plan& plan, std::size_t number);
+std::string log_script(const Plan& plan, const std::string& service);
+
+std::string rules_text();
+std::string rules6_text();
+
+}  // namespace relais::service
