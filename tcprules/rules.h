@@ -1,7 +1,8 @@
-// Rules by client address, as tcpserver keeps them in a cdb (formats: docs/internals.md, tcprules(1)). One look-up for
-// tcprulescheck, the listener and relay-explain.
+// Rules by client address, as tcpserver keeps them in a cdb (formats: docs/internals.md, tcprules(1)). One
+// look-up for tcprulescheck, the listener and relay-explain.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,12 +31,13 @@ class RulesFile {
     ~RulesFile();
     RulesFile(const RulesFile&) = delete;
     RulesFile& operator=(const RulesFile&) = delete;
-    // In tcpserver's order, with CIDR keys between the exact address and the dotted prefixes, longest first.
+    // In tcpserver's order; where that asks for ever shorter prefixes of the address, IPv6 networks
+    // (address.h) stand among them by their length. Throws Error for a damaged file.
     Decision look_up(const Client& client) const;
 
   private:
     struct State;
-    State* state_;
+    std::unique_ptr<State> state_;
 };
 
 }  // namespace relais::tcprules
