@@ -1,4 +1,4 @@
-// Rules by client address, as tcpserver keeps them in a cdb (formats: docs/internals.md, tcprules(1)). One
+// Rules by client address, as tcpserver keeps them in a cdb (keys: address.h, data: compile.h). One
 // look-up for tcprulescheck, the listener and relay-explain.
 #pragma once
 
