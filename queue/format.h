@@ -1,13 +1,13 @@
 // A message in the queue is one file, mess/SPLIT/ID, written once by qmail-queued and then only marked:
 //
-//   message    the message as accepted, our trace field on top                               message_size
-//   octets envelope   info NUL sender NUL (mark recipient NUL)* NUL envelope_size octets status     a fixed
-//   block, rewritten in place                                             status_size octets footer     sizes
-//   and a checksum; its presence says that the file is whole                footer_size octets
+//   message    the message as accepted, our trace field on top                               message_size octets
+//   envelope   info NUL sender NUL (mark recipient NUL)* NUL                                  envelope_size octets
+//   status     a fixed block, rewritten in place                                             status_size octets
+//   footer     sizes and a checksum; its presence says that the file is whole                footer_size octets
 //
-// info is "uid U pid P role R" in text, for the info line and the tools. mark is one octet: T to do, D done,
-// F failed and bounce owed. The checksum covers message and envelope with every mark read as T. Numbers are
-// little-endian. docs/internals.md draws the states. This header is the only place that knows the layout.
+// info is "uid U pid P role R" in text, for the info line and the tools. mark is one octet: T to do, D done, F failed
+// and bounce owed. The checksum covers message and envelope with every mark read as T. Numbers are little-endian.
+// docs/internals.md draws the states. This header is the only place that knows the layout.
 #pragma once
 
 #include <cstdint>

@@ -1,14 +1,11 @@
-// Submission: how a message gets into the queue. A client connects to one of qmail-queued's stream sockets,
-// writes one submission, reads one answer. The socket says who it is: queue-network (qmaild: smtpd),
-// queue-bounce (qmails: bounces), queue-submit (everybody). The server trusts nothing in it but what the
-// kernel says (SO_PEERCRED).
+// Submission: how a message gets into the queue. A client connects to one of qmail-queued's stream sockets, writes one
+// submission, reads one answer. The socket says who it is: queue-network (qmaild: smtpd), queue-bounce (qmails: bounces),
+// queue-submit (everybody). The server trusts nothing in it but what the kernel says (SO_PEERCRED).
 //
 //   submission = header message-frames envelope-frames
-//   header     = "RQ1" flag                     flag: 's' small: all of it follows at once; 'l' large: the
-//   server gives
+//   header     = "RQ1" flag                     flag: 's' small: all of it follows at once; 'l' large: the server gives
 //                                               it a process of its own, for it may come slowly
-//                                               (lower case); 'S' 'L': the caller's process id names the
-//                                               message (qp)
+//                                               (lower case); 'S' 'L': the caller's process id names the message (qp)
 //   frame      = length (4 octets, little-endian, at most 1 MiB) octets;  length 0 ends a group of frames
 //   envelope   = F sender NUL (T recipient NUL)* NUL     as qmail-queue takes it on fd 1
 //   answer     = code (1 octet: SubmitCode) id (8 octets, little-endian) text-length (2 octets) text

@@ -5,10 +5,14 @@
 //   request = verb [" " ID] LF         ID in decimal
 //   answer  = "ok" LF | "error " text LF | (line LF)* "." LF
 //
-//   hold ID      never tried until released          retry ID    tried now
-//   release ID   undoes hold                         flush       everything is tried now, back-offs are
-//   forgotten delete ID    removed, nobody is told             bounce ID   its open recipients fail now stat
-//   text: running, waiting, limits      why ID      text: why this message waits
+//   hold ID      never tried until released
+//   release ID   undoes hold
+//   retry ID     tried now
+//   flush        everything is tried now, back-offs are forgotten
+//   delete ID    removed, nobody is told
+//   bounce ID    its open recipients fail now
+//   stat         text: running, waiting, limits
+//   why ID       text: why this message waits
 //
 // A line of a text that begins with "." has another one put before it. qmail-send trusts a client with the
 // queue (the socket's mode is the check), but not with time: a request has control_line_limit octets, an idle

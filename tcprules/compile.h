@@ -1,8 +1,8 @@
 // Rules as text, one a line, and the cdb they are compiled into.
 //
 //   rule        = address ":" ("allow" / "deny") *("," name "=" quote value quote)    quote: any octet
-//   address     = see address.h; info@address, =host, info@=host, =.suffix, "=" and nothing at all are taken
-//   as they are record data = ["D" NUL] *("+" name "=" value NUL)
+//   address     = see address.h; info@address, =host, info@=host, =.suffix, "=" and nothing at all are taken as they are
+//   record data = ["D" NUL] *("+" name "=" value NUL)
 //
 // Lines that begin with '#' and lines without a colon do not count; neither do blanks and tabs at the end of
 // a line.
