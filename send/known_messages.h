@@ -1,0 +1,74 @@
+// Every message that qmail-send knows of, in 16 octets each, and the order in which the waiting ones are due.
+// A million messages take some 50 MB.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "queue/format.h"
+
+namespace relais::send {
+
+// Where a known message is.
+enum class Place : std::uint8_t {
+    fresh,    // never tried, in the line of new mail
+    due,      // in the heap; when: the second it is due
+    parked,   // waits for its destination; when: the destination's number
+    active,   // in the window
+    held,     // until somebody releases it
+    damaged,  // left alone
+};
+
+class KnownMessages {
+  public:
+    using MessageId = queue::MessageId;
+
+    struct Entry {
+        MessageId id = 0;        // 0: a free slot
+        std::uint32_t when = 0;  // seconds on the monotonic clock, or see Place
+        Place place = Place::fresh;
+        bool verified = false;  // its checksum has been compared
+        bool hinted = false;    // qmail-queued said that it is whole
+        bool forced = false;    // to be tried even if its destination is in back-off
+    };
+    static_assert(sizeof(Entry) == 16);
+
+    // Adds a message in line of new mail. False if it is known already. The reference that find returns dies
+    // with it.
+    bool insert(MessageId id);
+    Entry* find(MessageId id);
+    void erase(MessageId id);
+    std::size_t size() const { return count_; }
+
+    // Puts a known message into the heap. O(log n).
+    void schedule(Entry& entry, std::uint32_t when);
+    // Takes the first message that is due by now out of the heap (its place is still due).
+    std::optional<MessageId> take_due(std::uint32_t now);
+    // When the next one is due.
+    std::optional<std::uint32_t> next_due();
+    // Everything that waits in the heap or is parked is due at that second. O(n).
+    void schedule_all(std::uint32_t when);
+    std::size_t count(Place place) const;
+
+  private:
+    // 12 octets: the id in two halves.
+    struct Due {
+        std::uint32_t when, high, low;
+        MessageId id() const { return MessageId{high} << 32 | low; }
+        friend bool operator>(const Due& a, const Due& b) { return a.when > b.when; }
+    };
+
+    std::size_t slot_of(MessageId id) const;
+    void grow();
+    void drop_stale_top();
+    void rebuild_heap();
+
+    std::vector<Entry> slots_;
+    std::size_t count_ = 0;
+    // Entries are not taken out of the middle: one whose message has moved on is stale, and skipped.
+    std::vector<Due> heap_;
+};
+
+}  // namespace relais::send

@@ -1,0 +1,37 @@
+// When a message is tried, and how old it is: pure functions and one small clock watcher.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace relais::send {
+
+// Seconds from now (unix seconds) until the next try of a message born at birth: the time of
+// birth + (sqrt(age) + 10 local | 20 remote)^2.
+std::int64_t seconds_to_next_try(std::int64_t birth, std::int64_t now, bool local);
+
+// Seconds until a message found in the queue at the start is tried. Young ones at once; others at a random
+// moment, so that a start with a million messages does not try them all together. random: any number.
+std::int64_t seconds_to_first_try(std::int64_t birth, std::int64_t now, std::uint64_t random);
+
+// Compares the wall clock with the monotonic one. A jump (a boot in 1970, a wrong date, a machine that slept)
+// must not make mail look old that nobody had the time to try.
+class ClockWatch {
+  public:
+    ClockWatch(std::int64_t wall, std::int64_t monotonic) : offset_(wall - monotonic) {}
+    // To be called now and then, in seconds. Returns by how much the wall clock has jumped since; 0 almost
+    // always.
+    std::int64_t observe(std::int64_t wall, std::int64_t monotonic);
+    // Seconds a message has spent in the queue, without what jumps seem to have added.
+    std::int64_t age(std::int64_t birth, std::int64_t wall) const;
+
+  private:
+    struct Jump {
+        std::int64_t wall;    // the clock after it
+        std::int64_t amount;  // seconds, forward only
+    };
+    std::int64_t offset_;
+    std::vector<Jump> jumps_;
+};
+
+}  // namespace relais::send

@@ -1,0 +1,51 @@
+#include "send/schedule.h"
+
+#include <gtest/gtest.h>
+
+namespace relais::send {
+namespace {
+
+TEST(Schedule, QuadraticFromBirth) {
+    // Tries of a remote message that is always tried when it is due: 0, 400, 1600, 3600 ... after its birth.
+    std::vector<std::int64_t> tries{0};
+    for (int i = 0; i < 5; ++i)
+        tries.push_back(tries.back() + seconds_to_next_try(1000, 1000 + tries.back(), false));
+    EXPECT_EQ(tries, (std::vector<std::int64_t>{0, 400, 1600, 3600, 6400, 10000}));
+    EXPECT_EQ(seconds_to_next_try(1000, 1000, true), 100);
+    EXPECT_EQ(seconds_to_next_try(1000, 1100, true), 300);
+    EXPECT_EQ(seconds_to_next_try(1000, 500, false), 400);
+}
+
+TEST(Schedule, AlwaysLater) {
+    for (std::int64_t age = 0; age < 700'000; age += 137) EXPECT_GT(seconds_to_next_try(0, age, true), 0);
+}
+
+TEST(Schedule, AfterAStart) {
+    EXPECT_EQ(seconds_to_first_try(1000, 1599, 12345), 0);
+    std::int64_t largest = 0;
+    for (std::uint64_t random = 0; random < 10'000; ++random)
+        largest = std::max(largest, seconds_to_first_try(1000, 100'000, random));
+    EXPECT_EQ(largest, 599);
+}
+
+TEST(ClockWatch, JumpsDoNotAgeMail) {
+    ClockWatch watch(1'000'000, 50);
+    EXPECT_EQ(watch.observe(1'000'010, 60), 0);
+    EXPECT_EQ(watch.age(999'000, 1'000'010), 1010);
+    EXPECT_EQ(watch.observe(1'900'010, 61), 899'999);
+    EXPECT_EQ(watch.age(999'000, 1'900'010), 1011);
+    // Born after the jump: its age is what the clock says.
+    EXPECT_EQ(watch.age(1'900'010, 1'900'110), 100);
+    // The clock is set back: nothing is added any more.
+    EXPECT_EQ(watch.observe(1'000'020, 70), -899'999);
+    EXPECT_EQ(watch.age(999'000, 1'000'020), 1020);
+}
+
+TEST(ClockWatch, SmallStepsAddUp) {
+    ClockWatch watch(1000, 0);
+    EXPECT_EQ(watch.observe(1050, 10), 0);
+    EXPECT_EQ(watch.observe(1100, 20), 80);
+}
+
+}  // namespace
+}  // namespace relais::send
