@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "queue/format.h"
+#include "queue/store.h"
 
 namespace relais::send {
 
