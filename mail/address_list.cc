@@ -65,8 +65,7 @@ bool read_addr_spec(Tokens tokens, ListedAddress& result) {
         const bool fits = literal ? token.text.find('@') == std::string::npos
                                   : token.is_word() && written(token) == token.text;
         if (in_domain && !token.is('.') && !fits) return false;
-        (in_domain ? result.domain : result.local) +=
-            token.kind == Token::Kind::literal ? written(token) : token.text;
+        (in_domain ? result.domain : result.local) += literal ? written(token) : token.text;
     }
     return true;
 }

@@ -1,0 +1,72 @@
+#include "inject/child.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/error.h"
+
+namespace relais::inject {
+namespace {
+
+// The program is not there, or is none: that will not change by itself.
+bool is_lasting(int error_number) {
+    switch (error_number) {
+        case ENOENT:
+        case ENOTDIR:
+        case EACCES:
+        case EPERM:
+        case ENOEXEC:
+        case EISDIR:
+        case ELOOP:
+        case ENAMETOOLONG:
+        case E2BIG:
+        case EINVAL:
+            return true;
+        default:
+            return false;
+    }
+}
+
+[[noreturn]] void become_program(std::vector<char*>& argv, int standard_input) {
+    // run_program ignores SIGPIPE, and what is ignored stays so across exec.
+    ::signal(SIGPIPE, SIG_DFL);
+    if (standard_input != STDIN_FILENO && ::dup2(standard_input, STDIN_FILENO) < 0) ::_exit(111);
+    ::execvp(argv[0], argv.data());
+    ::_exit(is_lasting(errno) ? 100 : 111);
+}
+
+}  // namespace
+
+Arguments from(const Arguments& arguments, std::size_t first) {
+    return {arguments.begin() + static_cast<std::ptrdiff_t>(first), arguments.end()};
+}
+
+pid_t start_program(const Arguments& command, int standard_input) {
+    std::vector<char*> argv;
+    argv.reserve(command.size() + 1);
+    for (const std::string& argument : command) argv.push_back(const_cast<char*>(argument.c_str()));
+    argv.push_back(nullptr);
+    const pid_t pid = ::fork();
+    if (pid < 0) throw_errno("start", command.front());
+    if (pid == 0) become_program(argv, standard_input);
+    return pid;
+}
+
+int wait_for_program(pid_t pid) {
+    int status = 0;
+    while (::waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR) throw_errno("wait for", "child");
+    if (!WIFEXITED(status)) throw Error(Reaction::temporary, "child crashed");
+    return WEXITSTATUS(status);
+}
+
+Verdict ask_program(const Arguments& command) {
+    const int code = wait_for_program(start_program(command, STDIN_FILENO));
+    if (code == static_cast<int>(Exit::temporary)) throw Error(Reaction::temporary, "temporary child error");
+    return code == 0 ? Verdict::yes : Verdict::no;
+}
+
+}  // namespace relais::inject

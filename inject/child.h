@@ -1,0 +1,25 @@
+// Running the program that the rest of a command line names, found by $PATH.
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/program.h"
+
+namespace relais::inject {
+
+// The arguments from this one on.
+Arguments from(const Arguments& arguments, std::size_t first);
+
+// Starts the program with the descriptor as its standard input. One that cannot be run exits 111 if trying
+// again may help, otherwise 100. Throws Error.
+pid_t start_program(const Arguments& command, int standard_input);
+
+// Waits for it; its exit code. Throws Error if a signal ended it.
+int wait_for_program(pid_t pid);
+
+// What condredirect, bouncesaying and except make of a program.
+enum class Verdict { yes, no };
+// Runs the program; yes for 0. Throws a temporary Error for 111 and for a crash.
+Verdict ask_program(const Arguments& command);
+
+}  // namespace relais::inject

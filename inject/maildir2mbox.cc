@@ -1,0 +1,123 @@
+// maildir2mbox moves the messages of a Maildir to the end of an mbox file. They are removed from the Maildir
+// when the mbox that holds them has been synced and is in its place; a crash before that leaves both as they
+// were, one within the removal delivers some of them twice.
+//
+// Trust: run by the owner of both, with no privilege of its own. Inputs: MAILDIR, MAIL (the mbox, locked with
+// flock meanwhile), MAILTMP (overwritten; on the same file system).
+//
+// Exit codes: 0 moved, or nothing to move; 111 everything else.
+#include <dirent.h>
+#include <sys/file.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/io.h"
+#include "base/program.h"
+#include "base/sys.h"
+#include "inject/mbox.h"
+
+namespace {
+
+using namespace relais;
+
+struct StoredFile {
+    std::string path;
+    std::int64_t time;
+    friend bool operator<(const StoredFile& a, const StoredFile& b) {
+        return std::tie(a.time, a.path) < std::tie(b.time, b.path);
+    }
+};
+
+std::string variable(const char* name) {
+    const std::string value = environment(name, "");
+    if (value.empty()) throw Error(Reaction::temporary, std::string(name) + " not set");
+    return value;
+}
+
+void list_directory(const std::string& directory, std::vector<StoredFile>& files) {
+    const std::unique_ptr<DIR, int (*)(DIR*)> open(::opendir(directory.c_str()), ::closedir);
+    if (!open) throw_errno("scan", directory);
+    while (const dirent* entry = ::readdir(open.get())) {
+        if (entry->d_name[0] == '.') continue;
+        const std::string path = directory + "/" + entry->d_name;
+        struct stat status {};
+        // A message that a reader moves meanwhile stays for the next time.
+        if (::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode))
+            files.push_back({path, status.st_mtime});
+    }
+}
+
+Fd open_or_throw(const std::string& path, int flags) {
+    Fd fd(sys::open(path.c_str(), flags | O_CLOEXEC, 0600));
+    if (!fd) throw_errno("open", path);
+    return fd;
+}
+
+void append_copy(int from, int to, std::vector<char>& buffer) {
+    while (const std::size_t count = read_some(from, buffer, Deadline::never()))
+        write_all(to, {buffer.data(), count}, Deadline::never());
+}
+
+// True unless the message is gone.
+bool append_message(const StoredFile& file, int to, std::vector<char>& buffer) {
+    const Fd from(sys::open(file.path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!from && errno == ENOENT) return false;
+    if (!from) throw_errno("read", file.path);
+    inject::MboxQuoter quoter;
+    bool first = true;
+    while (const std::size_t count = read_some(from.get(), buffer, Deadline::never())) {
+        const std::string_view data(buffer.data(), count);
+        if (first)
+            write_all(to, inject::from_line(data.substr(0, data.find('\n')), file.time), Deadline::never());
+        first = false;
+        write_all(to, quoter.add(data), Deadline::never());
+    }
+    if (first) write_all(to, inject::from_line("", file.time), Deadline::never());
+    write_all(to, quoter.finish(), Deadline::never());
+    return true;
+}
+
+std::string directory_of(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    if (slash == std::string::npos) return ".";
+    return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+int maildir2mbox(const Arguments&) {
+    const std::string maildir = variable("MAILDIR");
+    const std::string mbox = variable("MAIL");
+    const std::string temporary = variable("MAILTMP");
+    ::umask(077);
+    std::vector<StoredFile> files;
+    for (const char* part : {"/new", "/cur"}) list_directory(maildir + part, files);
+    std::sort(files.begin(), files.end());
+    if (files.empty()) return static_cast<int>(Exit::success);
+
+    const Fd old = open_or_throw(mbox, O_RDWR | O_CREAT);
+    if (::flock(old.get(), LOCK_EX) < 0) throw_errno("lock", mbox);
+    Fd fresh = open_or_throw(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+    std::vector<char> buffer(io_buffer_size);
+    append_copy(old.get(), fresh.get(), buffer);
+    std::erase_if(files, [&](const StoredFile& file) { return !append_message(file, fresh.get(), buffer); });
+    if (sys::fsync(fresh.get()) < 0) throw_errno("sync", temporary);
+    if (sys::close(fresh.release()) < 0) throw_errno("write to", temporary);
+    if (sys::rename(temporary.c_str(), mbox.c_str()) < 0) throw_errno("move to " + mbox, temporary);
+    sync_directory(directory_of(mbox));
+    for (const StoredFile& file : files)
+        if (sys::unlink(file.path.c_str()) < 0)
+            log_line("warning: " + file.path +
+                     " will be delivered twice; unable to unlink: " + errno_text(errno));
+    return static_cast<int>(Exit::success);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return relais::run_program("maildir2mbox", argc, argv, maildir2mbox);
+}
