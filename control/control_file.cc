@@ -1,5 +1,7 @@
 #include "control/control_file.h"
 
+#include <time.h>
+
 #include <algorithm>
 
 #include "base/error.h"
@@ -12,6 +14,14 @@ namespace {
 
 constexpr std::size_t size_limit = std::size_t{16} << 20;
 
+// True if the file changed within the last ticks of the kernel's clock (10 ms at most, doubled to be sure).
+bool is_fresh(const struct stat& file) {
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    const auto nanoseconds = [](const timespec& t) { return t.tv_sec * 1'000'000'000 + t.tv_nsec; };
+    return nanoseconds(now) - nanoseconds(file.st_ctim) < 20'000'000;
+}
+
 std::string_view without_trailing_blanks(std::string_view line) {
     const std::size_t last = line.find_last_not_of(" \t\r");
     return last == std::string_view::npos ? std::string_view() : line.substr(0, last + 1);
@@ -19,7 +29,9 @@ std::string_view without_trailing_blanks(std::string_view line) {
 
 }  // namespace
 
-Home Home::from_environment() { return Home(environment("QMAILHOME", "/var/qmail")); }
+Home Home::from_environment() {
+    return Home(environment("QMAILHOME", "/var/qmail"));
+}
 
 std::optional<std::string> read_line(const Home& home, std::string_view name) {
     const auto content = read_file(home.control_file(name), size_limit);
@@ -41,15 +53,17 @@ std::optional<std::vector<std::string>> read_lines(const Home& home, std::string
 std::uint64_t read_number(const Home& home, std::string_view name, std::uint64_t fallback) {
     const auto line = read_line(home, name);
     if (!line) return fallback;
-    return parse_number(std::string_view(*line).substr(0, line->find_first_not_of("0123456789"))).value_or(fallback);
+    return parse_number(std::string_view(*line).substr(0, line->find_first_not_of("0123456789")))
+        .value_or(fallback);
 }
 
 std::string read_me(const Home& home) {
     auto me = read_line(home, "me");
     if (!me || me->empty())
-        throw_permanent("unable to read " + home.control_file("me") +
-                        ": it must hold this host's name (qmail-setup makes it; or: echo mail.example.org > " +
-                        home.control_file("me") + ")");
+        throw_permanent(
+            "unable to read " + home.control_file("me") +
+            ": it must hold this host's name (qmail-setup makes it; or: echo mail.example.org > " +
+            home.control_file("me") + ")");
     return *me;
 }
 
@@ -76,13 +90,16 @@ std::optional<std::string> DomainSet::match(std::string_view domain) const {
 bool ChangeWatch::changed() {
     struct stat now {};
     const bool exists = ::stat(path_.c_str(), &now) == 0;
-    const bool same = asked_ && exists == existed_ &&
-                      (!exists || (now.st_ino == last_.st_ino && now.st_dev == last_.st_dev && now.st_size == last_.st_size &&
-                                   now.st_mtim.tv_sec == last_.st_mtim.tv_sec && now.st_mtim.tv_nsec == last_.st_mtim.tv_nsec &&
-                                   now.st_ctim.tv_sec == last_.st_ctim.tv_sec && now.st_ctim.tv_nsec == last_.st_ctim.tv_nsec));
+    const bool same =
+        asked_ && !fresh_ && exists == existed_ &&
+        (!exists ||
+         (now.st_ino == last_.st_ino && now.st_dev == last_.st_dev && now.st_size == last_.st_size &&
+          now.st_mtim.tv_sec == last_.st_mtim.tv_sec && now.st_mtim.tv_nsec == last_.st_mtim.tv_nsec &&
+          now.st_ctim.tv_sec == last_.st_ctim.tv_sec && now.st_ctim.tv_nsec == last_.st_ctim.tv_nsec));
     asked_ = true;
     existed_ = exists;
     last_ = now;
+    fresh_ = exists && is_fresh(now);
     return !same;
 }
 

@@ -1,13 +1,13 @@
-// Control files as qmail reads them: trailing blanks do not count; in files of several lines neither do empty lines
-// and those that begin with '#'. A missing file means its default. Files are small (16 MiB at most).
+// Control files as qmail reads them: trailing blanks do not count; in files of several lines neither do empty
+// lines and those that begin with '#'. A missing file means its default. Files are small (16 MiB at most).
 #pragma once
 
+#include <sys/stat.h>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <sys/stat.h>
 #include <unordered_set>
 #include <vector>
 
@@ -19,7 +19,8 @@ namespace relais::control {
 std::optional<std::string> read_line(const Home& home, std::string_view name);
 // All lines that count; nothing if there is no such file. Throws Error.
 std::optional<std::vector<std::string>> read_lines(const Home& home, std::string_view name);
-// A number in the first line; the default if there is no such file, or if it begins with no digit. Throws Error.
+// A number in the first line; the default if there is no such file, or if it begins with no digit. Throws
+// Error.
 std::uint64_t read_number(const Home& home, std::string_view name, std::uint64_t fallback);
 // control/me. Throws a permanent Error that says how to make it if it is missing.
 std::string read_me(const Home& home);
@@ -40,8 +41,9 @@ class DomainSet {
     std::unordered_set<std::string> entries_;
 };
 
-// Tells whether a file has changed since it was last asked: by inode, size, and modification time. A file that
-// appears or vanishes has changed.
+// Tells whether a file has changed since it was last asked: by inode, size, and times. A file that appears or
+// vanishes has changed; one that changed just before it was asked counts as changed once more, for a second
+// change within the same tick of the kernel's clock would not show.
 class ChangeWatch {
   public:
     explicit ChangeWatch(std::string path) : path_(std::move(path)) {}
@@ -52,10 +54,12 @@ class ChangeWatch {
     std::string path_;
     bool asked_ = false;
     bool existed_ = false;
+    bool fresh_ = false;
     struct stat last_ {};
 };
 
-// A value made from a control file, made again when the file has changed: for pooled and long-lived processes.
+// A value made from a control file, made again when the file has changed: for pooled and long-lived
+// processes.
 template <class Value>
 class Cached {
   public:
@@ -63,6 +67,11 @@ class Cached {
     const Value& get() {
         if (watch_.changed()) value_.reset();  // also if make_ throws: it is asked again then
         if (!value_) value_ = make_();
+        return *value_;
+    }
+    // The value as it was last made, without a look at the file: for what must stay the same for one client.
+    const Value& last() {
+        if (!value_) get();
         return *value_;
     }
 

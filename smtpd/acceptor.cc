@@ -1,0 +1,274 @@
+#include "smtpd/acceptor.h"
+
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "base/event_loop.h"
+#include "base/file.h"
+#include "base/privilege.h"
+#include "base/process_title.h"
+#include "smtpd/log.h"
+#include "smtpd/serve.h"
+#include "tcprules/rules.h"
+
+namespace relais::smtpd {
+namespace {
+
+constexpr std::size_t rules_size_limit = std::size_t{1} << 30;
+// So many before other events get their turn.
+constexpr int accepts_at_once = 64;
+
+constexpr std::string_view too_many = "421 too many connections, try again later (#4.3.2)";
+constexpr std::string_view too_many_from_you = "421 too many connections from your address (#4.7.0)";
+constexpr std::string_view denied = "554 no SMTP service for your address (#5.7.1)";
+constexpr std::string_view our_trouble = "421 unable to serve you now, try again later (#4.3.0)";
+
+// The rules, opened again when the file has been replaced.
+class WatchedRules {
+  public:
+    explicit WatchedRules(std::string path) : path_(std::move(path)), watch_(path_) {}
+
+    // Throws Error when there is no usable file: nobody is served by rules that nobody can read.
+    const tcprules::RulesFile& get() {
+        if (watch_.changed() || !rules_) {
+            rules_.reset();
+            const auto content = read_file(path_, rules_size_limit);
+            set_qmailqueue_ = content && content->find("+QMAILQUEUE=") != std::string::npos;
+            rules_ = std::make_unique<tcprules::RulesFile>(path_);
+        }
+        return *rules_;
+    }
+    bool set_qmailqueue() const { return set_qmailqueue_; }
+
+  private:
+    std::string path_;
+    control::ChangeWatch watch_;
+    std::unique_ptr<tcprules::RulesFile> rules_;
+    bool set_qmailqueue_ = false;
+};
+
+bool is_crash(int status) {
+    if (!WIFSIGNALED(status)) return false;
+    switch (WTERMSIG(status)) {
+        case SIGSEGV:
+        case SIGBUS:
+        case SIGILL:
+        case SIGFPE:
+        case SIGABRT:
+        case SIGSYS:
+        case SIGTRAP:
+            return true;
+        default:
+            return false;
+    }
+}
+
+void set_variable(const std::string& name, const std::string& value) {
+    ::setenv(name.c_str(), value.c_str(), 1);
+}
+
+class Acceptor {
+  public:
+    Acceptor(control::Home home, const ListenerOptions& options) : home_(std::move(home)), options_(options) {
+        if (options_.rules) rules_.emplace(*options_.rules);
+        load();
+        for (const int socket : options_.sockets) {
+            set_close_on_exec(socket, true);
+            loop_.add(socket, EPOLLIN, [this, socket](std::uint32_t) { accept_some(socket); });
+        }
+        loop_.on_signal(SIGTERM, [this] { loop_.stop(); });
+        loop_.on_signal(SIGHUP, [this] { load(); });
+        loop_.on_signal(SIGCHLD, [this] { reap(); });
+    }
+
+    int run() {
+        try {
+            if (rules_) rules_->get();
+        } catch (const Error& error) {
+            log_line(error.what());
+        }
+        confined_ = std::getenv("QMAILQUEUE") == nullptr && !(rules_ && rules_->set_qmailqueue());
+        // Reading is left to the uid; writing anywhere is forbidden to the whole tree of processes.
+        if (confined_)
+            confine({.open_files = true,
+                     .local_sockets = true,
+                     .create_processes = true,
+                     .read_below = {"/"},
+                     .write_below = {}});
+        loop_.run();
+        return exit_code_;
+    }
+
+  private:
+    struct Child {
+        std::string ip;
+    };
+
+    // Reads everything anew.
+    void load() {
+        settings_ = std::make_unique<WatchedSettings>(home_);
+        policy_ = std::make_unique<Policy>(home_);
+    }
+
+    void stop(int exit_code) {
+        exit_code_ = exit_code;
+        loop_.stop();
+    }
+
+    void accept_some(int socket) {
+        for (int i = 0; i < accepts_at_once; ++i) {
+            const std::optional<std::string> trouble = refresh();
+            if (confined_ && rules_ && rules_->set_qmailqueue()) return stop(acceptor_wants_restart);
+            net::SocketAddress peer;
+            const Fd connection(::accept4(socket, peer.get(), &peer.size, SOCK_CLOEXEC));
+            if (!connection) {
+                if (errno == EAGAIN) return;
+                if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+                    return rest(socket);
+                continue;  // the client has left again
+            }
+            admit(connection.get(), net::to_endpoint(peer), trouble);
+        }
+    }
+
+    // No descriptor left, or no memory: the clients wait in the backlog meanwhile.
+    void rest(int socket) {
+        log_line("unable to accept: " + errno_text(errno));
+        loop_.change(socket, 0);
+        loop_.after(std::chrono::seconds(1), [this, socket] { loop_.change(socket, EPOLLIN); });
+    }
+
+    // Looks at the rules and control files; what is wrong with them, if anything.
+    std::optional<std::string> refresh() {
+        try {
+            if (rules_) rules_->get();
+            settings_->get();
+            policy_->refresh();
+            return std::nullopt;
+        } catch (const Error& error) {
+            return error.what();
+        }
+    }
+
+    void admit(int connection, const net::Endpoint& peer, const std::optional<std::string>& trouble) {
+        if (children_.size() >= options_.connection_limit) return turn_away(connection, peer, too_many);
+        const auto same = per_ip_.find(peer.ip);
+        if (options_.address_limit > 0 && same != per_ip_.end() && same->second >= options_.address_limit)
+            return turn_away(connection, peer, too_many_from_you);
+        if (trouble) {
+            log_line(*trouble);
+            return turn_away(connection, peer, our_trouble);
+        }
+        tcprules::Decision decision;
+        try {
+            if (rules_) decision = rules_->get().look_up({peer.ip, std::nullopt, std::nullopt});
+        } catch (const Error& error) {
+            log_line(error.what());
+            return turn_away(connection, peer, our_trouble);
+        }
+        if (!decision.allow) return turn_away(connection, peer, denied);
+        start(connection, peer, decision);
+    }
+
+    // One packet that fits any socket buffer; whoever does not take it does without.
+    void turn_away(int connection, const net::Endpoint& peer, std::string_view reply) {
+        const std::string line = std::string(reply) + "\r\n";
+        ::send(connection, line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        log_line(refuse_line({peer.ip, std::nullopt}, std::nullopt, std::nullopt, reply));
+    }
+
+    void start(int connection, const net::Endpoint& peer, const tcprules::Decision& decision) {
+        const pid_t pid = ::fork();
+        if (pid < 0) {
+            log_line("unable to fork: " + errno_text(errno));
+            return turn_away(connection, peer, our_trouble);
+        }
+        if (pid == 0) ::_exit(serve_child(connection, peer, decision));
+        children_.emplace(pid, Child{peer.ip});
+        ++per_ip_[peer.ip];
+    }
+
+    // The child: nothing of the acceptor's is left open but the log.
+    int serve_child(int connection, const net::Endpoint& peer, const tcprules::Decision& decision) {
+        try {
+            EventLoop::restore_signals();
+            ::signal(SIGHUP, SIG_IGN);
+            set_connection_variables(net::local_endpoint(connection), peer);
+            for (const auto& [name, value] : decision.variables) set_variable(name, value);
+            if (::dup2(connection, STDIN_FILENO) < 0 || ::dup2(connection, STDOUT_FILENO) < 0)
+                throw_errno("move", "a connection");
+            ::close_range(STDERR_FILENO + 1, ~0U, 0);
+            set_process_title("qmail-smtpd", {peer.ip});
+            serve(home_, settings_->last(), *policy_);
+            return 0;
+        } catch (const std::exception& error) {
+            log_line(error.what());
+            return static_cast<int>(Exit::temporary);
+        }
+    }
+
+    void set_connection_variables(const net::Endpoint& local, const net::Endpoint& peer) const {
+        set_variable("PROTO", peer.is_v6() ? "TCP6" : "TCP");
+        for (const std::string prefix : {"TCP", "TCP6"}) {
+            set_variable(prefix + "LOCALIP", local.ip);
+            set_variable(prefix + "LOCALPORT", std::to_string(local.port));
+            set_variable(prefix + "LOCALHOST", settings_->last().me);
+            set_variable(prefix + "REMOTEIP", peer.ip);
+            set_variable(prefix + "REMOTEPORT", std::to_string(peer.port));
+            ::unsetenv((prefix + "REMOTEHOST").c_str());
+            ::unsetenv((prefix + "REMOTEINFO").c_str());
+            if (!peer.is_v6()) return;
+        }
+    }
+
+    void reap() {
+        int status = 0;
+        for (pid_t pid = ::waitpid(-1, &status, WNOHANG); pid > 0; pid = ::waitpid(-1, &status, WNOHANG)) {
+            const auto child = children_.find(pid);
+            if (child == children_.end()) continue;
+            if (is_crash(status)) {
+                log_line("child " + std::to_string(pid) + " serving " + child->second.ip +
+                         " died by signal " + std::to_string(WTERMSIG(status)));
+                stop(acceptor_saw_crash);
+            }
+            const auto count = per_ip_.find(child->second.ip);
+            if (--count->second == 0) per_ip_.erase(count);
+            children_.erase(child);
+        }
+    }
+
+    EventLoop loop_;
+    control::Home home_;
+    const ListenerOptions& options_;
+    std::optional<WatchedRules> rules_;
+    std::unique_ptr<WatchedSettings> settings_;
+    std::unique_ptr<Policy> policy_;
+    std::unordered_map<pid_t, Child> children_;
+    std::unordered_map<std::string, std::size_t> per_ip_;
+    bool confined_ = false;
+    int exit_code_ = 0;
+};
+
+}  // namespace
+
+void check_readable(const control::Home& home, const ListenerOptions& options) {
+    Settings::read(home);
+    Policy(home).refresh();
+    if (options.rules) tcprules::RulesFile rules(*options.rules);
+}
+
+int run_acceptor(const control::Home& home, const ListenerOptions& options) {
+    // Without the keeper nobody would free the port.
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+    ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    return Acceptor(home, options).run();
+}
+
+}  // namespace relais::smtpd

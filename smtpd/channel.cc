@@ -1,0 +1,116 @@
+#include "smtpd/channel.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "base/error.h"
+#include "base/io.h"
+
+namespace relais::smtpd {
+namespace {
+
+constexpr std::size_t skip_limit = std::size_t{1} << 20;
+// Replies to a client that sends and sends without ever waiting for them.
+constexpr std::size_t output_limit = 32768;
+
+bool set_timeout(int fd, int option, std::chrono::seconds timeout) {
+    const timeval value{timeout.count(), 0};
+    return ::setsockopt(fd, SOL_SOCKET, option, &value, sizeof value) == 0;
+}
+
+}  // namespace
+
+// The buffer is not cleared: an idle session must not touch 64 KiB.
+Channel::Channel(int in, int out, std::chrono::seconds timeout)
+    : in_(in),
+      out_(out),
+      timeout_(timeout),
+      kernel_waits_(set_timeout(in, SO_RCVTIMEO, timeout) && set_timeout(out, SO_SNDTIMEO, timeout)),
+      buffer_(std::make_unique_for_overwrite<char[]>(io_buffer_size)) {}
+
+ClientLost::ClientLost(int error_number)
+    : Error(Reaction::temporary, "connection lost: " + errno_text(error_number), error_number) {}
+
+// Reads at least one octet, or none when the client has closed.
+std::size_t Channel::receive(char* to, std::size_t size, Deadline deadline) {
+    for (;;) {
+        if (!kernel_waits_ && !wait_readable(in_, deadline)) throw ClientLost(ETIMEDOUT);
+        const ssize_t count = ::read(in_, to, size);
+        if (count >= 0) return static_cast<std::size_t>(count);
+        if (errno != EAGAIN && errno != EINTR) throw ClientLost(errno);
+        // With the kernel's timeout over the deadline has passed too, unless the socket is a non-blocking
+        // one.
+        if (errno == EAGAIN && !wait_readable(in_, deadline)) throw ClientLost(ETIMEDOUT);
+    }
+}
+
+bool Channel::fill(Deadline deadline) {
+    flush();
+    if (begin_ == end_) begin_ = end_ = 0;
+    if (begin_ > 0 && end_ == io_buffer_size) {
+        std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
+        end_ -= begin_;
+        begin_ = 0;
+    }
+    if (deadline.passed()) throw ClientLost(ETIMEDOUT);
+    const std::size_t count = receive(buffer_.get() + end_, io_buffer_size - end_, deadline);
+    end_ += count;
+    return count > 0;
+}
+
+Channel::Line Channel::read_line(std::string_view& line, std::size_t limit) {
+    const Deadline deadline = Deadline::in(timeout_);
+    std::size_t searched = 0;
+    std::size_t skipped = 0;
+    for (;;) {
+        const std::string_view have = buffered();
+        const std::size_t end = have.find('\n', searched);
+        if (end != std::string_view::npos) {
+            consume(end + 1);
+            const bool complete = end > 0 && have[end - 1] == '\r';
+            line = have.substr(0, complete ? end - 1 : end);
+            if (skipped > 0 || line.size() > limit) return Line::too_long;
+            return complete ? Line::complete : Line::bare;
+        }
+        searched = have.size();
+        if (have.size() > limit + 1) {
+            skipped += have.size();
+            consume(have.size());
+            searched = 0;
+            if (skipped > skip_limit) return Line::endless;
+        }
+        if (!fill(deadline)) return Line::ended;
+    }
+}
+
+std::string_view Channel::read_data() {
+    if (begin_ == end_ && !fill(Deadline::in(timeout_))) throw ClientLost(ECONNRESET);
+    return buffered();
+}
+
+void Channel::reply(std::string_view text) {
+    output_ += text;
+    output_ += "\r\n";
+    if (output_.size() > output_limit) flush();
+}
+
+void Channel::flush() {
+    if (output_.empty()) return;
+    // Taken out first: after a failure the same octets must not be tried again.
+    const std::string output = std::move(output_);
+    output_.clear();
+    const Deadline deadline = Deadline::in(timeout_);
+    std::string_view left = output;
+    while (!left.empty()) {
+        if (!kernel_waits_ && !wait_writable(out_, deadline)) throw ClientLost(ETIMEDOUT);
+        const ssize_t count = ::write(out_, left.data(), left.size());
+        if (count > 0) left.remove_prefix(static_cast<std::size_t>(count));
+        if (count >= 0) continue;
+        if (errno != EAGAIN && errno != EINTR) throw ClientLost(errno);
+        if (errno == EAGAIN && !wait_writable(out_, deadline)) throw ClientLost(ETIMEDOUT);
+    }
+}
+
+}  // namespace relais::smtpd

@@ -1,0 +1,66 @@
+// The connection as a session sees it: command lines and message octets in, replies out. Replies wait until
+// the client's own octets are used up, so that a pipelined group (RFC 2920) is answered in one write. This is
+// the only place of a session that reads or writes the network.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/deadline.h"
+#include "base/error.h"
+
+namespace relais::smtpd {
+
+// The client has gone, or was too slow (ETIMEDOUT): all other Errors of a session are our own trouble.
+class ClientLost : public Error {
+  public:
+    explicit ClientLost(int error_number);
+    bool timed_out() const { return number() == ETIMEDOUT; }
+};
+
+class Channel {
+  public:
+    // Borrows both descriptors. timeout bounds each wait for the client; a whole command line is bounded by
+    // twice that.
+    Channel(int in, int out, std::chrono::seconds timeout);
+
+    enum class Line {
+        complete,  // ended by CRLF
+        bare,      // ended by LF alone
+        ended,     // the client has closed; an unfinished line is no line
+        too_long,  // more than the limit: skipped up to its end
+        endless,   // still no end after a megabyte: give the client up
+    };
+    // Takes one line, without its end, valid until the next call. Throws ClientLost.
+    Line read_line(std::string_view& line, std::size_t limit);
+
+    // Octets of a message that are there, after waiting for some if none are; never empty. Throws
+    // ClientLost, also when the client has closed: a message without its end was never sent.
+    std::string_view read_data();
+    // Marks this many octets of read_data as used.
+    void consume(std::size_t count) { begin_ += count; }
+
+    // Appends a reply line (the CRLF is added); it is written when the client has nothing more to say.
+    void reply(std::string_view text);
+    // Writes what waits. Throws ClientLost.
+    void flush();
+
+  private:
+    std::size_t receive(char* to, std::size_t size, Deadline deadline);
+    std::string_view buffered() const { return {buffer_.get() + begin_, end_ - begin_}; }
+    bool fill(Deadline deadline);
+
+    int in_;
+    int out_;
+    std::chrono::seconds timeout_;
+    bool kernel_waits_;  // the sockets carry the timeout: no poll before each read
+    std::unique_ptr<char[]> buffer_;
+    std::size_t begin_ = 0;
+    std::size_t end_ = 0;
+    std::string output_;
+};
+
+}  // namespace relais::smtpd

@@ -1,0 +1,48 @@
+#include "smtpd/client.h"
+
+#include <cstdlib>
+
+#include "base/text.h"
+#include "net/socket.h"
+
+namespace relais::smtpd {
+namespace {
+
+std::optional<std::string> variable(const std::string& name) {
+    const char* value = std::getenv(name.c_str());
+    return value != nullptr ? std::optional<std::string>(value) : std::nullopt;
+}
+
+std::optional<std::string> connection_variable(const std::string& name) {
+    auto value = variable("TCP" + name);
+    return value ? value : variable("TCP6" + name);
+}
+
+// The address in its one spelling (a mapped IPv4 address as IPv4), or whatever was there.
+std::string address_variable(const std::string& name, std::string_view fallback) {
+    const auto value = connection_variable(name);
+    if (!value || value->empty()) return std::string(fallback);
+    return net::canonical_address(*value).value_or(*value);
+}
+
+}  // namespace
+
+Client Client::from_environment() {
+    Client client;
+    client.ip = address_variable("REMOTEIP", "unknown");
+    client.host = connection_variable("REMOTEHOST");
+    client.info = connection_variable("REMOTEINFO");
+    client.local_ip = address_variable("LOCALIP", "unknown");
+    client.local_name = connection_variable("LOCALHOST").value_or(client.local_ip);
+    client.relayclient = variable("RELAYCLIENT");
+    // A value of blanks alone is a slip of the pen in tcp.smtp; appended it would spoil every address.
+    if (client.relayclient && trim(*client.relayclient).empty()) client.relayclient = "";
+    if (const auto databytes = variable("DATABYTES"))
+        client.databytes =
+            parse_number(std::string_view(*databytes).substr(0, databytes->find_first_not_of("0123456789")));
+    client.fixcrio = variable("FIXCRIO").has_value();
+    client.refuse_nul = variable("REFUSENUL").has_value();
+    return client;
+}
+
+}  // namespace relais::smtpd

@@ -1,0 +1,28 @@
+// Who is at the other end, as tcpserver (or our listener, in the same words) says in the environment, and
+// what the rules for that address set.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace relais::smtpd {
+
+struct Client {
+    std::string ip;                   // TCPREMOTEIP; "unknown" if nobody told
+    std::optional<std::string> host;  // TCPREMOTEHOST
+    std::optional<std::string> info;  // TCPREMOTEINFO
+    std::string local_ip;             // TCPLOCALIP
+    std::string local_name;           // TCPLOCALHOST, else TCPLOCALIP, else "unknown"
+
+    std::optional<std::string> relayclient;  // RELAYCLIENT: may relay; appended to each recipient
+    std::optional<std::uint64_t> databytes;  // DATABYTES: instead of control/databytes
+    bool fixcrio = false;                    // FIXCRIO: bare LF and bare CR are line ends
+    bool refuse_nul = false;                 // REFUSENUL: messages with NUL are refused
+
+    // Reads TCP* (TCP6* where those are missing, as some IPv6 builds of tcpserver have it) and the rules'
+    // variables.
+    static Client from_environment();
+};
+
+}  // namespace relais::smtpd

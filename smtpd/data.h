@@ -1,0 +1,55 @@
+// The text of a message as it comes after DATA (RFC 5321, 4.5.2): pure, no I/O. Lines end in CRLF and nowhere
+// else, so that no client can make two servers see two different ends of one message (SMTP smuggling).
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace relais::smtpd {
+
+// Turns octets from the network into the message with LF line ends, dots unstuffed.
+class DataDecoder {
+  public:
+    // normalise (FIXCRIO): a bare LF is a line end like CRLF, also around the final dot; a bare CR becomes a
+    // line end in the message, but never one that could end it. Otherwise both are remembered as bare().
+    explicit DataDecoder(bool normalise) : normalise_(normalise) {}
+
+    // Decodes input, in whatever pieces it comes, onto the end of out. Returns how many octets were used: all
+    // of them, unless the end of the message was among them. What is decoded after bare() became true is of
+    // no use.
+    std::size_t decode(std::string_view input, std::string& out);
+
+    bool ended() const { return ended_; }
+    // A CR without LF or an LF without CR was seen: the message must be refused.
+    bool bare() const { return bare_; }
+
+  private:
+    enum class Place { line_start, after_dot, in_line };
+
+    std::size_t decode_line_start(std::string_view rest);
+    std::size_t decode_in_line(std::string_view rest, std::size_t line_feed, std::string& out);
+    void resolve_returns(bool line_feed, std::string& out);
+    void end_line(std::string& out);
+
+    bool normalise_;
+    Place place_ = Place::line_start;
+    std::size_t returns_ = 0;  // CRs held back until the next octet tells what they are
+    bool ended_ = false;
+    bool bare_ = false;
+};
+
+// Counts the trace fields in a message's header: Received and Delivered-To together.
+class HopCounter {
+  public:
+    // Takes the decoded message in pieces; free of cost after the header.
+    void feed(std::string_view text);
+    unsigned count() const { return count_; }
+
+  private:
+    bool in_header_ = true;
+    std::string line_;  // the beginning of the current line
+    unsigned count_ = 0;
+};
+
+}  // namespace relais::smtpd

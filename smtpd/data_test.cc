@@ -1,0 +1,128 @@
+#include "smtpd/data.h"
+
+#include <gtest/gtest.h>
+
+#include <tuple>
+
+namespace relais::smtpd {
+namespace {
+
+struct Decoded {
+    std::string text;
+    std::size_t used = 0;
+    bool ended = false;
+    bool bare = false;
+    bool operator==(const Decoded&) const = default;
+};
+
+void PrintTo(const Decoded& d, std::ostream* out) {
+    *out << testing::PrintToString(d.text) << " used " << d.used << (d.ended ? " ended" : "")
+         << (d.bare ? " bare" : "");
+}
+
+// piece: how many octets come at a time.
+Decoded decode(std::string_view input, bool normalise, std::size_t piece) {
+    DataDecoder decoder(normalise);
+    Decoded result;
+    while (result.used < input.size() && !decoder.ended())
+        result.used += decoder.decode(input.substr(result.used, piece), result.text);
+    result.ended = decoder.ended();
+    result.bare = decoder.bare();
+    return result;
+}
+
+constexpr std::size_t at_once = 1 << 20;
+
+TEST(DataDecoder, OrdinaryMessage) {
+    const std::string input = "Subject: x\r\n\r\n..dot\r\n.x\r\n\r\ntext\r\n.\r\nQUIT\r\n";
+    const Decoded expected{"Subject: x\n\n.dot\nx\n\ntext\n", input.size() - 6, true, false};
+    for (std::size_t piece : {std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{7}, at_once})
+        EXPECT_EQ(decode(input, false, piece), expected) << piece;
+}
+
+TEST(DataDecoder, EmptyMessage) {
+    EXPECT_EQ(decode(".\r\n", false, at_once), (Decoded{"", 3, true, false}));
+}
+
+// Nothing that another server might take for the end of the message ends it, and all of it is refused.
+TEST(DataDecoder, SmugglingVariantsNeverEndTheData) {
+    for (const std::string_view middle :
+         {"\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r.\r\n", "\r\n.\r", "\n.\r", "\r\n.\r\r\n", ".\r\r\n",
+          "\r.\n", "\n\r.\n\r", "\r\n.\r \n", "\n\n.\r\n", "\r\r\n\r.\r\n"}) {
+        const std::string smuggled = "a" + std::string(middle) + "MAIL FROM:<x@y>\r\n";
+        const std::string input = smuggled + ".\r\n";
+        for (std::size_t piece = 1; piece < 9; ++piece) {
+            const Decoded got = decode(input, false, piece);
+            EXPECT_TRUE(got.bare) << testing::PrintToString(middle) << piece;
+            EXPECT_TRUE(got.ended) << testing::PrintToString(middle) << piece;
+            EXPECT_EQ(got.used, input.size()) << testing::PrintToString(middle) << piece;
+        }
+    }
+}
+
+TEST(DataDecoder, RealEndAfterViolationIsSeen) {
+    EXPECT_EQ(decode("a\rb\r\n.\r\nQUIT\r\n", false, at_once).used, 8U);
+    EXPECT_EQ(decode("a\nb\r\n.\r\nQUIT\r\n", false, at_once).used, 8U);
+    // The CR before the CRLF is bare, the CRLF is one all the same.
+    EXPECT_EQ(decode("a\r\r\n.\r\nQUIT\r\n", false, 1).used, 7U);
+}
+
+TEST(DataDecoder, NormalisesForFixcrio) {
+    for (std::size_t piece : {std::size_t{1}, std::size_t{2}, at_once}) {
+        EXPECT_EQ(decode("a\nb\r\n.c\n.\nQUIT\n", true, piece), (Decoded{"a\nb\nc\n", 10, true, false}));
+        EXPECT_EQ(decode("a\r\r\nb\r\n.\r\n", true, piece), (Decoded{"a\nb\n", 10, true, false}));
+        EXPECT_EQ(decode("a\rb\r\n.\r\n", true, piece), (Decoded{"a\nb\n", 8, true, false}));
+    }
+}
+
+TEST(DataDecoder, BareCrNeverEndsTheDataForFixcrio) {
+    const std::string input = "X\r.\r\nMAIL FROM:<x@y>\r\n.\r\n";
+    EXPECT_EQ(decode(input, true, at_once), (Decoded{"X\n.\nMAIL FROM:<x@y>\n", input.size(), true, false}));
+    EXPECT_EQ(decode("X\r.\rMAIL\r\n.\r\n", true, 1).text, "X\n.\nMAIL\n");
+}
+
+TEST(DataDecoder, NulAndLongLinesPass) {
+    const std::string line = std::string(200000, 'x') + std::string(1, '\0') + std::string(70000, 'y');
+    const Decoded got = decode(line + "\r\n.\r\n", false, 65536);
+    EXPECT_EQ(got.text, line + "\n");
+    EXPECT_TRUE(got.ended);
+    EXPECT_FALSE(got.bare);
+}
+
+// Many CRs and no LF must not make the search for the line's end start over each time.
+TEST(DataDecoder, ManyReturnsTakeLinearTime) {
+    std::string input;
+    for (int i = 0; i < 2'000'000; ++i) input += "\rx";
+    EXPECT_FALSE(decode(input, true, input.size()).ended);
+}
+
+TEST(DataDecoder, NeverEndsWithoutDot) {
+    EXPECT_FALSE(decode("text\r\n", false, 1).ended);
+    EXPECT_FALSE(decode("text\r\n.", false, 1).ended);
+    EXPECT_FALSE(decode("text\r\n.\r", false, 1).ended);
+    EXPECT_FALSE(decode("text.\r\n", false, 1).ended);
+    EXPECT_FALSE(decode("\r\n..\r\n", false, 1).ended);
+}
+
+unsigned hops(std::string_view message, std::size_t piece) {
+    HopCounter counter;
+    for (; !message.empty(); message.remove_prefix(std::min(piece, message.size())))
+        counter.feed(message.substr(0, piece));
+    return counter.count();
+}
+
+TEST(HopCounter, CountsTraceFieldsOfTheHeader) {
+    const std::string message =
+        "Received: a\n\tfolded Received: x\nreceived: b\nDelivered-To: c\nRECEIVED : d\nReceived-SPF: "
+        "no\nX-Received: no\n"
+        "Deliv: no\n\nReceived: body\nDelivered-To: body\n";
+    for (std::size_t piece : {1UL, 5UL, 1000UL}) EXPECT_EQ(hops(message, piece), 4U) << piece;
+}
+
+TEST(HopCounter, AnEmptyMessageHasNone) {
+    EXPECT_EQ(hops("", 1), 0U);
+    EXPECT_EQ(hops("\nReceived: x\n", 1), 0U);
+}
+
+}  // namespace
+}  // namespace relais::smtpd

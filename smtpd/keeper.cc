@@ -1,0 +1,116 @@
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "base/error.h"
+#include "base/event_loop.h"
+#include "control/owners.h"
+#include "smtpd/acceptor.h"
+#include "smtpd/listener.h"
+
+namespace relais::smtpd {
+namespace {
+
+constexpr std::chrono::seconds pause_after_trouble{1};
+
+// Puts this process's own file in the child's place, so that it gets an address layout of its own.
+[[noreturn]] void execute_acceptor(const std::vector<Fd>& sockets, Arguments arguments) {
+    EventLoop::restore_signals();
+    std::string numbers;
+    for (const Fd& socket : sockets) {
+        set_close_on_exec(socket.get(), false);
+        numbers += (numbers.empty() ? "" : ",") + std::to_string(socket.get());
+    }
+    arguments.insert(arguments.begin(), "qmail-smtpd");
+    arguments.insert(arguments.end(), {"--sockets", numbers});
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    ::execv("/proc/self/exe", argv.data());
+    throw_errno("execute", "/proc/self/exe");
+}
+
+class Keeper {
+  public:
+    Keeper(std::vector<Fd> sockets, Arguments arguments)
+        : sockets_(std::move(sockets)), arguments_(std::move(arguments)) {
+        loop_.on_signal(SIGTERM, [this] { end(); });
+        loop_.on_signal(SIGHUP, [this] { tell(SIGHUP); });
+        loop_.on_signal(SIGCHLD, [this] { reap(); });
+    }
+
+    int run() {
+        start();
+        loop_.run();
+        return exit_code_;
+    }
+
+  private:
+    void start() {
+        acceptor_ = ::fork();
+        if (acceptor_ < 0) throw_errno("start", "the acceptor");
+        if (acceptor_ == 0) execute_acceptor(sockets_, arguments_);
+    }
+
+    void tell(int signal_number) const {
+        if (acceptor_ > 0) ::kill(acceptor_, signal_number);
+    }
+
+    // The port is free as soon as the acceptor has ended; its children finish by themselves.
+    void end() {
+        ending_ = true;
+        sockets_.clear();
+        tell(SIGTERM);
+        if (acceptor_ <= 0) loop_.stop();
+    }
+
+    void reap() {
+        int status = 0;
+        for (pid_t pid = ::waitpid(-1, &status, WNOHANG); pid > 0; pid = ::waitpid(-1, &status, WNOHANG))
+            if (pid == acceptor_) acceptor_ended(status);
+    }
+
+    void acceptor_ended(int status) {
+        acceptor_ = -1;
+        if (ending_) return loop_.stop();
+        if (WIFEXITED(status) && WEXITSTATUS(status) == acceptor_wants_restart) return start();
+        log_line("listener ended with " +
+                 (WIFSIGNALED(status) ? "signal " + std::to_string(WTERMSIG(status))
+                                      : "code " + std::to_string(WEXITSTATUS(status))) +
+                 ", starting it again");
+        loop_.after(pause_after_trouble, [this] {
+            if (!ending_) start();
+        });
+    }
+
+    EventLoop loop_;
+    std::vector<Fd> sockets_;
+    Arguments arguments_;
+    pid_t acceptor_ = -1;
+    bool ending_ = false;
+    int exit_code_ = 0;
+};
+
+// Where a port was left to the kernel, whoever started us must learn it.
+void print_chosen_ports(const ListenerOptions& options, const std::vector<Fd>& sockets) {
+    for (std::size_t i = 0; i < sockets.size(); ++i)
+        if (options.addresses[i].port == 0)
+            std::printf("%s\n", net::local_endpoint(sockets[i].get()).text().c_str());
+    std::fflush(stdout);
+}
+
+}  // namespace
+
+int run_keeper(const control::Home& home, const ListenerOptions& options, const Arguments& arguments) {
+    std::vector<Fd> sockets;
+    for (const net::Endpoint& address : options.addresses) sockets.push_back(net::listen_tcp(address));
+    control::become(control::Owners::read(home), control::Role::qmaild);
+    // Said here, once, rather than by each acceptor that cannot start.
+    check_readable(home, options);
+    print_chosen_ports(options, sockets);
+    return Keeper(std::move(sockets), arguments).run();
+}
+
+}  // namespace relais::smtpd

@@ -1,0 +1,54 @@
+#include "base/error.h"
+#include "base/text.h"
+#include "smtpd/listener.h"
+
+namespace relais::smtpd {
+namespace {
+
+[[noreturn]] void usage(const std::string& problem) {
+    throw_permanent(
+        problem +
+        "; usage: qmail-smtpd [-l ADDRESS:PORT]... [-x RULES.CDB] [-c CONNECTIONS] [--per-ip CONNECTIONS]");
+}
+
+std::size_t number(const std::string& option, const std::string& value) {
+    const auto result = parse_number(value);
+    if (!result) usage(option + " needs a number, not " + value);
+    return *result;
+}
+
+void add_sockets(ListenerOptions& options, const std::string& value) {
+    for (const std::string_view part : split(value, ','))
+        options.sockets.push_back(static_cast<int>(number("--sockets", std::string(part))));
+}
+
+}  // namespace
+
+ListenerOptions parse_options(const Arguments& arguments) {
+    ListenerOptions options;
+    for (std::size_t i = 0; i < arguments.size(); i += 2) {
+        const std::string& option = arguments[i];
+        if (i + 1 == arguments.size()) usage(option + " needs a value");
+        const std::string& value = arguments[i + 1];
+        if (option == "-l") {
+            const auto endpoint = net::parse_endpoint(value);
+            if (!endpoint)
+                usage("-l needs an address and a port (192.0.2.1:25, [2001:db8::1]:25), not " + value);
+            options.addresses.push_back(*endpoint);
+        } else if (option == "-x") {
+            options.rules = value;
+        } else if (option == "-c") {
+            options.connection_limit = number(option, value);
+        } else if (option == "--per-ip") {
+            options.address_limit = number(option, value);
+        } else if (option == "--sockets") {
+            add_sockets(options, value);
+        } else {
+            usage("unknown option " + option);
+        }
+    }
+    if (options.addresses.empty()) usage("-l is missing");
+    return options;
+}
+
+}  // namespace relais::smtpd

@@ -1,0 +1,31 @@
+// The lines that tell the log what was accepted and what was refused. Their form is documented in
+// qmail-smtpd(8) and does not change:
+//
+//   accept msg ID from IP helo NAME login - tls - sender <S> rcpt <R>,<R>,+N bytes B
+//   refuse from IP helo NAME sender <S> rcpt <R> reason TEXT
+//
+// "-" stands for what there was not; unsafe octets are '_'; long texts are cut, and only the first recipients
+// are named: "+N" counts the others. Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace relais::smtpd {
+
+// Who speaks: what each line has in front.
+struct Speaker {
+    std::string_view ip;
+    std::optional<std::string_view> helo;
+};
+
+std::string accept_line(const Speaker& speaker, std::uint64_t id, std::string_view sender,
+                        const std::vector<std::string>& recipients, std::uint64_t bytes);
+
+std::string refuse_line(const Speaker& speaker, std::optional<std::string_view> sender,
+                        std::optional<std::string_view> recipient, std::string_view reason);
+
+}  // namespace relais::smtpd

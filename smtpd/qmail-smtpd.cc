@@ -1,0 +1,39 @@
+// qmail-smtpd: takes mail by SMTP and hands it to the queue.
+//
+//   qmail-smtpd                            serves one client on descriptors 0 and 1, as tcpserver starts it
+//   qmail-smtpd -l ADDRESS:PORT... [...]   listens itself and forks a process for each client
+//   (smtpd/listener.h)
+//
+// Trust: everything that comes from the client is hostile. What it may do is said by control/ and by the
+// variables that the rules for its address set (RELAYCLIENT, DATABYTES, FIXCRIO, REFUSENUL, QMAILQUEUE). It
+// runs as qmaild, writes nothing, and reaches the queue by the socket queue-network alone. As the listener's
+// child it is confined.
+//
+// Inputs: the client, $TCP*,
+// control/{me,smtpgreeting,localiphost,rcpthosts,morercpthosts.cdb,badmailfrom,databytes,
+// timeoutsmtpd,maxrcpt,refusenul}, the rules cdb.
+// Exit codes: 0 the client was served, or SIGTERM ended the listener; 100 wrong usage; 111 it could not
+// start.
+#include <unistd.h>
+
+#include "base/program.h"
+#include "control/owners.h"
+#include "smtpd/listener.h"
+#include "smtpd/serve.h"
+
+using namespace relais;
+
+int main(int argc, char** argv) {
+    return run_program("qmail-smtpd", argc, argv, [](const Arguments& arguments) {
+        const auto home = control::Home::from_environment();
+        if (arguments.empty()) {
+            // tcpserver -u has done this already, where it was told to.
+            if (::geteuid() == 0) control::become(control::Owners::read(home), control::Role::qmaild);
+            smtpd::serve_standalone(home);
+            return 0;
+        }
+        const smtpd::ListenerOptions options = smtpd::parse_options(arguments);
+        return options.sockets.empty() ? smtpd::run_keeper(home, options, arguments)
+                                       : smtpd::run_acceptor(home, options);
+    });
+}

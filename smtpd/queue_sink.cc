@@ -1,0 +1,32 @@
+#include "queue/client.h"
+#include "smtpd/session.h"
+
+namespace relais::smtpd {
+namespace {
+
+// A message may come slowly (session.cc has the limit); the answer comes soon after its end.
+constexpr std::chrono::hours submission_time_limit{24};
+
+class QueueSink : public MessageSink {
+  public:
+    explicit QueueSink(const control::Home& home)
+        : submission_(home, queue::Door::network, Deadline::in(submission_time_limit)) {}
+
+    void write(std::string_view text) override { submission_.write(text); }
+    queue::SubmitAnswer finish(const std::string& sender,
+                               const std::vector<std::string>& recipients) override {
+        return submission_.finish(sender, recipients);
+    }
+    std::uint64_t qp() const override { return submission_.qp(); }
+
+  private:
+    queue::Submission submission_;
+};
+
+}  // namespace
+
+std::unique_ptr<MessageSink> open_queue(const control::Home& home) {
+    return std::make_unique<QueueSink>(home);
+}
+
+}  // namespace relais::smtpd

@@ -1,0 +1,42 @@
+#include "smtpd/serve.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/program.h"
+#include "smtpd/session.h"
+
+namespace relais::smtpd {
+
+void serve(const control::Home& home, const Settings& settings, Policy& policy) {
+    const Client client = Client::from_environment();
+    Channel channel(STDIN_FILENO, STDOUT_FILENO, settings.timeout);
+    Session session(
+        channel, client, settings, policy, [&home] { return open_queue(home); },
+        [](std::string_view line) { log_line(line); });
+    session.run();
+}
+
+void serve_standalone(const control::Home& home) {
+    // Other processes of this user must not look into the memory of this one.
+    ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    // Refused when this is no TCP socket: then there is nothing to set.
+    const int on = 1;
+    ::setsockopt(STDOUT_FILENO, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    Settings settings;
+    try {
+        settings = Settings::read(home);
+    } catch (const Error&) {
+        write_all(STDOUT_FILENO, "421 unable to read controls (#4.3.0)\r\n", Deadline::in(Seconds(10)));
+        throw;
+    }
+    Policy policy(home);
+    serve(home, settings, policy);
+}
+
+}  // namespace relais::smtpd

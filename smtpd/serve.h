@@ -1,0 +1,18 @@
+// One connection from its environment to its end: what qmail-smtpd does under tcpserver, and what each child
+// of the listener does.
+#pragma once
+
+#include "control/home.h"
+#include "smtpd/policy.h"
+#include "smtpd/settings.h"
+
+namespace relais::smtpd {
+
+// Serves the client on descriptors 0 and 1, with the environment that tcpserver or the listener made.
+void serve(const control::Home& home, const Settings& settings, Policy& policy);
+
+// Reads the control files first; a client whose settings cannot be read is told to come back (421), and the
+// Error goes on to the caller.
+void serve_standalone(const control::Home& home);
+
+}  // namespace relais::smtpd

@@ -1,0 +1,263 @@
+#include "smtpd/session.h"
+
+#include <fmt/core.h>
+
+#include "base/text.h"
+#include "base/time.h"
+#include "mail/address.h"
+#include "mail/smtp_command.h"
+#include "smtpd/data.h"
+#include "smtpd/trace_field.h"
+
+namespace relais::smtpd {
+namespace {
+
+// AUTH lines may be longer than any other command (RFC 4954, 4); a path of the longest address must fit the
+// others.
+constexpr std::size_t auth_line_limit = 12288;
+constexpr std::size_t command_line_limit = 2048;
+// Lines that are no SMTP at all, before we hang up.
+constexpr unsigned bad_command_limit = 20;
+constexpr unsigned hop_limit = 100;
+// However steadily the octets trickle in.
+constexpr std::chrono::hours message_time_limit{24};
+
+constexpr std::string_view too_big = "552 sorry, that message size exceeds my databytes limit (#5.3.4)";
+constexpr std::string_view syntax_error = "555 syntax error (#5.5.4)";
+constexpr std::string_view mail_first = "503 MAIL first (#5.5.1)";
+
+// A reply is one line, whatever a content filter said.
+std::string one_line(std::string_view text) {
+    std::string result(text.substr(0, 500));
+    for (char& c : result)
+        if (static_cast<unsigned char>(c) < 32 || c == 127) c = ' ';
+    return result;
+}
+
+}  // namespace
+
+const Session::Command Session::commands[] = {
+    {"HELO", &Session::helo}, {"EHLO", &Session::ehlo}, {"MAIL", &Session::mail}, {"RCPT", &Session::rcpt},
+    {"DATA", &Session::data}, {"RSET", &Session::rset}, {"NOOP", &Session::noop}, {"VRFY", &Session::vrfy},
+    {"HELP", &Session::help}, {"QUIT", &Session::quit},
+};
+
+Session::Session(Channel& channel, const Client& client, const Settings& settings, Policy& policy,
+                 OpenSink open_sink, Log log)
+    : channel_(channel),
+      client_(client),
+      settings_(settings),
+      policy_(policy),
+      open_sink_(std::move(open_sink)),
+      log_(std::move(log)) {}
+
+void Session::run() {
+    try {
+        try {
+            converse();
+        } catch (const ClientLost& lost) {
+            if (!lost.timed_out()) return;
+            refuse("451 timeout (#4.4.2)");
+        } catch (const Error& error) {
+            refuse("421 unable to read controls (#4.3.0)");
+            log_(error.what());
+        }
+        channel_.flush();
+    } catch (const ClientLost&) {
+        // It does not hear the last word.
+    }
+}
+
+void Session::converse() {
+    channel_.reply("220 " + settings_.greeting + " ESMTP");
+    while (!closing_) {
+        std::string_view line;
+        const Channel::Line kind = channel_.read_line(line, auth_line_limit);
+        if (kind == Channel::Line::ended) return;
+        handle_line(kind, line);
+    }
+}
+
+void Session::handle_line(Channel::Line kind, std::string_view line) {
+    if (kind == Channel::Line::endless) {
+        refuse("421 line too long, closing (#4.5.2)");
+        closing_ = true;
+    } else if (kind == Channel::Line::too_long ||
+               (line.size() > command_line_limit && !starts_ignoring_case(line, "AUTH "))) {
+        bad_command("500 line too long (#5.5.2)");
+    } else if (kind == Channel::Line::bare && !client_.fixcrio) {
+        bad_command("500 lines must end in CRLF (#5.5.2)");
+    } else if (line.find('\0') != std::string_view::npos || line.find('\r') != std::string_view::npos) {
+        bad_command("500 NUL and bare CR are not allowed (#5.5.2)");
+    } else {
+        handle_command(line);
+    }
+}
+
+void Session::handle_command(std::string_view line) {
+    const mail::SmtpCommand command = mail::parse_smtp_command(line);
+    for (const Command& known : commands)
+        if (equal_ignoring_case(known.verb, command.verb)) return (this->*known.handle)(command.argument);
+    bad_command("502 unimplemented (#5.5.1)");
+}
+
+void Session::bad_command(std::string_view reply) {
+    channel_.reply(reply);
+    if (++bad_commands_ < bad_command_limit) return;
+    refuse("421 too many bad commands (#4.7.0)");
+    closing_ = true;
+}
+
+Speaker Session::speaker() const {
+    return {client_.ip, helo_ ? std::optional<std::string_view>(*helo_) : std::nullopt};
+}
+
+// Says no, to the client and in the log.
+void Session::refuse(std::string_view reply, std::optional<std::string_view> recipient) {
+    channel_.reply(reply);
+    const auto sender = transaction_ ? std::optional<std::string_view>(transaction_->sender) : std::nullopt;
+    log_(refuse_line(speaker(), sender, recipient, reply));
+}
+
+void Session::helo(std::string_view argument) {
+    helo_ = argument;
+    extended_ = false;
+    transaction_.reset();
+    channel_.reply("250 " + settings_.greeting);
+}
+
+void Session::ehlo(std::string_view argument) {
+    helo_ = argument;
+    extended_ = true;
+    transaction_.reset();
+    channel_.reply("250-" + settings_.greeting);
+    channel_.reply("250-PIPELINING");
+    channel_.reply("250-8BITMIME");
+    channel_.reply("250-HELP");
+    channel_.reply("250 SIZE " + std::to_string(size_limit()));
+}
+
+void Session::mail(std::string_view argument) {
+    transaction_.reset();
+    const auto from = mail::after_keyword(argument, "FROM");
+    const auto path = from ? mail::parse_path(*from) : std::nullopt;
+    if (!path) return refuse(syntax_error);
+    const mail::MailParameters parameters = mail::parse_mail_parameters(path->parameters);
+    transaction_ = Transaction{path->address, {}};
+    if (parameters.fault == mail::MailParameters::Fault::syntax) {
+        refuse("501 syntax error in parameters (#5.5.4)");
+    } else if (parameters.fault == mail::MailParameters::Fault::unknown || parameters.auth) {
+        refuse("555 unknown parameter (#5.5.4)");
+    } else if (size_limit() > 0 && parameters.size.value_or(0) > size_limit()) {
+        refuse(too_big);
+    } else {
+        return channel_.reply("250 ok");
+    }
+    transaction_.reset();
+}
+
+void Session::rcpt(std::string_view argument) {
+    if (!transaction_) return channel_.reply(mail_first);
+    const auto to = mail::after_keyword(argument, "TO");
+    const auto path = to ? mail::parse_path(*to) : std::nullopt;
+    if (!path || path->address.empty()) return refuse(syntax_error, argument);
+    if (!path->parameters.empty()) return refuse("555 unknown parameter (#5.5.4)", path->address);
+    std::string recipient = path->address;
+    if (const auto reply = recipient_refusal(recipient)) return refuse(*reply, path->address);
+    transaction_->recipients.push_back(std::move(recipient));
+    channel_.reply("250 ok");
+}
+
+// The reply that refuses the recipient, or nothing; then it is as the queue shall have it.
+std::optional<std::string> Session::recipient_refusal(std::string& recipient) {
+    if (transaction_->recipients.size() >= settings_.recipient_limit)
+        return "452 too many recipients (#4.5.3)";
+    recipient = policy_.with_local_name(recipient, client_);
+    if (policy_.is_bad_sender(transaction_->sender) && !policy_.is_our_postmaster(recipient))
+        return "553 sorry, your envelope sender is in my badmailfrom list (#5.7.1)";
+    const RelayDecision decision = policy_.decide(client_, recipient);
+    if (!decision.accepted) return "553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)";
+    if (client_.relayclient) recipient += *client_.relayclient;
+    if (recipient.size() > mail::address_limit) return std::string(syntax_error);
+    return std::nullopt;
+}
+
+void Session::data(std::string_view) {
+    if (!transaction_) return channel_.reply(mail_first);
+    if (transaction_->recipients.empty()) return channel_.reply("503 RCPT first (#5.5.1)");
+    std::unique_ptr<MessageSink> sink = open_sink_();
+    channel_.reply("354 go ahead");
+    sink->write(trace_field(client_, helo_, extended_ ? "ESMTP" : "SMTP", now_seconds()));
+    std::uint64_t size = 0;
+    if (const auto refusal = receive_message(sink, size))
+        refuse(*refusal);
+    else
+        finish_message(*sink, size);
+    transaction_.reset();
+}
+
+std::optional<std::string_view> Session::receive_message(std::unique_ptr<MessageSink>& sink,
+                                                         std::uint64_t& size) {
+    const Deadline deadline = Deadline::in(message_time_limit);
+    DataDecoder decoder(client_.fixcrio);
+    HopCounter hops;
+    std::string text;
+    std::optional<std::string_view> refusal;
+    while (!decoder.ended()) {
+        const std::string_view input = channel_.read_data();
+        if (deadline.passed()) throw ClientLost(ETIMEDOUT);
+        text.clear();
+        channel_.consume(decoder.decode(input, text));
+        if (refusal) continue;
+        size += text.size();
+        hops.feed(text);
+        if (decoder.bare())
+            refusal = "554 bare LF or CR received, lines must end in CRLF (#5.6.0)";
+        else if ((client_.refuse_nul || settings_.refuse_nul) && text.find('\0') != std::string::npos)
+            refusal = "554 NUL received, this server refuses it (#5.6.0)";
+        else if (size_limit() > 0 && size > size_limit())
+            refusal = too_big;
+        else if (hops.count() >= hop_limit)
+            refusal = "554 too many hops, this message is looping (#5.4.6)";
+        if (refusal)
+            sink.reset();
+        else
+            sink->write(text);
+    }
+    return refusal;
+}
+
+void Session::finish_message(MessageSink& sink, std::uint64_t size) {
+    const queue::SubmitAnswer answer = sink.finish(transaction_->sender, transaction_->recipients);
+    if (answer.code != queue::SubmitCode::accepted) {
+        const bool permanent = queue::is_permanent(answer.code, answer.text);
+        return refuse((permanent ? "554 " : "451 ") + one_line(queue::submit_text(answer.code, answer.text)));
+    }
+    channel_.reply(fmt::format("250 ok {} qp {}", now_seconds(), sink.qp()));
+    log_(accept_line(speaker(), sink.qp(), transaction_->sender, transaction_->recipients, size));
+    bad_commands_ = 0;
+}
+
+void Session::rset(std::string_view) {
+    transaction_.reset();
+    channel_.reply("250 flushed");
+}
+
+void Session::noop(std::string_view) {
+    channel_.reply("250 ok");
+}
+
+void Session::vrfy(std::string_view) {
+    channel_.reply("252 send some mail, i'll try my best");
+}
+
+void Session::help(std::string_view) {
+    channel_.reply("214 HELO EHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT");
+}
+
+void Session::quit(std::string_view) {
+    channel_.reply("221 " + settings_.greeting);
+    closing_ = true;
+}
+
+}  // namespace relais::smtpd

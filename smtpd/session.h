@@ -1,0 +1,98 @@
+// One SMTP session (RFC 5321), from the greeting to the end: sequential, one process each. All it knows of
+// the world comes through its constructor, so that tests run it against a socket pair.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "queue/protocol.h"
+#include "smtpd/channel.h"
+#include "smtpd/client.h"
+#include "smtpd/log.h"
+#include "smtpd/policy.h"
+#include "smtpd/settings.h"
+
+namespace relais::smtpd {
+
+// Where an accepted message goes; destroyed before finish, it was never sent.
+class MessageSink {
+  public:
+    virtual ~MessageSink() = default;
+    virtual void write(std::string_view text) = 0;
+    virtual queue::SubmitAnswer finish(const std::string& sender,
+                                       const std::vector<std::string>& recipients) = 0;
+    virtual std::uint64_t qp() const = 0;
+};
+
+// A message's way into the queue of this instance, or into $QMAILQUEUE.
+std::unique_ptr<MessageSink> open_queue(const control::Home& home);
+
+class Session {
+  public:
+    using OpenSink = std::function<std::unique_ptr<MessageSink>()>;
+    using Log = std::function<void(std::string_view line)>;
+
+    // Borrows everything.
+    Session(Channel& channel, const Client& client, const Settings& settings, Policy& policy,
+            OpenSink open_sink, Log log);
+
+    // Speaks with the client until it leaves, or is too slow, or has made too many errors. Throws nothing but
+    // what the sinks of messages and log lines throw.
+    void run();
+
+  private:
+    struct Transaction {
+        std::string sender;
+        std::vector<std::string> recipients;
+    };
+    struct Command {
+        std::string_view verb;
+        void (Session::*handle)(std::string_view argument);
+    };
+    static const Command commands[];
+
+    void converse();
+    void handle_line(Channel::Line kind, std::string_view line);
+    void handle_command(std::string_view line);
+
+    void helo(std::string_view argument);
+    void ehlo(std::string_view argument);
+    void mail(std::string_view argument);
+    void rcpt(std::string_view argument);
+    void data(std::string_view argument);
+    void rset(std::string_view argument);
+    void noop(std::string_view argument);
+    void vrfy(std::string_view argument);
+    void help(std::string_view argument);
+    void quit(std::string_view argument);
+
+    std::optional<std::string> recipient_refusal(std::string& recipient);
+    // Takes the message up to its end; the sink is gone if it has to be refused, and the reply returned.
+    std::optional<std::string_view> receive_message(std::unique_ptr<MessageSink>& sink, std::uint64_t& size);
+    void finish_message(MessageSink& sink, std::uint64_t size);
+
+    void bad_command(std::string_view reply);
+    void refuse(std::string_view reply, std::optional<std::string_view> recipient = std::nullopt);
+    Speaker speaker() const;
+    std::uint64_t size_limit() const { return client_.databytes.value_or(settings_.databytes); }
+
+    Channel& channel_;
+    const Client& client_;
+    const Settings& settings_;
+    Policy& policy_;
+    OpenSink open_sink_;
+    Log log_;
+
+    std::optional<std::string> helo_;
+    bool extended_ = false;  // EHLO was said
+    std::optional<Transaction> transaction_;
+    unsigned bad_commands_ = 0;
+    bool closing_ = false;
+};
+
+}  // namespace relais::smtpd

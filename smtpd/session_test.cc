@@ -1,0 +1,373 @@
+#include "smtpd/session.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <thread>
+
+#include "base/fd.h"
+#include "base/io.h"
+#include "base/text.h"
+#include "smtpd/test_home.h"
+
+namespace relais::smtpd {
+namespace {
+
+using testing::ElementsAre;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+struct Message {
+    std::string text;
+    std::string sender;
+    std::vector<std::string> recipients;
+};
+
+class SessionTest : public testing::Test {
+  protected:
+    SessionTest() {
+        client.ip = "192.0.2.7";
+        client.local_name = "mx.test";
+        settings.me = settings.greeting = "mail.test";
+        settings.timeout = std::chrono::seconds(20);
+        files.control("rcpthosts", "mail.test\n");
+    }
+
+    // A sink that keeps what is finished, and answers as told.
+    class Sink : public MessageSink {
+      public:
+        explicit Sink(SessionTest& test) : test_(test) { ++test_.sinks_opened; }
+        void write(std::string_view text) override { message_.text += text; }
+        queue::SubmitAnswer finish(const std::string& sender,
+                                   const std::vector<std::string>& recipients) override {
+            message_.sender = sender;
+            message_.recipients = recipients;
+            if (test_.answer.code == queue::SubmitCode::accepted) test_.messages.push_back(message_);
+            return test_.answer;
+        }
+        std::uint64_t qp() const override { return 42; }
+
+      private:
+        SessionTest& test_;
+        Message message_;
+    };
+
+    // Sends the input, closes, and returns the lines of all replies.
+    std::vector<std::string> talk(std::string_view input, std::size_t piece = 65536) {
+        int ends[2];
+        EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+        Fd ours(ends[0]);
+        const Fd theirs(ends[1]);
+        std::string output;
+        std::thread peer([&] {
+            std::thread writer([&] {
+                for (std::string_view rest = input; !rest.empty();
+                     rest.remove_prefix(std::min(piece, rest.size())))
+                    if (::send(ours.get(), rest.data(), std::min(piece, rest.size()), MSG_NOSIGNAL) < 0)
+                        break;
+                ::shutdown(ours.get(), SHUT_WR);
+            });
+            output = read_to_end(ours.get(), 1 << 24, Deadline::in(std::chrono::seconds(30)));
+            writer.join();
+        });
+        Channel channel(theirs.get(), theirs.get(), settings.timeout);
+        Policy policy(files.home());
+        Session(
+            channel, client, settings, policy, [this] { return std::make_unique<Sink>(*this); },
+            [this](std::string_view line) { log.emplace_back(line); })
+            .run();
+        ::shutdown(theirs.get(), SHUT_RDWR);
+        peer.join();
+        return lines(output);
+    }
+
+    static std::vector<std::string> lines(std::string_view output) {
+        std::vector<std::string> result;
+        for (const std::string_view line : split(output, '\n')) {
+            if (line.empty()) continue;
+            EXPECT_TRUE(line.ends_with('\r')) << line;
+            result.emplace_back(trim(line));
+        }
+        return result;
+    }
+
+    static std::string message_of(std::string_view recipient, std::string_view data) {
+        return "MAIL FROM:<a@b.example>\r\nRCPT TO:<" + std::string(recipient) + ">\r\nDATA\r\n" +
+               std::string(data);
+    }
+
+    TestHome files;
+    Client client;
+    Settings settings;
+    queue::SubmitAnswer answer{queue::SubmitCode::accepted, 42, ""};
+    std::vector<Message> messages;
+    std::vector<std::string> log;
+    int sinks_opened = 0;
+};
+
+TEST_F(SessionTest, OneMessage) {
+    const auto replies = talk("HELO client.example\r\n" +
+                              message_of("joe@mail.test", "Subject: x\r\n\r\n..hi\r\n.\r\nQUIT\r\n"));
+    EXPECT_THAT(replies,
+                ElementsAre("220 mail.test ESMTP", "250 mail.test", "250 ok", "250 ok", "354 go ahead",
+                            testing::MatchesRegex("250 ok [0-9]+ qp 42"), "221 mail.test"));
+    ASSERT_EQ(messages.size(), 1U);
+    EXPECT_THAT(
+        messages[0].text,
+        StartsWith("Received: from unknown (HELO client.example) (192.0.2.7)\n  by mx.test with SMTP; "));
+    EXPECT_THAT(messages[0].text, EndsWith(" -0000\nSubject: x\n\n.hi\n"));
+    EXPECT_EQ(messages[0].sender, "a@b.example");
+    EXPECT_THAT(messages[0].recipients, ElementsAre("joe@mail.test"));
+    EXPECT_THAT(
+        log,
+        ElementsAre("accept msg 42 from 192.0.2.7 helo client.example login - tls - sender <a@b.example> "
+                    "rcpt <joe@mail.test> bytes 16"));
+}
+
+TEST_F(SessionTest, EhloOffersWhatWeDo) {
+    settings.databytes = 10000000;
+    EXPECT_THAT(talk("EHLO x\r\n"), ElementsAre("220 mail.test ESMTP", "250-mail.test", "250-PIPELINING",
+                                                "250-8BITMIME", "250-HELP", "250 SIZE 10000000"));
+}
+
+TEST_F(SessionTest, OctetByOctet) {
+    talk("EHLO x\r\n" + message_of("joe@mail.test", "a\r\n.b\r\n.\r\nQUIT\r\n"), 1);
+    ASSERT_EQ(messages.size(), 1U);
+    EXPECT_THAT(messages[0].text, HasSubstr("with ESMTP"));
+    EXPECT_THAT(messages[0].text, EndsWith("\na\nb\n"));
+}
+
+TEST_F(SessionTest, OrderOfCommands) {
+    EXPECT_THAT(
+        talk("RCPT TO:<joe@mail.test>\r\nDATA\r\nMAIL FROM:<>\r\nDATA\r\nRCPT TO:<joe@mail.test>\r\nRSET\r\n"
+             "DATA\r\nMAIL FROM:<>\r\nRCPT TO:<joe@mail.test>\r\nMAIL FROM:<>\r\nDATA\r\nEHLO x\r\nDATA\r\n"),
+        ElementsAre("220 mail.test ESMTP", "503 MAIL first (#5.5.1)", "503 MAIL first (#5.5.1)", "250 ok",
+                    "503 RCPT first (#5.5.1)", "250 ok", "250 flushed", "503 MAIL first (#5.5.1)", "250 ok",
+                    "250 ok", "250 ok", "503 RCPT first (#5.5.1)", "250-mail.test", "250-PIPELINING",
+                    "250-8BITMIME", "250-HELP", "250 SIZE 0", "503 MAIL first (#5.5.1)"));
+}
+
+TEST_F(SessionTest, OtherCommands) {
+    EXPECT_THAT(talk("noop\r\nVRFY joe\r\nHELP\r\nEXPN x\r\nSTARTTLS\r\nAUTH PLAIN\r\n\r\nquit\r\nNOOP\r\n"),
+                ElementsAre("220 mail.test ESMTP", "250 ok", "252 send some mail, i'll try my best",
+                            StartsWith("214 "), "502 unimplemented (#5.5.1)", "502 unimplemented (#5.5.1)",
+                            "502 unimplemented (#5.5.1)", "502 unimplemented (#5.5.1)", "221 mail.test"));
+}
+
+TEST_F(SessionTest, ParametersOfMail) {
+    settings.databytes = 1000;
+    EXPECT_THAT(
+        talk("MAIL FROM:<a@b.example> SIZE=1001\r\nMAIL FROM:<a@b.example> size=1000 BODY=8BITMIME\r\n"
+             "MAIL FROM:<a@b.example> BODY=7BIT\r\nMAIL FROM:<a@b.example> SIZE=x\r\nMAIL FROM:<a@b.example> "
+             "FOO=1\r\n"
+             "MAIL FROM:<a@b.example> AUTH=<>\r\nRCPT TO:<joe@mail.test>\r\n"
+             "MAIL FROM:<>\r\nRCPT TO:<joe@mail.test> NOTIFY=NEVER\r\n"
+             "MAIL FROM:<a@b.example> SIZE=99999999999999999999\r\n"),
+        ElementsAre("220 mail.test ESMTP", StartsWith("552 "), "250 ok", "250 ok", StartsWith("501 "),
+                    StartsWith("555 "), StartsWith("555 "), "503 MAIL first (#5.5.1)", "250 ok",
+                    StartsWith("555 "), StartsWith("552 ")));
+}
+
+TEST_F(SessionTest, SyntaxErrorsInAddresses) {
+    EXPECT_THAT(
+        talk("MAIL FROM:<a b@c>\r\nMAIL a@b\r\nMAIL FROM:\r\nMAIL FROM:<>\r\nRCPT TO:<>\r\nRCPT joe\r\n"),
+        ElementsAre("220 mail.test ESMTP", "555 syntax error (#5.5.4)", "555 syntax error (#5.5.4)",
+                    "555 syntax error (#5.5.4)", "250 ok", "555 syntax error (#5.5.4)",
+                    "555 syntax error (#5.5.4)"));
+}
+
+TEST_F(SessionTest, ForeignDomainIsRefusedAndLogged) {
+    const auto replies = talk("HELO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<joe@foreign.example>\r\n");
+    EXPECT_EQ(replies.back(), "553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)");
+    EXPECT_THAT(
+        log,
+        ElementsAre("refuse from 192.0.2.7 helo x sender <a@b.example> rcpt <joe@foreign.example> reason 553 "
+                    "sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)"));
+}
+
+TEST_F(SessionTest, RelayclientIsAppended) {
+    client.relayclient = ".gateway";
+    talk(message_of("joe@foreign.example", "x\r\n.\r\n"));
+    ASSERT_EQ(messages.size(), 1U);
+    EXPECT_THAT(messages[0].recipients, ElementsAre("joe@foreign.example.gateway"));
+}
+
+TEST_F(SessionTest, BadSenderMayWriteToPostmaster) {
+    files.control("badmailfrom", "@b.example\n");
+    const auto replies = talk(
+        "MAIL FROM:<a@b.example>\r\nRCPT TO:<joe@mail.test>\r\nRCPT TO:<postmaster>\r\n"
+        "RCPT TO:<Postmaster@mail.test>\r\nRCPT TO:<postmaster@foreign.example>\r\n");
+    EXPECT_THAT(replies, ElementsAre("220 mail.test ESMTP", "250 ok",
+                                     "553 sorry, your envelope sender is in my badmailfrom list (#5.7.1)",
+                                     "250 ok", "250 ok", StartsWith("553 ")));
+}
+
+TEST_F(SessionTest, BareLineEndsAreRefusedWhole) {
+    for (const std::string_view variant : {"\n.\n", "\r.\r\n", "\n.\r\n", "\r\n.\n", "\r\n.\r\r\n"}) {
+        messages.clear();
+        const auto replies = talk(message_of("joe@mail.test", "x" + std::string(variant)) +
+                                  message_of("victim@mail.test", "smuggled\r\n.\r\nNOOP\r\n"));
+        EXPECT_TRUE(messages.empty()) << testing::PrintToString(variant);
+        ASSERT_EQ(replies.size(), 6U) << testing::PrintToString(variant);
+        EXPECT_THAT(replies[4], StartsWith("554 bare LF or CR"));
+    }
+}
+
+TEST_F(SessionTest, FixcrioNormalises) {
+    client.fixcrio = true;
+    talk("HELO x\nMAIL FROM:<a@b.example>\nRCPT TO:<joe@mail.test>\nDATA\nline\n..dot\n.\nQUIT\n");
+    ASSERT_EQ(messages.size(), 1U);
+    EXPECT_THAT(messages[0].text, EndsWith("\nline\n.dot\n"));
+}
+
+TEST_F(SessionTest, BareLineFeedIsNoCommand) {
+    EXPECT_THAT(talk("NOOP\nNOOP\r\n"), ElementsAre("220 mail.test ESMTP", StartsWith("500 "), "250 ok"));
+}
+
+TEST_F(SessionTest, NulPassesUnlessRefused) {
+    const std::string data("a\0b\r\n.\r\n", 8);
+    talk(message_of("joe@mail.test", data));
+    ASSERT_EQ(messages.size(), 1U);
+    EXPECT_THAT(messages[0].text, EndsWith(std::string("\na\0b\n", 5)));
+    client.refuse_nul = true;
+    EXPECT_THAT(talk(message_of("joe@mail.test", data)).back(), StartsWith("554 NUL"));
+    EXPECT_EQ(messages.size(), 1U);
+}
+
+TEST_F(SessionTest, NulInCommandsIsRefused) {
+    EXPECT_THAT(talk(std::string("MAIL FROM:<a\0@b>\r\n", 18)).back(), StartsWith("500 "));
+}
+
+TEST_F(SessionTest, HopLimit) {
+    std::string header;
+    for (int i = 0; i < 99; ++i) header += i % 2 == 0 ? "Received: x\r\n" : "Delivered-To: x\r\n";
+    talk(message_of("joe@mail.test", header + "\r\nReceived: body\r\n.\r\n"));
+    EXPECT_EQ(messages.size(), 1U);
+    const auto replies = talk(message_of("joe@mail.test", header + "Received: y\r\n\r\n.\r\n"));
+    EXPECT_EQ(replies.back(), "554 too many hops, this message is looping (#5.4.6)");
+    EXPECT_EQ(messages.size(), 1U);
+}
+
+TEST_F(SessionTest, SizeLimitIsExactAndReadsToTheEnd) {
+    settings.databytes = 100;
+    EXPECT_THAT(talk(message_of("joe@mail.test", std::string(99, 'x') + "\r\n.\r\n")).back(),
+                StartsWith("250 ok"));
+    const auto replies = talk(message_of("joe@mail.test", std::string(100, 'x') + "\r\n.\r\nNOOP\r\n"));
+    EXPECT_EQ(replies[replies.size() - 2],
+              "552 sorry, that message size exceeds my databytes limit (#5.3.4)");
+    EXPECT_EQ(replies.back(), "250 ok");
+    client.databytes = 0;
+    EXPECT_THAT(talk(message_of("joe@mail.test", std::string(300000, 'x') + "\r\n.\r\n")).back(),
+                StartsWith("250 ok"));
+}
+
+TEST_F(SessionTest, QueueTroubleIsToldTruly) {
+    answer = {queue::SubmitCode::write_error, 0, ""};
+    EXPECT_EQ(talk(message_of("joe@mail.test", ".\r\n")).back(), "451 qq write error or disk full (#4.3.0)");
+    answer = {queue::SubmitCode::refused, 0, ""};
+    EXPECT_THAT(talk(message_of("joe@mail.test", ".\r\n")).back(), StartsWith("554 "));
+    answer = {queue::SubmitCode::custom, 0, "Dno\r\n250 spam"};
+    EXPECT_THAT(talk(message_of("joe@mail.test", ".\r\n")).back(), StartsWith("554 no"));
+    EXPECT_THAT(log.back(), HasSubstr("rcpt - reason 554 no"));
+}
+
+TEST_F(SessionTest, RecipientLimit) {
+    settings.recipient_limit = 3;
+    std::string input = "MAIL FROM:<>\r\n";
+    for (int i = 0; i < 5; ++i) input += "RCPT TO:<joe@mail.test>\r\n";
+    EXPECT_THAT(talk(input + "DATA\r\n.\r\n"),
+                ElementsAre("220 mail.test ESMTP", "250 ok", "250 ok", "250 ok", "250 ok", StartsWith("452 "),
+                            StartsWith("452 "), "354 go ahead", StartsWith("250 ok ")));
+    EXPECT_EQ(messages.at(0).recipients.size(), 3U);
+}
+
+TEST_F(SessionTest, TenThousandRecipients) {
+    std::string input = "MAIL FROM:<>\r\n";
+    for (int i = 0; i < 10000; ++i) input += "RCPT TO:<u" + std::to_string(i) + "@mail.test>\r\n";
+    const auto replies = talk(input + "DATA\r\n.\r\n");
+    EXPECT_EQ(replies.size(), 10004U);
+    EXPECT_EQ(messages.at(0).recipients.size(), 1000U);
+    EXPECT_LT(log.back().size(), 1000U);
+    EXPECT_THAT(log.back(), HasSubstr(",+980 bytes 0"));
+}
+
+TEST_F(SessionTest, BadCommandsEndTheSession) {
+    std::string input;
+    for (int i = 0; i < 30; ++i) input += "GET / HTTP/1.0\r\n";
+    const auto replies = talk(input);
+    EXPECT_EQ(replies.size(), 22U);
+    EXPECT_THAT(replies.back(), StartsWith("421 "));
+}
+
+TEST_F(SessionTest, LineLimits) {
+    EXPECT_THAT(talk("NOOP " + std::string(3000, 'x') + "\r\nNOOP\r\nAUTH PLAIN " + std::string(12000, 'x') +
+                     "\r\nAUTH " + std::string(200000, 'x') + "\r\nNOOP\r\n"),
+                ElementsAre("220 mail.test ESMTP", "500 line too long (#5.5.2)", "250 ok",
+                            "502 unimplemented (#5.5.1)", "500 line too long (#5.5.2)", "250 ok"));
+}
+
+TEST_F(SessionTest, EndlessLineIsCutOff) {
+    EXPECT_THAT(talk(std::string(4 << 20, 'x')),
+                ElementsAre("220 mail.test ESMTP", StartsWith("421 line too long")));
+}
+
+TEST_F(SessionTest, LostConnectionSendsNothing) {
+    const std::string whole = "EHLO x\r\n" + message_of("joe@mail.test", "Subject: x\r\n\r\ntext\r\n.\r\n");
+    for (std::size_t cut = 0; cut < whole.size(); ++cut) {
+        talk(std::string_view(whole).substr(0, cut));
+        EXPECT_TRUE(messages.empty()) << cut;
+    }
+}
+
+TEST_F(SessionTest, SlowClientIsTold) {
+    settings.timeout = std::chrono::seconds(1);
+    int ends[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    const Fd ours(ends[0]);
+    const Fd theirs(ends[1]);
+    Channel channel(theirs.get(), theirs.get(), settings.timeout);
+    Policy policy(files.home());
+    Session(
+        channel, client, settings, policy, [this] { return std::make_unique<Sink>(*this); },
+        [](std::string_view) {})
+        .run();
+    ::shutdown(theirs.get(), SHUT_WR);
+    EXPECT_THAT(lines(read_to_end(ours.get(), 1000, Deadline::in(std::chrono::seconds(5)))),
+                ElementsAre("220 mail.test ESMTP", "451 timeout (#4.4.2)"));
+}
+
+TEST_F(SessionTest, PipelinedGroupIsAnsweredAtOnce) {
+    int ends[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    Fd ours(ends[0]);
+    const Fd theirs(ends[1]);
+    const std::string group = "MAIL FROM:<>\r\nRCPT TO:<joe@mail.test>\r\nDATA\r\n";
+    ASSERT_GT(::send(ours.get(), group.data(), group.size(), 0), 0);
+    ASSERT_GT(::send(ours.get(), ".\r\nQUIT\r\n", 9, 0), 0);
+    Channel channel(theirs.get(), theirs.get(), settings.timeout);
+    Policy policy(files.home());
+    Session(
+        channel, client, settings, policy, [this] { return std::make_unique<Sink>(*this); },
+        [](std::string_view) {})
+        .run();
+    std::vector<std::string> writes;
+    char buffer[4096];
+    for (ssize_t n = ::recv(ours.get(), buffer, sizeof buffer, MSG_DONTWAIT); n > 0;
+         n = ::recv(ours.get(), buffer, sizeof buffer, MSG_DONTWAIT))
+        writes.emplace_back(buffer, static_cast<std::size_t>(n));
+    EXPECT_THAT(writes, ElementsAre("220 mail.test ESMTP\r\n", "250 ok\r\n250 ok\r\n354 go ahead\r\n",
+                                    EndsWith("221 mail.test\r\n")));
+}
+
+TEST_F(SessionTest, UnreadableControlFileIsTemporary) {
+    files.control("rcpthosts", "");
+    std::filesystem::remove(files.home().control_file("rcpthosts"));
+    std::filesystem::create_directory(files.home().control_file("rcpthosts"));
+    EXPECT_EQ(talk("MAIL FROM:<>\r\nRCPT TO:<joe@mail.test>\r\n").back(),
+              "421 unable to read controls (#4.3.0)");
+}
+
+}  // namespace
+}  // namespace relais::smtpd

@@ -1,0 +1,43 @@
+// What the control files say about the dialogue itself, read once for a connection. Whose mail may pass is in
+// policy.h.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "control/control_file.h"
+#include "control/home.h"
+
+namespace relais::smtpd {
+
+struct Settings {
+    std::string me;
+    std::string greeting;                  // smtpgreeting
+    std::chrono::seconds timeout{1200};    // timeoutsmtpd
+    std::uint64_t databytes = 0;           // 0: no limit
+    std::uint64_t recipient_limit = 1000;  // maxrcpt
+    bool refuse_nul = false;               // refusenul
+
+    // Throws Error when a file cannot be read or control/me is missing.
+    static Settings read(const control::Home& home);
+};
+
+// The settings, read again when one of their files has changed: for the listener.
+class WatchedSettings {
+  public:
+    explicit WatchedSettings(control::Home home);
+    // Throws Error as Settings::read does; the next call tries again.
+    const Settings& get();
+    // As they were last read.
+    const Settings& last() const { return settings_; }
+
+  private:
+    control::Home home_;
+    std::vector<control::ChangeWatch> files_;
+    bool valid_ = false;
+    Settings settings_;
+};
+
+}  // namespace relais::smtpd

@@ -1,0 +1,36 @@
+#include "smtpd/trace_field.h"
+
+#include <fmt/core.h>
+
+#include "base/text.h"
+#include "base/time.h"
+
+namespace relais::smtpd {
+namespace {
+
+bool is_safe(char c) {
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) return true;
+    return std::string_view(".@%+/=:-").find(c) != std::string_view::npos;
+}
+
+std::string safe(std::string_view text) {
+    std::string result(text);
+    for (char& c : result)
+        if (!is_safe(c)) c = '?';
+    return result;
+}
+
+}  // namespace
+
+std::string trace_field(const Client& client, const std::optional<std::string>& helo,
+                        std::string_view protocol, std::int64_t unix_seconds) {
+    const std::string host = client.host.value_or("unknown");
+    std::string field = "Received: from " + safe(host);
+    if (helo && !equal_ignoring_case(*helo, host)) field += " (HELO " + safe(*helo) + ")";
+    field += " (";
+    if (client.info) field += safe(*client.info) + "@";
+    return field + fmt::format("{})\n  by {} with {}; {}\n", safe(client.ip), safe(client.local_name),
+                               protocol, date_822(unix_seconds));
+}
+
+}  // namespace relais::smtpd

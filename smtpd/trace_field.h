@@ -1,0 +1,19 @@
+// The Received field that says how a message came to us (RFC 5321, 4.4), in qmail's form. Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "smtpd/client.h"
+
+namespace relais::smtpd {
+
+// "Received: from HOST (HELO NAME) (INFO@IP)\n  by LOCAL with SMTP; DATE -0000\n", in the queue's form (LF).
+// The name stands there only if it was given and is not HOST. protocol is "SMTP", "ESMTP" and so on. What a
+// client or a rule could smuggle into the field becomes '?'.
+std::string trace_field(const Client& client, const std::optional<std::string>& helo,
+                        std::string_view protocol, std::int64_t unix_seconds);
+
+}  // namespace relais::smtpd

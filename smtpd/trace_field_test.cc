@@ -1,0 +1,61 @@
+#include "smtpd/trace_field.h"
+
+#include <gtest/gtest.h>
+
+#include "smtpd/log.h"
+
+namespace relais::smtpd {
+namespace {
+
+Client somebody() {
+    Client client;
+    client.ip = "200.102.28.198";
+    client.local_name = "mx4.ovh.net";
+    return client;
+}
+
+TEST(TraceField, AsInTheDocuments) {
+    EXPECT_EQ(
+        trace_field(somebody(), "200-102-028-198.fnsce7005.dsl.brasiltelecom.net.br", "SMTP", 1065864148),
+        "Received: from unknown (HELO 200-102-028-198.fnsce7005.dsl.brasiltelecom.net.br) (200.102.28.198)\n"
+        "  by mx4.ovh.net with SMTP; 11 Oct 2003 09:22:28 -0000\n");
+}
+
+TEST(TraceField, HeloOnlyWhenItDiffers) {
+    Client client = somebody();
+    client.host = "Mail.Example";
+    client.info = "joe";
+    EXPECT_EQ(trace_field(client, "mail.example", "ESMTP", 0),
+              "Received: from Mail.Example (joe@200.102.28.198)\n  by mx4.ovh.net with ESMTP; 1 Jan 1970 "
+              "00:00:00 -0000\n");
+    EXPECT_EQ(trace_field(client, std::nullopt, "SMTP", 0),
+              "Received: from Mail.Example (joe@200.102.28.198)\n  by mx4.ovh.net with SMTP; 1 Jan 1970 "
+              "00:00:00 -0000\n");
+}
+
+TEST(TraceField, UnsafeOctetsAreMasked) {
+    Client client = somebody();
+    client.host = "a(b)\nX: y";
+    EXPECT_EQ(trace_field(client, "[1.2.3.4]\r\n\xff", "SMTP", 0),
+              "Received: from a?b??X:?y (HELO ?1.2.3.4???" "?) (200.102.28.198)\n"
+              "  by mx4.ovh.net with SMTP; 1 Jan 1970 00:00:00 -0000\n");
+}
+
+TEST(LogLine, MasksAndBounds) {
+    const std::string line =
+        refuse_line({"192.0.2.1", "a b\nc"}, std::string(5000, 'x'), "r\xff%>", std::string(5000, 'y'));
+    EXPECT_EQ(line.find('\n'), std::string::npos);
+    EXPECT_LT(line.size(), 1200U);
+    EXPECT_EQ(line.substr(0, 36), "refuse from 192.0.2.1 helo a_b_c sen");
+    EXPECT_NE(line.find("rcpt <r__>>"), std::string::npos);
+    EXPECT_EQ(refuse_line({"192.0.2.1", std::nullopt}, std::nullopt, std::nullopt, "no"),
+              "refuse from 192.0.2.1 helo - sender - rcpt - reason no");
+}
+
+TEST(LogLine, NullSenderIsNoMissingSender) {
+    EXPECT_EQ(accept_line({"::1", ""}, 7, "", {"a@b"}, 3),
+              "accept msg 7 from ::1 helo - login - tls - sender <> rcpt <a@b> bytes 3");
+}
+
+}  // namespace
+}  // namespace relais::smtpd
