@@ -1,13 +1,11 @@
 // The listener: what tcpserver does, for SMTP alone and without an exec for each connection. Two processes:
 //
 //   the keeper    binds the sockets (as root where the port wants it), becomes qmaild, and from then on only
-//   starts the
-//                 acceptor again when that has ended. It reads nothing from anybody.
+//                 starts the acceptor again when that has ended. It reads nothing from anybody.
 //   the acceptor  is confined, accepts, decides by rules and limits, and forks one child for each connection.
-//   Children
-//                 share its address layout; so when one of them has crashed, it ends, and the keeper executes
-//                 a new one after a pause. Children that serve clients go on, and the sockets stay open in
-//                 the keeper.
+//                 Children share its address layout; so when one of them has crashed, it ends, and the keeper
+//                 executes a new one after a pause. Children that serve clients go on, and the sockets stay
+//                 open in the keeper.
 //
 // A confined process cannot run $QMAILQUEUE, which may be a setuid program. An acceptor whose environment or
 // rules set that variable is therefore not confined; when the rules begin to, it ends and the keeper starts

@@ -1,19 +1,16 @@
 // qmail-smtpd: takes mail by SMTP and hands it to the queue.
 //
 //   qmail-smtpd                            serves one client on descriptors 0 and 1, as tcpserver starts it
-//   qmail-smtpd -l ADDRESS:PORT... [...]   listens itself and forks a process for each client
-//   (smtpd/listener.h)
+//   qmail-smtpd -l ADDRESS:PORT... [...]   listens itself and forks a process for each client (listener.h)
 //
 // Trust: everything that comes from the client is hostile. What it may do is said by control/ and by the
 // variables that the rules for its address set (RELAYCLIENT, DATABYTES, FIXCRIO, REFUSENUL, QMAILQUEUE). It
 // runs as qmaild, writes nothing, and reaches the queue by the socket queue-network alone. As the listener's
 // child it is confined.
 //
-// Inputs: the client, $TCP*,
-// control/{me,smtpgreeting,localiphost,rcpthosts,morercpthosts.cdb,badmailfrom,databytes,
-// timeoutsmtpd,maxrcpt,refusenul}, the rules cdb.
-// Exit codes: 0 the client was served, or SIGTERM ended the listener; 100 wrong usage; 111 it could not
-// start.
+// Inputs: the client, $TCP*, the rules cdb, control/{me,smtpgreeting,localiphost,rcpthosts,morercpthosts.cdb,
+// badmailfrom,databytes,timeoutsmtpd,maxrcpt,refusenul}.
+// Exit codes: 0 the client was served, or SIGTERM ended the listener; 100 wrong usage; 111 it could not start.
 #include <unistd.h>
 
 #include "base/program.h"
