@@ -9,8 +9,8 @@
 // exits 111 or crashes.
 #include <unistd.h>
 
-#include "inject/child.h"
 #include "base/program.h"
+#include "inject/child.h"
 #include "inject/required.h"
 #include "inject/submit.h"
 

@@ -33,8 +33,8 @@ std::string setting(const control::Home& home, const char* variable, const char*
 std::unordered_set<std::string> read_followup_lists() {
     std::unordered_set<std::string> lists;
     const char* path = std::getenv("QMAILMFTFILE");
-    const auto content = path != nullptr ? read_file(path, list_file_limit) : std::nullopt;
-    for (std::string_view line : split(content.value_or(""), '\n')) {
+    const std::string content = path != nullptr ? read_file(path, list_file_limit).value_or("") : "";
+    for (std::string_view line : split(content, '\n')) {
         line = trim(line);
         if (!line.empty() && line.front() != '#') lists.insert(lower(line));
     }
