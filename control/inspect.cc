@@ -1,0 +1,291 @@
+#include "control/inspect.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "base/cdb.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "control/control_file.h"
+#include "control/owners.h"
+
+namespace relais::control {
+namespace {
+
+constexpr std::size_t size_limit = std::size_t{16} << 20;
+
+class Inspector {
+  public:
+    explicit Inspector(const Home& home) : home_(home) {}
+
+    Inspection run() {
+        check_directory();
+        for (const ControlFile& row : control_files()) show(row);
+        check_me();
+        check_owners();
+        check_rcpthosts();
+        check_locals();
+        check_databases();
+        return std::move(result_);
+    }
+
+  private:
+    void warn(std::string_view name, std::string text) {
+        add("control/" + std::string(name), true, std::move(text));
+    }
+    void note(std::string_view name, std::string text) {
+        add("control/" + std::string(name), false, std::move(text));
+    }
+    void add(std::string file, bool warning, std::string text) {
+        result_.findings.push_back({std::move(file), warning, std::move(text)});
+    }
+    const ShownFile& shown(std::string_view name) const {
+        return *std::find_if(result_.files.begin(), result_.files.end(),
+                             [&](const ShownFile& file) { return file.row->name == name; });
+    }
+
+    void show(const ControlFile& row);
+    std::vector<std::string> fallback_lines(const ControlFile& row) const;
+    void check_content(const ControlFile& row, std::string_view content,
+                       const std::vector<std::string>& lines);
+    void check_number(const ControlFile& row, const std::string& text);
+    void check_line_forms(const ControlFile& row, const std::vector<std::string>& lines);
+    void check_mode(const ControlFile& row);
+    void check_directory();
+    void check_name(const std::string& name);
+    void check_me();
+    void check_owners();
+    void check_rcpthosts();
+    void check_locals();
+    void check_databases();
+    bool accepted(const std::string& domain) const;
+
+    const Home& home_;
+    Inspection result_;
+};
+
+std::string quoted(std::string_view text) {
+    return "\"" + std::string(text) + "\"";
+}
+
+bool is_domain(std::string_view text) {
+    return !text.empty() && text.size() <= 255 && text.find_first_of(" \t@:/,;\"") == std::string_view::npos;
+}
+
+std::vector<std::string> Inspector::fallback_lines(const ControlFile& row) const {
+    if (row.me_default) {
+        const auto me = read_line(home_, "me");
+        return me ? std::vector<std::string>{*me} : std::vector<std::string>{};
+    }
+    return row.fallback.empty() ? std::vector<std::string>{}
+                                : std::vector<std::string>{std::string(row.fallback)};
+}
+
+void Inspector::show(const ControlFile& row) {
+    ShownFile file{&row, false, {}};
+    try {
+        const auto content = row.kind == FileKind::database
+                                 ? std::optional<std::string>()
+                                 : read_file(home_.control_file(row.name), size_limit);
+        file.from_file = content.has_value() || ::access(home_.control_file(row.name).c_str(), F_OK) == 0;
+        if (!content) {
+            file.lines = fallback_lines(row);
+        } else if (row.kind == FileKind::line || row.kind == FileKind::number) {
+            file.lines = {read_line(home_, row.name).value_or("")};
+        } else {
+            file.lines = read_lines(home_, row.name).value_or(std::vector<std::string>{});
+        }
+        if (content) check_content(row, *content, file.lines);
+        if (file.from_file) check_mode(row);
+    } catch (const Error& error) {
+        file.from_file = true;
+        warn(row.name, error.what());
+    }
+    result_.files.push_back(std::move(file));
+}
+
+void Inspector::check_content(const ControlFile& row, std::string_view content,
+                              const std::vector<std::string>& lines) {
+    if (content.find('\r') != std::string_view::npos)
+        warn(row.name, "it has CR LF line ends; qmail's files end lines with LF");
+    if (content.find('\0') != std::string_view::npos) warn(row.name, "it has NUL octets");
+    if (row.kind == FileKind::line || row.kind == FileKind::number) {
+        if (trim(content.substr(std::min(content.find('\n'), content.size()))).size() > 0)
+            note(row.name, "only its first line counts");
+        if (lines.front().empty() && row.kind == FileKind::line && row.name != "me")
+            warn(row.name,
+                 "its first line is empty, and so is the value: remove the file to have the default");
+        if (row.kind == FileKind::number) check_number(row, lines.front());
+    } else {
+        check_line_forms(row, lines);
+    }
+}
+
+void Inspector::check_number(const ControlFile& row, const std::string& text) {
+    const auto value = parse_number(text);
+    if (!value) {
+        const std::uint64_t used = read_number(home_, row.name, parse_number(row.fallback).value_or(0));
+        warn(row.name, quoted(text) + " is no number: " + std::to_string(used) + " is used");
+    } else if (*value < row.minimum) {
+        warn(row.name, "less than " + std::to_string(row.minimum) + " makes no sense");
+    }
+}
+
+void Inspector::check_line_forms(const ControlFile& row, const std::vector<std::string>& lines) {
+    for (const std::string& line : lines) {
+        if (row.kind == FileKind::domains && !is_domain(line)) warn(row.name, quoted(line) + " is no domain");
+        if ((row.name == "virtualdomains" || row.name == "smtproutes") && line.find(':') == std::string::npos)
+            warn(row.name, quoted(line) + " has no colon: it does not count");
+        if (row.name == "badmailfrom" && line.find('@') == std::string::npos)
+            warn(row.name, quoted(line) + " has no @: it matches nothing");
+    }
+}
+
+// root reads everything; the programs are other users. (An instance of one user has no such difference.)
+void Inspector::check_mode(const ControlFile& row) {
+    struct stat info {};
+    if (::stat(home_.control_file(row.name).c_str(), &info) != 0 || (info.st_mode & S_IROTH) != 0) return;
+    try {
+        if (Owners::read(home_).single()) return;
+    } catch (const Error&) {
+        return;  // check_owners tells
+    }
+    warn(row.name, "not everybody may read it, and so perhaps not the program that needs it (chmod 644)");
+}
+
+void Inspector::check_directory() {
+    const std::string path = home_.path("control");
+    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()), ::closedir);
+    if (!directory) throw_errno("open", path);
+    std::vector<std::string> names;
+    while (const dirent* entry = ::readdir(directory.get())) names.emplace_back(entry->d_name);
+    std::sort(names.begin(), names.end());
+    for (const std::string& name : names)
+        if (name != "." && name != "..") check_name(name);
+}
+
+void Inspector::check_name(const std::string& name) {
+    if (find_control_file(name) != nullptr) return;
+    if (is_foreign_name(name)) {
+        note(name, "nothing here reads it (qmail, or a patch of it, does)");
+    } else if (const ControlFile* near = nearest_control_file(name)) {
+        warn(name, "nothing reads it: is " + std::string(near->name) + " meant?");
+    } else {
+        note(name, "nothing reads it");
+    }
+}
+
+void Inspector::check_me() {
+    const ShownFile& me = shown("me");
+    if (!me.from_file || me.lines.empty() || me.lines.front().empty())
+        warn("me", "it must hold this host's name: almost nothing works without it");
+    else if (!is_domain(me.lines.front()))
+        warn("me", quoted(me.lines.front()) + " is no host name");
+    else if (me.lines.front().find('.') == std::string::npos)
+        note("me", "the name has no dot: other servers may not take mail from it");
+}
+
+void Inspector::check_owners() {
+    try {
+        Owners::read(home_);
+    } catch (const Error& error) {
+        warn("owners", error.what());
+    }
+}
+
+// By rcpthosts, or the database beside it; a damaged one is told by check_databases.
+bool Inspector::accepted(const std::string& domain) const {
+    if (DomainSet(shown("rcpthosts").lines).contains(domain)) return true;
+    try {
+        const CdbReader more(home_.control_file("morercpthosts.cdb"));
+        const std::string name = lower(domain);
+        if (more.find(name)) return true;
+        for (std::size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1))
+            if (more.find(name.substr(dot))) return true;
+    } catch (const Error&) {
+    }
+    return false;
+}
+
+void Inspector::check_rcpthosts() {
+    const ShownFile& rcpthosts = shown("rcpthosts");
+    if (!rcpthosts.lines.empty()) return;
+    const bool more = shown("morercpthosts.cdb").from_file;
+    const std::string what = rcpthosts.from_file ? "it is empty: " : "it is missing: ";
+    if (more)
+        note("rcpthosts", what + "only the domains of morercpthosts.cdb are accepted");
+    else
+        warn("rcpthosts",
+             what + "no domain is accepted from the network (in qmail a missing one accepts all)");
+}
+
+void Inspector::check_locals() {
+    const auto& locals = shown("locals");
+    const DomainSet local(locals.lines);
+    const bool any_accepted = !shown("rcpthosts").lines.empty() || shown("morercpthosts.cdb").from_file;
+    for (const std::string& domain : locals.lines)
+        if (any_accepted && !equal_ignoring_case(domain, "localhost") && !domain.empty() && !accepted(domain))
+            warn(locals.from_file ? "locals" : "me",
+                 domain + " is local but not in rcpthosts: the network cannot send mail to it");
+    for (const std::string& line : shown("virtualdomains").lines) {
+        const std::size_t colon = line.find(':');
+        const std::string domain = line.substr(0, colon);
+        if (colon == std::string::npos || domain.empty() || domain.front() == '.' ||
+            domain.find('@') != std::string::npos || colon + 1 == line.size())
+            continue;
+        if (local.match(domain) == lower(domain))
+            warn("virtualdomains", domain + " is in locals too, which wins");
+        else if (any_accepted && !accepted(domain))
+            warn("virtualdomains", domain + " is not in rcpthosts: the network cannot send mail to it");
+    }
+}
+
+bool newer(const struct stat& a, const struct stat& b) {
+    return a.st_mtim.tv_sec != b.st_mtim.tv_sec ? a.st_mtim.tv_sec > b.st_mtim.tv_sec
+                                                : a.st_mtim.tv_nsec > b.st_mtim.tv_nsec;
+}
+
+void Inspector::check_databases() {
+    struct Database {
+        const char* source;
+        const char* compiled;
+        const char* made_by;
+    };
+    for (const Database& each :
+         {Database{"control/morercpthosts", "control/morercpthosts.cdb", "qmail-newmrh"},
+          Database{"tcp.smtp", "tcp.smtp.cdb", "qmailctl cdb"},
+          Database{"tcp.smtp6", "tcp.smtp6.cdb", "qmailctl cdb"},
+          Database{"tcp.smtp", "tcp.smtp6.cdb", "qmailctl cdb"},
+          Database{"users/assign", "users/cdb", "qmail-newu"}}) {
+        struct stat source {};
+        struct stat compiled {};
+        const bool has_source = ::stat(home_.path(each.source).c_str(), &source) == 0;
+        const bool has_compiled = ::stat(home_.path(each.compiled).c_str(), &compiled) == 0;
+        const std::string remedy = " (run " + std::string(each.made_by) + ")";
+        if (has_source && has_compiled && newer(source, compiled))
+            add(each.source, true,
+                "it is newer than " + std::string(each.compiled) + ": its changes do not count yet" + remedy);
+        else if (has_source && !has_compiled && std::string_view(each.compiled) != "tcp.smtp6.cdb")
+            add(each.source, true,
+                "there is no " + std::string(each.compiled) + ": it does not count" + remedy);
+        if (!has_compiled) continue;
+        try {
+            CdbReader(home_.path(each.compiled));
+        } catch (const Error& error) {
+            add(each.compiled, true, error.what() + remedy);
+        }
+    }
+}
+
+}  // namespace
+
+Inspection inspect(const Home& home) {
+    return Inspector(home).run();
+}
+
+}  // namespace relais::control

@@ -1,0 +1,129 @@
+#include "control/table.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <vector>
+
+#include "base/text.h"
+
+namespace relais::control {
+namespace {
+
+constexpr ControlFile me_line(std::string_view name, std::string_view reader, std::string_view meaning) {
+    return {name, reader, FileKind::line, "", true, 0, meaning};
+}
+constexpr ControlFile me_domains(std::string_view name, std::string_view reader, std::string_view meaning) {
+    return {name, reader, FileKind::domains, "", true, 0, meaning};
+}
+constexpr ControlFile line(std::string_view name, std::string_view reader, std::string_view fallback,
+                           std::string_view meaning) {
+    return {name, reader, FileKind::line, fallback, false, 0, meaning};
+}
+constexpr ControlFile number(std::string_view name, std::string_view reader, std::string_view fallback,
+                             std::uint64_t minimum, std::string_view meaning) {
+    return {name, reader, FileKind::number, fallback, false, minimum, meaning};
+}
+constexpr ControlFile domains(std::string_view name, std::string_view reader, std::string_view meaning) {
+    return {name, reader, FileKind::domains, "", false, 0, meaning};
+}
+constexpr ControlFile lines(std::string_view name, std::string_view reader, std::string_view fallback,
+                            std::string_view meaning) {
+    return {name, reader, FileKind::lines, fallback, false, 0, meaning};
+}
+
+constexpr std::array table = {
+    lines("badmailfrom", "smtpd", "", "senders that are refused: user@domain, or @domain for all of it"),
+    line("bouncefrom", "send", "MAILER-DAEMON", "the user that bounces are from"),
+    me_line("bouncehost", "send", "the domain that bounces are from"),
+    number("concurrencyincoming", "service", "40", 1, "SMTP connections at once"),
+    number("concurrencylocal", "send", "10", 1, "local deliveries at once"),
+    number("concurrencyremote", "send", "20", 1, "remote deliveries at once"),
+    number("databytes", "smtpd", "0", 0, "the largest message in octets; 0 is no limit"),
+    lines("defaultdelivery", "lspawn", "./Mailbox", "the delivery of users without a .qmail file"),
+    me_line("defaultdomain", "inject", "added to host names without a dot"),
+    me_line("defaulthost", "inject", "added to addresses without a host name"),
+    line("dnsanchors", "resolver", "", "a file of DNSSEC trust anchors; with it answers are validated"),
+    lines("dnsservers", "resolver", "", "the DNS servers to ask instead of those of /etc/resolv.conf"),
+    me_line("doublebouncehost", "send", "the domain that bounces of bounces go to"),
+    line("doublebounceto", "send", "postmaster", "the user that bounces of bounces go to"),
+    me_line("envnoathost", "send", "the domain of recipients without one"),
+    me_line("helohost", "remote", "the name that is said to other servers"),
+    me_line("idhost", "inject", "the domain of the message ids made here"),
+    me_line("localiphost", "smtpd",
+            "the domain that an address of this machine, as in user@[192.0.2.1], stands for"),
+    me_domains("locals", "send", "domains whose mail is delivered here, to users"),
+    number("maxrcpt", "smtpd", "1000", 1, "recipients of a message from the network at most"),
+    line("me", "all", "", "this host's name; many files fall back on it"),
+    lines("morercpthosts", "newmrh", "", "more of rcpthosts; qmail-newmrh makes the cdb from it"),
+    ControlFile{"morercpthosts.cdb", "smtpd", FileKind::database, "", false, 0,
+                "more of rcpthosts, for many domains"},
+    lines("owners", "all", "", "the uid and gid of each role; written by qmail-setup"),
+    domains("percenthack", "send", "domains at which user%host means user@host"),
+    me_line("plusdomain", "inject", "added to host names that end with a plus"),
+    domains("privatemx", "remote", "domains whose servers may have private or loopback addresses"),
+    number("queuelifetime", "send", "604800", 0, "seconds after which undelivered mail bounces"),
+    domains("rcpthosts", "smtpd", "domains whose mail is accepted from everybody"),
+    number("refusenul", "smtpd", "0", 0, "1 refuses messages with NUL octets"),
+    line("smtpgreeting", "smtpd", "", "the greeting; its first word is the server's name"),
+    lines("smtplisten", "service", "0 25", "ADDRESS PORT of each SMTP server"),
+    lines("smtproutes", "remote", "", "domain:host:port, the server for a domain instead of its MX"),
+    number("strict8bit", "remote", "0", 0, "1 bounces 8-bit mail for servers without 8BITMIME"),
+    number("timeoutconnect", "remote", "60", 1, "seconds to wait for a connection"),
+    number("timeoutdns", "resolver", "20", 1, "seconds to wait for an answer of the DNS"),
+    number("timeoutremote", "remote", "1200", 1, "seconds to wait for a server's reply"),
+    number("timeoutsmtpd", "smtpd", "1200", 1, "seconds to wait for a client"),
+    lines("virtualdomains", "send", "", "domain:prefix, mail for domain goes to prefix-user here"),
+};
+
+constexpr std::array<std::string_view, 33> foreign = {
+    "authsenders", "badhelo",          "badmailfromnorelay", "badrcptfrom",    "badrcptto",
+    "bindroutes",  "bouncemaxbytes",   "clientca.pem",       "clientcert.pem", "dnsbllist",
+    "domainips",   "domainkeys",       "notlshosts",         "outgoingip",     "qmqpservers",
+    "rsa512.pem",  "servercert.pem",   "servercerts",        "spfbehavior",    "spfexplain",
+    "spfguess",    "spfrules",         "srs_domain",         "srs_secrets",    "tarpitcount",
+    "tarpitdelay", "tlsclientciphers", "tlsdestinations",    "tlshosts",       "tlsserverciphers",
+    "validrcptto", "validrcptto.cdb",  "virtualdomains.cdb"};
+
+// How many octets must be put in, taken out or changed to make b of a.
+std::size_t distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        std::size_t diagonal = row[0]++;
+        for (std::size_t j = 0; j < b.size(); ++j) {
+            const std::size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
+            diagonal = row[j + 1];
+            row[j + 1] = std::min({changed, row[j] + 1, diagonal + 1});
+        }
+    }
+    return row[b.size()];
+}
+
+}  // namespace
+
+std::span<const ControlFile> control_files() {
+    return table;
+}
+
+const ControlFile* find_control_file(std::string_view name) {
+    const auto found =
+        std::find_if(table.begin(), table.end(), [&](const auto& row) { return row.name == name; });
+    return found != table.end() ? &*found : nullptr;
+}
+
+bool is_foreign_name(std::string_view name) {
+    return std::find(foreign.begin(), foreign.end(), name) != foreign.end();
+}
+
+const ControlFile* nearest_control_file(std::string_view name) {
+    if (name.size() > 64) return nullptr;
+    const std::string mistyped = lower(name);
+    const auto nearest = std::min_element(table.begin(), table.end(), [&](const auto& a, const auto& b) {
+        return distance(mistyped, a.name) < distance(mistyped, b.name);
+    });
+    const std::size_t allowed = nearest->name.size() < 4 ? 0 : 2;
+    return distance(mistyped, nearest->name) <= allowed ? &*nearest : nullptr;
+}
+
+}  // namespace relais::control

@@ -1,0 +1,58 @@
+"""qmail-showctl, and that its table has every control file that any program reads."""
+
+import os
+import re
+
+import relais
+
+READS = re.compile(r'(?:read_(?:line|lines|number|line_or_me)\(\s*[\w.]+(?:\(\))?\s*,|control_file\()\s*"([a-z0-9_.]+)"')
+
+
+class ShowCtl(relais.TestCase):
+    def test_shows_every_file_where_it_came_from_and_what_is_wrong(self):
+        i = self.instance(control={"locals": "mail.test\nother.test", "databytes": "1000000", "timeoutremote": "soon"})
+        result = i.run("qmail-showctl")
+        self.assertEqual(result.code, 0)
+        for part in (f"qmail home directory: {i.home}.", "me: mail.test (control/me)", "databytes: 1000000 (control/databytes)",
+                     "queuelifetime: 604800 (default)", "helohost: mail.test (default, from me)", "locals: 2 lines",
+                     "        other.test\n", 'warning: "soon" is no number: 1200 is used'):
+            self.assertIn(part, result.out)
+
+    def test_check_is_silent_for_a_good_instance(self):
+        i = self.instance()
+        result = i.run("qmail-showctl", "--check")
+        self.assertEqual((result.code, result.out, result.err), (0, "", ""))
+
+    def test_check_says_that_no_domain_is_accepted(self):
+        i = self.instance(control={"rcpthosts": None})
+        result = i.run("qmail-showctl", "--check")
+        self.assertEqual(result.code, 1)
+        self.assertIn("control/rcpthosts: warning: it is missing: no domain is accepted", result.out)
+
+    def test_rules_newer_than_their_database(self):
+        i = self.instance()
+        later = os.stat(i.home / "tcp.smtp.cdb").st_mtime + 5
+        os.utime(i.home / "tcp.smtp", (later, later))
+        result = i.run("qmail-showctl", "--check")
+        self.assertEqual(result.code, 1)
+        self.assertIn("tcp.smtp: warning: it is newer than tcp.smtp.cdb", result.out)
+
+    def test_usage_and_no_instance(self):
+        i = self.instance()
+        self.assertEqual(i.run("qmail-showctl", "--what").code, 100)
+        result = i.run("qmail-showctl", env={"QMAILHOME": "/nonexistent"})
+        self.assertEqual((result.code, result.out), (111, ""))
+        self.assertIn("qmail-showctl: fatal: unable to open /nonexistent/control", result.err)
+
+    def test_the_table_has_every_file_that_is_read(self):
+        table = (relais.ROOT / "control/table.cc").read_text()
+        for source in relais.ROOT.glob("*/*.cc"):
+            if source.name.endswith("_test.cc") or source.parent.name == "control":
+                continue
+            for name in READS.findall(source.read_text()):
+                if not name.endswith(".tmp"):
+                    self.assertIn(f'"{name}"', table, f"{source} reads control/{name}: add a row to control/table.cc")
+
+
+if __name__ == "__main__":
+    relais.main()
