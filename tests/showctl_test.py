@@ -51,7 +51,7 @@ class ShowCtl(relais.TestCase):
                 continue
             for name in READS.findall(source.read_text()):
                 if not name.endswith(".tmp"):
-                    self.assertIn(f'"{name}"', table, f"{source} reads control/{name}: add a row to control/table.cc")
+                    self.assertTrue(f'"{name}"' in table, f"{source} reads control/{name}: add a row to control/table.cc")
 
 
 if __name__ == "__main__":
