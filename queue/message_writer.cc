@@ -1,0 +1,103 @@
+#include "queue/message_writer.h"
+
+#include <charconv>
+
+#include "base/error.h"
+#include "base/program.h"
+#include "base/sys.h"
+#include "queue/store.h"
+
+namespace relais::queue {
+namespace {
+
+std::string described(MessageId id) {
+    return "message " + std::to_string(id);
+}
+
+// All of the parts; changes them.
+void write_parts(int fd, iovec* part, std::size_t count, MessageId id) {
+    while (count > 0) {
+        ssize_t written = sys::writev(fd, part, static_cast<int>(count));
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) throw_errno("write", described(id));
+        for (; count > 0 && static_cast<std::size_t>(written) >= part->iov_len; ++part, --count)
+            written -= static_cast<ssize_t>(part->iov_len);
+        if (count == 0) break;
+        part->iov_base = static_cast<char*>(part->iov_base) + written;
+        part->iov_len -= static_cast<std::size_t>(written);
+    }
+}
+
+}  // namespace
+
+MessageDirectories::MessageDirectories(const control::Home& home) {
+    for (std::size_t split = 0; split < split_count; ++split) {
+        const std::string path = message_directory(home, split);
+        directories_[split] = Fd(sys::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (!directories_[split]) throw_errno("open", path);
+    }
+}
+
+MessageId MessageWriter::create() {
+    do {
+        // An id may be taken: the clock was set back, and what the last qmail-queued gave out is forgotten.
+        id_ = ledger_.begin(slot_);
+        *std::to_chars(name_.begin(), name_.end() - 1, id_).ptr = '\0';
+        file_ = Fd(sys::openat(directories_.fd(id_), name_.data(),
+                               O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0660));
+    } while (!file_ && errno == EEXIST);
+    if (!file_) {
+        const int reason = errno;
+        ledger_.done(slot_);
+        throw_errno("create", described(id_), reason);
+    }
+    ledger_.created(slot_);
+    return id_;
+}
+
+void MessageWriter::add(std::string_view octets) {
+    if (octets.empty()) return;
+    checksum_.update(octets);
+    message_size_ += octets.size();
+    if (pending_count_ == pending_.size()) flush();
+    pending_[pending_count_++] = {const_cast<char*>(octets.data()), octets.size()};
+}
+
+void MessageWriter::flush() {
+    const std::size_t count = std::exchange(pending_count_, 0);
+    write_parts(file_.get(), pending_.data(), count, id_);
+}
+
+void MessageWriter::finish(const Envelope& info, std::string_view submitted_envelope) {
+    static const std::string status(status_size, '\0');
+    const std::uint64_t message_size = message_size_;
+    const std::string info_field = encode_info(info);
+    // F sender NUL T recipient NUL ... NUL: without its F it is the rest of the envelope, every mark T.
+    add(info_field);
+    add(submitted_envelope.substr(1));
+    const std::string footer = encode_footer({message_size, message_size_ - message_size, checksum_.value()});
+    add(status);
+    add(footer);
+    flush();
+    // After a failed fsync the pages count as clean though they are lost; a second one would say that all is
+    // well.
+    if (sys::fsync(file_.get()) != 0) throw_errno("sync", described(id_));
+    if (sys::fsync(directories_.fd(id_)) != 0) throw_errno("sync the directory of", described(id_));
+    struct stat state {};
+    if (sys::fstat(file_.get(), &state) != 0) throw_errno("look at", described(id_));
+    if (state.st_nlink != 1) throw_errno("keep", described(id_), ENOENT);
+    file_.reset();
+    ledger_.done(slot_);
+}
+
+// The sync keeps a power cut from bringing the file back below the checkpoint.
+void MessageWriter::abandon() noexcept {
+    if (!file_) return;
+    file_.reset();
+    const int directory = directories_.fd(id_);
+    if ((sys::unlinkat(directory, name_.data(), 0) != 0 && errno != ENOENT) || sys::fsync(directory) != 0)
+        ledger_.leave_behind(id_);
+    ledger_.done(slot_);
+}
+
+}  // namespace relais::queue

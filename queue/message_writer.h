@@ -1,0 +1,66 @@
+// Makes one message durable: the only code that creates files in mess/. docs/internals.md has the order of
+// its steps.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <array>
+#include <string_view>
+#include <vector>
+
+#include "base/fd.h"
+#include "control/home.h"
+#include "queue/format.h"
+#include "queue/ledger.h"
+
+namespace relais::queue {
+
+// The directories of mess/, kept open so that creating a file looks up one name and syncing its directory
+// opens none.
+class MessageDirectories {
+  public:
+    // Throws Error.
+    explicit MessageDirectories(const control::Home& home);
+    int fd(MessageId id) const { return directories_[id % split_count].get(); }
+
+  private:
+    std::array<Fd, split_count> directories_;
+};
+
+// Destroyed without a successful finish(), it leaves no file.
+class MessageWriter {
+  public:
+    // Borrows both for its lifetime; slot is this process's.
+    MessageWriter(const MessageDirectories& directories, Ledger& ledger, std::size_t slot)
+        : directories_(directories), ledger_(ledger), slot_(slot) {}
+    ~MessageWriter() { abandon(); }
+    MessageWriter(const MessageWriter&) = delete;
+    MessageWriter& operator=(const MessageWriter&) = delete;
+
+    // Creates the file under a fresh id. Throws Error.
+    MessageId create();
+    // Adds octets of the message. They are borrowed: they must stay as they are until flush() or finish().
+    // Throws Error.
+    void add(std::string_view octets);
+    // Writes what was added. Throws Error.
+    void flush();
+    // Adds the envelope (as submitted: F sender NUL (T recipient NUL)* NUL) and the rest, writes, syncs file
+    // and directory. When it returns, the message is there to stay. Throws Error; the file is gone then.
+    void finish(const Envelope& info, std::string_view submitted_envelope);
+
+  private:
+    void abandon() noexcept;
+
+    const MessageDirectories& directories_;
+    Ledger& ledger_;
+    std::size_t slot_;
+    MessageId id_ = 0;
+    Fd file_;
+    std::array<char, 24> name_{};
+    Checksum checksum_;
+    std::uint64_t message_size_ = 0;
+    std::array<iovec, 16> pending_{};
+    std::size_t pending_count_ = 0;
+};
+
+}  // namespace relais::queue

@@ -1,0 +1,70 @@
+// qmail-queued takes messages into the queue: the only program that creates them. qmail-start runs it, with
+// three listening sockets (network, bounce, submit) and the hint pipe on the descriptors of send/layout.h.
+//
+// Trust: runs as qmailq, without network. What comes over its sockets is hostile: anybody may connect to
+// submit. Who a peer is, the kernel says. A pool of processes serves network (control/concurrencyqueue, 32)
+// and another bounce; the submit socket, and large messages, get a process per connection
+// (control/concurrencysubmit bounds each user, 20).
+//
+// Promise: an answer "accepted" means that file and directory are synced. See docs/internals.md.
+//
+// SIGTERM: no new submissions, the running ones end within 20 seconds. Exit codes: 0 after SIGTERM, 100 wrong
+// set-up, 111 anything that may pass.
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/deadline.h"
+#include "base/error.h"
+#include "base/privilege.h"
+#include "base/program.h"
+#include "control/home.h"
+#include "control/owners.h"
+#include "queue/queued.h"
+#include "queue/store.h"
+#include "send/layout.h"
+
+namespace {
+
+using namespace relais;
+
+// Held by every process of qmail-queued: the next one must not start before the last of these is gone.
+Fd take_lock(const control::Home& home) {
+    const std::string path = queue::queued_lock_path(home);
+    Fd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660));
+    if (!lock) throw_errno("open", path);
+    const Deadline deadline = Deadline::in(Seconds(10));
+    while (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EINTR && (errno != EWOULDBLOCK || deadline.passed())) throw_errno("lock", path);
+        ::usleep(20000);
+    }
+    return lock;
+}
+
+int work(const Arguments&) {
+    const control::Home home = control::Home::from_environment();
+    const control::Owners owners = control::Owners::read(home);
+    control::become(owners, control::Role::qmailq);
+    ::umask(007);
+
+    Confinement allowed;
+    allowed.open_files = allowed.change_files = true;
+    allowed.local_sockets = true;
+    allowed.create_processes = true;
+    allowed.read_below = {home.path("control")};
+    allowed.write_below = {home.path("queue")};
+    confine(allowed);
+
+    const Fd lock = take_lock(home);
+    queue::Queued queued(home, owners, queue::QueuedLimits::read(home),
+                         {send::queued_network_socket, send::queued_bounce_socket, send::queued_submit_socket,
+                          send::queued_hint_pipe});
+    queued.run();
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return run_program("qmail-queued", argc, argv, work);
+}

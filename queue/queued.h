@@ -1,0 +1,93 @@
+// The parent of qmail-queued's processes: keeps the pool full, forks a process for each connection that may
+// be slow, bounds what each user may hold, clears up after the dead and moves the checkpoint.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "base/fd.h"
+#include "base/unix_socket.h"
+#include "control/home.h"
+#include "control/owners.h"
+#include "queue/recovery.h"
+#include "queue/worker.h"
+
+namespace relais::queue {
+
+struct QueuedLimits {
+    std::size_t network_workers = 32;  // control/concurrencyqueue
+    std::size_t bounce_workers = 4;
+    std::size_t per_user = 20;  // control/concurrencysubmit: connections to the submit socket at once
+    std::size_t submissions = 200;
+    std::size_t large = 200;
+
+    static QueuedLimits read(const control::Home& home);
+    std::size_t slots() const { return network_workers + bounce_workers + submissions + large; }
+};
+
+// Listening sockets and the write end of the hint pipe, borrowed.
+struct QueuedDescriptors {
+    int network;
+    int bounce;
+    int submit;
+    int hints;
+};
+
+class Queued {
+  public:
+    // Removes what an earlier qmail-queued left incomplete. The lock is held. Throws Error.
+    Queued(const control::Home& home, const control::Owners& owners, const QueuedLimits& limits,
+           const QueuedDescriptors& descriptors);
+    // Serves until SIGTERM; then lets the running submissions end, within bounds. Throws Error.
+    void run();
+
+  private:
+    enum class Kind { network, bounce, submission, large };
+    struct Child {
+        Kind kind;
+        std::size_t slot;
+        uid_t uid;
+        Clock::time_point born;
+    };
+    struct Waiting {
+        Fd connection;
+        uid_t uid;
+    };
+
+    void start_pool_worker(Kind kind);
+    void start_alone(Kind kind, Fd connection, uid_t uid, std::string_view received);
+    // Forks; returns in the child as in fork. Takes the slot from the free ones.
+    bool fork_child(Kind kind, uid_t uid, std::size_t& slot);
+    void accept_submissions();
+    void accept_large();
+    void admit_waiting();
+    bool has_room_for(uid_t uid) const;
+    void refuse(int connection) const;
+    void reap();
+    void mourn(pid_t pid, const Child& child, int status);
+    void stop();
+    void move_checkpoint();
+    std::size_t alive(Kind kind) const;
+
+    const control::Home home_;
+    const control::Owners& owners_;
+    const QueuedLimits limits_;
+    const QueuedDescriptors descriptors_;
+    MessageDirectories directories_;
+    MessageId checkpoint_;
+    Recovery recovery_;
+    Ledger ledger_;
+    Service service_;
+    EventLoop loop_;
+    std::pair<Fd, Fd> handover_;
+    std::vector<std::size_t> free_slots_;
+    std::map<pid_t, Child> children_;
+    std::map<uid_t, std::size_t> users_;  // connections to the submit socket being served
+    std::deque<Waiting> waiting_;
+    bool stopping_ = false;
+};
+
+}  // namespace relais::queue

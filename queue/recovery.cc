@@ -1,0 +1,101 @@
+#include "queue/recovery.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/program.h"
+#include "base/sys.h"
+#include "base/text.h"
+#include "queue/store.h"
+
+namespace relais::queue {
+namespace {
+
+// Throws Error if it cannot be told.
+bool is_complete(const std::string& path) {
+    const Fd fd(sys::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!fd) throw_errno("open", path);
+    struct stat info {};
+    if (sys::fstat(fd.get(), &info) != 0) throw_errno("look at", path);
+    const auto size = static_cast<std::uint64_t>(info.st_size);
+    if (size < footer_size) return false;
+    char footer[footer_size];
+    const ssize_t count = ::pread(fd.get(), footer, sizeof footer, static_cast<off_t>(size - footer_size));
+    if (count < 0) throw_errno("read", path);
+    return decode_footer(std::string_view(footer, static_cast<std::size_t>(count)), size).has_value();
+}
+
+void remove_incomplete_in(const control::Home& home, std::size_t split, MessageId checkpoint,
+                          Recovery& result) {
+    // Names first: a directory that changes while it is read may show them twice or not at all.
+    std::vector<MessageId> candidates;
+    Store(home).scan_split(split, [&](MessageId id) {
+        if (id >= checkpoint) candidates.push_back(id);
+        return true;
+    });
+    bool changed = false;
+    for (const MessageId id : candidates) {
+        result.highest = std::max(result.highest, id);
+        const std::string path = message_path(home, id);
+        try {
+            if (is_complete(path)) continue;
+            if (sys::unlink(path.c_str()) != 0) throw_errno("remove", path);
+            ++result.removed;
+            changed = true;
+        } catch (const Error& error) {
+            log_line(std::string("warning: ") + error.what());
+            result.left_behind = std::min(result.left_behind, id);
+        }
+    }
+    // Or a power cut would bring them back, below the next checkpoint.
+    if (changed) sync_directory(message_directory(home, split));
+}
+
+}  // namespace
+
+MessageId read_checkpoint(const control::Home& home) {
+    try {
+        const auto content = read_file(checkpoint_path(home), 64);
+        return content ? parse_number(trim(*content)).value_or(0) : 0;
+    } catch (const Error& error) {
+        log_line(std::string("warning: ") + error.what());
+        return 0;
+    }
+}
+
+void write_checkpoint(const control::Home& home, MessageId checkpoint) {
+    replace_file(checkpoint_path(home), std::to_string(checkpoint) + "\n", 0660);
+}
+
+Recovery remove_incomplete(const control::Home& home, MessageId checkpoint) {
+    Recovery result;
+    for (std::size_t split = 0; split < split_count; ++split)
+        remove_incomplete_in(home, split, checkpoint, result);
+    return result;
+}
+
+bool remove_unfinished(const control::Home& home, Ledger& ledger, std::size_t slot) {
+    const Ledger::Unfinished unfinished = ledger.unfinished(slot);
+    bool removed = false;
+    if (unfinished.id != 0) {
+        const std::string path = message_path(home, unfinished.id);
+        try {
+            struct stat info {};
+            // It may have died between creating the file and saying so; then the file is empty. A file of
+            // that name that holds anything is somebody else's.
+            const bool ours = unfinished.created || (::stat(path.c_str(), &info) == 0 && info.st_size == 0);
+            if (ours) removed = sys::unlink(path.c_str()) == 0;
+            if (ours && !removed && errno != ENOENT) throw_errno("remove", path);
+            if (removed) sync_directory(message_directory(home, unfinished.id % split_count));
+        } catch (const Error& error) {
+            log_line(std::string("warning: ") + error.what());
+            ledger.leave_behind(unfinished.id);
+        }
+    }
+    ledger.done(slot);
+    return removed;
+}
+
+}  // namespace relais::queue

@@ -1,0 +1,159 @@
+#include "queue/worker.h"
+
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <memory>
+#include <new>
+
+#include "base/error.h"
+#include "base/program.h"
+#include "queue/octets.h"
+
+namespace relais::queue {
+namespace {
+
+constexpr Seconds small_patience{60};
+constexpr std::chrono::hours large_patience{24};
+// A sender of ours that goes silent for longer than SMTP's own timeouts is not going to finish.
+constexpr std::chrono::hours network_idle{1};
+
+volatile sig_atomic_t serving = 0;
+volatile sig_atomic_t ending = 0;
+
+// Between two submissions there is nothing to finish, and accept would wait for ever.
+void end_soon(int) {
+    if (serving == 0) ::_exit(0);
+    ending = 1;
+}
+
+void send_answer(int connection, const SubmitAnswer& answer) {
+    const std::string octets = encode_answer(answer);
+    // It fits the socket's buffer; a client that has gone needs none.
+    [[maybe_unused]] const ssize_t sent =
+        ::send(connection, octets.data(), octets.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+// Only a hint: a full pipe, or nobody at its end, is no failure.
+void send_hint(int pipe, MessageId id) {
+    char octets[8];
+    put_le(octets, id, sizeof octets);
+    [[maybe_unused]] const ssize_t written = ::write(pipe, octets, sizeof octets);
+}
+
+class Connection {
+  public:
+    Connection(const Service& service, std::size_t slot, Door door, int socket, std::span<char> buffer,
+               std::size_t received)
+        : service_(service), slot_(slot), door_(door), socket_(socket), input_(socket, buffer, received) {}
+
+    // Takes the header and looks at the peer. False if there is nothing more to do (a refusal was sent).
+    bool open() {
+        peer_ = peer_of(socket_);
+        if (!may_enter(service_.owners, door_, peer_)) {
+            log_line("warning: uid " + std::to_string(peer_.uid) + " is not welcome at this socket");
+            send_answer(socket_, {SubmitCode::connect_refused, 0, {}});
+            return false;
+        }
+        const auto state = input_.read_header(header_, Deadline::in(small_patience));
+        if (state == FrameReader::Input::malformed) send_answer(socket_, {SubmitCode::bug, 0, {}});
+        return state == FrameReader::Input::more;
+    }
+
+    bool large() const { return header_.large; }
+    std::string_view received() const { return input_.received(); }
+
+    void take_message() {
+        const Caller caller = caller_of(service_.owners, door_, peer_, header_.named_by_pid);
+        SubmitAnswer answer;
+        {
+            MessageWriter writer(service_.directories, service_.ledger, slot_);
+            answer = receive(input_, caller, writer, patience());
+        }
+        if (answer.code == SubmitCode::accepted) send_hint(service_.hint_pipe, answer.id);
+        send_answer(socket_, answer);
+    }
+
+  private:
+    Patience patience() const {
+        if (!header_.large) return {Deadline::in(small_patience), small_patience};
+        return {Deadline::in(large_patience), door_ == Door::submit ? large_patience : network_idle};
+    }
+
+    const Service& service_;
+    const std::size_t slot_;
+    const Door door_;
+    const int socket_;
+    FrameReader input_;
+    FrameReader::Header header_;
+    Peer peer_{};
+};
+
+// Whatever goes wrong with one connection, the next one is served.
+template <class Work>
+void guarded(int connection, const Work& work) {
+    try {
+        work();
+    } catch (const std::bad_alloc&) {
+        send_answer(connection, {SubmitCode::out_of_memory, 0, {}});
+    } catch (const std::exception& error) {
+        log_line(std::string("warning: ") + error.what());
+        send_answer(connection, {SubmitCode::refused_for_now, 0, {}});
+    }
+}
+
+void serve_from_pool(const Service& service, std::size_t slot, Door door, int connection, int handover,
+                     std::span<char> buffer) {
+    guarded(connection, [&] {
+        Connection session(service, slot, door, connection, buffer, 0);
+        if (!session.open()) return;
+        if (session.large())
+            send_packet(handover, session.received(), connection);
+        else
+            session.take_message();
+    });
+}
+
+void on_sigterm() {
+    struct sigaction action {};
+    action.sa_handler = &end_soon;
+    ::sigaction(SIGTERM, &action, nullptr);
+}
+
+}  // namespace
+
+void run_pool_worker(const Service& service, std::size_t slot, Door door, int listener, int handover) {
+    on_sigterm();
+    // Not zeroed: most of it is never touched.
+    const auto memory = std::make_unique_for_overwrite<char[]>(receive_buffer_size);
+    for (;;) {
+        serving = 0;
+        if (ending != 0) ::_exit(0);
+        const Fd connection(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
+        serving = 1;
+        if (connection) {
+            serve_from_pool(service, slot, door, connection.get(), handover,
+                            {memory.get(), receive_buffer_size});
+        } else if (errno != EINTR && errno != ECONNABORTED) {
+            log_line("warning: unable to accept a connection: " + errno_text(errno));
+            ::sleep(1);
+        }
+    }
+}
+
+void serve_alone(const Service& service, std::size_t slot, Door door, int connection,
+                 std::string_view received) {
+    serving = 1;
+    on_sigterm();
+    const auto memory = std::make_unique_for_overwrite<char[]>(receive_buffer_size);
+    received.copy(memory.get(), received.size());
+    guarded(connection, [&] {
+        Connection session(service, slot, door, connection, {memory.get(), receive_buffer_size},
+                           received.size());
+        if (session.open()) session.take_message();
+    });
+}
+
+}  // namespace relais::queue
