@@ -21,6 +21,10 @@ std::string bounce_path(const control::Home& home, MessageId id);
 std::string send_lock_path(const control::Home& home);
 std::string queued_lock_path(const control::Home& home);
 std::string checkpoint_path(const control::Home& home);
+// qmail-remote's table of hosts that did not answer: qmailr's.
+inline std::string tcpto_path(const control::Home& home) {
+    return home.path("queue/lock/tcpto");
+}
 // The directories mess and bounce of one split.
 std::string message_directory(const control::Home& home, std::size_t split);
 std::string bounce_directory(const control::Home& home, std::size_t split);

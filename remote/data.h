@@ -1,0 +1,32 @@
+// A message on its way through DATA (RFC 5321, 4.1.1.4 and 4.5.2).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace relais::remote {
+
+// Turns a message, in pieces, into what follows DATA. A line ends at LF, at CR LF, and at a CR that stands alone; each
+// leaves as CR LF, so that no bare CR or LF ever does. A line that begins with a dot gets another one, whatever ended the
+// line before it: nothing in a message can end the data. A last line without an end gets one.
+class DataEncoder {
+  public:
+    void encode(std::string_view piece, std::string& out);
+    // Ends the last line and adds the final dot.
+    void finish(std::string& out);
+    // Dots added so far: they do not count in SIZE (RFC 1870, 5).
+    std::uint64_t added_dots() const { return added_dots_; }
+
+  private:
+    bool at_line_start_ = true;
+    bool after_cr_ = false;  // the piece before ended with a CR, whose line end has been written
+    std::uint64_t added_dots_ = 0;
+};
+
+inline constexpr std::string_view final_dot = ".\r\n";
+
+// True if any octet is above 127.
+bool has_eight_bit(std::string_view data);
+
+}  // namespace relais::remote

@@ -1,0 +1,70 @@
+// One message to one domain: finds the servers, connects to the first that will talk, hands the message over. Keeps the
+// connection for the next message that goes the same way.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "net/connect.h"
+#include "net/resolver_protocol.h"
+#include "remote/addresses.h"
+#include "remote/message.h"
+#include "remote/report.h"
+#include "remote/servers.h"
+#include "remote/session.h"
+#include "remote/settings.h"
+#include "remote/tcpto.h"
+
+namespace relais::remote {
+
+struct Envelope {
+    std::string host;
+    std::string sender;
+    std::vector<std::string> recipients;
+};
+
+class Delivery {
+  public:
+    // All borrowed.
+    Delivery(SettingsFiles& settings, net::Resolver& resolver, TimeoutTable& timeouts)
+        : files_(settings), resolver_(resolver), timeouts_(timeouts) {}
+    ~Delivery() { close(); }
+    Delivery(const Delivery&) = delete;
+    Delivery& operator=(const Delivery&) = delete;
+
+    // Never throws: whatever goes wrong is a deferral.
+    Result deliver(const Envelope& envelope, Message& message);
+
+    bool connected() const { return session_ != nullptr; }
+    // Of the open connection: readable means that the server has closed it, or is about to.
+    int fd() const { return session_->fd(); }
+    Seconds idle_time() { return settings_.idle; }
+    // Says QUIT if a connection is open.
+    void close();
+
+  private:
+    Result try_deliver(const Envelope& envelope, Message& message);
+    bool may_reuse(const std::string& key) const;
+    std::optional<Result> deliver_on_open(const Envelope& envelope, Message& message);
+    Result deliver_on_fresh(const Envelope& envelope, Message& message);
+    AddressPolicy policy(const std::string& host, const Route& route);
+    bool open_session(const Server& server, std::uint16_t port, std::optional<Verdict>& last);
+    std::vector<net::Endpoint> endpoints(const Server& server, std::uint16_t port) const;
+    void note(const net::ConnectResult& connected);
+    void keep_or_close();
+
+    SettingsFiles& files_;
+    net::Resolver& resolver_;
+    TimeoutTable& timeouts_;
+    LocalAddresses local_addresses_;
+    Settings settings_;
+    std::unique_ptr<Session> session_;
+    std::string key_;    // what the open connection is for
+    std::string group_;  // its servers' name
+    std::uint64_t messages_ = 0;
+    Clock::time_point connected_at_{};
+};
+
+}  // namespace relais::remote

@@ -1,0 +1,52 @@
+// The message of one delivery: a part of a file that others only read. It is read by position, for descriptors
+// passed between processes share their offset.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/fd.h"
+
+namespace relais::remote {
+
+class Message {
+  public:
+    // size octets of fd, borrowed, from offset on.
+    Message(int fd, std::uint64_t offset, std::uint64_t size) : fd_(fd), offset_(offset), size_(size) {}
+
+    // Calls visit with the message in DATA's form, in pieces of about 64 KiB, the final dot included at the end of the
+    // last one. Throws Error if the message cannot be read.
+    void encode(const std::function<void(std::string_view piece, bool last)>& visit) const;
+
+    struct Scan {
+        bool eight_bit = false;
+        std::uint64_t wire_size = 0;  // octets by RFC 1870: with CR LF, without added dots and the final one
+    };
+    // Reads it once. Throws Error.
+    const Scan& scan();
+
+  private:
+    // Calls visit for each block. Throws Error.
+    void read(const std::function<void(std::string_view)>& visit) const;
+
+    int fd_;
+    std::uint64_t offset_;
+    std::uint64_t size_;
+    bool scanned_ = false;
+    Scan scan_;
+    std::string encoded_;  // a small message, kept from its scan
+};
+
+// A message that comes on a descriptor of any kind: a file from its offset on; anything else is copied into memory
+// first. Throws Error.
+struct MessageInput {
+    Fd copy;  // if one was needed
+    int fd;
+    std::uint64_t offset;
+    std::uint64_t size;
+};
+MessageInput message_input(int fd);
+
+}  // namespace relais::remote

@@ -1,0 +1,66 @@
+// qmail-remote: hands one message to a domain's mail server, by SMTP.
+//
+//   qmail-remote host sender recipient...      the message on descriptor 0
+//
+// By hand; qmail-rspawn runs the same code in processes of its own, without this program. It trusts its arguments and
+// control/, not the message, and nothing that DNS or a server says. Started as root it becomes qmailr.
+//
+// Exit code: always 0. What became of the message is on standard output: one report for each recipient that was asked
+// about, then one for the message, each ended by NUL (qmail-remote.8).
+
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/privilege.h"
+#include "base/program.h"
+#include "control/owners.h"
+#include "remote/delivery.h"
+
+namespace {
+
+using namespace relais;
+
+void drop(const control::Home& home, remote::TimeoutTable& timeouts) {
+    if (::geteuid() == 0) {
+        const control::Owners owners = control::Owners::read(home);
+        timeouts.give_to(owners.of(control::Role::qmailr).uid, owners.of(control::Role::qmailr).gid);
+        control::become(owners, control::Role::qmailr);
+    }
+    Confinement allowed;
+    allowed.open_files = allowed.network = allowed.local_sockets = true;
+    allowed.read_below = {home.path("control")};
+    confine(allowed);
+}
+
+remote::Result deliver(const Arguments& arguments) {
+    remote::Result result;
+    if (arguments.size() < 3) {
+        result.message = {remote::Letter::permanent, "I (qmail-remote) was invoked improperly. (#5.3.5)\n"};
+        return result;
+    }
+    try {
+        const control::Home home = control::Home::from_environment();
+        remote::TimeoutTable timeouts = remote::TimeoutTable::open(home);
+        drop(home, timeouts);
+        remote::SettingsFiles settings(home);
+        net::Resolver resolver(home);
+        const remote::MessageInput input = remote::message_input(STDIN_FILENO);
+        remote::Message message(input.fd, input.offset, input.size);
+        remote::Delivery delivery(settings, resolver, timeouts);
+        return delivery.deliver({arguments[0], arguments[1], {arguments.begin() + 2, arguments.end()}},
+                                message);
+    } catch (const std::exception& error) {
+        result.message = remote::system_failure(error.what());
+        return result;
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return run_program("qmail-remote", argc, argv, [](const Arguments& arguments) {
+        write_all(STDOUT_FILENO, remote::classic_output(deliver(arguments)), Deadline::never());
+        return static_cast<int>(Exit::success);
+    });
+}

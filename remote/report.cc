@@ -1,0 +1,96 @@
+#include "remote/report.h"
+
+#include <algorithm>
+
+namespace relais::remote {
+namespace {
+
+// NUL ends a report; the rest of what a server says is shown as it is.
+std::string without_nul(std::string text) {
+    std::replace(text.begin(), text.end(), '\0', '?');
+    return text;
+}
+
+std::string with_detail(std::string text, std::string_view detail) {
+    if (!detail.empty()) text.append(detail).append("\n");
+    return text;
+}
+
+send::Outcome outcome_of(Letter letter) {
+    switch (letter) {
+        case Letter::accepted:
+            return send::Outcome::success;
+        case Letter::permanent:
+            return send::Outcome::permanent;
+        default:
+            return send::Outcome::temporary;
+    }
+}
+
+}  // namespace
+
+Verdict no_connection() {
+    return {Letter::temporary, "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)\n"};
+}
+Verdict dns_failed() {
+    return {Letter::temporary, "CNAME lookup failed temporarily. (#4.4.3)\n"};
+}
+Verdict no_such_host(std::string_view host) {
+    return {Letter::permanent, "Sorry, I couldn't find any host named " + std::string(host) + ". (#5.1.2)\n"};
+}
+Verdict no_exchanger() {
+    return {Letter::permanent, "Sorry, I couldn't find a mail exchanger or IP address. (#5.4.4)\n"};
+}
+Verdict loops_back() {
+    return {Letter::permanent,
+            "Sorry. Although I'm listed as a best-preference MX or A for that host,\n"
+            "it isn't in my control/locals file, so I don't treat it as local. (#5.4.6)\n"};
+}
+Verdict takes_no_mail(std::string_view host) {
+    return {Letter::permanent,
+            "Sorry, " + std::string(host) + " does not accept mail: it has a null MX. (#5.1.10)\n"};
+}
+Verdict private_exchanger(std::string_view host) {
+    return {Letter::permanent,
+            "Sorry, every mail exchanger of " + std::string(host) + " has a private address. (#5.4.4)\n"};
+}
+Verdict cannot_read_message() {
+    return {Letter::temporary, "Unable to read message. (#4.3.0)\n"};
+}
+Verdict cannot_read_control(std::string_view detail) {
+    return {Letter::temporary, with_detail("Unable to read control files. (#4.3.0)\n", detail)};
+}
+Verdict system_failure(std::string_view detail) {
+    return {Letter::temporary, with_detail("System resources temporarily unavailable. (#4.3.0)\n", detail)};
+}
+
+std::string classic_output(const Result& result) {
+    std::string out;
+    for (const send::RecipientReport& report : result.recipients) {
+        out += static_cast<char>(report.outcome);
+        out.append(without_nul(report.text)) += '\0';
+    }
+    out += static_cast<char>(result.message.letter);
+    return out.append(without_nul(result.message.text)) += '\0';
+}
+
+send::Report to_report(const Result& result, std::size_t recipients) {
+    send::Report report;
+    report.mx_group = result.mx_group;
+    report.connection_failed = result.connection_failed;
+    for (std::size_t i = 0; i < recipients; ++i) {
+        send::RecipientReport one{outcome_of(result.message.letter), result.message.text};
+        if (i < result.recipients.size() && result.recipients[i].outcome != send::Outcome::success) {
+            one.outcome = result.recipients[i].outcome;
+            // What became of the others' message is not this recipient's business.
+            one.text = result.recipients[i].text +
+                       (result.message.letter == Letter::accepted ? "" : result.message.text);
+        }
+        one.text = without_nul(std::move(one.text));
+        if (one.text.ends_with('\n')) one.text.pop_back();
+        report.recipients.push_back(std::move(one));
+    }
+    return report;
+}
+
+}  // namespace relais::remote

@@ -1,0 +1,45 @@
+// What became of a message at the other side, in qmail-remote's words (docs: qmail-remote.8).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "send/delivery_protocol.h"
+
+namespace relais::remote {
+
+// The verdict over the message: qmail-remote's last report.
+enum class Letter : char { accepted = 'K', temporary = 'Z', permanent = 'D' };
+
+struct Verdict {
+    Letter letter = Letter::temporary;
+    std::string text;  // lines, each with its LF
+};
+
+struct Result {
+    // One for each recipient the server was asked about and answered, in order; texts are lines, each with its LF.
+    std::vector<send::RecipientReport> recipients;
+    Verdict message;
+    std::string mx_group;
+    bool connection_failed = false;  // no server could be reached
+};
+
+Verdict no_connection();  // Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)
+Verdict dns_failed();     // CNAME lookup failed temporarily. (#4.4.3)
+Verdict no_such_host(std::string_view host);   // (#5.1.2)
+Verdict no_exchanger();                        // neither MX nor address (#5.4.4)
+Verdict loops_back();                          // best-preference MX is me (#5.4.6)
+Verdict takes_no_mail(std::string_view host);  // null MX (#5.1.10)
+Verdict private_exchanger(std::string_view host);
+Verdict cannot_read_message();
+Verdict cannot_read_control(std::string_view detail);
+Verdict system_failure(std::string_view detail);
+
+// The octets on standard output.
+std::string classic_output(const Result& result);
+
+// For qmail-send: the verdict over each recipient of the order with the text that belongs to it.
+send::Report to_report(const Result& result, std::size_t recipients);
+
+}  // namespace relais::remote

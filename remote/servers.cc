@@ -1,0 +1,167 @@
+#include "remote/servers.h"
+
+#include <algorithm>
+#include <random>
+
+#include "base/text.h"
+#include "mail/address.h"
+#include "net/socket.h"
+
+namespace relais::remote {
+namespace {
+
+// No honest domain needs more; a hostile one could keep us busy for hours.
+constexpr std::size_t candidate_limit = 20;
+constexpr std::size_t addresses_per_family = 8;
+constexpr std::size_t group_size_limit = 200;
+
+std::mt19937& shuffler() {
+    static std::mt19937 generator{std::random_device{}()};
+    return generator;
+}
+
+std::string without_final_dot(std::string_view name) {
+    if (name.ends_with('.')) name.remove_suffix(1);
+    return lower(name);
+}
+
+}  // namespace
+
+ServerSearch::ServerSearch(net::Resolver& resolver, std::string domain, Route route, AddressPolicy policy,
+                           Seconds timeout)
+    : resolver_(resolver),
+      domain_(std::move(domain)),
+      route_(std::move(route)),
+      policy_(std::move(policy)),
+      timeout_(timeout) {}
+
+std::optional<Server> ServerSearch::next() {
+    if (!begun_) begin();
+    begun_ = true;
+    while (ready_.empty())
+        if (!resolve_next_preference()) return std::nullopt;
+    Server server = std::move(ready_.front());
+    ready_.pop_front();
+    return server;
+}
+
+void ServerSearch::begin() {
+    if (!route_.usable) {
+        refusal_ = cannot_read_control("control/smtproutes cannot be used: " + route_.line);
+        return;
+    }
+    refusal_ = no_exchanger();
+    if (!route_.host.empty()) {
+        // The administrator's word: no policy, and what is wrong with it is not the sender's fault.
+        policy_.allow_all = true;
+        refusal_ = {Letter::temporary,
+                    "Sorry, I couldn't find the host " + route_.host + " of control/smtproutes. (#4.1.2)\n"};
+        candidates_.push_back({0, without_final_dot(route_.host)});
+        group_ = candidates_.front().name + ":" + std::to_string(route_.port);
+        return;
+    }
+    if (const auto literal = mail::address_literal(domain_)) {
+        candidates_.push_back({0, *literal});
+        group_ = *literal + ":" + std::to_string(route_.port);
+        return;
+    }
+    begin_by_mx();
+}
+
+void ServerSearch::begin_by_mx() {
+    const net::DnsAnswer answer = resolver_.ask(net::RecordType::mx, domain_, Deadline::in(timeout_));
+    switch (answer.status) {
+        case net::DnsStatus::found:
+            set_candidates(answer.records);
+            break;
+        // The domain itself is its mail exchanger. An alias without MX behind it ends here too: the addresses are the alias's.
+        case net::DnsStatus::no_such_record:
+            set_candidates({{0, without_final_dot(domain_)}});
+            break;
+        case net::DnsStatus::no_such_name:
+            refusal_ = no_such_host(domain_);
+            break;
+        default:
+            refusal_ = dns_failed();
+    }
+}
+
+void ServerSearch::set_candidates(const std::vector<net::DnsRecord>& records) {
+    for (const net::DnsRecord& record : records)
+        if (!record.text.empty()) candidates_.push_back({record.preference, without_final_dot(record.text)});
+    // RFC 7505: one record, of the root.
+    if (candidates_.empty()) refusal_ = takes_no_mail(domain_);
+    std::shuffle(candidates_.begin(), candidates_.end(), shuffler());
+    std::stable_sort(candidates_.begin(), candidates_.end(),
+                     [](const Candidate& a, const Candidate& b) { return a.preference < b.preference; });
+    if (candidates_.size() > candidate_limit) candidates_.resize(candidate_limit);
+
+    std::vector<std::string> best;
+    for (const Candidate& candidate : candidates_)
+        if (candidate.preference == candidates_.front().preference) best.push_back(candidate.name);
+    std::sort(best.begin(), best.end());
+    for (const std::string& name : best) group_ += name + ",";
+    group_ = group_.substr(0, group_size_limit) + ":" + std::to_string(route_.port);
+}
+
+// Looks up the servers of the best preference that is left. False if there is none.
+bool ServerSearch::resolve_next_preference() {
+    if (candidates_.empty()) return false;
+    const std::uint16_t preference = candidates_.front().preference;
+    bool is_me = false;
+    while (!candidates_.empty() && candidates_.front().preference == preference) {
+        Server server = resolve(candidates_.front().name);
+        candidates_.pop_front();
+        is_me = !keep_usable(server) || is_me;
+        if (!server.addresses.empty()) ready_.push_back(std::move(server));
+    }
+    if (is_me) {
+        ready_.clear();
+        candidates_.clear();
+        // A better server whose address DNS did not tell just now may yet take it.
+        if (refusal_.letter != Letter::temporary) refusal_ = loops_back();
+        return false;
+    }
+    if (any_private_ && !any_address_ && refusal_.letter != Letter::temporary)
+        refusal_ = private_exchanger(domain_);
+    return true;
+}
+
+Server ServerSearch::resolve(const std::string& name) {
+    Server server{name, {}};
+    if (const auto address = net::canonical_address(name)) {
+        // Only smtproutes and literals may give an address: an MX is a name.
+        if (!route_.host.empty() || mail::address_literal(domain_)) server.addresses = {*address};
+        return server;
+    }
+    add_addresses(net::RecordType::aaaa, name, server);
+    add_addresses(net::RecordType::a, name, server);
+    return server;
+}
+
+void ServerSearch::add_addresses(net::RecordType type, const std::string& name, Server& server) {
+    net::DnsAnswer answer = resolver_.ask(type, name, Deadline::in(timeout_));
+    if (answer.status == net::DnsStatus::failed || answer.status == net::DnsStatus::bogus)
+        refusal_ = dns_failed();
+    std::shuffle(answer.records.begin(), answer.records.end(), shuffler());
+    if (answer.records.size() > addresses_per_family) answer.records.resize(addresses_per_family);
+    for (const net::DnsRecord& record : answer.records)
+        if (const auto address = net::canonical_address(record.text)) server.addresses.push_back(*address);
+}
+
+// Removes the addresses that must not be used. False if one of them is this host.
+bool ServerSearch::keep_usable(Server& server) {
+    bool is_me = false;
+    std::erase_if(server.addresses, [&](const std::string& address) {
+        const AddressKind kind =
+            policy_.is_local && policy_.is_local(address) ? AddressKind::ours : kind_of(address);
+        if (policy_.allow_all) return kind == AddressKind::unusable;
+        if (kind == AddressKind::ours) is_me = true;
+        if (kind == AddressKind::private_) any_private_ = true;
+        return !(kind == AddressKind::global || (kind == AddressKind::private_ && policy_.allow_private));
+    });
+    any_address_ = any_address_ || !server.addresses.empty();
+    return !is_me;
+}
+
+}  // namespace relais::remote

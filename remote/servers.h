@@ -1,0 +1,72 @@
+// Which servers take a domain's mail (RFC 5321, 5.1): by smtproutes, as an address literal, by MX, or by address.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/deadline.h"
+#include "control/control_file.h"
+#include "net/resolver_protocol.h"
+#include "remote/addresses.h"
+#include "remote/report.h"
+#include "remote/routes.h"
+
+namespace relais::remote {
+
+struct Server {
+    std::string name;
+    std::vector<std::string> addresses;  // canonical, of both families, shuffled within each
+};
+
+// What decides whether an address found by DNS may be used.
+struct AddressPolicy {
+    bool allow_private = false;  // rcpthosts or smtproutes names the domain
+    bool allow_all = false;      // control/privatemx names the domain: loopback and our own addresses too
+    std::function<bool(const std::string&)> is_local;  // an address of one of our interfaces
+};
+
+// Finds one server after the other, best first; equal preferences are shuffled. Addresses are looked up only when their
+// turn comes. An MX of the same or a worse preference than one that is this host is never returned: that would be a loop.
+class ServerSearch {
+  public:
+    ServerSearch(net::Resolver& resolver, std::string domain, Route route, AddressPolicy policy,
+                 Seconds timeout);
+
+    // The next one with at least one usable address, or nothing.
+    std::optional<Server> next();
+    // Why there was none, or no further one; meaningful when next() has never returned a server.
+    const Verdict& refusal() const { return refusal_; }
+    // Names the best servers, equal for domains that share them. Meaningful after the first next().
+    const std::string& group() const { return group_; }
+
+  private:
+    struct Candidate {
+        std::uint16_t preference;
+        std::string name;
+    };
+    void begin();
+    void begin_by_mx();
+    void set_candidates(const std::vector<net::DnsRecord>& records);
+    bool resolve_next_preference();
+    Server resolve(const std::string& name);
+    void add_addresses(net::RecordType type, const std::string& name, Server& server);
+    bool keep_usable(Server& server);
+
+    net::Resolver& resolver_;
+    std::string domain_;
+    Route route_;
+    AddressPolicy policy_;
+    Seconds timeout_;
+    bool begun_ = false;
+    bool any_address_ = false;
+    bool any_private_ = false;
+    std::deque<Candidate> candidates_;
+    std::deque<Server> ready_;
+    Verdict refusal_;
+    std::string group_;
+};
+
+}  // namespace relais::remote

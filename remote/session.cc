@@ -1,0 +1,256 @@
+#include "remote/session.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "mail/address.h"
+#include "remote/data.h"
+
+namespace relais::remote {
+namespace {
+
+// What a bounce or the log quotes of a server's words (qmail's limit).
+constexpr std::size_t quote_limit = 5000;
+
+std::string quoted(const Reply& reply) {
+    if (reply.text.empty()) return "";
+    std::string text = "Remote host said: " + reply.text.substr(0, quote_limit);
+    if (!text.ends_with('\n')) text += '\n';
+    return text;
+}
+
+// A path that could end its command, or begin another, must never be sent. Octets above 127 pass, as in qmail.
+bool fits_in_path(std::string_view address) {
+    const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 32 || c == 127; };
+    if (std::any_of(address.begin(), address.end(), is_control)) return false;
+    const std::string_view domain = mail::split_address(address).domain;
+    return domain.find_first_of(" <>\"\\()@,;") == std::string_view::npos;
+}
+
+std::string path(const std::string& address) {
+    std::string text = "<";
+    if (!address.empty()) text += mail::quoted_address(address);
+    return text += '>';
+}
+
+}  // namespace
+
+// One message on its way.
+struct Session::Transaction {
+    const std::string& sender;
+    const std::vector<std::string>& recipients;
+    Message& message;
+    Result result;
+    bool mail_answered = false;
+    bool decided = false;    // result.message holds
+    bool accepted = false;   // at least one recipient
+    bool critical = false;   // the final dot may have reached the server, and its answer did not reach us
+    bool data_open = false;  // the server waits for data
+
+    void decide(Verdict verdict) {
+        if (!decided) result.message = std::move(verdict);
+        decided = true;
+    }
+};
+
+Reply Session::command(const std::string& line) {
+    wire_.write(line + "\r\n", deadline());
+    return wire_.read_reply(deadline());
+}
+
+Verdict Session::verdict(Letter letter, std::string_view what, const Reply& reply) const {
+    const std::string begin = what.starts_with(" but ") ? "Connected to " : "";
+    return {letter, begin + ip_ + std::string(what) + ".\n" + quoted(reply)};
+}
+
+Verdict Session::connection_died(bool critical) const {
+    return {Letter::temporary, "Connected to " + ip_ + " but connection died. " +
+                                   (critical ? "Possible duplicate! " : "") + "(#4.4.2)\n"};
+}
+
+std::optional<Verdict> Session::open() {
+    try {
+        const Reply greeting = wire_.read_reply(deadline());
+        if (greeting.code != 220) return verdict(Letter::temporary, " but greeting failed", greeting);
+        Reply reply = command("EHLO " + settings_.helo_host);
+        if (reply.code == 250) {
+            extensions_ = parse_extensions(reply);
+        } else {
+            if (reply.permanent()) reply = command("HELO " + settings_.helo_host);
+            if (reply.code != 250) return verdict(Letter::temporary, " but my name was rejected", reply);
+        }
+    } catch (const Error&) {
+        return connection_died(false);
+    }
+    in_step_ = true;
+    return std::nullopt;
+}
+
+// What need not be asked: the server has said that it cannot take this message.
+std::optional<Verdict> Session::refuse_unsent(Message& message, const std::string& sender) const {
+    if (!fits_in_path(sender))
+        return Verdict{Letter::permanent, "Sorry, the sender's address cannot be said in SMTP. (#5.1.7)\n"};
+    if (settings_.strict_8bit && !extensions_.eight_bit_mime && message.scan().eight_bit)
+        return Verdict{Letter::permanent,
+                       "Connected to " + ip_ +
+                           " but it does not take 8-bit messages, and control/strict8bit is set. (#5.6.3)\n"};
+    if (extensions_.size_limit > 0 && message.scan().wire_size > extensions_.size_limit)
+        return Verdict{Letter::permanent, "Connected to " + ip_ +
+                                              " but the message is too large for it: it takes " +
+                                              std::to_string(extensions_.size_limit) + " octets. (#5.3.4)\n"};
+    return std::nullopt;
+}
+
+std::string Session::mail_command(const std::string& sender, Message& message) const {
+    std::string line = "MAIL FROM:" + path(sender);
+    if (extensions_.size) line += " SIZE=" + std::to_string(message.scan().wire_size);
+    if (extensions_.eight_bit_mime && message.scan().eight_bit) line += " BODY=8BITMIME";
+    return line;
+}
+
+Session::Attempt Session::send(const std::string& sender, const std::vector<std::string>& recipients,
+                               Message& message) {
+    Transaction transaction{sender, recipients, message, {}};
+    try {
+        if (auto refusal = refuse_unsent(message, sender))
+            return {{{}, *std::move(refusal), "", false}, false};
+        mail_command(sender, message);  // reads the message if it has to, before anything is said
+    } catch (const Error&) {
+        return {{{}, cannot_read_message(), "", false}, false};
+    }
+    in_step_ = false;
+    try {
+        if (extensions_.pipelining)
+            send_pipelined(transaction);
+        else
+            send_stepwise(transaction);
+        in_step_ = true;
+    } catch (const Error&) {
+        transaction.decide(connection_died(transaction.critical));
+    }
+    return {std::move(transaction.result), !transaction.mail_answered};
+}
+
+void Session::send_pipelined(Transaction& transaction) {
+    std::string group = std::exchange(reset_needed_, false) ? "RSET\r\n" : "";
+    const bool reset = !group.empty();
+    group += mail_command(transaction.sender, transaction.message) + "\r\n";
+    for (const std::string& recipient : transaction.recipients)
+        if (fits_in_path(recipient)) group += "RCPT TO:" + path(recipient) + "\r\n";
+    wire_.write(group + "DATA\r\n", deadline());
+
+    if (reset) wire_.read_reply(deadline());
+    const bool mail_accepted = take_mail_reply(transaction, wire_.read_reply(deadline()));
+    for (const std::string& recipient : transaction.recipients) {
+        const Reply reply = fits_in_path(recipient) ? wire_.read_reply(deadline()) : Reply{};
+        if (mail_accepted) take_recipient_reply(transaction, reply);
+    }
+    if (mail_accepted && !transaction.accepted)
+        transaction.decide({Letter::permanent, "Giving up on " + ip_ + ".\n"});
+    take_data_reply(transaction, wire_.read_reply(deadline()));
+    if (transaction.data_open) send_data(transaction);
+}
+
+void Session::send_stepwise(Transaction& transaction) {
+    if (std::exchange(reset_needed_, false)) command("RSET");
+    if (!take_mail_reply(transaction, command(mail_command(transaction.sender, transaction.message)))) return;
+    for (const std::string& recipient : transaction.recipients)
+        take_recipient_reply(transaction,
+                             fits_in_path(recipient) ? command("RCPT TO:" + path(recipient)) : Reply{});
+    if (!transaction.accepted) {
+        reset_needed_ = true;
+        transaction.decide({Letter::permanent, "Giving up on " + ip_ + ".\n"});
+        return;
+    }
+    take_data_reply(transaction, command("DATA"));
+    if (transaction.data_open) send_data(transaction);
+}
+
+bool Session::take_mail_reply(Transaction& transaction, const Reply& reply) {
+    // A server that closes in good order, and no answer to this command: as if it had been gone already.
+    transaction.mail_answered = reply.code != 421;
+    if (reply.positive()) return true;
+    transaction.decide(verdict(reply.permanent() ? Letter::permanent : Letter::temporary,
+                               " but sender was rejected", reply));
+    if (reply.code == 0 || reply.code == 421) throw_errno("understand", "the server", EPROTO);
+    return false;
+}
+
+void Session::take_recipient_reply(Transaction& transaction, const Reply& reply) {
+    const std::size_t index = transaction.result.recipients.size();
+    if (!fits_in_path(transaction.recipients[index])) {
+        transaction.result.recipients.push_back(
+            {send::Outcome::permanent, "Sorry, this address cannot be said in SMTP. (#5.1.3)\n"});
+        return;
+    }
+    // A reply that is none says nothing about the recipient, nor do those that would follow.
+    if (reply.code == 0 || reply.code == 421) {
+        transaction.decide(reply.code == 421 ? verdict(Letter::temporary, " but connection died", reply)
+                                             : connection_died(false));
+        throw_errno("understand", "the server", EPROTO);
+    }
+    if (reply.positive()) {
+        transaction.result.recipients.push_back({send::Outcome::success, ""});
+        transaction.accepted = true;
+        return;
+    }
+    transaction.result.recipients.push_back(
+        {reply.permanent() ? send::Outcome::permanent : send::Outcome::temporary,
+         ip_ + " does not like recipient.\n" + quoted(reply)});
+}
+
+void Session::take_data_reply(Transaction& transaction, const Reply& reply) {
+    transaction.data_open = reply.intermediate();
+    if (transaction.data_open) return;
+    transaction.decide(
+        verdict(reply.permanent() ? Letter::permanent : Letter::temporary, " failed on DATA command", reply));
+    if (reply.code < 400) throw_errno("understand", "the server", EPROTO);
+    reset_needed_ = true;
+}
+
+void Session::send_data(Transaction& transaction) {
+    // Nobody is to get it: pipelined before we could know, and the server waits. An empty message to nobody ends it.
+    if (transaction.decided) {
+        wire_.write(final_dot, deadline());
+        wire_.read_reply(deadline());
+        return;
+    }
+    bool reading = true;
+    try {
+        transaction.message.encode([&](std::string_view piece, bool last) {
+            reading = false;
+            wire_.write(piece, deadline());
+            reading = true;
+            transaction.critical = last;
+        });
+    } catch (const Error&) {
+        // Without its final dot the server must forget the message.
+        if (reading) return transaction.decide(cannot_read_message()), throw;
+        const Reply words = wire_.last_words();
+        if (words.code >= 400) take_final_reply(transaction, words);
+        throw;
+    }
+    const Reply reply = wire_.read_reply(deadline());
+    transaction.critical = reply.code == 0;
+    if (reply.code == 0) throw_errno("understand", "the server", EPROTO);
+    take_final_reply(transaction, reply);
+}
+
+void Session::take_final_reply(Transaction& transaction, const Reply& reply) {
+    if (reply.positive())
+        transaction.decide(verdict(Letter::accepted, " accepted message", reply));
+    else
+        transaction.decide(verdict(reply.permanent() ? Letter::permanent : Letter::temporary,
+                                   " failed after I sent the message", reply));
+}
+
+void Session::quit() {
+    try {
+        if (in_step_) wire_.write("QUIT\r\n", Deadline::in(Seconds(1)));
+    } catch (const Error&) {
+        // It has gone already.
+    }
+    in_step_ = false;
+}
+
+}  // namespace relais::remote

@@ -1,0 +1,57 @@
+#include "remote/smtp_reply.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/text.h"
+
+namespace relais::remote {
+namespace {
+
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+// The code of "250", "250 text" and "250-text", 0 for any other line.
+int line_code(std::string_view line) {
+    if (line.size() < 3 || !std::all_of(line.begin(), line.begin() + 3, is_digit)) return 0;
+    if (line.size() > 3 && line[3] != ' ' && line[3] != '-') return 0;
+    const int code = (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
+    return code >= 200 && code < 600 ? code : 0;
+}
+
+}  // namespace
+
+bool ReplyParser::take(std::string_view line) {
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    ++lines_;
+    if (reply_.text.size() + line.size() < text_limit) reply_.text.append(line).append("\n");
+    reply_.code = line_code(line);
+    if (lines_ >= lines_limit) reply_.code = 0;
+    return reply_.code == 0 || line.size() < 4 || line[3] != '-';
+}
+
+Reply ReplyParser::finish() {
+    Reply reply = std::move(reply_);
+    *this = ReplyParser();
+    return reply;
+}
+
+Extensions parse_extensions(const Reply& reply) {
+    Extensions extensions;
+    bool first = true;
+    for (const std::string_view line : split(reply.text, '\n')) {
+        // The first line is the server's name.
+        if (std::exchange(first, false) || line.size() < 5) continue;
+        const std::string_view parameters = trim(line.substr(4));
+        const std::string_view keyword = parameters.substr(0, parameters.find(' '));
+        if (equal_ignoring_case(keyword, "PIPELINING")) extensions.pipelining = true;
+        if (equal_ignoring_case(keyword, "8BITMIME")) extensions.eight_bit_mime = true;
+        if (!equal_ignoring_case(keyword, "SIZE")) continue;
+        extensions.size = true;
+        extensions.size_limit = parse_number(trim(parameters.substr(keyword.size()))).value_or(0);
+    }
+    return extensions;
+}
+
+}  // namespace relais::remote

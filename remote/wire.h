@@ -1,0 +1,39 @@
+// The octets of one connection to a server. While it writes it also reads, so that a server that answers a pipelined
+// group late, or complains in the middle of the data, never leaves both sides waiting for each other.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/deadline.h"
+#include "base/fd.h"
+#include "remote/smtp_reply.h"
+
+namespace relais::remote {
+
+class Wire {
+  public:
+    // fd: a connected, non-blocking socket.
+    explicit Wire(Fd fd) : fd_(std::move(fd)) {}
+
+    // Throws Error: the connection died, or the deadline passed (ETIMEDOUT).
+    void write(std::string_view data, Deadline deadline);
+    // The next reply, all of it by the deadline. Throws Error as write does.
+    Reply read_reply(Deadline deadline);
+    // A reply that has already come, or comes within a moment: for the last words of a server that hung up. Code 0 if none.
+    Reply last_words();
+    // True if an idle server has neither spoken nor closed.
+    bool is_quiet() const;
+
+    int fd() const { return fd_.get(); }
+
+  private:
+    bool receive();
+
+    Fd fd_;
+    std::string input_;
+    std::size_t begin_ = 0;
+    bool ended_ = false;
+};
+
+}  // namespace relais::remote
