@@ -1,0 +1,177 @@
+#include "service/doctor.h"
+
+#include <fmt/core.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/io.h"
+#include "base/text.h"
+#include "base/unix_socket.h"
+#include "service/command.h"
+#include "service/inspect.h"
+#include "service/supervision.h"
+
+namespace relais::service {
+namespace {
+
+constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20;
+// A service that came up less than this ago may be one that dies again and again.
+constexpr std::int64_t settled_seconds = 2;
+
+class Report {
+  public:
+    void good(const std::string& text) { std::puts(("ok     " + text).c_str()); }
+    void bad(const std::string& text, const std::string& remedy) {
+        std::puts(("WRONG  " + text + "\n       -> " + remedy).c_str());
+        code_ = 1;
+    }
+    int code() const { return code_; }
+
+  private:
+    int code_ = 0;
+};
+
+void look_at_files(const Plan& plan, Report& report) {
+    const std::vector<Finding> findings = inspect(plan);
+    for (const Finding& finding : findings)
+        report.bad(finding.text,
+                   finding.mend ? "qmail-setup --repair " + plan.home.directory() : "this needs you");
+    if (findings.empty()) report.good("files, owners and modes are as they must be");
+}
+
+void look_at_settings(const Plan& plan, Report& report) {
+    const std::string program = plan.home.path("bin/qmail-showctl");
+    if (::access(program.c_str(), X_OK) != 0) return;
+    const CommandResult result = capture({program, "--check"}, Deadline::in(Seconds(30)));
+    if (result.ok()) return report.good("control files make sense (qmail-showctl)");
+    report.bad("qmail-showctl says: " + std::string(trim(result.output)),
+               "edit the file in " + plan.home.path("control"));
+}
+
+std::string last_line_of_log(const Plan& plan, const std::string& service) {
+    try {
+        const auto text = read_file(plan.home.path("log/" + service + "/current"), 16 * mebibyte);
+        if (!text || text->empty()) return "nothing";
+        const std::string_view lines = trim(*text);
+        const std::size_t start = lines.rfind('\n');
+        return std::string(start == std::string_view::npos ? lines : lines.substr(start + 1));
+    } catch (const Error& error) {
+        return error.what();
+    }
+}
+
+void look_at_services(const Plan& plan, Report& report) {
+    if (systemd_keeps(plan)) return report.good("systemd keeps it: systemctl status 'relais-*'");
+    for (const std::string& name : service_names(plan)) {
+        const ServiceState state = service_state(plan, name);
+        if (!state.supervised)
+            report.bad(name + " is not supervised", "qmailctl start " + plan.home.directory());
+        else if (state.pid == 0)
+            report.bad(name + " is down", "qmailctl start " + plan.home.directory());
+        else if (state.seconds < settled_seconds)
+            report.bad(
+                fmt::format("{} came up {} s ago: is it started again and again?", name, state.seconds),
+                "its log ends with: " + last_line_of_log(plan, name));
+        else
+            report.good(fmt::format("{} is up, pid {}, {} s", name, state.pid, state.seconds));
+    }
+}
+
+struct Addresses {
+    addrinfo* first = nullptr;
+    ~Addresses() {
+        if (first != nullptr) ::freeaddrinfo(first);
+    }
+};
+
+// The greeting of the server there, or what goes wrong on the way to it.
+std::string greeting(const std::string& address, unsigned port) {
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_NUMERICHOST;
+    Addresses found;
+    const int code = ::getaddrinfo(address.c_str(), std::to_string(port).c_str(), &hints, &found.first);
+    if (code != 0) return ::gai_strerror(code);
+    const Fd socket(::socket(found.first->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!socket || ::connect(socket.get(), found.first->ai_addr, found.first->ai_addrlen) != 0)
+        return errno_text(errno);
+    Reader reader(socket.get());
+    std::string line;
+    try {
+        reader.read_line(line, 1024, Deadline::in(Seconds(15)));
+    } catch (const Error& error) {
+        return error.what();
+    }
+    return line.empty() ? "no greeting" : std::string(trim(line));
+}
+
+void look_at_ports(const Plan& plan, Report& report) {
+    for (const Listen& listen : plan.listen) {
+        const std::string address =
+            listen.address == "0" || listen.address == "0.0.0.0" ? "127.0.0.1" : listen.address;
+        const std::string text = greeting(address, listen.port);
+        const std::string where = fmt::format("SMTP on {} port {}: {}", address, listen.port, text);
+        if (text.starts_with("220"))
+            report.good(where);
+        else
+            report.bad(where, "look into " + plan.home.path("log/qmail-smtpd/current"));
+    }
+}
+
+void look_at_queue_server(const Plan& plan, Report& report) {
+    try {
+        connect_unix(plan.home.socket("queue-submit"), Deadline::in(Seconds(5)));
+        report.good("qmail-queued takes submissions");
+    } catch (const Error& error) {
+        report.bad(error.what(), "qmail-queued does not run: " + plan.home.path("log/qmail-send/current"));
+    }
+}
+
+void look_at_disk(const Plan& plan, Report& report) {
+    struct statvfs disk {};
+    const std::string queue = plan.home.path("queue");
+    if (::statvfs(queue.c_str(), &disk) != 0) throw_errno("look at", queue);
+    const std::uint64_t free = disk.f_bavail * disk.f_frsize / mebibyte;
+    if (free < 100)
+        report.bad(fmt::format("{} MiB are free for the queue", free),
+                   "make room: senders get 452 when it is full");
+    else
+        report.good(fmt::format("{} MiB are free for the queue", free));
+    if (disk.f_files > 0 && disk.f_favail < 10000)
+        report.bad(fmt::format("{} inodes are free for the queue", disk.f_favail), "each message takes one");
+}
+
+void look_at_names(const Plan& plan, Report& report) {
+    const auto servers = read_file("/etc/resolv.conf", mebibyte);
+    if (!servers || servers->find("nameserver") == std::string::npos)
+        report.bad("/etc/resolv.conf names no server", "without DNS mail to other hosts waits in the queue");
+    Addresses found;
+    if (const int code = ::getaddrinfo(plan.me.c_str(), nullptr, nullptr, &found.first); code != 0)
+        report.bad("the name in control/me, " + plan.me + ", has no address: " + ::gai_strerror(code),
+                   "other servers refuse mail from a name that does not exist; give it one in DNS");
+    else
+        report.good("control/me, " + plan.me + ", has an address");
+}
+
+}  // namespace
+
+int doctor(const Plan& plan) {
+    Report report;
+    look_at_files(plan, report);
+    look_at_settings(plan, report);
+    look_at_services(plan, report);
+    look_at_queue_server(plan, report);
+    look_at_ports(plan, report);
+    look_at_disk(plan, report);
+    look_at_names(plan, report);
+    return report.code();
+}
+
+}  // namespace relais::service
