@@ -4,18 +4,12 @@ import os
 import socket
 import struct
 import subprocess
-import sys
 
 import relais
 
 ADDRESS_FIELD = 1024
-START = """
-import os, sys
-channel, lock = int(sys.argv[1]), int(sys.argv[2])
-os.dup2(channel, 3); os.dup2(lock, 4)
-os.closerange(5, 1000)
-os.execv(sys.argv[3], ["qmail-lspawn"] + sys.argv[4:])
-"""
+# What qmail-start does: the channel is fd 3, the lock fd 4, nothing else is open.
+START = 'exec 3<&"$1" 4<&"$2"; eval "exec $1<&- $2<&-"; shift 2; exec "$@"'
 
 
 class Report:
@@ -43,7 +37,7 @@ class Spawner:
         os.set_blocking(theirs.fileno(), True)
         with open(instance.logs / "lspawn", "ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", START, str(theirs.fileno()), str(lock), relais.program("qmail-lspawn"), default],
+                ["bash", "-c", START, "bash", str(theirs.fileno()), str(lock), relais.program("qmail-lspawn"), default],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=instance.home,
                 env=instance.environment, pass_fds=(theirs.fileno(), lock), **identity)
         theirs.close()
