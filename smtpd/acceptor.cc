@@ -265,8 +265,6 @@ void check_readable(const control::Home& home, const ListenerOptions& options) {
 }
 
 int run_acceptor(const control::Home& home, const ListenerOptions& options) {
-    // Without the keeper nobody would free the port.
-    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     // execve from /proc/self/exe has named it "exe".
     ::prctl(PR_SET_NAME, "qmail-smtpd", 0, 0, 0);
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);

@@ -1,4 +1,5 @@
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,8 +17,11 @@ namespace {
 constexpr std::chrono::seconds pause_after_trouble{1};
 
 // Puts this process's own file in the child's place, so that it gets an address layout of its own.
-[[noreturn]] void execute_acceptor(const std::vector<Fd>& sockets, Arguments arguments) {
+[[noreturn]] void execute_acceptor(const std::vector<Fd>& sockets, Arguments arguments, pid_t keeper) {
     EventLoop::restore_signals();
+    // Without the keeper nobody would free the port. Kept across execve; a keeper that was faster is seen here.
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (::getppid() != keeper) ::_exit(0);
     std::string numbers;
     for (const Fd& socket : sockets) {
         set_close_on_exec(socket.get(), false);
@@ -44,14 +48,15 @@ class Keeper {
     int run() {
         start();
         loop_.run();
-        return exit_code_;
+        return 0;
     }
 
   private:
     void start() {
+        const pid_t keeper = ::getpid();
         acceptor_ = ::fork();
         if (acceptor_ < 0) throw_errno("start", "the acceptor");
-        if (acceptor_ == 0) execute_acceptor(sockets_, arguments_);
+        if (acceptor_ == 0) execute_acceptor(sockets_, arguments_, keeper);
     }
 
     void tell(int signal_number) const {
@@ -90,7 +95,6 @@ class Keeper {
     Arguments arguments_;
     pid_t acceptor_ = -1;
     bool ending_ = false;
-    int exit_code_ = 0;
 };
 
 // Where a port was left to the kernel, whoever started us must learn it.

@@ -37,7 +37,8 @@ TEST(TraceField, UnsafeOctetsAreMasked) {
     Client client = somebody();
     client.host = "a(b)\nX: y";
     EXPECT_EQ(trace_field(client, "[1.2.3.4]\r\n\xff", "SMTP", 0),
-              "Received: from a?b??X:?y (HELO ?1.2.3.4???" "?) (200.102.28.198)\n"
+              "Received: from a?b??X:?y (HELO ?1.2.3.4???"
+              "?) (200.102.28.198)\n"
               "  by mx4.ovh.net with SMTP; 1 Jan 1970 00:00:00 -0000\n");
 }
 

@@ -1,0 +1,81 @@
+// A whole session over what a client sends: the input goes in through a descriptor, as from a connection, replies go
+// nowhere, messages are kept in memory. The first octet chooses the rules that hold for the client. What must be true
+// of any input: no crash, no message with another's octets in it, and no message at all without a real end of data.
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdlib>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "smtpd/session.h"
+#include "smtpd/test_home.h"
+
+namespace {
+
+using namespace relais;
+
+class CheckedSink : public smtpd::MessageSink {
+  public:
+    void write(std::string_view text) override { text_ += text; }
+    queue::SubmitAnswer finish(const std::string& sender,
+                               const std::vector<std::string>& recipients) override {
+        if (recipients.empty() || sender.find('\0') != std::string::npos) std::abort();
+        for (const std::string& recipient : recipients)
+            if (recipient.empty() ||
+                recipient.find_first_of(std::string_view("\0\n\r", 3)) != std::string::npos)
+                std::abort();
+        // Every line of a message has come to its end, and no CR is left.
+        if (text_.empty() || text_.back() != '\n' || text_.find('\r') != std::string::npos) std::abort();
+        return {queue::SubmitCode::accepted, 1, ""};
+    }
+    std::uint64_t qp() const override { return 1; }
+
+  private:
+    std::string text_;
+};
+
+Fd descriptor_with(std::string_view content) {
+    Fd fd(::memfd_create("input", MFD_CLOEXEC));
+    if (!fd || ::write(fd.get(), content.data(), content.size()) != static_cast<ssize_t>(content.size()))
+        std::abort();
+    ::lseek(fd.get(), 0, SEEK_SET);
+    return fd;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    if (size == 0) return 0;
+    static const smtpd::TestHome files;
+    static const bool prepared = [] {
+        files.control("rcpthosts", "mail.test\n");
+        files.control("badmailfrom", "@bad.example\n");
+        return true;
+    }();
+    static_cast<void>(prepared);
+    const unsigned rules = data[0];
+    smtpd::Client client;
+    client.ip = client.local_ip = "192.0.2.1";
+    client.fixcrio = (rules & 1) != 0;
+    client.refuse_nul = (rules & 2) != 0;
+    if ((rules & 4) != 0) client.relayclient = "";
+    if ((rules & 8) != 0) client.databytes = 64;
+    smtpd::Settings settings;
+    settings.me = settings.greeting = "mail.test";
+    settings.recipient_limit = 5;
+    const Fd input = descriptor_with({reinterpret_cast<const char*>(data) + 1, size - 1});
+    const Fd output = descriptor_with("");
+    smtpd::Channel channel(input.get(), output.get(), settings.timeout);
+    smtpd::Policy policy(files.home());
+    smtpd::Session session(
+        channel, client, settings, policy, [] { return std::make_unique<CheckedSink>(); },
+        [](std::string_view line) {
+            for (const char c : line)
+                if (c < 32 || c > 126) std::abort();
+            if (line.size() > 8192) std::abort();
+        });
+    session.run();
+    return 0;
+}
