@@ -3,7 +3,7 @@
 // It looks in HOME for the .qmail file of DASH and EXT and carries out its instructions, or those of
 // ALIASEMPTY. With -n it only says what it would do. qmail-lspawn does the same without executing this
 // program. Trust: runs as the recipient, who may put anything in his .qmail; message and addresses are
-// hostile. Exports variables that hold them to the programs it runs: qmail-command(8) of any qmail. Exit
+// hostile. Exports variables that hold them to the programs it runs: qmail-local(8) lists them. Exit
 // codes: 0 delivered; 100 never; 111 not now. What it has to say is on standard output and standard error.
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -1,4 +1,4 @@
-// The lines and environment variables that a local delivery makes from envelope and user: qmail-command(8).
+// The lines and environment variables that a local delivery makes from envelope and user: qmail-local(8).
 #pragma once
 
 #include <cstdint>
