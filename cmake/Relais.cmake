@@ -85,6 +85,16 @@ function(relais_test name)
   set_tests_properties(${name} PROPERTIES TIMEOUT 120)
 endfunction()
 
+# relais_seam_test(NAME SOURCES x_test.cc... UNDER_TEST dir/y.cc... DEPENDS lib...): unit tests for which the sources
+# under test are compiled anew with tests/seam/base/sys.h in place of base/sys.h: power cuts and failing calls.
+function(relais_seam_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;UNDER_TEST;DEPENDS" ${ARGN})
+  list(TRANSFORM ARG_UNDER_TEST PREPEND ${CMAKE_SOURCE_DIR}/)
+  relais_test(${name} SOURCES ${ARG_SOURCES} ${ARG_UNDER_TEST} ${CMAKE_SOURCE_DIR}/tests/seam/recorder.cc
+              DEPENDS ${ARG_DEPENDS})
+  target_include_directories(${name} BEFORE PRIVATE ${CMAKE_SOURCE_DIR}/tests/seam)
+endfunction()
+
 # relais_fuzz(NAME SOURCE x_fuzz.cc DEPENDS lib...): a libFuzzer target whose corpus is fuzz/NAME/. With clang and
 # RELAIS_FUZZ it is a fuzzer; otherwise the same function is run over the corpus as an ordinary test.
 function(relais_fuzz name)
