@@ -11,6 +11,7 @@ import subprocess
 import time
 
 import relais
+from queued import Queued
 
 DIALOGUES = pathlib.Path(__file__).resolve().parent / "dialogues/smtpd"
 
@@ -160,42 +161,40 @@ for file in sorted(DIALOGUES.glob("*.txt")):
 class Everywhere(relais.TestCase):
     """What a dialogue cannot say, under each way of starting."""
 
-    def each_front(self):
-        for front in FRONTS:
-            with self.subTest(front=front.name):
-                instance = relais.Instance()
-                try:
-                    kept = Kept(instance)
-                    front.start(instance, kept.environment)
-                    yield front, instance, kept
-                finally:
-                    instance.remove()
+    @contextlib.contextmanager
+    def server(self, front):
+        with self.subTest(front=front.name), relais.Instance() as instance:
+            kept = Kept(instance)
+            front.start(instance, kept.environment)
+            yield instance, kept
 
     def test_envelope_and_octets_reach_the_queue(self):
         body = bytes(range(256)).replace(b"\r", b"").replace(b"\n", b"") + b"\n.\n..\n" + b"x" * 300000 + b"\n"
-        for front, instance, kept in self.each_front():
-            with front.connect(instance) as client:
-                client.command("EHLO client.test")
-                client.deliver("a@b.example", ["joe@mail.test", "jim@mail.test"], body)
-            (message,) = kept.messages()
-            field, _, rest = message.partition(b"\n  by ")
-            self.assertEqual(field.decode(), f"Received: from unknown (HELO client.test) ({front.address})")
-            self.assertEqual(rest.partition(b"\n")[2], body)
-            self.assertEqual(kept.envelopes(), [b"Fa@b.example\0Tjoe@mail.test\0Tjim@mail.test\0\0"])
+        for front in FRONTS:
+            with self.server(front) as (instance, kept):
+                with front.connect(instance) as client:
+                    client.command("EHLO client.test")
+                    client.deliver("a@b.example", ["joe@mail.test", "jim@mail.test"], body)
+                (message,) = kept.messages()
+                field, _, rest = message.partition(b"\n  by ")
+                self.assertEqual(field.decode(), f"Received: from unknown (HELO client.test) ({front.address})")
+                self.assertEqual(rest.partition(b"\n")[2], body)
+                self.assertEqual(kept.envelopes(), [b"Fa@b.example\0Tjoe@mail.test\0Tjim@mail.test\0\0"])
 
     def test_leaving_at_any_point_sends_nothing(self):
         whole = (b"EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<joe@mail.test>\r\nDATA\r\n"
                  b"Subject: x\r\n\r\ntext\r\n.\r\n")
-        for front, instance, kept in self.each_front():
-            for cut in range(0, len(whole), 5):
-                client = front.connect(instance)
-                client.raw(whole[:cut])
-                if cut % 2:
-                    client.reset()
-                else:
-                    client.close()
-            self.gone(instance)
-            self.assertEqual(kept.messages(), [])
+        for front in FRONTS:
+            with self.server(front) as (instance, kept):
+                for cut in range(0, len(whole), 5):
+                    client = front.connect(instance)
+                    client.raw(whole[:cut])
+                    if cut % 2:
+                        client.reset()
+                    else:
+                        client.close()
+                self.gone(instance)
+                self.assertEqual(kept.messages(), [])
 
     def gone(self, instance):
         """Waits until no process serves a client any more."""
@@ -210,38 +209,41 @@ class Everywhere(relais.TestCase):
         return False
 
     def test_ten_thousand_recipients_in_one_go(self):
-        for front, instance, kept in self.each_front():
-            with front.connect(instance) as client:
-                client.raw(b"MAIL FROM:<>\r\n" + b"".join(b"RCPT TO:<u%d@mail.test>\r\n" % i for i in range(10000)))
-                codes = [client.reply().code for _ in range(10001)]
-                self.assertEqual(codes, [250] * 1001 + [452] * 9000)
-                client.command("DATA", 354)
-                client.raw(b".\r\n")
-                client.expect(250)
-            self.assertEqual(kept.envelopes()[0].count(b"\0T"), 1000)
-            self.assertTrue(all(len(line) < 2000 for line in instance.log("smtpd")))
+        for front in FRONTS:
+            with self.server(front) as (instance, kept):
+                with front.connect(instance) as client:
+                    client.raw(b"MAIL FROM:<>\r\n" + b"".join(b"RCPT TO:<u%d@mail.test>\r\n" % i for i in range(10000)))
+                    codes = [client.reply().code for _ in range(10001)]
+                    self.assertEqual(codes, [250] * 1001 + [452] * 9000)
+                    client.command("DATA", 354)
+                    client.raw(b".\r\n")
+                    client.expect(250)
+                self.assertEqual(kept.envelopes()[0].count(b"\0T"), 1000)
+                self.assertTrue(all(len(line) < 2000 for line in instance.log("smtpd")))
 
     def test_a_line_without_end(self):
-        for front, instance, _ in self.each_front():
-            with front.connect(instance) as client:
-                with contextlib.suppress(ConnectionError):
-                    for _ in range(64):
-                        client.raw(b"x" * 65536)
-                with contextlib.suppress(ConnectionError, EOFError):
-                    self.assertEqual(client.reply().code, 421)
-            self.gone(instance)
+        for front in FRONTS:
+            with self.server(front) as (instance, _):
+                with front.connect(instance) as client:
+                    with contextlib.suppress(ConnectionError):
+                        for _ in range(64):
+                            client.raw(b"x" * 65536)
+                    with contextlib.suppress(ConnectionError, EOFError):
+                        self.assertEqual(client.reply().code, 421)
+                self.gone(instance)
 
     def test_garbage(self):
-        for front, instance, _ in self.each_front():
-            for garbage in (os.urandom(100000), b"\0" * 5000 + b"\r\n" * 100, b"\x16\x03\x01" + os.urandom(500) + b"\r\n",
-                            b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 50):
+        for front in FRONTS:
+            with self.server(front) as (instance, _):
+                for garbage in (os.urandom(100000), b"\0" * 5000 + b"\r\n" * 100, b"\x16\x03\x01" + os.urandom(500) + b"\r\n",
+                                b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 50):
+                    with front.connect(instance) as client:
+                        with contextlib.suppress(ConnectionError, EOFError):
+                            client.raw(garbage + b"\r\nQUIT\r\n")
+                            while client.reply():
+                                pass
                 with front.connect(instance) as client:
-                    with contextlib.suppress(ConnectionError, EOFError):
-                        client.raw(garbage + b"\r\nQUIT\r\n")
-                        while client.reply():
-                            pass
-            with front.connect(instance) as client:
-                client.command("QUIT", 221)
+                    client.command("QUIT", 221)
 
     def test_answers_of_the_queue_program(self):
         instance = self.instance()
@@ -261,6 +263,75 @@ class Everywhere(relais.TestCase):
                 if code == 82:
                     self.assertIn("your mail has a virus", got.text)
         instance.wait_log("reason 451 qq write error or disk full (#4.3.0)", "smtpd")
+
+
+class RealQueue(relais.TestCase):
+    """Into qmail-queued, from the confined children of the listener and from under tcpserver."""
+
+    BODY = b"Subject: x\n\n" + b"".join(b"line %d \xe4\xff\n" % i for i in range(40000)) + b".\n\n..\nend\n"
+
+    @contextlib.contextmanager
+    def server(self, front):
+        with self.subTest(front=front.name), relais.Instance() as instance:
+            with contextlib.closing(Queued(instance)) as queue:
+                front.start(instance, {})
+                yield instance, queue
+
+    def test_messages_lie_in_the_queue_as_they_came(self):
+        for front in FRONTS:
+            with self.server(front) as (instance, queue):
+                for body in (b"small\n", self.BODY):
+                    with front.connect(instance) as client:
+                        client.command("EHLO client.test")
+                        for _ in range(2):
+                            reply = client.deliver("a@b.example", ["joe@mail.test", "jim@mail.test"], body)
+                            id = int(re.fullmatch(r"ok \d+ qp (\d+)", reply.text)[1])
+                            data = queue.file(id).read_bytes()
+                            self.assertRegex(data, rb"\AReceived: \(qmail %d invoked from network\); [^\n]*\n"
+                                                 rb"Received: from unknown \(HELO client\.test\) \(%s\)\n"
+                                             rb"  by \S+ with ESMTP; [^\n]*\n"
+                                             % (id, re.escape(front.address).encode()))
+                            self.assertEqual(data[data.index(b" -0000\n", 100) + 7 :][: len(body)], body)
+                            self.assertIn(b"\0a@b.example\0Tjoe@mail.test\0Tjim@mail.test\0\0", data)
+                            instance.wait_log(f"accept msg {id} from {front.address} helo client.test login - tls - sender "
+                                              f"<a@b.example> rcpt <joe@mail.test>,<jim@mail.test> bytes {len(body)}", "smtpd")
+
+    def test_without_a_queue_the_client_is_told_to_come_back(self):
+        for front in FRONTS:
+            with self.server(front) as (instance, queue):
+                with front.connect(instance) as client:
+                    client.deliver("a@b.example", ["joe@mail.test"], "one\n")
+                    queue.kill()
+                    for listener in queue.listeners:
+                        listener.close()
+                    reply = client.deliver("a@b.example", ["joe@mail.test"], "two\n", code=451)
+                    self.assertRegex(reply.text, r"^\S.* \(#4\.\d\.\d\)$")
+                self.assertEqual(len(queue.ids()), 1)
+
+    def test_leaving_within_a_large_message_leaves_nothing(self):
+        for front in FRONTS:
+            with self.server(front) as (instance, queue):
+                client = front.connect(instance)
+                for line, code in (("MAIL FROM:<>", 250), ("RCPT TO:<joe@mail.test>", 250), ("DATA", 354)):
+                    client.command(line, code)
+                client.raw(client.stuffed(self.BODY)[:-3])  # all but the final dot
+                client.close()
+                with front.connect(instance) as client:
+                    client.deliver("", ["joe@mail.test"], "after\n")
+                instance.wait_for(lambda: len(queue.ids()) == 1, 20, "one message in the queue")
+
+    def test_too_large_or_bare_leaves_nothing(self):
+        for front in FRONTS:
+            with self.server(front) as (instance, queue):
+                instance.control("databytes", "300000")
+                with front.connect(instance) as client:
+                    client.deliver("", ["joe@mail.test"], self.BODY, code=552)
+                    client.command("MAIL FROM:<>")
+                    client.command("RCPT TO:<joe@mail.test>")
+                    client.command("DATA", 354)
+                    client.raw(b"x" * 290000 + b"\n.\n\r\n.\r\n")
+                    client.expect(554)
+                instance.wait_for(lambda: not queue.ids(), 20, "an empty queue")
 
 
 class Standalone(relais.TestCase):
