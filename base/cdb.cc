@@ -97,6 +97,13 @@ std::optional<std::string_view> CdbReader::find(std::string_view key) const {
 
 struct CdbWriter::State {
     struct cdb_make make {};
+    bool finished = false;
+
+    // Also frees what tinycdb keeps, whether it succeeds or not.
+    int finish() {
+        finished = true;
+        return ::cdb_make_finish(&make);
+    }
 };
 
 CdbWriter::CdbWriter(std::string path, std::string temporary, mode_t mode)
@@ -106,6 +113,7 @@ CdbWriter::CdbWriter(std::string path, std::string temporary, mode_t mode)
 }
 
 CdbWriter::~CdbWriter() {
+    if (state_ && !state_->finished) state_->finish();
     if (!committed_) sys::unlink(temporary_.c_str());
 }
 
@@ -115,7 +123,7 @@ void CdbWriter::add(std::string_view key, std::string_view data) {
 }
 
 void CdbWriter::commit() {
-    if (::cdb_make_finish(&state_->make) != 0) throw_errno("write to", temporary_);
+    if (state_->finish() != 0) throw_errno("write to", temporary_);
     if (sys::fsync(file_.get()) != 0) throw_errno("write to", temporary_);
     if (sys::rename(temporary_.c_str(), path_.c_str()) != 0) throw_errno("move " + temporary_ + " to", path_);
     committed_ = true;
