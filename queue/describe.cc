@@ -1,0 +1,211 @@
+#include "queue/describe.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "base/time.h"
+#include "send/schedule.h"
+
+namespace relais::queue {
+namespace {
+
+// The length of the UTF-8 character at the beginning of text; 0 if there is none, or a control character.
+std::size_t character_length(std::string_view text) {
+    const auto octet = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const unsigned char first = octet(0);
+    if (first < 0x80) return first >= 32 && first != 127 ? 1 : 0;
+    const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+    if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
+    for (std::size_t i = 1; i < length; ++i)
+        if ((octet(i) & 0xc0) != 0x80) return 0;
+    // U+0080 to U+009F are control characters; too long forms and surrogates are no characters.
+    if (first == 0xc2 && octet(1) < 0xa0) return 0;
+    if ((first == 0xe0 && octet(1) < 0xa0) || (first == 0xed && octet(1) >= 0xa0)) return 0;
+    if ((first == 0xf0 && octet(1) < 0x90) || (first == 0xf4 && octet(1) >= 0x90)) return 0;
+    return length;
+}
+
+std::string bracketed(std::string_view address) {
+    return "<" + printable(address) + ">";
+}
+
+std::string_view mark_word(Mark mark) {
+    switch (mark) {
+        case Mark::to_do:
+            return "to_do";
+        case Mark::failed:
+            return "failed";
+        case Mark::done:
+            break;
+    }
+    return "done";
+}
+
+std::string_view origin_word(Origin origin) {
+    switch (origin) {
+        case Origin::network:
+            return "network";
+        case Origin::bounce:
+            return "bounce";
+        case Origin::user:
+            break;
+    }
+    return "user";
+}
+
+std::string_view route_word(const send::RewriteRules& rules, const Recipient& recipient) {
+    return send::rewrite(rules, recipient.address).local ? "local" : "remote";
+}
+
+// The first recipient that is still open (or else the first), and how many more there are.
+std::string recipients_text(const Envelope& envelope) {
+    const auto& all = envelope.recipients;
+    if (all.empty()) return "nobody";
+    auto shown =
+        std::find_if(all.begin(), all.end(), [](const auto& each) { return each.mark == Mark::to_do; });
+    if (shown == all.end()) shown = all.begin();
+    std::string text = printable(shown->address);
+    if (all.size() > 1) text += fmt::format(" and {} more", all.size() - 1);
+    return text;
+}
+
+std::string next_text(std::int64_t next, std::int64_t now) {
+    return next == 0 ? "-" : next <= now ? "now" : span_text(next - now);
+}
+
+std::string time_text(std::int64_t when) {
+    return when == 0 ? "never" : date_gmt(when) + " GMT";
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+    std::string result;
+    result.reserve(text.size());
+    while (!text.empty()) {
+        const std::size_t length = character_length(text);
+        result.append(length > 0 ? text.substr(0, length) : "_");
+        text.remove_prefix(std::max<std::size_t>(length, 1));
+    }
+    return result;
+}
+
+std::int64_t next_try(const SeenMessage& seen, const send::RewriteRules& rules) {
+    const Status& status = seen.message.status;
+    if (seen.damaged || status.hold || status.tries == 0) return 0;
+    if (status.next_try != 0) return status.next_try;
+    std::int64_t next = 0;
+    for (const Recipient& recipient : seen.message.envelope.recipients) {
+        if (recipient.mark != Mark::to_do) continue;
+        const bool local = send::rewrite(rules, recipient.address).local;
+        const std::int64_t then =
+            status.last_try + send::seconds_to_next_try(seen.birth(), status.last_try, local);
+        if (next == 0 || then < next) next = then;
+    }
+    return next;
+}
+
+std::string reason(const SeenMessage& seen) {
+    const std::string_view state = states_of(seen).front();
+    if (state == "damaged") return "its file is damaged, or still being received: it is left alone";
+    if (state == "held") return "it is held until somebody releases it";
+    if (state == "bouncing") return "its bounce has not been taken yet";
+    if (state == "done") return "every recipient is done; it is about to be removed";
+    if (state == "new") return "it has not been tried yet";
+    return seen.message.status.last_error.empty()
+               ? "it is tried again later"
+               : "the last try failed: " + printable(seen.message.status.last_error);
+}
+
+std::string span_text(std::int64_t seconds) {
+    if (seconds < 0) seconds = 0;
+    if (seconds < 120) return fmt::format("{}s", seconds);
+    if (seconds < 120 * 60) return fmt::format("{}m", seconds / 60);
+    if (seconds < 48 * 3600) return fmt::format("{}h", seconds / 3600);
+    return fmt::format("{}d", seconds / 86400);
+}
+
+std::string table_head() {
+    return fmt::format("{:<16} {:>5} {:>9} {:<8} {:>5} {:>5}  {}\n", "ID", "AGE", "BYTES", "STATE", "TRIES",
+                       "NEXT", "SENDER -> RECIPIENT");
+}
+
+std::string table_rows(const SeenMessage& seen, const Surroundings& around) {
+    const Status& status = seen.message.status;
+    const std::string age = span_text(around.now - seen.birth());
+    if (seen.damaged)
+        return fmt::format("{:<16} {:>5} {:>9} {:<8} {:>5} {:>5}\n    {}\n", seen.id(), age, "-", "damaged",
+                           "-", "-", reason(seen));
+    std::string text = fmt::format(
+        "{:<16} {:>5} {:>9} {:<8} {:>5} {:>5}  {} -> {}\n", seen.id(), age, seen.message.message_size,
+        states_of(seen).front(), status.tries, next_text(next_try(seen, around.rules), around.now),
+        bracketed(seen.message.envelope.sender), recipients_text(seen.message.envelope));
+    const std::string why = around.why.empty() ? reason(seen) : printable(around.why);
+    if (!why.empty() && why != "it has not been tried yet") text += "    " + why + "\n";
+    if (!status.last_error.empty() && why.find(printable(status.last_error)) == std::string::npos)
+        text += "    last error: " + printable(status.last_error) + "\n";
+    return text;
+}
+
+std::string details(const SeenMessage& seen, const Surroundings& around) {
+    std::string text = fmt::format("message: {}\nfile: {}\nborn: {}, {} ago\n", seen.id(), around.path,
+                                   time_text(seen.birth()), span_text(around.now - seen.birth()));
+    std::string states;
+    for (const std::string_view state : states_of(seen))
+        states += (states.empty() ? "" : ", ") + std::string(state);
+    text += "state: " + states + "\n";
+    text += "waits: " + (around.why.empty() ? reason(seen) : printable(around.why)) + "\n";
+    if (seen.damaged) return text;
+    const Envelope& envelope = seen.message.envelope;
+    const Status& status = seen.message.status;
+    text += fmt::format("bytes: {}\nfrom: {}, uid {}, qp {}\nsender: {}\n", seen.message.message_size,
+                        origin_word(envelope.origin), envelope.uid,
+                        envelope.pid != 0 ? envelope.pid : seen.id(), bracketed(envelope.sender));
+    text += fmt::format("tries: {}\nlast try: {}\n", status.tries, time_text(status.last_try));
+    const std::int64_t next = next_try(seen, around.rules);
+    text += "next try: " + (next == 0 ? std::string("-") : time_text(next)) + "\n";
+    if (!status.last_error.empty()) text += "last error: " + printable(status.last_error) + "\n";
+    for (const Recipient& recipient : envelope.recipients)
+        text += fmt::format("recipient: {} {} {}\n", mark_word(recipient.mark),
+                            route_word(around.rules, recipient), printable(recipient.address));
+    if (!around.bounce_text.empty()) {
+        text += "bounce text:\n";
+        for (const std::string_view line : split(around.bounce_text, '\n'))
+            text += "    " + printable(line) + "\n";
+    }
+    return text;
+}
+
+std::string json(const SeenMessage& seen, const Surroundings& around) {
+    using Json = nlohmann::ordered_json;
+    const auto when = [](std::int64_t time) { return time == 0 ? Json() : Json(time); };
+    Json object{{"id", std::to_string(seen.id())},  {"birth", seen.birth()},
+                {"age", around.now - seen.birth()}, {"state", std::string(states_of(seen).front())},
+                {"states", states_of(seen)},        {"why", around.why.empty() ? reason(seen) : around.why}};
+    if (!seen.damaged) {
+        const Envelope& envelope = seen.message.envelope;
+        const Status& status = seen.message.status;
+        object["bytes"] = seen.message.message_size;
+        object["origin"] = origin_word(envelope.origin);
+        object["uid"] = envelope.uid;
+        object["qp"] = std::to_string(envelope.pid != 0 ? envelope.pid : seen.id());
+        object["sender"] = envelope.sender;
+        object["held"] = status.hold;
+        object["tries"] = status.tries;
+        object["last_try"] = when(status.last_try);
+        object["next_try"] = when(next_try(seen, around.rules));
+        object["last_error"] = status.last_error.empty() ? Json() : Json(status.last_error);
+        object["recipients"] = Json::array();
+        for (const Recipient& recipient : envelope.recipients)
+            object["recipients"].push_back({{"address", recipient.address},
+                                            {"state", mark_word(recipient.mark)},
+                                            {"channel", route_word(around.rules, recipient)}});
+    }
+    // Addresses and errors may hold octets that are no UTF-8.
+    return object.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace relais::queue

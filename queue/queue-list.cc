@@ -1,0 +1,236 @@
+// queue-list shows what is in the queue of $QMAILHOME and why it waits, and changes it: hold, release, retry, delete,
+// bounce, for messages named by id or chosen by a filter.
+//
+// For root, or the one user of a user instance. Listing only reads. Changes go through qmail-send when it runs, else
+// through the store under qmail-send's lock (queue/change.h), as user qmails. What it prints is made safe for a terminal.
+//
+// Exit codes: 0 done; 1 no message matched, or a change was refused or not confirmed; 100 wrong usage or not permitted;
+// 111 the system failed.
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/program.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "queue/change.h"
+#include "queue/describe.h"
+
+namespace relais::queue {
+namespace {
+
+using send::ControlVerb;
+
+struct Options {
+    Filter filter;
+    std::string older, newer;
+    std::vector<std::string> ids;
+    bool json = false;
+    bool all = false;
+    bool yes = false;
+    std::uint64_t limit = UINT64_MAX;
+};
+
+constexpr std::size_t bounce_text_shown = 65536;
+// Asking qmail-send why each message waits is for a screen, not for a million of them.
+constexpr std::uint64_t reasons_asked = 1000;
+
+void say(std::string_view text) {
+    write_all(STDOUT_FILENO, text, Deadline::never());
+}
+
+send::RewriteRules read_rules(const control::Home& home) {
+    try {
+        return send::RewriteRules::read(home);
+    } catch (const Error& error) {
+        log_line(std::string("warning: every recipient is shown as remote: ") + error.what());
+        return {};
+    }
+}
+
+// qmail-send's words on why messages wait, as long as it answers.
+class Reasons {
+  public:
+    explicit Reasons(const control::Home& home) {
+        try {
+            client_ = connect_to_qmail_send(home);
+        } catch (const Error&) {
+        }
+    }
+    std::string of(MessageId id) {
+        if (!client_ || asked_++ >= reasons_asked) return "";
+        try {
+            const auto answer = client_->ask({ControlVerb::why, id}, Deadline::in(Seconds(5)));
+            return answer.ok ? std::string(trim(answer.text)) : "";
+        } catch (const Error&) {
+            client_.reset();
+            return "";
+        }
+    }
+
+  private:
+    std::optional<send::ControlClient> client_;
+    std::uint64_t asked_ = 0;
+};
+
+int list(const control::Home& home, const Options& options, bool everything) {
+    const send::RewriteRules rules = read_rules(home);
+    Reasons reasons(home);
+    std::uint64_t count = 0;
+    std::string text = options.json ? "[" : "";
+    select(home, options.filter, [&](const SeenMessage& seen) {
+        Surroundings around{rules, now_seconds(), reasons.of(seen.id()), "", message_path(home, seen.id())};
+        if (options.json) {
+            text += (count == 0 ? "\n" : ",\n") + json(seen, around);
+        } else if (everything) {
+            around.bounce_text = Store(home).read_bounce(seen.id(), bounce_text_shown).value_or("");
+            text += (count == 0 ? "" : "\n") + details(seen, around);
+        } else {
+            text += (count == 0 ? table_head() : "") + table_rows(seen, around);
+        }
+        if (text.size() >= io_buffer_size) {
+            say(text);
+            text.clear();
+        }
+        return ++count < options.limit;
+    });
+    say(text + (options.json ? (count == 0 ? "]\n" : "\n]\n") : ""));
+    if (count == 0 && !options.json) log_line("no message matches");
+    return count > 0 || (options.filter.empty() && !everything) ? 0 : 1;
+}
+
+bool confirmed(std::string_view verb, std::size_t count) {
+    const std::string what = count == 1 ? "1 message" : std::to_string(count) + " messages";
+    write_all(STDERR_FILENO,
+              "queue-list: " + std::string(verb) + " " + what + "? This cannot be undone. [y/N] ",
+              Deadline::never());
+    std::string answer;
+    Reader(STDIN_FILENO).read_line(answer, 100, Deadline::never());
+    return answer == "y" || answer == "Y" || answer == "yes";
+}
+
+int change(const control::Home& home, const Options& options, ControlVerb verb, const std::string& word,
+           std::string_view done) {
+    if (options.filter.empty() && !options.all) throw_permanent(word + " needs an id, a filter or --all");
+    Changer changer(home);
+    std::vector<MessageId> ids;
+    select(home, options.filter, [&](const SeenMessage& seen) {
+        ids.push_back(seen.id());
+        return ids.size() < options.limit;
+    });
+    int code = 0;
+    for (const MessageId id : options.filter.ids) {
+        if (std::find(ids.begin(), ids.end(), id) != ids.end()) continue;
+        log_line(std::to_string(id) + ": there is no such message, or the filter does not take it");
+        code = 1;
+    }
+    if (ids.empty()) {
+        if (code == 0) log_line("no message matches");
+        return 1;
+    }
+    const bool destroys = verb == ControlVerb::remove || verb == ControlVerb::bounce;
+    if (destroys && !options.yes && !confirmed(word, ids.size())) {
+        log_line("nothing was done");
+        return 1;
+    }
+    for (const MessageId id : ids) {
+        const auto answer = changer.change(verb, id);
+        if (answer.ok) {
+            say(std::to_string(id) + ": " + std::string(done) +
+                (answer.text.empty() ? "" : " " + answer.text) + "\n");
+        } else {
+            log_line(std::to_string(id) + ": not " + std::string(done) + ": " + printable(answer.text));
+            code = 1;
+        }
+    }
+    return code;
+}
+
+void add_options(CLI::App& app, Options& options) {
+    app.add_option("--sender", options.filter.sender,
+                   "from this sender; * stands for anything, '' is the null sender");
+    app.add_option("--recipient", options.filter.recipient,
+                   "to this recipient, not done yet; * stands for anything");
+    app.add_option("--domain", options.filter.domain,
+                   "to a recipient at this domain; .example.org is all below it");
+    app.add_option("--older", options.older, "at least that old: 90s, 15m, 2h, 3d, 1w");
+    app.add_option("--newer", options.newer, "younger than that");
+    app.add_option("--state", options.filter.states,
+                   "new, deferred, partly, held, bouncing, done, damaged (several: any of them)")
+        ->delimiter(',');
+    app.add_option("--limit", options.limit, "at most so many messages, the oldest first")
+        ->check(CLI::PositiveNumber);
+    app.add_flag("--json", options.json, "print an array of JSON objects; times in unix seconds");
+    app.add_flag("--all", options.all, "change every message in the queue");
+    app.add_flag("--yes", options.yes, "do not ask before delete and bounce");
+}
+
+void complete(Options& options) {
+    for (const auto& [text, span] : {std::pair(&options.older, &options.filter.older),
+                                     std::pair(&options.newer, &options.filter.newer)}) {
+        if (text->empty()) continue;
+        *span = parse_span(*text);
+        if (!*span) throw_permanent("this is no time: " + *text + " (90s, 15m, 2h, 3d, 1w)");
+    }
+    for (const std::string& text : options.ids) {
+        const auto id = parse_message_name(text.starts_with('#') ? std::string_view(text).substr(1)
+                                                                 : std::string_view(text));
+        if (!id) throw_permanent("this is no message id: " + text);
+        options.filter.ids.push_back(*id);
+    }
+    for (const std::string& state : options.filter.states)
+        if (!is_state_name(state)) throw_permanent("there is no state " + state);
+    if (options.filter.sender == "<>") options.filter.sender = "";
+}
+
+struct Verb {
+    const char* word;
+    ControlVerb verb;
+    const char* done;
+    const char* help;
+};
+constexpr Verb verbs[] = {
+    {"hold", ControlVerb::hold, "held", "do not try messages until they are released"},
+    {"release", ControlVerb::release, "released", "undo hold"},
+    {"retry", ControlVerb::retry, "to be tried now", "try messages now"},
+    {"delete", ControlVerb::remove, "deleted", "remove messages; nobody is told"},
+    {"bounce", ControlVerb::bounce, "bounced",
+     "return messages to their senders: what is not delivered fails now"},
+};
+
+int work(const Arguments& arguments) {
+    Options options;
+    CLI::App app("Shows the messages in the queue and why they wait, and changes them.", "queue-list");
+    add_options(app, options);
+    app.require_subcommand(0, 1);
+    CLI::App* show = app.add_subcommand("show", "everything about messages")->fallthrough();
+    show->add_option("ID", options.ids, "message ids")->required();
+    for (const Verb& each : verbs)
+        app.add_subcommand(each.word, each.help)->fallthrough()->add_option("ID", options.ids, "message ids");
+    try {
+        app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::permanent);
+    }
+    complete(options);
+    const auto home = control::Home::from_environment();
+    try {
+        for (const Verb& each : verbs)
+            if (app.got_subcommand(each.word)) return change(home, options, each.verb, each.word, each.done);
+        return list(home, options, app.got_subcommand(show));
+    } catch (const Error& error) {
+        // Whoever reads a pipe has seen enough.
+        if (error.number() == EPIPE) return 0;
+        throw_helpfully(home, error);
+    }
+}
+
+}  // namespace
+}  // namespace relais::queue
+
+int main(int argc, char** argv) {
+    return relais::run_program("queue-list", argc, argv, relais::queue::work);
+}

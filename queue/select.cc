@@ -1,0 +1,140 @@
+#include "queue/select.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "mail/address.h"
+
+namespace relais::queue {
+namespace {
+
+constexpr std::array<std::string_view, 7> state_names = {"damaged",  "held", "bouncing", "done",
+                                                         "deferred", "new",  "partly"};
+
+bool in_domain(std::string_view address, std::string_view domain) {
+    const std::string_view host = mail::split_address(address).domain;
+    if (!domain.starts_with('.')) return equal_ignoring_case(host, domain);
+    return host.size() > domain.size() &&
+           equal_ignoring_case(host.substr(host.size() - domain.size()), domain);
+}
+
+std::vector<MessageId> candidates(const control::Home& home, const Filter& filter) {
+    std::vector<MessageId> ids = filter.ids;
+    const std::int64_t now = now_seconds();
+    if (ids.empty())
+        Store(home).scan([&](MessageId id) {
+            if (filter.matches_age(id, now)) ids.push_back(id);
+            return true;
+        });
+    std::sort(ids.begin(), ids.end());
+    ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+    return ids;
+}
+
+}  // namespace
+
+std::vector<std::string_view> states_of(const SeenMessage& seen) {
+    if (seen.damaged) return {"damaged"};
+    std::vector<std::string_view> states;
+    std::size_t open = 0;
+    std::size_t failed = 0;
+    for (const Recipient& recipient : seen.message.envelope.recipients) {
+        open += recipient.mark == Mark::to_do;
+        failed += recipient.mark == Mark::failed;
+    }
+    const std::size_t all = seen.message.envelope.recipients.size();
+    if (seen.message.status.hold) states.emplace_back("held");
+    if (open == 0) states.emplace_back(failed > 0 ? "bouncing" : "done");
+    if (open > 0) states.emplace_back(seen.message.status.tries > 0 || open < all ? "deferred" : "new");
+    if (open > 0 && open < all) states.emplace_back("partly");
+    return states;
+}
+
+bool is_state_name(std::string_view name) {
+    return std::find(state_names.begin(), state_names.end(), name) != state_names.end();
+}
+
+bool Filter::empty() const {
+    return ids.empty() && !sender && !recipient && !domain && !older && !newer && states.empty();
+}
+
+bool Filter::matches_age(MessageId id, std::int64_t now) const {
+    const std::chrono::seconds age(now - static_cast<std::int64_t>(id / 1'000'000));
+    return (!older || age >= *older) && (!newer || age < *newer);
+}
+
+bool Filter::matches(const SeenMessage& seen) const {
+    if (!matches_age(seen.id(), now_seconds())) return false;
+    if (!states.empty()) {
+        const auto actual = states_of(seen);
+        if (std::find_first_of(states.begin(), states.end(), actual.begin(), actual.end()) == states.end())
+            return false;
+    }
+    const Envelope& envelope = seen.message.envelope;
+    if (seen.damaged) return !sender && !recipient && !domain;
+    if (sender && !matches_pattern(*sender, envelope.sender)) return false;
+    if (!recipient && !domain) return true;
+    return std::any_of(envelope.recipients.begin(), envelope.recipients.end(), [&](const Recipient& each) {
+        return each.mark != Mark::done && (!recipient || matches_pattern(*recipient, each.address)) &&
+               (!domain || in_domain(each.address, *domain));
+    });
+}
+
+bool matches_pattern(std::string_view pattern, std::string_view text) {
+    std::size_t p = 0;
+    std::size_t t = 0;
+    // Where to go on when what follows the last '*' does not fit: one octet more for that '*'.
+    std::size_t star = std::string_view::npos;
+    std::size_t from = 0;
+    while (t < text.size()) {
+        if (p < pattern.size() && pattern[p] == '*') {
+            star = p++;
+            from = t;
+        } else if (p < pattern.size() && lower(pattern[p]) == lower(text[t])) {
+            ++p;
+            ++t;
+        } else if (star != std::string_view::npos) {
+            p = star + 1;
+            t = ++from;
+        } else {
+            return false;
+        }
+    }
+    return pattern.find_first_not_of('*', p) == std::string_view::npos;
+}
+
+std::optional<std::chrono::seconds> parse_span(std::string_view text) {
+    constexpr std::array<std::pair<char, std::int64_t>, 5> units = {
+        {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}}};
+    std::int64_t factor = 1;
+    for (const auto& [unit, seconds] : units) {
+        if (!text.ends_with(unit)) continue;
+        factor = seconds;
+        text.remove_suffix(1);
+        break;
+    }
+    const auto number = parse_number(text);
+    if (!number || *number > 1'000'000'000) return std::nullopt;
+    return std::chrono::seconds(static_cast<std::int64_t>(*number) * factor);
+}
+
+void select(const control::Home& home, const Filter& filter,
+            const std::function<bool(const SeenMessage&)>& visit) {
+    const Store store(home);
+    // Reading every body takes time; without being asked it is done only for a message named by its id.
+    const bool verify = !filter.ids.empty() || std::find(filter.states.begin(), filter.states.end(),
+                                                         "damaged") != filter.states.end();
+    for (const MessageId id : candidates(home, filter)) {
+        SeenMessage seen;
+        const Load load = store.load(id, seen.message, verify);
+        if (load == Load::missing) continue;
+        seen.damaged = load == Load::damaged;
+        seen.message.id = id;
+        if (filter.matches(seen) && !visit(seen)) return;
+    }
+}
+
+}  // namespace relais::queue
