@@ -54,9 +54,10 @@ void add_rules(scmp_filter_ctx filter, std::uint32_t action, const Calls& calls)
 }
 
 void allow_socket_family(scmp_filter_ctx filter, int family) {
+    // libseccomp's own macro for this is C that clang refuses.
+    const scmp_arg_cmp is_family{0, SCMP_CMP_EQ, static_cast<scmp_datum_t>(family), 0};
     for (const int number : {SCMP_SYS(socket), SCMP_SYS(socketpair)}) {
-        const int result =
-            seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 1, SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(family)));
+        const int result = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, 1, &is_family);
         if (result != 0 && result != -EEXIST) throw_errno("add to the seccomp filter", "socket", -result);
     }
 }

@@ -10,7 +10,6 @@
 namespace relais::tcprules {
 namespace {
 
-constexpr std::string_view digits = "0123456789";
 using Keys = std::vector<Key>;
 using Result = std::variant<Keys, Wrong>;
 
