@@ -24,6 +24,10 @@ if(RELAIS_SANITIZE OR RELAIS_FUZZ)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
   add_compile_definitions(_GLIBCXX_DEBUG RELAIS_SANITIZED)
+  if(RELAIS_FUZZ)
+    # Coverage of the libraries too, or the fuzzer is blind.
+    add_compile_options(-fsanitize=fuzzer-no-link)
+  endif()
 else()
   add_compile_options(-fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2
                       -D_GLIBCXX_ASSERTIONS)
