@@ -68,7 +68,7 @@ void lock(int fd) {
 // A name that was just made lasts only when its directory is synced too.
 bool sync_parent(const std::string& path) {
     const std::size_t slash = path.rfind('/');
-    const std::string parent = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+    const std::string parent = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
     const Fd directory(sys::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0));
     return directory && sys::fsync(directory.get()) == 0;
 }
