@@ -39,7 +39,8 @@ class PowerCut : public testing::Test {
         for (fs::path* directory : {&live_, &left_}) {
             char name[] = "/tmp/power_cut_test.XXXXXX";
             *directory = ::mkdtemp(name);
-            for (const char* part : {"tmp", "new", "cur"}) fs::create_directories(*directory / "Maildir" / part);
+            for (const char* part : {"tmp", "new", "cur"})
+                fs::create_directories(*directory / "Maildir" / part);
         }
         const std::string path = live_ / "message";
         for (int i = 0; text_.size() < 150000; ++i) text_ += "line " + std::to_string(i) + "\n";
@@ -54,10 +55,13 @@ class PowerCut : public testing::Test {
     void to_maildir() const {
         deliver_to_maildir((live_ / "Maildir/").string(), head, Message(file_.get(), text_.size()));
     }
-    void to_mbox() const { deliver_to_mbox(live_ / "mbox", "From x\n", head, Message(file_.get(), text_.size())); }
+    void to_mbox() const {
+        deliver_to_mbox(live_ / "mbox", "From x\n", head, Message(file_.get(), text_.size()));
+    }
 
     // Cuts the power after every step of the delivery, in every way; check hears whether it had been reported.
-    void at_every_cut(const std::function<void()>& deliver, const std::function<void(bool delivered)>& check) {
+    void at_every_cut(const std::function<void()>& deliver,
+                      const std::function<void(bool delivered)>& check) {
         std::vector<seam::Step> steps;
         {
             seam::Recorder recorder;
@@ -78,7 +82,8 @@ class PowerCut : public testing::Test {
     }
 
     // Lets every call of the delivery fail in turn; check sees what is left each time.
-    void at_every_failure(const std::function<void()>& deliver, const std::function<void(bool delivered)>& check) {
+    void at_every_failure(const std::function<void()>& deliver,
+                          const std::function<void(bool delivered)>& check) {
         for (std::size_t n = 0;; ++n) {
             SCOPED_TRACE("call " + std::to_string(n) + " fails");
             bool delivered = true;
