@@ -1,5 +1,6 @@
 """qmail-qstat, qmail-qread and queue-list over a queue that qmail-queued has filled, without qmail-send: what they print,
-and changes made under qmail-send's lock. With qmail-send: queue_control_test.py."""
+and changes made under qmail-send's lock. Where qmail-send is asked, the test plays its part; queue_control_test.py has
+the real one."""
 
 import fcntl
 import json
@@ -7,6 +8,7 @@ import os
 import re
 import socket
 import subprocess
+import threading
 import time
 
 import relais
@@ -249,6 +251,97 @@ class Changing(Queue):
             self.assertIn("queue-list: fatal: qmail-send is starting, or has stopped and its last deliveries still run", result.err)
         self.assertEqual(self.ids(), [number])
         self.assertEqual(self.list("delete", number, "--yes").code, 0)
+
+
+class Asking(Queue):
+    """What is asked of qmail-send, and what its answers do: the far end of the socket is played here."""
+
+    def play(self, answers):
+        """Answers each request line with answers(line); returns the list of lines that came."""
+        path = self.i.home / "sockets/send-control"
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(path))
+        listener.listen(8)
+        self.addCleanup(listener.close)
+        came = []
+
+        def serve(client):
+            with client, client.makefile("rb") as lines:
+                for line in lines:
+                    came.append(line.decode().rstrip("\n"))
+                    answer = answers(came[-1])
+                    if answer is None:
+                        return
+                    client.sendall(answer.encode())
+
+        def accept():
+            while True:
+                try:
+                    client, _ = listener.accept()
+                except OSError:
+                    return
+                threading.Thread(target=serve, args=(client,), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        return came
+
+    def test_qstat_asks_how_many_are_known(self):
+        for _ in range(3):
+            self.inject("a@b.test", "x@far.test")
+        known = [2]
+        came = self.play(lambda line: f"status: local 0/10\nknown {known[0]}\n.\n")
+        for known[0], missing in ((2, 1), (0, 3), (7, 0)):
+            self.assertEqual(self.i.run("qmail-qstat").out.splitlines()[1],
+                             f"messages in queue but not yet preprocessed: {missing}")
+        self.assertEqual(came, ["stat"] * 3)
+
+    def test_qstat_does_not_guess(self):
+        self.inject("a@b.test", "x@far.test")
+        answers = [None]
+        self.play(lambda line: answers[0])
+        for answers[0] in (None, "error busy\n", "nonsense\n.\n"):
+            result = self.i.run("qmail-qstat")
+            self.assertEqual((result.code, result.out), (111, "messages in queue: 1\n"))
+            self.assertTrue(result.err.startswith("qmail-qstat: fatal: unable to "), result.err)
+
+    def test_changes_go_through_qmail_send(self):
+        number, other = self.inject("a@b.test", "x@far.test"), self.inject("c@b.test", "x@near.test")
+        came = self.play(lambda line: "error it is being delivered\n" if other in line else "ok\n")
+        for word, done in (("hold", "held"), ("release", "released"), ("retry", "to be tried now"), ("delete", "deleted"),
+                           ("bounce", "bounced")):
+            result = self.list(word, number, "--yes")
+            self.assertEqual((result.code, result.out, result.err), (0, f"{number}: {done}\n", ""))
+        self.assertEqual(came, [f"{word} {number}" for word in ("hold", "release", "retry", "delete", "bounce")])
+        result = self.list("hold", "--all")
+        self.assertEqual((result.code, result.out), (1, f"{number}: held\n"))
+        self.assertEqual(result.err, f"queue-list: {other}: not held: it is being delivered\n")
+        # Nothing was done here.
+        self.assertEqual(len(self.i.queue_files()), 2)
+        self.assertFalse(self.i.queue_files("bounce"))
+
+    def test_why_is_in_qmail_sends_words(self):
+        number = self.inject("a@b.test", "x@far.test")
+        came = self.play(lambda line: "far.test is in back-off for 90 s more\n.\n")
+        self.assertIn("    far.test is in back-off for 90 s more\n", self.list().out)
+        self.assertEqual(self.one(number)["why"], "far.test is in back-off for 90 s more")
+        self.assertIn("waits: far.test is in back-off", self.list("show", number).out)
+        self.assertEqual(came, [f"why {number}"] * 3)
+
+    def test_a_qmail_send_that_dies_meanwhile(self):
+        number = self.inject("a@b.test", "x@far.test")
+        self.play(lambda line: None)
+        result = self.list("hold", number)
+        self.assertEqual(result.code, 111)
+        self.assertIn("queue-list: fatal: unable to read the answer of qmail-send", result.err)
+        # Looking does not need it.
+        self.assertEqual(self.ids(), [number])
+
+    def test_a_stale_socket_is_no_qmail_send(self):
+        number = self.inject("a@b.test", "x@far.test")
+        stale = socket.socket(socket.AF_UNIX)
+        stale.bind(str(self.i.home / "sockets/send-control"))
+        stale.close()
+        self.assertEqual(self.list("hold", number).out, f"{number}: held\n")
 
 
 class SingleUser(Changing):
