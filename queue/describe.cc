@@ -76,6 +76,15 @@ std::string next_text(std::int64_t next, std::int64_t now) {
     return next == 0 ? "-" : next <= now ? "now" : span_text(next - now);
 }
 
+// qmail-send's words have several lines, our own has one. Each is indented.
+std::string reasons(const SeenMessage& seen, const Surroundings& around) {
+    const std::string own = around.why.empty() ? reason(seen) : "";
+    std::string text;
+    for (const std::string_view line : split(trim(own.empty() ? around.why : own), '\n'))
+        text += "    " + printable(line) + "\n";
+    return text;
+}
+
 std::string time_text(std::int64_t when) {
     return when == 0 ? "never" : date_gmt(when) + " GMT";
 }
@@ -143,8 +152,8 @@ std::string table_rows(const SeenMessage& seen, const Surroundings& around) {
         "{:<16} {:>5} {:>9} {:<8} {:>5} {:>5}  {} -> {}\n", seen.id(), age, seen.message.message_size,
         states_of(seen).front(), status.tries, next_text(next_try(seen, around.rules), around.now),
         bracketed(seen.message.envelope.sender), recipients_text(seen.message.envelope));
-    const std::string why = around.why.empty() ? reason(seen) : printable(around.why);
-    if (!why.empty() && why != "it has not been tried yet") text += "    " + why + "\n";
+    const std::string why = reasons(seen, around);
+    if (!around.why.empty() || states_of(seen).front() != "new") text += why;
     if (!status.last_error.empty() && why.find(printable(status.last_error)) == std::string::npos)
         text += "    last error: " + printable(status.last_error) + "\n";
     return text;
@@ -157,7 +166,7 @@ std::string details(const SeenMessage& seen, const Surroundings& around) {
     for (const std::string_view state : states_of(seen))
         states += (states.empty() ? "" : ", ") + std::string(state);
     text += "state: " + states + "\n";
-    text += "waits: " + (around.why.empty() ? reason(seen) : printable(around.why)) + "\n";
+    text += "waits:\n" + reasons(seen, around);
     if (seen.damaged) return text;
     const Envelope& envelope = seen.message.envelope;
     const Status& status = seen.message.status;

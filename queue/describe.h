@@ -17,7 +17,7 @@ std::string printable(std::string_view text);
 struct Surroundings {
     const send::RewriteRules& rules;  // which recipients are local
     std::int64_t now;                 // unix seconds
-    std::string why;                  // why it waits, in qmail-send's words; empty: not known
+    std::string why;                  // why it waits, in qmail-send's words, in lines; empty: not known
     std::string bounce_text;          // so far; for show
     std::string path;                 // of its file; for show
 };

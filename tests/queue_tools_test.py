@@ -321,10 +321,11 @@ class Asking(Queue):
 
     def test_why_is_in_qmail_sends_words(self):
         number = self.inject("a@b.test", "x@far.test")
-        came = self.play(lambda line: "far.test is in back-off for 90 s more\n.\n")
-        self.assertIn("    far.test is in back-off for 90 s more\n", self.list().out)
-        self.assertEqual(self.one(number)["why"], "far.test is in back-off for 90 s more")
-        self.assertIn("waits: far.test is in back-off", self.list("show", number).out)
+        came = self.play(lambda line: "next try in 90 seconds\ndestination far.test is in back-off\n.\n")
+        lines = "    next try in 90 seconds\n    destination far.test is in back-off\n"
+        self.assertIn(lines, self.list().out)
+        self.assertEqual(self.one(number)["why"], "next try in 90 seconds\ndestination far.test is in back-off")
+        self.assertIn("waits:\n" + lines, self.list("show", number).out)
         self.assertEqual(came, [f"why {number}"] * 3)
 
     def test_a_qmail_send_that_dies_meanwhile(self):
