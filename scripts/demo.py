@@ -16,7 +16,7 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BIN = ROOT / "build/release/bin"
+BIN = pathlib.Path(os.environ.get("RELAIS_BIN", ROOT / "build/release/bin"))
 IS_ROOT = os.geteuid() == 0
 ME = "relais.test"
 DEMO = "demo"
@@ -142,7 +142,7 @@ def send_two(home, port):
     """One message by SMTP and one by sendmail, found again in the Maildir by what only they say."""
     mark = f"{time.time_ns():x}"
     text = "Subject: {}\n\nThis message went through queue, schedule and delivery.\n"
-    with smtplib.SMTP("127.0.0.1", port, timeout=PATIENCE) as client:
+    with smtplib.SMTP("127.0.0.1", port, "client.example", PATIENCE) as client:
         client.sendmail("somebody@client.example", [f"{DEMO}@{ME}"], text.format(f"by SMTP, {mark}"))
     program(home, "sendmail", "-t", "-i", input=f"To: {DEMO}@{ME}\n" + text.format(f"by sendmail, {mark}"))
     for way in ("SMTP", "sendmail"):

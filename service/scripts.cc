@@ -55,7 +55,8 @@ std::string smtpd_script(const Plan& plan, std::size_t number) {
                                number)) +
            fmt::format("read -r address port <<END\n$(sed -n {}p control/smtplisten)\nEND\n", number) +
            fmt::format(
-               "exec {} \\\n    tcpserver -v -R -H -l 0 -c \"$(head -n 1 control/concurrencyincoming)\" \\\n"
+               "exec {} \\\n    tcpserver -v -R -H -l \"$(head -n 1 control/me)\" -c \"$(head -n 1 "
+               "control/concurrencyincoming)\" \\\n"
                "    -x {}{} \"$address\" \"$port\" qmail-smtpd\n",
                environment(plan), plan.home.path(ipv6 ? "tcp.smtp6.cdb" : "tcp.smtp.cdb"),
                plan.identity.single ? "" : fmt::format(" -u {} -g {}", owner.uid, owner.gid));

@@ -1,0 +1,342 @@
+"""An instance as an administrator runs it: qmail-setup, svscan, supervise, tcpserver, multilog, qmailctl; its repair; and
+the script behind `make run`. Once as a system instance (root only) and once as an ordinary user's."""
+
+import contextlib
+import os
+import pathlib
+import socket
+import subprocess
+import unittest
+
+import relais
+
+PLAIN = "Subject: hello\n\nhello\n"
+
+
+class Supervised(relais.Instance):
+    """An instance whose processes are qmailctl's: home is made for a free port, start() and stop() are qmailctl's."""
+
+    def __init__(self, single, listen=("127.0.0.1",), options=()):
+        super().__init__(single=single)
+        self.first_home = self.home
+        self.home = self.directory / "s"
+        self.port = relais.free_port()
+        self.environment["QMAILHOME"] = str(self.home)
+        numbers = [] if single else ["--numbers", self.base_id]
+        listens = [word for address in listen for word in ("--listen", address)]
+        done = self.run("qmail-setup", self.home, "--me", self.me, "--smtp-port", self.port, *listens, *numbers, *options)
+        if done.code:
+            raise AssertionError(f"qmail-setup: {done}")
+
+    def ctl(self, *words, code=0):
+        done = self.run("qmailctl", *words)
+        if done.code != code:
+            raise AssertionError(f"qmailctl {words}: {done}\n{self.picture()}")
+        return done.out
+
+    def start(self):
+        self.ctl("start")
+        for process in map(pathlib.Path, self._proc()):
+            with contextlib.suppress(OSError):
+                if os.readlink(process / "cwd") == str(self.home / "service"):
+                    self.sessions.add(int(process.name))
+        self._wait_port("127.0.0.1")
+        return self
+
+    @staticmethod
+    def _proc():
+        return [f"/proc/{entry}" for entry in os.listdir("/proc") if entry.isdigit()]
+
+    def stop(self, seconds=20):
+        try:
+            self.ctl("stop")
+        finally:
+            super().stop(seconds)
+
+    def log(self, name="qmail-send"):
+        path = self.home / "log" / name / "current"
+        return relais.text(path.read_bytes()).splitlines() if path.exists() else []
+
+    def picture(self):
+        parts = [super().picture()]
+        for path in sorted((self.home / "log").glob("*/current")):
+            parts += [f"--- {path}", *self.log(path.parent.name)[-40:]]
+        return "\n".join(parts)
+
+    def alias_messages(self):
+        return [path.read_bytes() for path in (self.home / "alias/Maildir/new").iterdir()]
+
+    def service_pid(self, name):
+        return int.from_bytes((self.home / "service" / name / "supervise/status").read_bytes()[12:16], "little")
+
+
+class Kind:
+    """The tests, for both kinds of instance."""
+
+    single = False
+
+    def made(self, **options):
+        instance = Supervised(self.single, **options)
+        self.addCleanup(instance.remove)
+        return instance
+
+    def test_mail_flows_under_supervise(self):
+        i = self.made().start()
+        reply = i.send("a@client.example", [f"postmaster@{i.me}"], PLAIN)
+        self.assertRegex(reply.text, r"^ok \d+ qp \d+$")
+        i.wait_for(i.alias_messages, 30, "a message in alias/Maildir")
+        self.assertRegex(i.alias_messages()[0].decode(), rf"\(HELO client\.test\) \(127\.0\.0\.1\)\n  by {i.me} with ")
+        done = i.run("sendmail", "-t", input=f"To: root@{i.me}\nSubject: second\n\nx\n")
+        self.assertEqual(done.code, 0, done)
+        i.wait_for(lambda: len(i.alias_messages()) == 2, 30, "two messages in alias/Maildir")
+        i.wait_log("end msg", "qmail-send", count=2)
+        self.assertIn("messages in queue: 0\n", i.ctl("stat"))
+        self.assertIn("messages in queue but not yet preprocessed: 0", i.ctl("queue"))
+
+    def test_logs_are_multilogs(self):
+        i = self.made().start()
+        i.send("a@client.example", [f"postmaster@{i.me}"], PLAIN)
+        i.wait_log("end msg", "qmail-send")
+        for line in i.log("qmail-send") + i.log("qmail-smtpd"):
+            self.assertRegex(line, r"^@[0-9a-f]{24} .")
+        readable = subprocess.run(["tai64nlocal"], input="\n".join(i.log()).encode(), capture_output=True, check=True)
+        self.assertRegex(readable.stdout.decode(), r"(?m)^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{9} new msg \d+$")
+        self.assertTrue(any("tcpserver: status: " in line for line in i.log("qmail-smtpd")))
+
+    def test_processes_carry_their_programs_names(self):
+        """killall -HUP qmail-send of the documents looks at these names."""
+        i = self.made().start()
+        for name in ("qmail-start", "qmail-queued", "qmail-send", "qmail-lspawn", "qmail-rspawn", "qmail-resolver",
+                     "tcpserver", "multilog", "supervise"):
+            i.wait_for(lambda: i.processes(name), 10, f"a process named {name}")
+        if self.single:
+            self.assertEqual({p.uid for p in i.processes()}, {i.ids("qmaild")[0]})
+
+    def test_stop_ends_everything(self):
+        i = self.made().start()
+        with i.smtp():
+            i.ctl("stop")
+            i.wait_for(lambda: not i.processes(), 10, "no process")
+        self.assertIn("is not running", i.ctl("stop"))
+
+    def test_start_twice_and_restart(self):
+        i = self.made().start()
+        before = i.service_pid("qmail-send")
+        i.ctl("start")
+        self.assertEqual(i.service_pid("qmail-send"), before)
+        i.ctl("restart")
+        i.wait_for(lambda: i.service_pid("qmail-send") not in (0, before), 20, "another qmail-start")
+        i._wait_port("127.0.0.1")
+        i.wait_for(lambda: i.run("sendmail", f"postmaster@{i.me}", input=PLAIN).code == 0, 20, "a queue that takes mail")
+        i.wait_for(i.alias_messages, 20, "a message after the restart")
+
+    def test_reload_makes_qmail_send_read_locals(self):
+        i = self.made().start()
+        i._wait_port("127.0.0.1")
+        i.control("locals", f"{i.me}\nnew.test\n")
+        i.control("rcpthosts", f"{i.me}\nnew.test\n")
+        i.ctl("reload")
+
+        def went_to_local():
+            # A signal is not answered: a message may be faster than the reading.
+            i.send("a@client.example", ["postmaster@new.test"], PLAIN)
+            return relais.wait_until(lambda: any("to local postmaster@new.test" in line for line in i.log()), 0.5)
+
+        i.wait_for(went_to_local, 20, "a delivery to local postmaster@new.test")
+        i.ctl("flush")
+
+    def test_rules_change_without_a_restart(self):
+        i = self.made().start()
+        server = i.service_pid("qmail-smtpd")
+
+        def answer():
+            with i.smtp() as client:
+                client.command("MAIL FROM:<a@client.example>")
+                client.line("RCPT TO:<b@elsewhere.example>")
+                return client.expect(None).code
+
+        def compile_by_hand(rules):
+            cdb = i.home / "tcp.smtp.cdb"
+            done = i.run("tcprules", cdb, i.home / "tcp.smtp.tmp", input=rules)
+            self.assertEqual(done.code, 0, done)
+
+        compile_by_hand(":allow\n")
+        self.assertEqual(answer(), 553)
+        compile_by_hand('127.0.0.:allow,RELAYCLIENT=""\n')
+        self.assertEqual(answer(), 250)
+        compile_by_hand('127.:allow\n')
+        self.assertEqual(answer(), 553)
+        i._write(i.home / "tcp.smtp", '127.0.0.1:allow,RELAYCLIENT=""\n')
+        i.ctl("cdb")
+        self.assertEqual(answer(), 250)
+        self.assertEqual(i.service_pid("qmail-smtpd"), server)
+
+    def test_two_addresses(self):
+        with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+            i = self.made(listen=("127.0.0.1", "::1")).start()
+            i._wait_port("::1")
+            with i.smtp(address="::1") as client:
+                client.command("MAIL FROM:<a@client.example>")
+                client.command("RCPT TO:<b@elsewhere.example>")  # by the rule in tcp.smtp6
+            return
+        self.skipTest("no IPv6 here")
+
+    def test_own_listener(self):
+        i = self.made(options=["--own-listener"]).start()
+        i.send("a@client.example", [f"postmaster@{i.me}"], PLAIN)
+        i.wait_for(i.alias_messages, 20, "a message")
+        self.assertFalse(i.processes("tcpserver"))
+
+    def test_check_names_and_repair_mends(self):
+        i = self.made()
+        check = i.run("qmail-setup", "--check", i.home)
+        self.assertEqual((check.code, check.out), (0, f"{i.home} is as it must be\n"))
+        (i.home / "queue/mess/3").chmod(0o777)
+        (i.home / "queue/bounce/5").rmdir()
+        (i.home / "control/rcpthosts").unlink()
+        (i.home / "control/locals").chmod(0o666)
+        (i.home / "service/qmail-send/run").chmod(0o644)
+        (i.home / "bin").unlink()
+        os.utime(i.home / "tcp.smtp.cdb", (1, 1))
+        wrong = ["queue/mess/3 has mode 777", "queue/bounce/5 is missing", "control/rcpthosts is missing",
+                 "control/locals has mode 666", "service/qmail-send/run has mode 644", "bin/qmail-send is missing",
+                 "tcp.smtp.cdb is older than tcp.smtp"]
+        if relais.IS_ROOT:
+            os.chown(i.home / "queue/mess/7", 0, 0)
+            wrong.append("queue/mess/7 belongs to root:0")
+        check = i.run("qmail-setup", "--check", i.home)
+        self.assertEqual(check.code, 1)
+        for text in wrong:
+            self.assertIn(f"{i.home}/{text}", check.out)
+        if self.single and relais.IS_ROOT:
+            os.chown(i.home / "queue/mess/7", *i.ids("qmailq"))
+        repair = i.run("qmail-setup", "--repair", i.home)
+        self.assertEqual(repair.code, 0, repair)
+        self.assertEqual(i.run("qmail-setup", "--check", i.home).code, 0)
+        i.start()
+        i.send("a@client.example", [f"postmaster@{i.me}"], PLAIN)
+        i.wait_for(i.alias_messages, 20, "a message after the repair")
+
+    def test_repair_never_touches_what_a_link_leads_to(self):
+        i = self.made()
+        victim = i.directory / "victim"
+        victim.write_text("mine")
+        victim.chmod(0o600)
+        link = i.home / "alias/.qmail-root"
+        link.unlink()
+        link.symlink_to(victim)
+        self.assertEqual(i.run("qmail-setup", "--repair", i.home).code, 1)
+        self.assertEqual((victim.read_text(), victim.stat().st_mode & 0o777), ("mine", 0o600))
+        link.unlink()
+        os.link(victim, link)
+        self.assertNotEqual(i.run("qmail-setup", "--repair", i.home).code, 0)
+        self.assertEqual(victim.stat().st_mode & 0o777, 0o600)
+
+    def test_check_finds_strangers_in_the_queue(self):
+        i = self.made()
+        stray = i.home / "queue/mess/4/notes"
+        stray.write_text("x")
+        self.assertIn(f"{stray} does not belong into the queue", i.run("qmail-setup", "--check", i.home).out)
+
+    def test_setup_refuses(self):
+        i = self.made()
+        numbers = [] if self.single else ["--numbers", i.base_id]
+
+        def refused(directory, text, *options):
+            done = i.run("qmail-setup", directory, "--me", "a.test", *numbers, *options)
+            self.assertEqual(done.code, 100, done)
+            self.assertIn(text, done.err + done.out)
+
+        refused(i.home, "is not empty")
+        refused(i.directory / ("x" * 90), "unix sockets")
+        refused(i.directory / "a b", "character")
+        refused(i.directory / "n", "not an address", "--listen", "example.org")
+        refused(i.directory / "n", "--admin", "--admin", "a@b\n|rm -rf /")
+        if not self.single:
+            closed = i.directory / "closed"
+            closed.mkdir(mode=0o700)
+            refused(closed / "n", "cannot be entered")
+        self.assertFalse((i.directory / "n").exists())
+
+    def test_doctor(self):
+        i = self.made()
+        down = i.ctl("doctor", code=1)
+        self.assertIn("qmail-send is not supervised", down)
+        self.assertIn("qmailctl start", down)
+        i.start()
+        up = i.ctl("doctor")
+        self.assertIn("ok     files, owners and modes are as they must be", up)
+        self.assertIn(f"ok     SMTP on 127.0.0.1 port {i.port}: 220 {i.me} ESMTP", up)
+        self.assertIn("ok     qmail-queued takes submissions", up)
+        self.assertIn(f"control/me, {i.me}, has no address", up)
+        run = i.home / "service/qmail-smtpd/run"
+        run.write_text("#!/bin/sh\necho no luck today\n")
+        i.ctl("restart")
+        sick = i.ctl("doctor", code=1)
+        self.assertIn("qmail-smtpd ends and is started again", sick)
+        self.assertIn("no luck today", sick)
+
+
+@unittest.skipUnless(relais.IS_ROOT, "a system instance needs root")
+class SystemInstance(Kind, relais.TestCase):
+    pass
+
+
+class UserInstance(Kind, relais.TestCase):
+    single = True
+
+
+class Demo(relais.TestCase):
+    """The script behind make run and make stop, as an ordinary user."""
+
+    def demo(self, i, *words):
+        environment = {**i.environment, "RELAIS_BIN": str(relais.BIN)}
+        identity = i._identity(i.ids("qmailq")) if relais.IS_ROOT else {}
+        done = subprocess.run(["python3", "-B", i.directory / "demo.py", *map(str, words)], capture_output=True, timeout=120,
+                              env=environment, cwd=i.directory, **identity)
+        return relais.Result(done)
+
+    def made(self):
+        i = self.instance(single=True)
+        # A copy, for the tree may be where that user cannot go.
+        (i.directory / "demo.py").write_bytes((relais.ROOT / "scripts/demo.py").read_bytes())
+        return i
+
+    def test_run_twice_and_stop(self):
+        i = self.made()
+        home, port = i.directory / "run", relais.free_port()
+        self.addCleanup(self.demo, i, "stop", home)
+        first = self.demo(i, "run", home, port)
+        self.assertEqual(first.code, 0, first)
+        for text in ("delivered: a message by SMTP", "delivered: a message by sendmail", str(port), "make stop"):
+            self.assertIn(text, first.out)
+        again = self.demo(i, "run", home, port)
+        self.assertEqual(again.code, 0, again)
+        self.assertIn(f"{home} is running already", again.out)
+        self.assertEqual(len(list((home / "demo/Maildir/new").iterdir())), 4)
+        stopped = self.demo(i, "stop", home)
+        self.assertEqual((stopped.code, stopped.out), (0, f"stopped {home}\n"))
+        self.assertEqual([p for p in os.listdir("/proc") if p.isdigit() and self.cwd(p).startswith(str(home))], [])
+        third = self.demo(i, "run", home, port)
+        self.assertEqual(third.code, 0, third)
+
+    @staticmethod
+    def cwd(pid):
+        with contextlib.suppress(OSError):
+            return os.readlink(f"/proc/{pid}/cwd")
+        return ""
+
+    def test_a_port_in_use_is_said(self):
+        i = self.made()
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            done = self.demo(i, "run", i.directory / "run", taken.getsockname()[1])
+        self.assertEqual(done.code, 1)
+        self.assertIn("is in use by something else", done.err)
+        self.assertFalse((i.directory / "run").exists())
+
+
+if __name__ == "__main__":
+    relais.main()
