@@ -8,6 +8,7 @@ import resource
 import subprocess
 import unittest
 
+import queued
 import relais
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "golden/inject"
@@ -365,6 +366,49 @@ class Maildirs(ProgramTest):
         self.fails(111, "MAILTMP not set", "maildir2mbox", MAILDIR=str(d / "M"), MAIL=str(d / "mbox"))
         self.fails(111, "unable to ", "maildir2mbox", MAILDIR=str(d / "M"), MAIL=str(d / "mbox"), MAILTMP=str(d / "no/tmp"))
         self.assertEqual((d / "M/new/1").read_text(), "x\n")
+
+
+@unittest.skipUnless(relais.has_program("qmail-queued"), "qmail-queued is not built")
+class RealQueue(relais.TestCase):
+    def setUp(self):
+        self.i = self.instance()
+        self.user = self.i.add_user("joe")
+        self.queue = queued.Queued(self.i)
+        self.addCleanup(self.queue.close)
+
+    def only_message(self):
+        (id,) = self.queue.ids()
+        return id, self.queue.message(id), self.queue.file(id).read_bytes()
+
+    def test_inject(self):
+        body = os.urandom(700000) + b"\nno line end"
+        result = self.i.run("qmail-inject", "a@x.example", "b", input=b"Subject: s\n\n" + body, env={"USER": "joe"}, user=self.user)
+        self.assertEqual(result.code, 0, result)
+        id, message, file = self.only_message()
+        self.assertRegex(message, rb"\AReceived: \(qmail \d+ invoked by uid %d\); " % (self.user.uid if relais.IS_ROOT else os.getuid()))
+        self.assertTrue(message.endswith(b"\nSubject: s\n\n" + body))
+        for address in (b"joe@mail.test\0", b"Ta@x.example\0", b"Tb@mail.test\0"):
+            self.assertIn(address, file)
+        self.assertEqual(self.queue.hints(), [id])
+
+    def test_killed_inject_leaves_nothing(self):
+        process = subprocess.Popen([relais.program("qmail-inject"), "a@x.example"], stdin=subprocess.PIPE, env=self.i.environment)
+        process.stdin.write(b"Subject: s\n\n" + b"x" * (1 << 20))
+        process.stdin.flush()
+        self.i.wait_for(self.queue.ids, what="a file that grows")
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        self.i.wait_for(lambda: not self.queue.ids(), what="an empty queue")
+
+    @unittest.skipUnless(relais.has_program("qmail-smtpd"), "qmail-smtpd is not built")
+    def test_smtp_on_standard_input(self):
+        """sendmail -bs: the user relays, as the user he is."""
+        session = b"EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\nSubject: s\r\n\r\n.x\r\n.\r\nQUIT\r\n"
+        result = self.i.run("sendmail", "-bs", input=session.replace(b".x", b"..x"), user=self.user)
+        self.assertEqual(result.code, 0, result)
+        self.assertRegex(result.out, r"\n250 ok \d+ qp \d+\r\n221 ")
+        self.assertTrue(self.only_message()[1].endswith(b"\nSubject: s\n\n.x\n"))
 
 
 @unittest.skipUnless(HAS_MAIL_FLOW, "not all programs of the mail flow are built")
