@@ -87,8 +87,11 @@ void EventLoop::run() {
     while (!stopped_) {
         run_timers();
         if (stopped_) break;
+        const bool more_to_do = before_wait_ && before_wait_();
+        if (stopped_) break;
         const Deadline next = timers_.empty() ? Deadline::never() : Deadline(timers_.begin()->first.first);
-        const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), next.milliseconds());
+        const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
+                                       more_to_do ? 0 : next.milliseconds());
         if (count < 0 && errno != EINTR) throw_errno("wait for", "events");
         for (int i = 0; i < count && !stopped_; ++i) {
             const auto& event = events[static_cast<std::size_t>(i)];

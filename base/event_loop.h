@@ -39,6 +39,10 @@ class EventLoop {
     // Undoes the blocking, for a child after fork.
     static void restore_signals();
 
+    // Calls action before each wait; when it returns true there is more to do at once, and the loop only looks for
+    // events before it calls again.
+    void before_wait(std::function<bool()> action) { before_wait_ = std::move(action); }
+
     // Runs until stop() was called.
     void run();
     void stop() { stopped_ = true; }
@@ -49,6 +53,7 @@ class EventLoop {
     Fd epoll_;
     Fd signals_;
     bool stopped_ = false;
+    std::function<bool()> before_wait_;
     std::unordered_map<int, std::shared_ptr<Handler>> handlers_;
     std::map<int, Action> signal_actions_;
     std::map<std::pair<Clock::time_point, TimerId>, Action> timers_;

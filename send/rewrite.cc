@@ -90,13 +90,17 @@ Route rewrite(const RewriteRules& rules, std::string_view recipient) {
 
 bool is_verp(std::string_view sender) {
     if (!sender.ends_with(verp_mark)) return false;
-    return sender.substr(0, sender.size() - verp_mark.size()).find('@') != std::string_view::npos;
+    return verp_base(sender).find('@') != std::string_view::npos;
+}
+
+std::string_view verp_base(std::string_view sender) {
+    return sender.substr(0, sender.size() - verp_mark.size());
 }
 
 std::string expand_verp(std::string_view sender, std::string_view recipient) {
     const std::size_t at = recipient.rfind('@');
     if (!is_verp(sender) || at == std::string_view::npos) return std::string(sender);
-    const std::string_view base = sender.substr(0, sender.size() - verp_mark.size());
+    const std::string_view base = verp_base(sender);
     const std::size_t base_at = base.rfind('@');
     std::string expanded(base.substr(0, base_at));
     expanded.append(recipient.substr(0, at)).append("=").append(recipient.substr(at + 1));

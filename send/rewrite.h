@@ -49,5 +49,7 @@ Route rewrite(const RewriteRules& rules, std::string_view recipient);
 // joe@example.org (VERP); any other sender stays as it is.
 std::string expand_verp(std::string_view sender, std::string_view recipient);
 bool is_verp(std::string_view sender);
+// "list-@host" of a VERP sender.
+std::string_view verp_base(std::string_view sender);
 
 }  // namespace relais::send

@@ -1,0 +1,77 @@
+#include "send/bounce.h"
+
+#include <algorithm>
+
+#include "base/time.h"
+#include "control/control_file.h"
+#include "mail/address.h"
+#include "send/rewrite.h"
+
+namespace relais::send {
+namespace {
+constexpr std::string_view double_bounce_sender = "#@[]";
+}
+
+BounceSettings BounceSettings::read(const control::Home& home) {
+    const auto word = [&](const char* name, const char* fallback) {
+        auto line = control::read_line(home, name);
+        return line && !line->empty() ? *line : std::string(fallback);
+    };
+    BounceSettings settings;
+    settings.from = word("bouncefrom", "MAILER-DAEMON");
+    settings.host = control::read_line_or_me(home, "bouncehost");
+    settings.double_to =
+        word("doublebounceto", "postmaster") + "@" + control::read_line_or_me(home, "doublebouncehost");
+    settings.max_octets = control::read_number(home, "bouncemaxbytes", 0);
+    return settings;
+}
+
+std::string bounce_paragraph(std::string_view address, std::string_view text) {
+    std::string paragraph = "<";
+    paragraph.append(address).append(">:\n");
+    std::replace(paragraph.begin(), paragraph.end() - 1, '\n', '_');
+    while (text.ends_with('\n')) text.remove_suffix(1);
+    if (text.empty()) return paragraph + "\n";
+    // A blank line would end the paragraph: it becomes '/'.
+    bool at_line_start = true;
+    for (const char c : text) {
+        if (c == '\n' && at_line_start) paragraph += '/';
+        paragraph += c;
+        at_line_start = c == '\n';
+    }
+    return paragraph + "\n\n";
+}
+
+std::optional<BounceEnvelope> bounce_envelope(const BounceSettings& settings, std::string_view sender) {
+    if (sender == double_bounce_sender) return std::nullopt;
+    if (sender.empty()) return BounceEnvelope{std::string(double_bounce_sender), settings.double_to, true};
+    // "list-@host-@[]" is the list's owner, list-@host.
+    if (is_verp(sender)) sender = verp_base(sender);
+    return BounceEnvelope{"", std::string(sender), false};
+}
+
+std::string bounce_head(const BounceSettings& settings, const BounceEnvelope& envelope,
+                        std::string_view sender, std::string_view paragraphs, std::int64_t now) {
+    std::string head = "Date: " + date_822(now) + "\n";
+    head += "From: " + mail::quoted_address(settings.from + "@" + settings.host) + "\n";
+    head += "To: " + mail::quoted_address(envelope.recipient) + "\n";
+    head += "Subject: failure notice\n\n";
+    head += "Hi. This is the qmail-send program at " + settings.host + ".\n";
+    if (envelope.is_double)
+        head += "I tried to deliver a bounce message to this address, but the bounce bounced!\n\n";
+    else
+        head +=
+            "I'm afraid I wasn't able to deliver your message to the following addresses.\n"
+            "This is a permanent error; I've given up. Sorry it didn't work out.\n\n";
+    head += paragraphs;
+    head += envelope.is_double ? "--- Below this line is the original bounce.\n\n"
+                               : "--- Below this line is a copy of the message.\n\n";
+    head += "Return-Path: <" + (sender.empty() ? std::string() : mail::quoted_address(sender)) + ">\n";
+    return head;
+}
+
+std::string_view bounce_cut_note() {
+    return "\n\n--- The rest of the message has been left out.\n";
+}
+
+}  // namespace relais::send

@@ -1,0 +1,262 @@
+#include "send/daemon.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "base/unix_socket.h"
+#include "send/layout.h"
+#include "send/settings.h"
+
+namespace relais::send {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int reports_at_once = 64;
+constexpr std::size_t hint_octets = 8;
+constexpr int hint_room = 4096;  // with less room than that left in the pipe, hints may have been dropped
+constexpr auto look_pause = 5s;  // between two looks at control files
+// qmail-queued syncs and answers; what takes longer is tried again later.
+constexpr auto bounce_patience = 60s;
+
+std::uint64_t random_number() {
+    std::uint64_t number = 0;
+    if (::getrandom(&number, sizeof number, 0) != sizeof number) return now_microseconds();
+    return number;
+}
+
+std::uint64_t get_number(std::string_view data, std::size_t at) {
+    std::uint64_t value = 0;
+    for (std::size_t i = 8; i-- > 0;) value = value << 8 | static_cast<unsigned char>(data[at + i]);
+    return value;
+}
+
+std::string put_number(std::uint64_t value) {
+    std::string out;
+    for (int i = 0; i < 8; ++i) out += static_cast<char>((value >> (8 * i)) & 0xff);
+    return out;
+}
+
+int channel(bool local) {
+    return local ? send_local_channel : send_remote_channel;
+}
+
+}  // namespace
+
+// Answers of the children: the message's id, then "" or what went wrong; or the kind of a BounceResult, qp and text.
+SlowWorker::Work record_work(const control::Home& home) {
+    return [store = queue::Store(home)](const std::string& request) {
+        const auto record = decode_failure_record(request);
+        if (!record) return put_number(0);
+        return put_number(record->message) + record_failure(store, *record);
+    };
+}
+
+SlowWorker::Work bounce_work(const control::Home& home) {
+    return [home, store = queue::Store(home)](const std::string& request) {
+        const std::uint64_t id = request.size() == 8 ? get_number(request, 0) : 0;
+        const BounceResult result = submit_bounce(home, store, id, Deadline::in(bounce_patience));
+        return put_number(id) + static_cast<char>(result.kind) + put_number(result.qp) + result.text;
+    };
+}
+
+Daemon::Daemon(const control::Home& home, SlowWorker& recorder, SlowWorker& bouncer)
+    : home_(home),
+      recorder_(recorder),
+      bouncer_(bouncer),
+      sender_(home, read_settings(home), *this, random_number()),
+      control_(loop_, send_control_socket,
+               [this](const ControlRequest& request) {
+                   tell_time();
+                   return sender_.control(request);
+               }),
+      report_buffer_(packet_limit, '\0') {
+    for (const char* name : {"concurrencylocal", "concurrencyremote", "queuelifetime"})
+        watches_.emplace_back(home.control_file(name));
+    for (control::ChangeWatch& watch : watches_) static_cast<void>(watch.changed());
+    tell_time();
+
+    set_nonblocking(send_hint_pipe, true);
+    const int size = ::fcntl(send_hint_pipe, F_GETPIPE_SZ);
+    hint_pipe_size_ = size > 0 ? static_cast<std::size_t>(size) : 65536;
+    loop_.add(send_hint_pipe, EPOLLIN, [this](std::uint32_t) { on_hints(); });
+    for (const bool local : {true, false}) {
+        set_nonblocking(channel(local), true);
+        loop_.add(channel(local), EPOLLIN,
+                  [this, local](std::uint32_t events) { on_channel(local, events); });
+    }
+    recorder_.attach(
+        loop_,
+        [this](const std::string& answer) {
+            if (answer.size() < 8) return;
+            tell_time();
+            sender_.failure_recorded(get_number(answer, 0), answer.substr(8));
+        },
+        [this] { on_worker_death("recorder"); });
+    bouncer_.attach(
+        loop_,
+        [this](const std::string& answer) {
+            if (answer.size() < 17) return;
+            tell_time();
+            const auto kind = static_cast<BounceResult::Kind>(answer[8]);
+            sender_.bounce_done(get_number(answer, 0), {kind, get_number(answer, 9), answer.substr(17)});
+        },
+        [this] { on_worker_death("bouncer"); });
+    loop_.on_signal(SIGTERM, [this] {
+        tell_time();
+        sender_.exit_soon();
+    });
+    loop_.on_signal(SIGALRM, [this] {
+        tell_time();
+        sender_.flush();
+    });
+    loop_.on_signal(SIGHUP, [this] { reread(); });
+    loop_.before_wait([this] { return before_wait(); });
+}
+
+int Daemon::run() {
+    sender_.log_status();
+    // The pipe is open: whatever the scan misses has its hint in there.
+    sender_.start_scan();
+    loop_.run();
+    log("status: exiting");
+    log_.flush();
+    return exit_code_;
+}
+
+void Daemon::tell_time() {
+    const auto monotonic =
+        std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch()).count();
+    sender_.set_time(now_microseconds(), static_cast<std::uint64_t>(monotonic));
+}
+
+bool Daemon::before_wait() {
+    tell_time();
+    read_changed_settings();
+    const bool more_to_scan = sender_.scan_step();
+    const bool more_work = sender_.work();
+    if (sender_.exiting() && sender_.finished()) {
+        loop_.stop();
+        return false;
+    }
+    log_.flush();
+    if (!more_to_scan && !more_work) arm_timer();
+    return more_to_scan || more_work;
+}
+
+// An earlier timer than needed only costs a look.
+void Daemon::arm_timer() {
+    const auto at = Clock::now() + std::chrono::seconds(sender_.seconds_to_next());
+    if (timer_ != 0 && timer_at_ <= at) return;
+    if (timer_ != 0) loop_.cancel(timer_);
+    timer_at_ = at;
+    timer_ = loop_.at(at, [this] { timer_ = 0; });
+}
+
+void Daemon::read_changed_settings() {
+    if (Clock::now() < next_look_) return;
+    next_look_ = Clock::now() + look_pause;
+    bool changed = false;
+    for (control::ChangeWatch& watch : watches_) changed = watch.changed() || changed;
+    if (!changed) return;
+    try {
+        Settings settings = sender_.settings();
+        read_numbers(home_, settings);
+        sender_.reload(std::move(settings));
+        sender_.log_status();
+    } catch (const Error& error) {
+        log(std::string("alert: unable to reread controls: ") + error.what());
+    }
+}
+
+void Daemon::reread() {
+    try {
+        sender_.reload(read_settings(home_));
+    } catch (const Error& error) {
+        log(std::string("alert: unable to reread controls: ") + error.what());
+    }
+}
+
+void Daemon::on_hints() {
+    int waiting = 0;
+    if (::ioctl(send_hint_pipe, FIONREAD, &waiting) == 0 &&
+        static_cast<std::size_t>(waiting + hint_room) > hint_pipe_size_)
+        sender_.start_scan();
+    std::array<char, 65536> buffer;
+    const ssize_t count = ::read(send_hint_pipe, buffer.data(), buffer.size());
+    if (count < 0 && errno != EAGAIN && errno != EINTR) throw_errno("read", "the hint pipe");
+    // Hints are written whole, so they are read whole.
+    for (std::size_t at = 0; count > 0 && at + hint_octets <= static_cast<std::size_t>(count);
+         at += hint_octets)
+        sender_.hint(get_number(std::string_view(buffer.data(), buffer.size()), at));
+    if (count == 0) loop_.remove(send_hint_pipe);  // qmail-start has ended: SIGTERM comes
+}
+
+void Daemon::on_channel(bool local, std::uint32_t events) {
+    tell_time();
+    if ((events & EPOLLOUT) != 0) {
+        loop_.change(channel(local), EPOLLIN);
+        sender_.channel_writable(local);
+    }
+    for (int i = 0; i < reports_at_once; ++i) {
+        const ssize_t count = ::recv(channel(local), report_buffer_.data(), report_buffer_.size(), MSG_TRUNC);
+        if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
+        if (count <= 0) {
+            loop_.remove(channel(local));
+            exit_code_ = 111;
+            log(local ? "alert: lost the connection to qmail-lspawn; exiting"
+                      : "alert: lost the connection to qmail-rspawn; exiting");
+            return sender_.channel_lost(local);
+        }
+        const auto size = static_cast<std::size_t>(count);
+        const auto report = size <= report_buffer_.size()
+                                ? decode_report(std::string_view(report_buffer_).substr(0, size))
+                                : std::nullopt;
+        if (report)
+            sender_.report(local, *report);
+        else
+            log("alert: a spawner sent a report that makes no sense");
+    }
+}
+
+bool Daemon::send_order(bool local, std::string_view packet, int message) {
+    try {
+        if (send_packet(channel(local), packet, message)) return true;
+    } catch (const Error& error) {
+        if (error.number() != EAGAIN && error.number() != ENOBUFS && error.number() != ENOMEM &&
+            error.number() != ETOOMANYREFS)
+            throw;
+        loop_.change(channel(local), EPOLLIN | EPOLLOUT);
+    }
+    return false;  // or the spawner has gone: the channel's end will be read
+}
+
+bool Daemon::order(const LocalOrder& order, int message) {
+    return send_order(true, encode(order), message);
+}
+bool Daemon::order(const RemoteOrder& order, int message) {
+    return send_order(false, encode(order), message);
+}
+void Daemon::record(FailureRecord record) {
+    recorder_.ask(encode(record));
+}
+void Daemon::bounce(queue::MessageId id) {
+    bouncer_.ask(put_number(id));
+}
+
+// Nothing durable is lost, but nothing can be finished either: everything starts anew.
+void Daemon::on_worker_death(std::string_view name) {
+    log("alert: the " + std::string(name) + " has ended; exiting");
+    exit_code_ = 111;
+    loop_.stop();
+}
+
+}  // namespace relais::send

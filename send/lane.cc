@@ -1,0 +1,274 @@
+#include "send/lane.h"
+
+#include <algorithm>
+
+namespace relais::send {
+namespace {
+
+constexpr double first_limit = 5;
+constexpr std::uint32_t first_backoff = 30;
+constexpr std::uint32_t longest_backoff = 1800;
+// Slower than this, and far slower than usual: too much for the destination.
+constexpr double slow_milliseconds = 1000;
+constexpr double slow_factor = 4;
+
+}  // namespace
+
+DestinationPtr Lane::destination(std::string_view name) {
+    auto& found = destinations_[std::string(name)];
+    if (!found) {
+        found = std::make_shared<Destination>();
+        found->name = name;
+        found->number = next_number_++;
+        found->share = std::make_shared<Share>();
+        found->share->limit = first_limit;
+        found->share->members = 1;
+        numbers_[found->number] = found;
+    }
+    return found;
+}
+
+DestinationPtr Lane::numbered(std::uint32_t number) const {
+    const auto found = numbers_.find(number);
+    return found == numbers_.end() ? nullptr : found->second.lock();
+}
+
+void Lane::enter_ring(const std::shared_ptr<Share>& share, std::size_t line) {
+    if (share->in_ring[line] || share->ready[line].empty()) return;
+    share->in_ring[line] = true;
+    rings_[line].push_back(share);
+}
+
+void Lane::enter_rings(const std::shared_ptr<Share>& share) {
+    enter_ring(share, 0);
+    enter_ring(share, 1);
+}
+
+void Lane::make_ready(const DestinationPtr& destination, std::size_t line) {
+    if (destination->jobs[line].empty()) return;
+    if (!destination->in_ready[line]) {
+        destination->in_ready[line] = true;
+        destination->share->ready[line].push_back(destination);
+    }
+    enter_ring(destination->share, line);
+}
+
+void Lane::leave_ready(const DestinationPtr& destination, std::size_t line) {
+    if (!std::exchange(destination->in_ready[line], false)) return;
+    std::erase(destination->share->ready[line], destination);
+}
+
+void Lane::add(const DestinationPtr& destination, Job job) {
+    const std::size_t line = job.line;
+    destination->jobs[line].push_back(std::move(job));
+    make_ready(destination, line);
+}
+
+void Lane::put_back(const DestinationPtr& destination, Job job) {
+    const std::size_t line = job.line;
+    destination->jobs[line].push_front(std::move(job));
+    release(destination);
+    make_ready(destination, line);
+}
+
+bool Lane::may_run(const Share& share, std::uint32_t now) const {
+    if (share.backoff_until > now) return false;
+    if (share.probing) return share.running == 0;
+    return !adaptive_ || share.running < static_cast<unsigned>(share.limit);
+}
+
+// Takes the next destination of the share in turn.
+std::optional<Lane::Next> Lane::take_from(const std::shared_ptr<Share>& share, std::size_t line) {
+    const DestinationPtr destination = share->ready[line].front();
+    share->ready[line].pop_front();
+    destination->in_ready[line] = false;
+    Next next{destination, std::move(destination->jobs[line].front())};
+    destination->jobs[line].pop_front();
+    ++destination->running;
+    ++share->running;
+    ++running_;
+    make_ready(destination, line);
+    enter_ring(share, line);
+    turn_ = 1 - line;
+    return next;
+}
+
+std::optional<Lane::Next> Lane::next(std::uint32_t now) {
+    if (running_ >= concurrency_) return std::nullopt;
+    const std::size_t first = turn_;
+    for (const std::size_t line : {first, 1 - first})
+        if (auto next = next_of(line, now)) return next;
+    // Only those that have their half already are left.
+    const unsigned alone = concurrency_ - concurrency_ / 8;
+    for (const std::size_t line : {first, 1 - first})
+        if (!rings_[line].empty() && rings_[line].front()->running < alone &&
+            !rings_[line].front()->ready[line].empty())
+            return take_from(rings_[line].front(), line);
+    return std::nullopt;
+}
+
+// The next share of that line that has less than half; those that may not run at all leave the ring.
+std::optional<Lane::Next> Lane::next_of(std::size_t line, std::uint32_t now) {
+    auto& ring = rings_[line];
+    const unsigned half = std::max(1U, concurrency_ / 2);
+    // At most two shares can have half or more, so this passes over very few.
+    for (std::size_t left = ring.size(); left > 0; --left) {
+        const std::shared_ptr<Share> share = ring.front();
+        ring.pop_front();
+        share->in_ring[line] = false;
+        if (share->ready[line].empty()) continue;
+        if (!may_run(*share, now)) {
+            if (share->backoff_until > now) {
+                resting_.push_back(share);
+                wake_at(share->backoff_until);
+            }
+            continue;
+        }
+        if (share->running < half) return take_from(share, line);
+        enter_ring(share, line);
+    }
+    return std::nullopt;
+}
+
+void Lane::release(const DestinationPtr& destination) {
+    --running_;
+    --destination->running;
+    --destination->share->running;
+    enter_rings(destination->share);
+}
+
+void Lane::dropped(const DestinationPtr& destination) {
+    release(destination);
+}
+
+void Lane::learn(Share& share, const Verdict& verdict, std::uint32_t now) {
+    if (!adaptive_) return;
+    if (verdict.kind == Verdict::Kind::unreachable) {
+        share.limit = 1;
+        share.probing = true;
+        share.reason = verdict.reason;
+        if (share.backoff_until > now) return;  // others that were under way say the same
+        share.backoff_span = std::clamp(share.backoff_span * 2, first_backoff, longest_backoff);
+        share.backoff_until = now + share.backoff_span;
+        wake_at(share.backoff_until);
+        return;
+    }
+    // Somebody answered there.
+    share.probing = false;
+    share.backoff_until = 0;
+    share.backoff_span = 0;
+    const double time = verdict.milliseconds;
+    const bool slow = time > slow_milliseconds && time > slow_factor * share.usual_milliseconds;
+    share.usual_milliseconds =
+        share.usual_milliseconds == 0 ? time : share.usual_milliseconds * 0.95 + time * 0.05;
+    if (verdict.kind == Verdict::Kind::temporary || slow)
+        share.limit = std::max(1.0, share.limit * 0.75);
+    else
+        share.limit = std::min<double>(concurrency_, share.limit + std::min(1.0, 4 / share.limit));
+}
+
+bool Lane::finished(const DestinationPtr& destination, const Verdict& verdict, std::uint32_t now) {
+    if (!verdict.mx_group.empty()) join_group(destination, verdict.mx_group);
+    release(destination);
+    Share& share = *destination->share;
+    const bool backed_off = share.backoff_until > now;
+    learn(share, verdict, now);
+    return !backed_off && share.backoff_until > now;
+}
+
+void Lane::join_group(const DestinationPtr& destination, const std::string& group) {
+    auto& known = groups_[group];
+    std::shared_ptr<Share> shared = known.lock();
+    std::shared_ptr<Share> old = destination->share;
+    if (shared == old) return;
+    if (!shared) {
+        // The first of its group: its share becomes the group's, unless it belongs to another one already.
+        if (old->members == 1) {
+            known = old;
+            return;
+        }
+        shared = std::make_shared<Share>();
+        shared->limit = first_limit;
+        known = shared;
+    }
+    --old->members;
+    ++shared->members;
+    old->running -= destination->running;
+    shared->running += destination->running;
+    for (const std::size_t line : {std::size_t{0}, std::size_t{1}}) leave_ready(destination, line);
+    destination->share = shared;
+    for (const std::size_t line : {std::size_t{0}, std::size_t{1}}) make_ready(destination, line);
+}
+
+std::deque<Job> Lane::take_jobs(const DestinationPtr& destination) {
+    for (const std::size_t line : {std::size_t{0}, std::size_t{1}}) leave_ready(destination, line);
+    std::deque<Job> all = std::exchange(destination->jobs[0], {});
+    for (Job& job : std::exchange(destination->jobs[1], {})) all.push_back(std::move(job));
+    return all;
+}
+
+void Lane::forget_backoff(const DestinationPtr& destination) {
+    destination->share->backoff_until = 0;
+    destination->share->backoff_span = 0;
+    enter_rings(destination->share);
+}
+
+std::vector<DestinationPtr> Lane::destinations() const {
+    std::vector<DestinationPtr> all;
+    for (const auto& [name, destination] : destinations_)
+        if (destination->running > 0 || destination->queued() > 0 || !destination->parked.empty() ||
+            destination->share->backoff_until > 0)
+            all.push_back(destination);
+    return all;
+}
+
+void Lane::park(const DestinationPtr& destination, queue::MessageId id) {
+    destination->parked.push_back(id);
+    with_parked_[destination->number] = destination;
+    wake_at(destination->share->backoff_until);
+}
+
+void Lane::wake_at(std::uint32_t when) {
+    if (when != 0 && (next_wake_ == 0 || when < next_wake_)) next_wake_ = when;
+}
+
+std::vector<DestinationPtr> Lane::wake(std::uint32_t now) {
+    next_wake_ = 0;
+    std::erase_if(resting_, [&](const std::shared_ptr<Share>& share) {
+        if (share->backoff_until > now) {
+            wake_at(share->backoff_until);
+            return false;
+        }
+        enter_rings(share);
+        return true;
+    });
+    std::vector<DestinationPtr> ready;
+    std::erase_if(with_parked_, [&](const auto& item) {
+        const DestinationPtr& destination = item.second;
+        if (destination->parked.empty()) return true;
+        if (destination->share->backoff_until > now)
+            wake_at(destination->share->backoff_until);
+        else
+            ready.push_back(destination);
+        return false;
+    });
+    return ready;
+}
+
+void Lane::purge(std::uint32_t now) {
+    if (destinations_.size() < purge_at_) return;
+    std::erase_if(destinations_, [&](const auto& item) {
+        const Destination& destination = *item.second;
+        const bool idle = destination.running == 0 && destination.queued() == 0 &&
+                          destination.parked.empty() && destination.share->backoff_until <= now;
+        if (idle) {
+            numbers_.erase(destination.number);
+            --destination.share->members;
+        }
+        return idle;
+    });
+    purge_at_ = std::max(first_purge, destinations_.size() * 2);
+    std::erase_if(groups_, [](const auto& item) { return item.second.expired(); });
+}
+
+}  // namespace relais::send

@@ -1,0 +1,148 @@
+// Who is next: one queue per destination, the destinations in turn. A Lane is one channel (local or remote) with its
+// concurrency. Pure: time comes as a parameter, in seconds on the monotonic clock.
+//
+// Destinations that resolve to the same servers share one Share: its limit grows while deliveries succeed, shrinks when
+// they fail or slow down, and when no server can be reached it backs off as a whole; then one delivery tries again.
+// New mail and mail that has been tried have lines of their own, which take turns: neither waits for the other.
+// While others wait, no share has more than half of the concurrency; alone it leaves an eighth for who may come.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "queue/store.h"
+
+namespace relais::send {
+
+struct Destination;
+
+// What destinations with the same servers have in common.
+struct Share {
+    double limit = 1;
+    unsigned running = 0;
+    std::uint32_t backoff_until = 0;  // 0: none
+    std::uint32_t backoff_span = 0;
+    bool probing = false;  // after a back-off: nobody knows yet whether it lives
+    std::string reason;    // why it backs off
+    double usual_milliseconds = 0;
+    // Of both lines: those that have jobs, in turn.
+    std::array<std::deque<std::shared_ptr<Destination>>, 2> ready;
+    std::array<bool, 2> in_ring{};
+    std::uint32_t members = 0;
+};
+
+// One order to come: recipients of one message, by their index in its envelope.
+struct Job {
+    queue::MessageId message = 0;
+    std::uint32_t load = 0;  // which loading of the message; an older one is void
+    std::vector<std::uint32_t> recipients;
+    std::uint8_t line = 0;  // 0: new mail, 1: mail that has been tried
+};
+
+struct Destination {
+    std::string name;          // lower case
+    std::uint32_t number = 0;  // for Place::parked
+    std::shared_ptr<Share> share;
+    std::array<std::deque<Job>, 2> jobs;
+    std::deque<queue::MessageId> parked;  // wait without a place in the window: see Lane::park
+    std::array<bool, 2> in_ready{};
+    bool hungry = false;  // called for its parked mail
+    unsigned running = 0;
+
+    std::size_t queued() const { return jobs[0].size() + jobs[1].size(); }
+};
+using DestinationPtr = std::shared_ptr<Destination>;
+
+// How a delivery went, as far as the destination is concerned.
+struct Verdict {
+    enum class Kind { success, refused, temporary, unreachable } kind = Kind::success;
+    std::uint32_t milliseconds = 0;
+    std::string mx_group;
+    std::string reason;
+};
+
+class Lane {
+  public:
+    // adaptive: shares begin with a few deliveries and learn; otherwise only the halves bind.
+    Lane(unsigned concurrency, bool adaptive) : concurrency_(concurrency), adaptive_(adaptive) {}
+
+    void set_concurrency(unsigned concurrency) { concurrency_ = concurrency; }
+    unsigned concurrency() const { return concurrency_; }
+    unsigned running() const { return running_; }
+
+    // The destination of that name, made if there is none.
+    DestinationPtr destination(std::string_view name);
+    // The destination with that number, if there still is one.
+    DestinationPtr numbered(std::uint32_t number) const;
+    static bool backs_off(const Destination& destination, std::uint32_t now) {
+        return destination.share->backoff_until > now;
+    }
+
+    void add(const DestinationPtr& destination, Job job);
+    // Gives back what next returned but could not be started; it comes first again.
+    void put_back(const DestinationPtr& destination, Job job);
+    // The next job in turn, counted as running until finished; nothing while none may run.
+    struct Next {
+        DestinationPtr destination;
+        Job job;
+    };
+    std::optional<Next> next(std::uint32_t now);
+    // For a job that turned out to be void.
+    void dropped(const DestinationPtr& destination);
+    // Learns from a delivery. True if the destination has just begun to back off.
+    bool finished(const DestinationPtr& destination, const Verdict& verdict, std::uint32_t now);
+
+    // Takes all jobs away (void ones too).
+    std::deque<Job> take_jobs(const DestinationPtr& destination);
+    // Ends the back-off.
+    void forget_backoff(const DestinationPtr& destination);
+    // All that have waiting, parked or running mail, and those that back off.
+    std::vector<DestinationPtr> destinations() const;
+    // Lets a message wait at a destination without a place in the window.
+    void park(const DestinationPtr& destination, queue::MessageId id);
+    // Those whose parked mail may go on now: to be called when next_wake has come.
+    std::vector<DestinationPtr> wake(std::uint32_t now);
+    // When the next back-off ends; 0: nothing waits for one.
+    std::uint32_t next_wake() const { return next_wake_; }
+    // Forgets destinations that have nothing to do, when there are very many.
+    void purge(std::uint32_t now);
+
+  private:
+    void make_ready(const DestinationPtr& destination, std::size_t line);
+    void enter_ring(const std::shared_ptr<Share>& share, std::size_t line);
+    void enter_rings(const std::shared_ptr<Share>& share);
+    void leave_ready(const DestinationPtr& destination, std::size_t line);
+    std::optional<Next> next_of(std::size_t line, std::uint32_t now);
+    bool may_run(const Share& share, std::uint32_t now) const;
+    std::optional<Next> take_from(const std::shared_ptr<Share>& share, std::size_t line);
+    void release(const DestinationPtr& destination);
+    void join_group(const DestinationPtr& destination, const std::string& group);
+    void learn(Share& share, const Verdict& verdict, std::uint32_t now);
+    void wake_at(std::uint32_t when);
+
+    unsigned concurrency_;
+    bool adaptive_;
+    unsigned running_ = 0;
+    std::uint32_t next_number_ = 1;
+    std::unordered_map<std::string, DestinationPtr> destinations_;
+    std::unordered_map<std::uint32_t, std::weak_ptr<Destination>> numbers_;
+    std::unordered_map<std::string, std::weak_ptr<Share>> groups_;
+    // Shares with ready destinations, in turn. One that may not run now is taken out: release brings it back, or wake.
+    std::array<std::deque<std::shared_ptr<Share>>, 2> rings_;
+    std::size_t turn_ = 0;
+    std::vector<std::shared_ptr<Share>> resting_;  // taken out because they back off
+    std::unordered_map<std::uint32_t, DestinationPtr> with_parked_;
+    std::uint32_t next_wake_ = 0;
+    static constexpr std::size_t first_purge = 20'000;
+    std::size_t purge_at_ = first_purge;
+};
+
+}  // namespace relais::send

@@ -1,0 +1,225 @@
+#include "send/lane.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace relais::send {
+namespace {
+
+constexpr Verdict good{Verdict::Kind::success, 10, {}, {}};
+
+Verdict unreachable(const std::string& reason = "no route") {
+    return {Verdict::Kind::unreachable, 0, {}, reason};
+}
+
+void fill(Lane& lane, const std::string& name, unsigned count, std::uint8_t line = 0) {
+    for (unsigned i = 0; i < count; ++i) lane.add(lane.destination(name), Job{1, 1, {0}, line});
+}
+
+// Starts all that may run; how many for each destination.
+std::map<std::string, int> start_all(Lane& lane, std::uint32_t now,
+                                     std::vector<DestinationPtr>* started = nullptr) {
+    std::map<std::string, int> counts;
+    while (const auto next = lane.next(now)) {
+        ++counts[next->destination->name];
+        if (started != nullptr) started->push_back(next->destination);
+    }
+    return counts;
+}
+
+// Lets a destination's limit grow far.
+void grow(Lane& lane, const std::string& name) {
+    for (int i = 0; i < 2000; ++i) {
+        fill(lane, name, 1);
+        const auto next = lane.next(1);
+        ASSERT_TRUE(next);
+        lane.finished(next->destination, good, 1);
+    }
+}
+
+TEST(Lane, OneDestinationLeavesRoomForOthers) {
+    Lane lane(20, false);
+    fill(lane, "big", 1000);
+    EXPECT_EQ(start_all(lane, 1)["big"], 18);
+}
+
+TEST(Lane, NoMoreThanHalfWhileOthersWait) {
+    Lane lane(20, false);
+    fill(lane, "big", 1000);
+    fill(lane, "small", 1000);
+    fill(lane, "tiny", 3);
+    const auto counts = start_all(lane, 1);
+    EXPECT_EQ(counts.at("tiny"), 3);
+    EXPECT_LE(counts.at("big"), 10);
+    EXPECT_LE(counts.at("small"), 10);
+    EXPECT_EQ(counts.at("big") + counts.at("small"), 17);
+}
+
+TEST(Lane, DestinationsTakeTurns) {
+    Lane lane(30, true);
+    for (const char* name : {"a", "b", "c"}) fill(lane, name, 4);
+    std::string order;
+    while (const auto next = lane.next(1)) order += next->destination->name;
+    EXPECT_EQ(order, "abcabcabcabc");
+}
+
+TEST(Lane, ANewDestinationIsNextThoughAnotherHasALongQueue) {
+    Lane lane(10, true);
+    fill(lane, "big", 100'000);
+    std::vector<DestinationPtr> started;
+    start_all(lane, 1, &started);
+    fill(lane, "new", 1);
+    EXPECT_EQ(lane.next(1)->destination->name, "new");
+}
+
+TEST(Lane, NewMailAndTriedMailTakeTurns) {
+    Lane lane(8, true);
+    for (int i = 0; i < 100; ++i) fill(lane, "old" + std::to_string(i), 10, 1);
+    for (int i = 0; i < 3; ++i) fill(lane, "new" + std::to_string(i), 1, 0);
+    std::string lines;
+    while (const auto next = lane.next(1)) lines += next->destination->name.substr(0, 1);
+    EXPECT_EQ(lines, "nononooo");
+}
+
+TEST(Lane, LimitGrowsWithSuccessAndShrinksWithFailure) {
+    Lane lane(100, true);
+    fill(lane, "x", 1000);
+    EXPECT_EQ(start_all(lane, 1)["x"], 5);
+    const DestinationPtr x = lane.destination("x");
+    for (int i = 0; i < 5; ++i) lane.finished(x, good, 1);
+    const int grown = start_all(lane, 1)["x"];
+    EXPECT_GE(grown, 8);
+    for (int i = 0; i < grown; ++i) lane.finished(x, {Verdict::Kind::temporary, 10, {}, "450"}, 1);
+    EXPECT_EQ(start_all(lane, 1)["x"], 1);
+}
+
+TEST(Lane, LimitShrinksWhenADestinationSlowsDown) {
+    Lane lane(100, true);
+    grow(lane, "x");
+    const DestinationPtr x = lane.destination("x");
+    const double before = x->share->limit;
+    for (int i = 0; i < 5; ++i) {
+        fill(lane, "x", 1);
+        ASSERT_TRUE(lane.next(1));
+        lane.finished(x, {Verdict::Kind::success, 30'000, {}, {}}, 1);
+    }
+    EXPECT_LT(x->share->limit, before / 2);
+}
+
+TEST(Lane, ADeadDestinationBacksOffAsAWholeAndIsProbedByOne) {
+    Lane lane(20, true);
+    fill(lane, "dead", 100);
+    fill(lane, "alive", 1);
+    std::vector<DestinationPtr> started;
+    start_all(lane, 100, &started);
+    const DestinationPtr dead = lane.destination("dead");
+    EXPECT_TRUE(lane.finished(dead, unreachable(), 100));
+    // The others that were under way say the same: no longer back-off.
+    const std::uint32_t until = dead->share->backoff_until;
+    for (int i = 0; i < 4; ++i) EXPECT_FALSE(lane.finished(dead, unreachable(), 101));
+    EXPECT_EQ(dead->share->backoff_until, until);
+    EXPECT_EQ(until, 130U);
+    EXPECT_TRUE(start_all(lane, 129).empty());
+    EXPECT_EQ(lane.next_wake(), 130U);
+    lane.wake(130);
+    EXPECT_EQ(start_all(lane, 130)["dead"], 1);
+    // Dead still: twice as long.
+    EXPECT_TRUE(lane.finished(dead, unreachable(), 160));
+    EXPECT_EQ(dead->share->backoff_until, 220U);
+    lane.wake(220);
+    EXPECT_EQ(start_all(lane, 220)["dead"], 1);
+    // It lives: soon as fast as ever.
+    lane.finished(dead, good, 221);
+    EXPECT_EQ(start_all(lane, 221)["dead"], 2);
+}
+
+TEST(Lane, BackOffIsBounded) {
+    Lane lane(20, true);
+    std::uint32_t now = 1;
+    for (int i = 0; i < 20; ++i) {
+        fill(lane, "dead", 1);
+        lane.wake(now);
+        ASSERT_TRUE(lane.next(now));
+        lane.finished(lane.destination("dead"), unreachable(), now);
+        const std::uint32_t until = lane.destination("dead")->share->backoff_until;
+        EXPECT_LE(until - now, 1800U);
+        now = until;
+    }
+}
+
+TEST(Lane, ParkedMailIsCalledWhenTheBackOffEnds) {
+    Lane lane(20, true);
+    fill(lane, "dead", 1);
+    ASSERT_TRUE(lane.next(10));
+    const DestinationPtr dead = lane.destination("dead");
+    lane.finished(dead, unreachable(), 10);
+    lane.park(dead, 77);
+    EXPECT_TRUE(lane.wake(39).empty());
+    EXPECT_EQ(lane.next_wake(), 40U);
+    const auto called = lane.wake(40);
+    ASSERT_EQ(called.size(), 1U);
+    EXPECT_EQ(called[0]->parked.front(), 77U);
+}
+
+TEST(Lane, DestinationsWithTheSameServersShareTheirLimit) {
+    Lane lane(100, true);
+    for (const char* name : {"a.example", "b.example"}) {
+        fill(lane, name, 1);
+        const auto next = lane.next(1);
+        ASSERT_TRUE(next);
+        lane.finished(next->destination, {Verdict::Kind::success, 10, "mx.example", {}}, 1);
+    }
+    const DestinationPtr a = lane.destination("a.example");
+    const DestinationPtr b = lane.destination("b.example");
+    EXPECT_EQ(a->share, b->share);
+    fill(lane, "a.example", 100);
+    fill(lane, "b.example", 100);
+    const auto counts = start_all(lane, 1);
+    EXPECT_LE(counts.at("a.example") + counts.at("b.example"), static_cast<int>(a->share->limit));
+    EXPECT_NEAR(counts.at("a.example"), counts.at("b.example"), 1);
+    // One says that nobody answers: both back off.
+    lane.finished(a, {Verdict::Kind::unreachable, 0, "mx.example", "no route"}, 2);
+    EXPECT_TRUE(Lane::backs_off(*b, 3));
+}
+
+TEST(Lane, JoiningAGroupWithDeliveriesUnderWayKeepsTheCountsRight) {
+    Lane lane(100, true);
+    fill(lane, "a", 3);
+    fill(lane, "b", 3);
+    std::vector<DestinationPtr> started;
+    start_all(lane, 1, &started);
+    for (const DestinationPtr& destination : started)
+        lane.finished(destination, {Verdict::Kind::success, 5, "mx", {}}, 1);
+    EXPECT_EQ(lane.running(), 0U);
+    EXPECT_EQ(lane.destination("a")->share->running, 0U);
+    EXPECT_EQ(lane.destination("b")->share->running, 0U);
+    fill(lane, "b", 1);
+    EXPECT_TRUE(lane.next(1));
+}
+
+TEST(Lane, ConcurrencyHoldsAlwaysAndMayBeZeroOrHuge) {
+    Lane none(0, false);
+    fill(none, "a", 1);
+    EXPECT_FALSE(none.next(1));
+    none.set_concurrency(1);
+    EXPECT_TRUE(none.next(1));
+    Lane huge(2000, false);
+    for (int i = 0; i < 100; ++i) fill(huge, "d" + std::to_string(i), 30);
+    int all = 0;
+    for (const auto& [name, count] : start_all(huge, 1)) all += count;
+    EXPECT_EQ(all, 2000);
+}
+
+TEST(Lane, ManyDestinationsWithNothingToDoAreForgotten) {
+    Lane lane(10, true);
+    for (int i = 0; i < 30'000; ++i) lane.destination("d" + std::to_string(i));
+    const DestinationPtr parked = lane.destination("d1");
+    lane.park(parked, 5);
+    lane.purge(1);
+    EXPECT_EQ(lane.numbered(parked->number), parked);
+    EXPECT_NE(lane.destination("d2")->number, 3U);
+}
+
+}  // namespace
+}  // namespace relais::send

@@ -1,0 +1,342 @@
+#include "send/sender.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "send/active.h"
+
+namespace relais::send {
+namespace {
+
+// Work between two looks at the events: keeps reports and signals from waiting for a long line of messages.
+constexpr int loads_at_once = 64;
+// Jobs of one destination in the window, when the window is half full and more.
+constexpr std::size_t jobs_wanted = 100;
+constexpr std::size_t octets_of_recipient = 128;
+constexpr std::uint32_t disk_pause = 60;
+// A name that the scan finds may be a message that is still being written, for a day at most.
+constexpr std::int64_t longest_submission = 86'400;
+constexpr std::uint32_t unfinished_pause = 300;
+
+std::string destination_name(const Route& route) {
+    return lower(route.local ? route.plain : route.host);
+}
+
+}  // namespace
+
+std::string alert_text(const std::exception& error) {
+    std::string text = error.what();
+    std::replace(text.begin(), text.end(), '\n', '/');
+    return "alert: " + text;
+}
+
+// Keeps the counts true: the only place where a state changes.
+void Sender::Active::set(std::uint32_t recipient, RecipientState to) {
+    RecipientState& state = states[recipient];
+    const auto count = [this](RecipientState of, std::uint32_t by) {
+        if (of == RecipientState::queued) queued += by;
+        if (of == RecipientState::running) running += by;
+        if (of == RecipientState::failing) failing += by;
+        if (of == RecipientState::failed) failed += by;
+        if (of == RecipientState::deferred) deferred += by;
+        if (of != RecipientState::failed && of != RecipientState::done) remaining += by;
+    };
+    count(state, ~std::uint32_t{0});
+    count(to, 1);
+    state = to;
+}
+
+Sender::Sender(const control::Home& home, Settings settings, Outlets& outlets, std::uint64_t random_seed)
+    : store_(home), out_(outlets), random_(random_seed | 1) {
+    reload(std::move(settings));
+}
+
+Sender::~Sender() = default;
+
+void Sender::set_time(std::uint64_t wall_microseconds, std::uint64_t monotonic_milliseconds) {
+    wall_us_ = wall_microseconds;
+    // Second 0 means "no time" in a few places.
+    monotonic_ms_ = monotonic_milliseconds + 1000;
+    const auto seconds = static_cast<std::int64_t>(monotonic_ms_ / 1000);
+    if (!clock_) clock_.emplace(wall(), seconds);
+    const std::int64_t jump = clock_->observe(wall(), seconds);
+    if (jump == 0) return;
+    out_.log("warning: the clock jumped by " + std::to_string(jump) +
+             " seconds; no message expires for the time that this seems to add");
+}
+
+void Sender::reload(Settings settings) {
+    settings_ = std::move(settings);
+    local_.lane.set_concurrency(settings_.concurrency_local);
+    remote_.lane.set_concurrency(settings_.concurrency_remote);
+}
+
+void Sender::hint(queue::MessageId id) {
+    if (id == 0) return start_scan();
+    if (!known_.insert(id)) return;
+    known_.find(id)->hinted = true;
+    fresh_.push_back(id);
+}
+
+bool Sender::scan_step() {
+    if (scan_split_ == queue::split_count) {
+        if (!std::exchange(scan_again_, false)) return false;
+        scan_split_ = 0;
+    }
+    try {
+        store_.scan_split(scan_split_, [this](queue::MessageId id) {
+            if (!known_.insert(id)) return true;
+            random_ = random_ * 6364136223846793005U + 1442695040888963407U;
+            const auto birth = static_cast<std::int64_t>(id / 1'000'000);
+            const std::int64_t pause = first_scan_ ? seconds_to_first_try(birth, wall(), random_ >> 33) : 0;
+            if (pause == 0)
+                fresh_.push_back(id);
+            else
+                known_.schedule(*known_.find(id), now() + static_cast<std::uint32_t>(pause));
+            return true;
+        });
+        ++scan_split_;
+    } catch (const Error& error) {
+        out_.log(alert_text(error));
+        // The rest of the queue first; this directory when the next scan comes.
+        ++scan_split_;
+    }
+    if (scan_split_ == queue::split_count) first_scan_ = false;
+    return scan_split_ < queue::split_count || scan_again_;
+}
+
+bool Sender::work() {
+    if (exiting_) return false;
+    if (!stalled_.empty()) retry_stalled();
+    for (Side* side : {&local_, &remote_}) {
+        side->lane.purge(now());
+        if (side->lane.next_wake() == 0 || side->lane.next_wake() > now()) continue;
+        for (const DestinationPtr& destination : side->lane.wake(now())) call_parked(*side, destination);
+    }
+    const bool more_to_load = admit();
+    const bool more_local = start_deliveries(local_);
+    const bool more_remote = start_deliveries(remote_);
+    return more_to_load || more_local || more_remote;
+}
+
+unsigned Sender::seconds_to_next() {
+    std::uint32_t at = now() + 60;
+    if (const auto due = known_.next_due()) at = std::min(at, *due);
+    if (!stalled_.empty()) at = std::min(at, stalled_.begin()->first);
+    for (const Side* side : {&local_, &remote_})
+        if (side->lane.next_wake() != 0) at = std::min(at, side->lane.next_wake());
+    return at > now() ? at - now() : 1;
+}
+
+// New mail and old mail cannot push each other out.
+bool Sender::room_for(bool is_new) const {
+    return new_octets_ + old_octets_ < window_limit &&
+           (is_new ? new_octets_ : old_octets_) < window_limit / 4 * 3;
+}
+
+bool Sender::admit() {
+    bool more = false;
+    int loads = 0;
+    for (; loads < loads_at_once && !fresh_.empty() && room_for(true); ++loads) {
+        const queue::MessageId id = fresh_.front();
+        fresh_.pop_front();
+        const KnownMessages::Entry* entry = known_.find(id);
+        if (entry != nullptr && entry->place == Place::fresh) take_up(id, true);
+    }
+    more = loads == loads_at_once;
+    for (Side* side : {&local_, &remote_}) more = admit_parked(*side) || more;
+    for (loads = 0; loads < loads_at_once && room_for(false); ++loads) {
+        const auto id = known_.take_due(now());
+        if (!id) return more;
+        take_up(*id, false);
+    }
+    return more || loads == loads_at_once;
+}
+
+// Parked mail comes back when its destination has room again.
+bool Sender::admit_parked(Side& side) {
+    for (int loads = 0; !side.hungry.empty() && loads < loads_at_once && room_for(false);) {
+        const DestinationPtr destination = side.hungry.front();
+        const bool wants = destination->queued() < jobs_wanted && !Lane::backs_off(*destination, now()) &&
+                           // One message is enough to see whether it lives again.
+                           (!destination->share->probing || destination->queued() == 0);
+        if (destination->parked.empty() || !wants) {
+            side.hungry.pop_front();
+            destination->hungry = false;
+            continue;
+        }
+        const queue::MessageId id = destination->parked.front();
+        destination->parked.pop_front();
+        const KnownMessages::Entry* entry = known_.find(id);
+        if (entry == nullptr || entry->place != Place::parked || entry->when != destination->number) continue;
+        ++loads;
+        take_up(id, false);
+    }
+    return !side.hungry.empty() && room_for(false);
+}
+
+Sender::Active* Sender::load(queue::MessageId id, bool is_new) {
+    KnownMessages::Entry& entry = *known_.find(id);
+    auto active = std::make_unique<Active>();
+    queue::Load result = queue::Load::missing;
+    try {
+        result = store_.load(id, active->stored, !entry.verified);
+    } catch (const Error& error) {
+        out_.log(alert_text(error));
+        postpone(id, disk_pause);
+        return nullptr;
+    }
+    if (result == queue::Load::missing) {
+        forget(id);
+        return nullptr;
+    }
+    if (result == queue::Load::damaged) {
+        found_damaged(id, entry);
+        return nullptr;
+    }
+    entry.verified = true;
+    entry.place = Place::active;
+    active->is_new = is_new;
+    active->load = next_load_++;
+    active->dying = clock_->age(active->birth(), wall()) > settings_.queue_lifetime;
+    const auto& recipients = active->stored.envelope.recipients;
+    active->states.assign(recipients.size(), RecipientState::done);
+    active->local.assign(recipients.size(), false);
+    active->octets = sizeof(Active) + active->stored.envelope.sender.size();
+    for (std::uint32_t i = 0; i < recipients.size(); ++i) {
+        active->octets += octets_of_recipient + recipients[i].address.size();
+        if (recipients[i].mark == queue::Mark::to_do) active->set(i, RecipientState::open);
+        if (recipients[i].mark == queue::Mark::failed) active->set(i, RecipientState::failed);
+    }
+    (is_new ? new_octets_ : old_octets_) += active->octets;
+    return (window_[id] = std::move(active)).get();
+}
+
+void Sender::take_up(queue::MessageId id, bool is_new) {
+    Active* active = load(id, is_new);
+    if (active == nullptr) return;
+    KnownMessages::Entry& entry = *known_.find(id);
+    if (is_new) log_arrival(*active);
+    if (!active->stored.status.hold) return distribute(*active, std::exchange(entry.forced, false));
+    entry.place = Place::held;
+    leave_window(id);
+}
+
+void Sender::found_damaged(queue::MessageId id, KnownMessages::Entry& entry) {
+    if (!entry.hinted && wall() - static_cast<std::int64_t>(id / 1'000'000) < longest_submission) {
+        known_.schedule(entry, now() + unfinished_pause);
+        return;
+    }
+    entry.place = Place::damaged;
+    out_.log("alert: message " + std::to_string(id) + " is damaged; it is left alone");
+}
+
+// Only for a message that nobody has tried: what a restart finds has been announced before.
+void Sender::log_arrival(const Active& active) {
+    const queue::Envelope& envelope = active.stored.envelope;
+    if (active.stored.status.tries > 0 || active.remaining < active.states.size()) return;
+    const std::string id = std::to_string(active.id());
+    out_.log("new msg " + id);
+    out_.log("info msg " + id + ": bytes " + std::to_string(active.stored.message_size) + " from <" +
+             safe_for_log(envelope.sender) + "> qp " +
+             (envelope.pid != 0 ? std::to_string(envelope.pid) : id) + " uid " +
+             std::to_string(envelope.uid));
+}
+
+// Gives each open recipient to its destination.
+void Sender::distribute(Active& active, bool forced) {
+    const auto& envelope = active.stored.envelope;
+    const bool verp = is_verp(envelope.sender);
+    std::map<std::string, std::vector<std::uint32_t>> by_host;
+    std::vector<std::uint32_t> too_long;
+    std::vector<std::pair<std::string, std::uint32_t>> local;
+    for (std::uint32_t i = 0; i < envelope.recipients.size(); ++i) {
+        if (active.states[i] != RecipientState::open) continue;
+        const Route route = rewrite(settings_.rules, envelope.recipients[i].address);
+        active.local[i] = route.local;
+        if (route.address.size() >= address_field ||
+            expand_verp(envelope.sender, route.plain).size() >= address_field)
+            too_long.push_back(i);
+        else if (route.local)
+            local.emplace_back(destination_name(route), i);
+        else
+            by_host[destination_name(route)].push_back(i);
+    }
+    const bool single = local.size() + by_host.size() == 1 && too_long.empty();
+    for (auto& [name, recipient] : local)
+        place_recipients(active, true, local_.lane.destination(name), {recipient}, single, forced);
+    for (auto& [host, recipients] : by_host) {
+        const DestinationPtr destination = remote_.lane.destination(host);
+        const std::size_t most = verp ? 1 : order_recipient_limit;
+        for (std::size_t first = 0; first < recipients.size(); first += most) {
+            const auto begin = recipients.begin() + static_cast<std::ptrdiff_t>(first);
+            const auto end =
+                recipients.begin() + static_cast<std::ptrdiff_t>(std::min(first + most, recipients.size()));
+            place_recipients(active, false, destination, {begin, end}, single, forced);
+        }
+    }
+    if (!too_long.empty())
+        fail(active, too_long, {"Sorry, this address is too long for a delivery. (#5.1.3)"});
+    settle(active);
+}
+
+// One job, unless the destination cannot take it now.
+void Sender::place_recipients(Active& active, bool local, const DestinationPtr& destination,
+                              std::vector<std::uint32_t> recipients, bool single, bool forced) {
+    Side& side = local ? local_ : remote_;
+    if (forced && Lane::backs_off(*destination, now())) side.lane.forget_backoff(destination);
+    const bool backs_off = Lane::backs_off(*destination, now());
+    const bool crowded = destination->queued() >= jobs_wanted && new_octets_ + old_octets_ > window_limit / 2;
+    const bool probing = destination->share->probing && destination->queued() > 0;
+    if (backs_off || ((crowded || probing) && single && !forced))
+        return leave_open(active, recipients, local, *destination);
+    for (const std::uint32_t recipient : recipients) active.set(recipient, RecipientState::queued);
+    side.lane.add(destination, Job{active.id(), active.load, std::move(recipients),
+                                   static_cast<std::uint8_t>(active.is_new ? 0 : 1)});
+}
+
+void Sender::leave_window(queue::MessageId id) {
+    const auto found = window_.find(id);
+    if (found == window_.end()) return;
+    (found->second->is_new ? new_octets_ : old_octets_) -= found->second->octets;
+    window_.erase(found);
+}
+
+void Sender::forget(queue::MessageId id) {
+    leave_window(id);
+    known_.erase(id);
+}
+
+void Sender::postpone(queue::MessageId id, std::uint32_t seconds) {
+    leave_window(id);
+    if (KnownMessages::Entry* entry = known_.find(id)) known_.schedule(*entry, now() + seconds);
+}
+
+void Sender::flush() {
+    for (Side* side : {&local_, &remote_})
+        for (const DestinationPtr& destination : side->lane.destinations()) {
+            side->lane.forget_backoff(destination);
+            destination->parked.clear();
+        }
+    known_.schedule_all(now());
+}
+
+void Sender::exit_soon() {
+    if (std::exchange(exiting_, true)) return;
+    log_status();
+}
+
+void Sender::channel_lost(bool local) {
+    std::erase_if(running_, [&](const auto& item) { return item.second.local == local; });
+    exit_soon();
+}
+
+void Sender::log_status() {
+    out_.log("status: local " + std::to_string(local_.lane.running()) + "/" +
+             std::to_string(local_.lane.concurrency()) + " remote " + std::to_string(remote_.lane.running()) +
+             "/" + std::to_string(remote_.lane.concurrency()) + (exiting_ ? " exitasap" : ""));
+}
+
+}  // namespace relais::send

@@ -1,0 +1,183 @@
+// The mind of qmail-send: which message is tried when, what its reports mean, when it ends. It knows no event loop and no
+// process: time comes by set_time, orders and slow work leave by Outlets, answers come back as calls. The states of a
+// message and the order of what must last are those of docs/internals.md.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "queue/store.h"
+#include "send/control_protocol.h"
+#include "send/delivery_protocol.h"
+#include "send/known_messages.h"
+#include "send/lane.h"
+#include "send/rewrite.h"
+#include "send/schedule.h"
+
+namespace relais::send {
+
+struct Settings {
+    RewriteRules rules;
+    unsigned concurrency_local = 10;
+    unsigned concurrency_remote = 20;
+    std::int64_t queue_lifetime = 604800;
+};
+
+// Recipients that have failed for good. To do, in this order: text appended to the bounce text and synced, the marks F.
+struct FailureRecord {
+    queue::MessageId message = 0;
+    std::string text;
+    std::vector<queue::Recipient> recipients;
+};
+
+struct BounceResult {
+    enum class Kind { accepted, discarded, trouble } kind = Kind::trouble;
+    std::uint64_t qp = 0;  // accepted
+    std::string text;      // trouble
+};
+
+class Outlets {
+  public:
+    virtual ~Outlets() = default;
+    // False: the channel is full now; Sender::channel_writable tells when it can be tried again.
+    virtual bool order(const LocalOrder& order, int message) = 0;
+    virtual bool order(const RemoteOrder& order, int message) = 0;
+    // Work that waits for the disk or for qmail-queued. Each call is answered once, later: by failure_recorded, bounce_done.
+    virtual void record(FailureRecord record) = 0;
+    virtual void bounce(queue::MessageId id) = 0;
+    virtual void log(std::string_view line) = 0;
+};
+
+// What the window of loaded messages may take, in octets; new mail and old mail may each have three quarters.
+inline constexpr std::size_t window_limit = std::size_t{32} << 20;
+
+class Sender {
+  public:
+    Sender(const control::Home& home, Settings settings, Outlets& outlets, std::uint64_t random_seed);
+    ~Sender();
+
+    // To be called before everything else, each time: microseconds of the wall clock, milliseconds of the monotonic one.
+    void set_time(std::uint64_t wall_microseconds, std::uint64_t monotonic_milliseconds);
+
+    // A hint of qmail-queued; 0 asks for a scan.
+    void hint(queue::MessageId id);
+    void start_scan() { scan_again_ = true; }
+    // Looks into one split directory if a scan is under way. True if there is more to scan.
+    bool scan_step();
+
+    // Loads what is due and starts what may run. True if there is more that can be done at once.
+    bool work();
+    // Seconds until something will be due; at most a minute.
+    unsigned seconds_to_next();
+    void report(bool local, const Report& report);
+    // The spawner has ended: its deliveries count as never made.
+    void channel_lost(bool local);
+    void channel_writable(bool local) { (local ? local_ : remote_).blocked = false; }
+    void failure_recorded(queue::MessageId id, const std::string& trouble);
+    void bounce_done(queue::MessageId id, const BounceResult& result);
+
+    void reload(Settings settings);
+    const Settings& settings() const { return settings_; }
+    void flush();
+    // No new deliveries; finished() when nothing is under way any more.
+    void exit_soon();
+    bool exiting() const { return exiting_; }
+    bool finished() const { return running_.empty() && under_way_ == 0; }
+    ControlAnswer control(const ControlRequest& request);
+    void log_status();
+
+  private:
+    struct Active;
+    struct Side {
+        Lane lane;
+        bool blocked = false;
+        std::deque<DestinationPtr> hungry;  // have parked mail and room
+    };
+    struct Running {
+        bool local;
+        queue::MessageId message;
+        std::uint32_t load;
+        DestinationPtr destination;
+        std::vector<std::uint32_t> recipients;
+    };
+
+    // sender.cc: what comes into the window
+    std::uint32_t now() const { return static_cast<std::uint32_t>(monotonic_ms_ / 1000); }
+    std::int64_t wall() const { return static_cast<std::int64_t>(wall_us_ / 1'000'000); }
+    bool room_for(bool is_new) const;
+    bool admit();
+    bool admit_parked(Side& side);
+    Active* load(queue::MessageId id, bool is_new);
+    void take_up(queue::MessageId id, bool is_new);
+    void found_damaged(queue::MessageId id, KnownMessages::Entry& entry);
+    void log_arrival(const Active& active);
+    void distribute(Active& active, bool forced);
+    void place_recipients(Active& active, bool local, const DestinationPtr& destination,
+                          std::vector<std::uint32_t> recipients, bool single, bool forced);
+    void leave_window(queue::MessageId id);
+    void forget(queue::MessageId id);
+    void postpone(queue::MessageId id, std::uint32_t seconds);
+
+    // sender_delivery.cc: orders, reports, the end
+    bool start_deliveries(Side& side);
+    bool start(Side& side, const Lane::Next& next);
+    bool send_order(bool local, std::uint64_t delivery, const Active& active, const Job& job, int fd);
+    void conclude(Active& active, std::uint64_t delivery, const Running& running, const Report& report);
+    // texts: one for each recipient, or one for all.
+    void fail(Active& active, const std::vector<std::uint32_t>& recipients,
+              const std::vector<std::string>& texts);
+    void record_failures(Active& active);
+    void call_parked(Side& side, const DestinationPtr& destination);
+    void leave_open(Active& active, const std::vector<std::uint32_t>& recipients, bool local,
+                    const Destination& destination);
+    void mark_done(Active& active);
+    void destination_backs_off(Side& side, const DestinationPtr& destination);
+    void settle(Active& active);
+    void defer(Active& active);
+    void end(Active& active);
+    void stall(Active& active);
+    void retry_stalled();
+
+    // sender_control.cc
+    ControlAnswer hold(queue::MessageId id);
+    ControlAnswer release(queue::MessageId id);
+    ControlAnswer remove(queue::MessageId id);
+    ControlAnswer bounce(queue::MessageId id);
+    std::string statistics();
+    std::string why(queue::MessageId id);
+    std::string why_waiting(const queue::StoredMessage& message, const KnownMessages::Entry& entry);
+    void drop_queued(Active& active);
+
+    const queue::Store store_;
+    Settings settings_;
+    Outlets& out_;
+    std::uint64_t random_;
+    std::uint64_t wall_us_ = 0;
+    std::uint64_t monotonic_ms_ = 0;
+    std::optional<ClockWatch> clock_;
+
+    KnownMessages known_;
+    std::deque<queue::MessageId> fresh_;
+    std::unordered_map<queue::MessageId, std::unique_ptr<Active>> window_;
+    std::size_t new_octets_ = 0;
+    std::size_t old_octets_ = 0;
+    Side local_{Lane(0, false), false, {}};
+    Side remote_{Lane(0, true), false, {}};
+    std::unordered_map<std::uint64_t, Running> running_;
+    std::multimap<std::uint32_t, queue::MessageId> stalled_;
+    std::uint64_t next_delivery_ = 1;
+    std::uint32_t next_load_ = 1;
+    std::size_t under_way_ = 0;  // records and bounces not yet answered
+    std::size_t scan_split_ = queue::split_count;
+    bool scan_again_ = false;
+    bool first_scan_ = true;
+    bool exiting_ = false;
+};
+
+}  // namespace relais::send

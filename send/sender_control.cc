@@ -1,0 +1,245 @@
+// What queue tools ask of a running qmail-send, and the words in which it explains itself.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "send/active.h"
+#include "send/bounce.h"
+#include "send/log_text.h"
+
+namespace relais::send {
+namespace {
+
+constexpr std::size_t destinations_shown = 100;
+
+ControlAnswer ok() {
+    return {true, {}};
+}
+ControlAnswer no(std::string text) {
+    return {false, std::move(text)};
+}
+
+// One line, whatever a remote host has said.
+std::string one_line(std::string_view text) {
+    std::string line(text);
+    for (char& c : line)
+        if (static_cast<unsigned char>(c) < 32 || c == 127) c = c == '\n' ? '/' : '_';
+    return line;
+}
+
+std::string span(std::int64_t seconds) {
+    if (seconds < 120) return fmt::format("{} seconds", std::max<std::int64_t>(0, seconds));
+    if (seconds < 7200) return fmt::format("{} minutes", seconds / 60);
+    return fmt::format("{} hours", seconds / 3600);
+}
+
+}  // namespace
+
+ControlAnswer Sender::control(const ControlRequest& request) {
+    if (request.verb == ControlVerb::flush) {
+        flush();
+        return ok();
+    }
+    if (request.verb == ControlVerb::stat) return {true, statistics()};
+    // A message may be there though its hint was lost.
+    const queue::MessageId id = request.message;
+    if (known_.find(id) == nullptr) {
+        queue::StoredMessage message;
+        if (id == 0 || store_.load(id, message, false) != queue::Load::whole)
+            return no("there is no such message");
+        hint(id);
+    }
+    KnownMessages::Entry& entry = *known_.find(id);
+    switch (request.verb) {
+        case ControlVerb::hold:
+            return hold(id);
+        case ControlVerb::release:
+            return release(id);
+        case ControlVerb::remove:
+            return remove(id);
+        case ControlVerb::bounce:
+            return bounce(id);
+        case ControlVerb::why:
+            return {true, why(id)};
+        default:
+            break;
+    }
+    // retry
+    if (entry.place == Place::held) return no("the message is held: release it");
+    if (entry.place == Place::damaged) return no("the message is damaged");
+    if (entry.place == Place::active) return ok();
+    entry.forced = true;
+    known_.schedule(entry, now());
+    return ok();
+}
+
+// Its jobs become void, for none of their recipients is queued any more; what runs, runs to its end.
+void Sender::drop_queued(Active& active) {
+    for (std::uint32_t i = 0; i < active.states.size(); ++i)
+        if (active.states[i] == RecipientState::queued) active.set(i, RecipientState::open);
+}
+
+ControlAnswer Sender::hold(queue::MessageId id) {
+    const auto found = window_.find(id);
+    if (found == window_.end()) {
+        Active* active = load(id, false);
+        if (active == nullptr) return no("the message cannot be read");
+        known_.find(id)->place = Place::held;
+        active->stored.status.hold = true;
+        store_.write_status(active->stored);
+        leave_window(id);
+        return ok();
+    }
+    Active& active = *found->second;
+    active.stored.status.hold = true;
+    store_.write_status(active.stored);
+    drop_queued(active);
+    settle(active);
+    return ok();
+}
+
+ControlAnswer Sender::release(queue::MessageId id) {
+    KnownMessages::Entry& entry = *known_.find(id);
+    const auto found = window_.find(id);
+    if (found != window_.end()) {
+        found->second->stored.status.hold = false;
+        store_.write_status(found->second->stored);
+        return ok();
+    }
+    if (entry.place != Place::held) return ok();
+    queue::StoredMessage message;
+    if (store_.load(id, message, false) != queue::Load::whole) return no("the message cannot be read");
+    message.status.hold = false;
+    store_.write_status(message);
+    known_.schedule(entry, now());
+    return ok();
+}
+
+// A delivery that runs has its own descriptor and is let end.
+ControlAnswer Sender::remove(queue::MessageId id) {
+    store_.remove(id);
+    out_.log(fmt::format("warning: msg {} was deleted on request", id));
+    forget(id);
+    out_.log(fmt::format("end msg {}", id));
+    return ok();
+}
+
+ControlAnswer Sender::bounce(queue::MessageId id) {
+    const auto found = window_.find(id);
+    Active* active = found != window_.end() ? found->second.get() : load(id, false);
+    if (active == nullptr) return no("the message cannot be read");
+    if (active->bouncing) return ok();
+    drop_queued(*active);
+    std::vector<std::uint32_t> open;
+    for (std::uint32_t i = 0; i < active->states.size(); ++i)
+        if (active->states[i] == RecipientState::open || active->states[i] == RecipientState::deferred)
+            open.push_back(i);
+    if (std::exchange(active->stored.status.hold, false)) store_.write_status(active->stored);
+    out_.log(fmt::format("warning: msg {} is bounced on request", id));
+    if (!open.empty()) {
+        const std::string error =
+            active->last_error.empty() ? active->stored.status.last_error : active->last_error;
+        fail(
+            *active, open,
+            {(error.empty() ? "" : error + "\n") + "The postmaster of this host has given this message up."});
+    }
+    settle(*active);
+    return ok();
+}
+
+std::string Sender::statistics() {
+    std::string text =
+        fmt::format("local {}/{} running\nremote {}/{} running\n", local_.lane.running(),
+                    local_.lane.concurrency(), remote_.lane.running(), remote_.lane.concurrency());
+    text += fmt::format(
+        "messages {}: {} loaded, {} new, {} waiting, {} waiting for their destination, {} held, {} damaged\n",
+        known_.size(), known_.count(Place::active), known_.count(Place::fresh), known_.count(Place::due),
+        known_.count(Place::parked), known_.count(Place::held), known_.count(Place::damaged));
+    text += fmt::format("window {} of {} octets\n", new_octets_ + old_octets_, window_limit);
+    if (scan_split_ < queue::split_count)
+        text += fmt::format("scan {} of {} directories\n", scan_split_, queue::split_count);
+    if (const auto due = known_.next_due())
+        text += fmt::format("next try in {}\n", *due > now() ? span(*due - now()) : "0 seconds");
+    std::size_t shown = 0;
+    for (const Side* side : {&local_, &remote_})
+        for (const DestinationPtr& destination : side->lane.destinations()) {
+            if (++shown > destinations_shown) return text + "more destinations\n";
+            text +=
+                fmt::format("destination {}: {} running, {} queued, {} waiting", one_line(destination->name),
+                            destination->running, destination->queued(), destination->parked.size());
+            if (Lane::backs_off(*destination, now()))
+                text +=
+                    fmt::format(", in back-off for {}: {}", span(destination->share->backoff_until - now()),
+                                one_line(destination->share->reason));
+            text += "\n";
+        }
+    return text;
+}
+
+std::string Sender::why(queue::MessageId id) {
+    const KnownMessages::Entry& entry = *known_.find(id);
+    if (entry.place == Place::damaged) return "it is damaged: footer or checksum are wrong\n";
+    const auto found = window_.find(id);
+    if (found == window_.end()) {
+        queue::StoredMessage message;
+        if (store_.load(id, message, false) != queue::Load::whole) return "it cannot be read\n";
+        return why_waiting(message, entry);
+    }
+    const Active& active = *found->second;
+    std::string text;
+    if (active.stored.status.hold) text += "held as soon as its running deliveries have ended\n";
+    if (active.running > 0) text += fmt::format("{} recipients are being delivered to now\n", active.running);
+    if (active.bouncing) text += "its bounce is being submitted\n";
+    if (active.stalled) text += "the disk refused a write: it will be tried again within a minute\n";
+    if (active.failing > 0)
+        text += fmt::format("the failure of {} recipients is being recorded\n", active.failing);
+    if (active.queued > 0) {
+        text += fmt::format("{} recipients are queued for delivery\n", active.queued);
+        for (const Side* side : {&local_, &remote_})
+            if (side->lane.running() >= side->lane.concurrency())
+                text += side == &local_ ? "concurrencylocal is used up\n" : "concurrencyremote is used up\n";
+        text += why_waiting(active.stored, entry);
+    }
+    return text;
+}
+
+// For each destination of its open recipients: what keeps mail for it.
+std::string Sender::why_waiting(const queue::StoredMessage& message, const KnownMessages::Entry& entry) {
+    std::string text;
+    if (entry.place == Place::held) return "held: it is tried when somebody releases it\n";
+    if (entry.place == Place::fresh)
+        text += fmt::format("new: it is in line behind at most {} other new messages\n", fresh_.size());
+    if (entry.place == Place::due) {
+        const std::int64_t left = entry.when > now() ? entry.when - now() : 0;
+        text += fmt::format("next try in {}, at {}\n", span(left), date_gmt(wall() + left));
+    }
+    if (entry.place == Place::parked) text += "waits for its destination\n";
+    if (message.status.tries > 0 && !message.status.last_error.empty())
+        text += fmt::format("tried {} times, last error: {}\n", message.status.tries,
+                            one_line(message.status.last_error));
+    std::set<std::string> seen;
+    for (const queue::Recipient& recipient : message.envelope.recipients) {
+        if (recipient.mark != queue::Mark::to_do || seen.size() >= destinations_shown) continue;
+        const Route route = rewrite(settings_.rules, recipient.address);
+        const std::string name = lower(route.local ? route.plain : route.host);
+        if (!seen.insert(name).second) continue;
+        const DestinationPtr destination = (route.local ? local_ : remote_).lane.destination(name);
+        const Share& share = *destination->share;
+        if (Lane::backs_off(*destination, now()))
+            text += fmt::format("destination {} is in back-off for {}: {}\n", one_line(name),
+                                span(share.backoff_until - now()), one_line(share.reason));
+        else if (share.probing)
+            text += fmt::format("destination {} could not be reached: one delivery is trying it again\n",
+                                one_line(name));
+        else if (destination->queued() > 0)
+            text += fmt::format("destination {} has {} deliveries running and {} queued\n", one_line(name),
+                                share.running, destination->queued());
+    }
+    return text;
+}
+
+}  // namespace relais::send

@@ -1,0 +1,359 @@
+// Orders, reports, and what follows from them until the message's end: the transitions of docs/internals.md.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "send/active.h"
+#include "send/bounce.h"
+#include "send/log_text.h"
+
+namespace relais::send {
+namespace {
+
+constexpr int orders_at_once = 256;
+constexpr std::uint32_t disk_pause = 60;
+constexpr std::uint32_t bounce_pause = 120;
+constexpr std::string_view too_long_in_queue =
+    "\nI'm not going to try again; this message has been in the queue too long.";
+
+}  // namespace
+
+bool Sender::start_deliveries(Side& side) {
+    for (int orders = 0; orders < orders_at_once; ++orders) {
+        if (side.blocked) return false;
+        const auto next = side.lane.next(now());
+        if (!next) return false;
+        if (!start(side, *next)) return false;
+    }
+    return true;
+}
+
+// False if the channel is full.
+bool Sender::start(Side& side, const Lane::Next& next) {
+    const auto found = window_.find(next.job.message);
+    if (found == window_.end() || found->second->load != next.job.load ||
+        found->second->states[next.job.recipients[0]] != RecipientState::queued) {
+        side.lane.dropped(next.destination);
+        call_parked(side, next.destination);
+        return true;
+    }
+    Active& active = *found->second;
+    const bool local = &side == &local_;
+    Fd message;
+    try {
+        message = store_.open_for_delivery(active.id());
+        if (!send_order(local, next_delivery_, active, next.job, message.get())) {
+            side.blocked = true;
+            side.lane.put_back(next.destination, next.job);
+            return false;
+        }
+    } catch (const Error& error) {
+        side.lane.dropped(next.destination);
+        if (error.number() == ENOENT) {
+            forget(active.id());
+            return true;
+        }
+        out_.log(alert_text(error));
+        active.last_error = error.what();
+        for (const std::uint32_t recipient : next.job.recipients)
+            active.set(recipient, RecipientState::deferred);
+        settle(active);
+        return true;
+    }
+    for (std::size_t i = 0; i < next.job.recipients.size(); ++i) {
+        const std::uint32_t recipient = next.job.recipients[i];
+        active.set(recipient, RecipientState::running);
+        const Route route = rewrite(settings_.rules, active.stored.envelope.recipients[recipient].address);
+        out_.log(fmt::format("starting delivery {}: msg {} to {} {}", next_delivery_ + i, active.id(),
+                             local ? "local" : "remote", safe_for_log(route.address)));
+    }
+    running_[next_delivery_] = {local, active.id(), active.load, next.destination, next.job.recipients};
+    next_delivery_ += next.job.recipients.size();
+    log_status();
+    call_parked(side, next.destination);
+    return true;
+}
+
+bool Sender::send_order(bool local, std::uint64_t delivery, const Active& active, const Job& job, int fd) {
+    const queue::Envelope& envelope = active.stored.envelope;
+    const Route first = rewrite(settings_.rules, envelope.recipients[job.recipients[0]].address);
+    const std::string sender = expand_verp(envelope.sender, first.plain);
+    if (local)
+        return out_.order(
+            LocalOrder{delivery, active.id(), active.stored.message_size, sender, first.address}, fd);
+    RemoteOrder order{delivery, active.id(), active.stored.message_size, first.host, sender, {}};
+    for (const std::uint32_t recipient : job.recipients)
+        order.recipients.push_back(rewrite(settings_.rules, envelope.recipients[recipient].address).address);
+    return out_.order(order, fd);
+}
+
+void Sender::report(bool local, const Report& report) {
+    const auto found = running_.find(report.delivery);
+    if (found == running_.end() || found->second.local != local) {
+        out_.log("warning: a report about delivery " + std::to_string(report.delivery) +
+                 " that is not running");
+        return;
+    }
+    const Running running = std::move(found->second);
+    running_.erase(found);
+    Side& side = local ? local_ : remote_;
+
+    Verdict verdict;
+    verdict.milliseconds = report.milliseconds;
+    verdict.mx_group = report.mx_group;
+    for (const RecipientReport& recipient : report.recipients) {
+        if (recipient.outcome != Outcome::temporary) continue;
+        verdict.kind = report.connection_failed ? Verdict::Kind::unreachable : Verdict::Kind::temporary;
+        verdict.reason = recipient.text;
+    }
+    const bool backs_off = side.lane.finished(running.destination, verdict, now());
+
+    const auto active = window_.find(running.message);
+    const bool known = active != window_.end() && active->second->load == running.load;
+    if (known) {
+        conclude(*active->second, report.delivery, running, report);
+    } else {
+        // Removed meanwhile by a queue tool.
+        for (std::size_t i = 0; i < running.recipients.size(); ++i)
+            out_.log(
+                fmt::format("delivery {}: success: the_message_was_deleted_meanwhile/", report.delivery + i));
+    }
+    if (backs_off) destination_backs_off(side, running.destination);
+    call_parked(side, running.destination);
+    log_status();
+    const auto still = window_.find(running.message);
+    if (known && still != window_.end() && still->second->load == running.load) settle(*still->second);
+}
+
+// Reads the outcome of each recipient into the message's states.
+void Sender::conclude(Active& active, std::uint64_t delivery, const Running& running, const Report& report) {
+    const RecipientReport missing{Outcome::temporary, "The spawner's report was incomplete. (#4.3.0)"};
+    std::vector<std::uint32_t> failed;
+    std::vector<std::string> texts;
+    for (std::size_t i = 0; i < running.recipients.size(); ++i) {
+        const std::uint32_t recipient = running.recipients[i];
+        const RecipientReport& result = i < report.recipients.size() ? report.recipients[i] : missing;
+        std::string text = result.text;
+        while (text.ends_with('\n')) text.pop_back();
+        std::string_view word = "deferral";
+        if (result.outcome == Outcome::success) {
+            word = "success";
+            active.set(recipient, RecipientState::done);
+            active.unmarked.push_back(recipient);
+        } else if (result.outcome == Outcome::permanent || active.dying) {
+            word = "failure";
+            if (result.outcome != Outcome::permanent) text += too_long_in_queue;
+            failed.push_back(recipient);
+            texts.push_back(text);
+        } else {
+            active.set(recipient, RecipientState::deferred);
+            active.last_error = text;
+        }
+        out_.log(fmt::format("delivery {}: {}: {}", delivery + i, word, log_text(text)));
+    }
+    if (!failed.empty()) fail(active, failed, texts);
+}
+
+// The recipients' failures are recorded away from here, for it means to wait for the disk.
+void Sender::fail(Active& active, const std::vector<std::uint32_t>& recipients,
+                  const std::vector<std::string>& texts) {
+    for (std::size_t i = 0; i < recipients.size(); ++i) {
+        const Route route =
+            rewrite(settings_.rules, active.stored.envelope.recipients[recipients[i]].address);
+        active.failing_text += bounce_paragraph(route.plain, texts[std::min(i, texts.size() - 1)]);
+        active.failing_recipients.push_back(recipients[i]);
+        active.set(recipients[i], RecipientState::failing);
+    }
+    if (!active.recording) record_failures(active);
+}
+
+void Sender::record_failures(Active& active) {
+    FailureRecord record{active.id(), std::exchange(active.failing_text, {}), {}};
+    for (const std::uint32_t recipient : active.failing_recipients)
+        record.recipients.push_back(active.stored.envelope.recipients[recipient]);
+    active.recording = true;
+    ++under_way_;
+    active.recorded = std::exchange(active.failing_recipients, {});
+    active.recorded_text = record.text;
+    out_.record(std::move(record));
+}
+
+void Sender::failure_recorded(queue::MessageId id, const std::string& trouble) {
+    --under_way_;
+    const auto found = window_.find(id);
+    if (found == window_.end() || !found->second->recording) return;
+    Active& active = *found->second;
+    active.recording = false;
+    if (trouble.empty()) {
+        for (const std::uint32_t recipient : active.recorded) active.set(recipient, RecipientState::failed);
+    } else {
+        out_.log("alert: " + trouble);
+        active.failing_text.insert(0, active.recorded_text);
+        active.failing_recipients.insert(active.failing_recipients.begin(), active.recorded.begin(),
+                                         active.recorded.end());
+    }
+    active.recorded.clear();
+    active.recorded_text.clear();
+    if (!trouble.empty()) return stall(active);
+    if (!active.failing_recipients.empty()) return record_failures(active);
+    settle(active);
+}
+
+// Delivered recipients are marked, unless the message ends now anyway.
+void Sender::mark_done(Active& active) {
+    while (!active.unmarked.empty()) {
+        const auto& recipient = active.stored.envelope.recipients[active.unmarked.back()];
+        try {
+            store_.mark(active.id(), recipient, queue::Mark::done, false);
+        } catch (const Error& error) {
+            if (error.number() != ENOENT) throw;  // somebody removed the message: nothing to mark
+        }
+        active.unmarked.pop_back();
+    }
+}
+
+// Its jobs wait without a place in the window; one of them will try again when the back-off ends.
+void Sender::destination_backs_off(Side& side, const DestinationPtr& destination) {
+    const bool local = &side == &local_;
+    for (const Job& job : side.lane.take_jobs(destination)) {
+        const auto found = window_.find(job.message);
+        if (found == window_.end() || found->second->load != job.load ||
+            found->second->states[job.recipients[0]] != RecipientState::queued)
+            continue;
+        leave_open(*found->second, job.recipients, local, *destination);
+        settle(*found->second);
+    }
+    for (const queue::MessageId id : destination->parked) {
+        KnownMessages::Entry* entry = known_.find(id);
+        const bool here =
+            entry != nullptr && entry->place == Place::parked && entry->when == destination->number;
+        if (here && clock_->age(static_cast<std::int64_t>(id / 1'000'000), wall()) > settings_.queue_lifetime)
+            known_.schedule(*entry, now());
+    }
+}
+
+// Not tried, for the destination backs off or is crowded. What is too old for another round fails with the reason.
+void Sender::leave_open(Active& active, const std::vector<std::uint32_t>& recipients, bool local,
+                        const Destination& destination) {
+    if (active.dying && Lane::backs_off(destination, now()))
+        return fail(active, recipients, {destination.share->reason + std::string(too_long_in_queue)});
+    for (const std::uint32_t recipient : recipients) active.set(recipient, RecipientState::open);
+    active.waits_for = destination.name;
+    active.waits_for_local = local;
+}
+
+void Sender::call_parked(Side& side, const DestinationPtr& destination) {
+    if (destination->hungry || destination->parked.empty()) return;
+    destination->hungry = true;
+    side.hungry.push_back(destination);
+}
+
+// What is to be done with the message when nothing of it is under way.
+void Sender::settle(Active& active) {
+    if (active.stalled) return;
+    try {
+        // The last open recipient without F needs no mark: the message ends with it.
+        if (active.remaining + active.failed > 0 && !active.ending) mark_done(active);
+    } catch (const Error& error) {
+        out_.log(alert_text(error));
+        return stall(active);
+    }
+    if (active.queued + active.running + active.failing > 0 || active.bouncing || active.recording) return;
+    if (active.ending || active.remaining + active.failed == 0) return end(active);
+    if (active.remaining == 0) {
+        active.bouncing = true;
+        ++under_way_;
+        return out_.bounce(active.id());
+    }
+    KnownMessages::Entry& entry = *known_.find(active.id());
+    if (active.stored.status.hold) {
+        entry.place = Place::held;
+        return leave_window(active.id());
+    }
+    if (active.deferred > 0) return defer(active);
+    if (active.waits_for.empty()) return postpone(active.id(), 0);  // held, then released meanwhile
+    Side& side = active.waits_for_local ? local_ : remote_;
+    const DestinationPtr destination = side.lane.destination(active.waits_for);
+    entry.place = Place::parked;
+    entry.when = destination->number;
+    side.lane.park(destination, active.id());
+    if (!Lane::backs_off(*destination, now()) && destination->queued() == 0) call_parked(side, destination);
+    leave_window(active.id());
+}
+
+void Sender::defer(Active& active) {
+    bool local = false;
+    for (std::size_t i = 0; i < active.states.size(); ++i)
+        local = local || (active.local[i] && active.states[i] == RecipientState::deferred);
+    const std::int64_t pause = seconds_to_next_try(active.birth(), wall(), local);
+    queue::Status& status = active.stored.status;
+    ++status.tries;
+    status.last_try = wall();
+    status.next_try = wall() + pause;
+    status.last_error = active.last_error;
+    try {
+        store_.write_status(active.stored);
+    } catch (const Error& error) {
+        if (error.number() == ENOENT) return forget(active.id());
+        out_.log(alert_text(error));  // it is advice only
+    }
+    postpone(active.id(), static_cast<std::uint32_t>(std::clamp<std::int64_t>(pause, 1, 100'000'000)));
+}
+
+void Sender::bounce_done(queue::MessageId id, const BounceResult& result) {
+    --under_way_;
+    const auto found = window_.find(id);
+    if (found == window_.end()) return;
+    Active& active = *found->second;
+    active.bouncing = false;
+    switch (result.kind) {
+        case BounceResult::Kind::accepted:
+            out_.log(fmt::format("bounce msg {} qp {}", id, result.qp));
+            break;
+        case BounceResult::Kind::discarded:
+            out_.log(fmt::format("triple bounce: discarding bounce/{}", id));
+            break;
+        case BounceResult::Kind::trouble:
+            out_.log("warning: trouble injecting bounce message, will try later: " + result.text);
+            return postpone(id, bounce_pause);
+    }
+    end(active);
+}
+
+void Sender::end(Active& active) {
+    const queue::MessageId id = active.id();
+    active.ending = true;
+    try {
+        store_.remove(id);
+    } catch (const Error& error) {
+        out_.log(alert_text(error));
+        return stall(active);
+    }
+    forget(id);
+    out_.log("end msg " + std::to_string(id));
+}
+
+void Sender::stall(Active& active) {
+    if (std::exchange(active.stalled, true)) return;
+    stalled_.emplace(now() + disk_pause, active.id());
+}
+
+void Sender::retry_stalled() {
+    while (!stalled_.empty() && stalled_.begin()->first <= now()) {
+        const queue::MessageId id = stalled_.begin()->second;
+        stalled_.erase(stalled_.begin());
+        const auto found = window_.find(id);
+        if (found == window_.end() || !found->second->stalled) continue;
+        Active& active = *found->second;
+        active.stalled = false;
+        if (!active.failing_recipients.empty() && !active.recording)
+            record_failures(active);
+        else
+            settle(active);
+    }
+}
+
+}  // namespace relais::send

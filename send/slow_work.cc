@@ -1,0 +1,209 @@
+#include "send/slow_work.h"
+
+#include <signal.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/process_title.h"
+#include "base/program.h"
+#include "base/time.h"
+#include "queue/client.h"
+#include "send/bounce.h"
+
+namespace relais::send {
+namespace {
+
+constexpr std::size_t frame_limit = std::size_t{4} << 20;
+constexpr std::size_t bounce_text_limit = std::size_t{1} << 20;
+constexpr std::size_t length_octets = 4;
+
+void put_number(std::string& out, std::uint64_t value, std::size_t octets) {
+    for (std::size_t i = 0; i < octets; ++i) out += static_cast<char>((value >> (8 * i)) & 0xff);
+}
+
+std::uint64_t number_at(std::string_view data, std::size_t at, std::size_t octets) {
+    std::uint64_t value = 0;
+    for (std::size_t i = octets; i-- > 0;) value = value << 8 | static_cast<unsigned char>(data[at + i]);
+    return value;
+}
+
+std::string frame(std::string_view content) {
+    std::string out;
+    put_number(out, content.size(), length_octets);
+    return out.append(content);
+}
+
+// Takes one whole frame off the front of data; nothing while it is not there yet.
+std::optional<std::string> take_frame(std::string& data) {
+    if (data.size() < length_octets) return std::nullopt;
+    const std::size_t size = number_at(data, 0, length_octets);
+    if (data.size() < length_octets + size) return std::nullopt;
+    std::string content = data.substr(length_octets, size);
+    data.erase(0, length_octets + size);
+    return content;
+}
+
+[[noreturn]] void serve(int socket, const SlowWorker::Work& work) {
+    std::array<char, length_octets> length{};
+    while (read_exactly(socket, length, Deadline::never())) {
+        const std::size_t size = number_at(std::string_view(length.data(), length.size()), 0, length_octets);
+        if (size > frame_limit) break;
+        std::string request(size, '\0');
+        if (size > 0 && !read_exactly(socket, request, Deadline::never())) break;
+        write_all(socket, frame(work(request)), Deadline::never());
+    }
+    ::_exit(0);
+}
+
+std::string paragraphs_of(const queue::Store& store, const queue::StoredMessage& message) {
+    if (auto text = store.read_bounce(message.id, bounce_text_limit); text && !text->empty()) return *text;
+    std::string text;
+    for (const queue::Recipient& recipient : message.envelope.recipients)
+        if (recipient.mark == queue::Mark::failed)
+            text += bounce_paragraph(recipient.address, "The reason for this failure has been lost.");
+    return text;
+}
+
+void copy_message(queue::Submission& to, int from, std::uint64_t size, std::uint64_t limit) {
+    const bool cut = limit != 0 && size > limit;
+    std::vector<char> buffer(io_buffer_size);
+    for (std::uint64_t left = cut ? limit : size; left > 0;) {
+        const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(left, buffer.size()));
+        const std::size_t count = read_some(from, std::span(buffer.data(), wanted), Deadline::never());
+        if (count == 0) throw_errno("read", "the message to bounce", EIO);
+        to.write({buffer.data(), count});
+        left -= count;
+    }
+    if (cut) to.write(bounce_cut_note());
+}
+
+}  // namespace
+
+std::string encode(const FailureRecord& record) {
+    std::string out;
+    put_number(out, record.message, 8);
+    put_number(out, record.recipients.size(), 4);
+    for (const queue::Recipient& recipient : record.recipients) put_number(out, recipient.mark_offset, 8);
+    return out.append(record.text);
+}
+
+std::optional<FailureRecord> decode_failure_record(std::string_view data) {
+    if (data.size() < 12) return std::nullopt;
+    FailureRecord record;
+    record.message = number_at(data, 0, 8);
+    const std::size_t count = number_at(data, 8, 4);
+    if (count > (data.size() - 12) / 8) return std::nullopt;
+    for (std::size_t i = 0; i < count; ++i)
+        record.recipients.push_back({"", queue::Mark::to_do, number_at(data, 12 + 8 * i, 8)});
+    record.text = data.substr(12 + 8 * count);
+    return record;
+}
+
+std::string record_failure(const queue::Store& store, const FailureRecord& record) {
+    try {
+        store.append_bounce(record.message, record.text);
+        // One sync for all the marks: it is the file's.
+        for (std::size_t i = 0; i < record.recipients.size(); ++i)
+            store.mark(record.message, record.recipients[i], queue::Mark::failed,
+                       i + 1 == record.recipients.size());
+        return {};
+    } catch (const std::exception& error) {
+        return error.what();
+    }
+}
+
+BounceResult submit_bounce(const control::Home& home, const queue::Store& store, queue::MessageId id,
+                           Deadline deadline) {
+    try {
+        queue::StoredMessage message;
+        if (store.load(id, message, false) != queue::Load::whole)
+            return {BounceResult::Kind::trouble, 0, "the message cannot be read"};
+        const BounceSettings settings = BounceSettings::read(home);
+        const std::string& sender = message.envelope.sender;
+        const auto envelope = bounce_envelope(settings, sender);
+        if (!envelope) return {BounceResult::Kind::discarded, 0, {}};
+        const Fd copy = store.open_for_delivery(id);
+        queue::Submission submission(home, queue::Door::bounce, deadline, false);
+        submission.write(
+            bounce_head(settings, *envelope, sender, paragraphs_of(store, message), now_seconds()));
+        copy_message(submission, copy.get(), message.message_size, settings.max_octets);
+        const queue::SubmitAnswer answer = submission.finish(envelope->sender, {envelope->recipient});
+        if (answer.code == queue::SubmitCode::accepted) return {BounceResult::Kind::accepted, answer.id, {}};
+        return {BounceResult::Kind::trouble, 0, queue::submit_text(answer.code, answer.text)};
+    } catch (const std::exception& error) {
+        return {BounceResult::Kind::trouble, 0, error.what()};
+    }
+}
+
+SlowWorker::SlowWorker(std::string_view name, const std::vector<int>& unwanted,
+                       const std::function<void()>& confine, Work work) {
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+        throw_errno("create", "a socket pair");
+    socket_ = Fd(ends[0]);
+    Fd theirs(ends[1]);
+    const pid_t child = ::fork();
+    if (child < 0) throw_errno("fork for", name);
+    if (child > 0) {
+        set_nonblocking(socket_.get(), true);
+        return;
+    }
+    try {
+        // killall -HUP qmail-send means the parent; the channels must close when the parent ends.
+        for (const int number : {SIGHUP, SIGALRM, SIGTERM}) ::signal(number, SIG_IGN);
+        socket_.reset();
+        for (const int fd : unwanted) ::close(fd);
+        set_process_title(name);
+        confine();
+        serve(theirs.get(), work);
+    } catch (const std::exception& error) {
+        log_line(std::string("alert: ") + std::string(name) + ": " + error.what());
+    }
+    ::_exit(111);
+}
+
+void SlowWorker::attach(EventLoop& loop, std::function<void(const std::string&)> on_answer,
+                        std::function<void()> on_death) {
+    loop_ = &loop;
+    on_answer_ = std::move(on_answer);
+    on_death_ = std::move(on_death);
+    loop.add(socket_.get(), EPOLLIN, [this](std::uint32_t events) { exchange(events); });
+}
+
+void SlowWorker::ask(std::string_view request) {
+    out_ += frame(request);
+    write_out();
+}
+
+void SlowWorker::write_out() {
+    while (!out_.empty()) {
+        const ssize_t count = ::send(socket_.get(), out_.data(), out_.size(), MSG_NOSIGNAL);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) break;  // full, or the child has gone: reading tells
+        out_.erase(0, static_cast<std::size_t>(count));
+    }
+    if (waits_to_write_ == !out_.empty() || loop_ == nullptr) return;
+    waits_to_write_ = !out_.empty();
+    loop_->change(socket_.get(), waits_to_write_ ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
+void SlowWorker::exchange(std::uint32_t events) {
+    if ((events & EPOLLOUT) != 0) write_out();
+    if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0) return;
+    std::array<char, io_buffer_size> buffer;
+    const ssize_t count = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
+    if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (count <= 0) {
+        loop_->remove(socket_.get());
+        return on_death_();
+    }
+    in_.append(buffer.data(), static_cast<std::size_t>(count));
+    while (const auto answer = take_frame(in_)) on_answer_(*answer);
+}
+
+}  // namespace relais::send

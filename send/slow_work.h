@@ -1,0 +1,56 @@
+// What qmail-send must not wait for: syncing the record of a failure, submitting a bounce to qmail-queued. A child process
+// does it, forked before qmail-send confines itself, one piece of work after the other; there is one for each of the two,
+// so that a queue that takes no bounces holds up no record. It holds the instance lock: no new qmail-send starts beside it.
+//
+//   request, answer = length (4 octets, little-endian) fields     on a stream socket pair, between the same program
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "base/fd.h"
+#include "queue/store.h"
+#include "send/sender.h"
+
+namespace relais::send {
+
+// What the child does. Public for tests.
+std::string record_failure(const queue::Store& store, const FailureRecord& record);  // "" or what went wrong
+BounceResult submit_bounce(const control::Home& home, const queue::Store& store, queue::MessageId id,
+                           Deadline deadline);
+
+std::string encode(const FailureRecord& record);
+std::optional<FailureRecord> decode_failure_record(std::string_view data);
+
+// A child and the way to it.
+class SlowWorker {
+  public:
+    using Work = std::function<std::string(const std::string& request)>;
+    // Forks. The child runs work for each request until this end closes; it closes the descriptors in unwanted, and
+    // confines itself by confine. name is shown by ps(1). Throws Error.
+    SlowWorker(std::string_view name, const std::vector<int>& unwanted, const std::function<void()>& confine,
+               Work work);
+
+    // Answers come to on_answer; on_death is called if the child has ended.
+    void attach(EventLoop& loop, std::function<void(const std::string&)> on_answer,
+                std::function<void()> on_death);
+    void ask(std::string_view request);
+
+  private:
+    void exchange(std::uint32_t events);
+    void write_out();
+
+    Fd socket_;
+    EventLoop* loop_ = nullptr;
+    std::function<void(const std::string&)> on_answer_;
+    std::function<void()> on_death_;
+    std::string out_;
+    std::string in_;
+    bool waits_to_write_ = false;
+};
+
+}  // namespace relais::send
