@@ -152,22 +152,28 @@ ControlAnswer Sender::bounce(queue::MessageId id) {
 }
 
 std::string Sender::statistics() {
-    std::string text =
-        fmt::format("local {}/{} running\nremote {}/{} running\n", local_.lane.running(),
-                    local_.lane.concurrency(), remote_.lane.running(), remote_.lane.concurrency());
-    text += fmt::format(
-        "messages {}: {} loaded, {} new, {} waiting, {} waiting for their destination, {} held, {} damaged\n",
-        known_.size(), known_.count(Place::active), known_.count(Place::fresh), known_.count(Place::due),
-        known_.count(Place::parked), known_.count(Place::held), known_.count(Place::damaged));
-    text += fmt::format("window {} of {} octets\n", new_octets_ + old_octets_, window_limit);
-    if (scan_split_ < queue::split_count)
-        text += fmt::format("scan {} of {} directories\n", scan_split_, queue::split_count);
-    if (const auto due = known_.next_due())
-        text += fmt::format("next try in {}\n", *due > now() ? span(*due - now()) : "0 seconds");
+    std::string text;
+    const auto number = [&](std::string_view name, std::uint64_t value) {
+        text += fmt::format("{} {}\n", name, value);
+    };
+    number("known", known_.size());
+    number("loaded", window_.size());
+    number("new", known_.count(Place::fresh));
+    number("waiting", known_.count(Place::due));
+    number("waiting-for-destination", known_.count(Place::parked));
+    number("held", known_.count(Place::held));
+    number("damaged", known_.count(Place::damaged));
+    number("local-running", local_.lane.running());
+    number("local-limit", local_.lane.concurrency());
+    number("remote-running", remote_.lane.running());
+    number("remote-limit", remote_.lane.concurrency());
+    number("window-octets", new_octets_ + old_octets_);
+    if (scan_split_ < queue::split_count) number("directories-to-scan", queue::split_count - scan_split_);
+    if (const auto due = known_.next_due()) number("seconds-to-next-try", *due > now() ? *due - now() : 0);
     std::size_t shown = 0;
     for (const Side* side : {&local_, &remote_})
         for (const DestinationPtr& destination : side->lane.destinations()) {
-            if (++shown > destinations_shown) return text + "more destinations\n";
+            if (++shown > destinations_shown) return text;
             text +=
                 fmt::format("destination {}: {} running, {} queued, {} waiting", one_line(destination->name),
                             destination->running, destination->queued(), destination->parked.size());
