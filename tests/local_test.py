@@ -12,6 +12,7 @@ import time
 import unittest
 
 import lspawn
+import queued
 import relais
 
 MESSAGE = "From: a@far.test\nSubject: x\n\nhello\nFrom here on\n"
@@ -275,6 +276,22 @@ class Forwarding(Local):
         result = self.local()
         self.assertEqual(result.code, 111)
         self.assertRegex(result.err, r"^Unable to forward message: .*\(#4\.\d\.\d\)\.\n$")
+
+
+class ForwardingIntoTheQueue(Local):
+    def test_the_queue_takes_it(self):
+        server = queued.Queued(self.i)
+        self.addCleanup(server.close)
+        self.put(".qmail", "&a@b.test\nc@d.test\n")
+        result = self.local(message=MESSAGE + "x" * 400000)
+        self.assertEqual(result.code, 0, result)
+        (id,) = server.ids()
+        self.assertEqual(result.out, f"did 0+2+0\nqp {id}\n")
+        message = relais.text(server.message(id))
+        received, _, rest = message.partition("Delivered-To: ")
+        self.assertRegex(received, rf"^Received: \(qmail \d+ invoked by uid {self.joe.uid}\); ")
+        self.assertEqual(rest, "joe@mail.test\n" + MESSAGE + "x" * 400000)
+        self.assertIn(b"a@far.test\0Ta@b.test\0Tc@d.test\0\0", server.file(id).read_bytes())
 
 
 class Users(relais.TestCase):
