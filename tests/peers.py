@@ -27,6 +27,9 @@ LIBRARIES = {
     "libnsl.so.2": "libnsl2",
     "libtirpc.so.3": "libtirpc3",
     "libsasl2.so.2": "libsasl2-2",
+    "libevent-2.1.so.7": "libevent-2.1-7",
+    "libfstrm.so.0": "libfstrm0",
+    "libprotobuf-c.so.1": "libprotobuf-c1",
 }
 
 
