@@ -22,7 +22,7 @@ exit "${END:-0}"
 
 STAMPS = re.compile(rb"^((?:Resent-)?(?:Date: )\d+ \w+ \d+ [\d:]+ -0000\n|(?:Resent-)?Message-ID: <\d+\.\d+\.qmail@\S+>\n)", re.M)
 
-HAS_MAIL_FLOW = all(map(relais.has_program, ("qmail-start", "qmail-queued", "qmail-send", "qmail-lspawn", "qmail-local")))
+HAS_MAIL_FLOW = all(map(relais.has_program, ("qmail-start", "qmail-queued", "qmail-send", "qmail-lspawn", "qmail-rspawn", "qmail-local")))
 
 
 class ProgramTest(relais.TestCase):
@@ -327,6 +327,50 @@ class DotQmailPrograms(ProgramTest):
         self.fails(100, "preline: fatal: usage", "preline")
         del self.env["RPLINE"]
         self.fails(100, "preline: fatal: usage", "preline", "cat")
+
+
+@unittest.skipUnless(relais.has_program("qmail-local"), "qmail-local is not built")
+class InstructionsOfAUser(ProgramTest):
+    """The same programs where they belong: in a .qmail file, run by qmail-local."""
+
+    def setUp(self):
+        super().setUp()
+        self.bob = self.i.add_user("bob")
+
+    def deliver(self, instructions):
+        self.bob.write(".qmail", instructions)
+        path = self.file("delivered", "Subject: s\n\nbody\n")
+        identity = self.i._identity((self.bob.uid, self.bob.gid)) if relais.IS_ROOT else {}
+        with open(path, "rb") as message:
+            done = subprocess.run(
+                [relais.program("qmail-local"), "bob", self.bob.home, "bob", "", "", "mail.test", "s@y.example", "./Maildir/"],
+                stdin=message, capture_output=True, env={**self.i.environment, **self.env}, cwd=self.i.directory, **identity)
+        return relais.Result(done)
+
+    def test_forward(self):
+        result = self.deliver("|forward a@x.example b@x.example\n")
+        self.assertEqual(result.code, 0, result)
+        self.assertEqual(self.envelope(), ("s@y.example", ["a@x.example", "b@x.example"]))
+        self.assertEqual((self.kept / "message").read_bytes(), b"Delivered-To: bob@mail.test\nSubject: s\n\nbody\n")
+
+    def test_condredirect(self):
+        self.assertEqual(self.deliver("|condredirect a@x.example grep -q nothing\n./Maildir/\n").code, 0)
+        self.assertEqual(len(self.bob.files()), 1)
+        self.assertEqual(self.deliver("|condredirect a@x.example grep -q body\n./Maildir/\n").code, 0)
+        self.assertEqual(len(self.bob.files()), 1)
+        self.assertEqual(self.envelope(), ("s@y.example", ["a@x.example"]))
+        self.assertTrue((self.kept / "message").read_bytes().endswith(b"\nSubject: s\n\nbody\n"))
+
+    def test_bouncesaying_and_except(self):
+        result = self.deliver("|bouncesaying 'not for you' grep -q body\n")
+        self.assertEqual((result.code, result.out + result.err), (100, "not for you\n"), result)
+        self.assertEqual(self.deliver("|bouncesaying 'not for you' except grep -q body\n./Maildir/\n").code, 0)
+        self.assertEqual(len(self.bob.files()), 1)
+
+    def test_preline(self):
+        self.assertEqual(self.deliver("|preline cat >got\n").code, 0)
+        self.assertRegex((self.bob.home / "got").read_bytes(), rb"\AFrom s@y\.example .{24}\nReturn-Path: <s@y\.example>\n"
+                         rb"Delivered-To: bob@mail\.test\nSubject: s\n\nbody\n\Z")
 
 
 class Maildirs(ProgramTest):
