@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/error.h"
@@ -93,7 +94,9 @@ bool send_packet(int socket, std::string_view data, int fd_to_pass) {
 
 std::optional<Packet> receive_packet(int socket, std::size_t limit) {
     Packet packet;
-    packet.data.resize(limit);
+    // Limits are large and packets small: room for this one, not for the largest.
+    const ssize_t size = ::recv(socket, nullptr, 0, MSG_PEEK | MSG_TRUNC);
+    packet.data.resize(size >= 0 ? std::min(limit, static_cast<std::size_t>(size)) : 1);
     iovec part{packet.data.data(), packet.data.size()};
     msghdr message{};
     message.msg_iov = &part;

@@ -26,7 +26,9 @@ Result Delivery::deliver(const Envelope& envelope, Message& message) {
     return result;
 }
 
-Result Delivery::try_deliver(const Envelope& envelope, Message& message) {
+Result Delivery::try_deliver(Envelope envelope, Message& message) {
+    // "example.org." and "example.org" are one domain, in every control file.
+    if (envelope.host.ends_with('.')) envelope.host.pop_back();
     try {
         settings_ = files_.current();
     } catch (const Error& error) {

@@ -45,7 +45,7 @@ class Delivery {
     void close();
 
   private:
-    Result try_deliver(const Envelope& envelope, Message& message);
+    Result try_deliver(Envelope envelope, Message& message);
     bool may_reuse(const std::string& key) const;
     std::optional<Result> deliver_on_open(const Envelope& envelope, Message& message);
     Result deliver_on_fresh(const Envelope& envelope, Message& message);

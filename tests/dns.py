@@ -7,6 +7,7 @@ start_resolver runs qmail-resolver alone for an instance that has no qmail-start
 """
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import shutil
@@ -107,18 +108,24 @@ def start_resolver(instance, env=None):
     listening.bind(path)
     os.chmod(path, 0o666)
     listening.listen(1024)
-    command = ["/bin/sh", "-c", f'exec "$0" 3<&{listening.fileno()}', relais.program("qmail-resolver")]
-    os.set_inheritable(listening.fileno(), True)
-    process = _spawn_with(instance, "resolver", command, listening.fileno(), env)
+    identity = instance._identity(instance.ids("qmailn")) if instance.single and relais.IS_ROOT else {}
+    process = spawn_with(instance, "resolver", [relais.program("qmail-resolver")], {3: listening}, env, identity)
     listening.close()
     return process
 
 
-def _spawn_with(instance, name, command, fd, env):
-    identity = instance._identity(instance.ids("qmailn")) if instance.single and relais.IS_ROOT else {}
+def spawn_with(instance, name, command, descriptors, env=None, identity=None):
+    """Starts a daemon of the instance with these sockets on these descriptor numbers."""
+    def place():
+        # First out of the way of one another, then to where they belong.
+        copies = {to: fcntl.fcntl(source.fileno(), fcntl.F_DUPFD, 50) for to, source in descriptors.items()}
+        for to, copy in copies.items():
+            os.dup2(copy, to)
+
     with open(instance.logs / name, "ab") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                                   env={**instance.environment, **(env or {})}, cwd=instance.home, pass_fds=(fd,), **identity)
+                                   env={**instance.environment, **(env or {})}, cwd=instance.home, preexec_fn=place,
+                                   pass_fds=tuple(descriptors), **(identity or {}))
     instance.running[name] = process
     instance.sessions.add(process.pid)
     return process

@@ -1,0 +1,226 @@
+#include "remote/pool.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "base/error.h"
+#include "base/program.h"
+#include "remote/report.h"
+#include "remote/worker.h"
+
+namespace relais::remote {
+namespace {
+
+// A process without an order and long without a connection is of no use.
+constexpr Seconds idle_limit{60};
+constexpr Seconds idle_check{10};
+
+void close_all_but(std::vector<int> keep) {
+    std::sort(keep.begin(), keep.end());
+    unsigned first = 0;
+    for (const int fd : keep) {
+        if (fd < 0) continue;
+        const auto number = static_cast<unsigned>(fd);
+        if (number > first) ::close_range(first, number - 1, 0);
+        first = number + 1;
+    }
+    ::close_range(first, ~0U, 0);
+}
+
+}  // namespace
+
+Pool::Pool(control::Home home, TimeoutTable timeouts, int channel, int lock)
+    : home_(std::move(home)),
+      timeouts_(std::move(timeouts)),
+      settings_(home_),
+      channel_(channel),
+      lock_(lock) {
+    set_nonblocking(channel_, true);
+    loop_.add(channel_, EPOLLIN, [this](std::uint32_t events) { on_channel(events); });
+    // Only to reap: that a process has ended is seen on its channel, behind its last report.
+    loop_.on_signal(SIGCHLD, [] {
+        while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+        }
+    });
+}
+
+void Pool::run() {
+    loop_.after(idle_check, [this] { end_idle_processes(Clock::now() - idle_limit); });
+    loop_.run();
+}
+
+void Pool::on_channel(std::uint32_t events) {
+    if ((events & EPOLLOUT) != 0) {
+        while (!reports_.empty() && send_report(reports_.front())) reports_.pop_front();
+        if (reports_.empty()) loop_.change(channel_, EPOLLIN);
+    }
+    if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) == 0) return;
+    const auto packet = receive_packet(channel_, send::packet_limit);
+    if (packet)
+        take_order(*packet);
+    else
+        channel_closed();
+}
+
+void Pool::take_order(const Packet& packet) {
+    const auto order = send::decode_remote_order(packet.data);
+    if (!order) return log_line("warning: an order that cannot be read");
+    const Work work{order->delivery, order->recipients.size()};
+    if (!packet.passed) return report_failure(work, cannot_read_message().text);
+    std::string key;
+    try {
+        key = route_key(settings_.current(), order->host);
+    } catch (const Error&) {
+        // The process that gets the order says it.
+    }
+    auto id = choose(key);
+    if (!id) id = start_process();
+    if (!id) return report_failure(work, system_failure("").text);
+    Process& process = processes_.at(*id);
+    process.key = std::move(key);
+    process.work = work;
+    try {
+        // An idle process has taken everything before: there is room. One that has just died is seen on its channel.
+        send_packet(process.channel.get(), packet.data, packet.passed.get());
+    } catch (const Error& error) {
+        log_line("warning: " + std::string(error.what()));
+        process.work.reset();
+        report_failure(work, system_failure("").text);
+    }
+}
+
+// An idle process that may be connected to the right place, else the one that has been idle longest.
+std::optional<Pool::ProcessId> Pool::choose(const std::string& key) const {
+    std::optional<ProcessId> best;
+    bool best_fits = false;
+    Clock::time_point best_since;
+    for (const auto& [id, process] : processes_) {
+        if (process.work || process.ending) continue;
+        const bool fits = process.key == key;
+        const bool better = fits != best_fits ? fits : fits == (process.idle_since > best_since);
+        if (best && !better) continue;
+        best = id;
+        best_fits = fits;
+        best_since = process.idle_since;
+    }
+    return best;
+}
+
+std::optional<Pool::ProcessId> Pool::start_process() {
+    try {
+        auto [ours, theirs] = make_packet_pair();
+        const pid_t child = ::fork();
+        if (child < 0) throw_errno("start", "a process");
+        if (child == 0) {
+            ours.reset();
+            become_worker(std::move(theirs));
+        }
+        set_nonblocking(ours.get(), true);
+        const ProcessId id = next_id_++;
+        loop_.add(ours.get(), EPOLLIN, [this, id](std::uint32_t) { on_process(id); });
+        processes_[id].channel = std::move(ours);
+        return id;
+    } catch (const Error& error) {
+        log_line("warning: " + std::string(error.what()));
+        return std::nullopt;
+    }
+}
+
+void Pool::become_worker(Fd channel) {
+    try {
+        EventLoop::restore_signals();
+        // The parent's table of processes, and with it their channels, stays in memory but is closed here.
+        close_all_but({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, lock_, timeouts_.fd(), channel.get()});
+        serve_orders(home_, timeouts_, channel.get());
+        ::_exit(static_cast<int>(Exit::success));
+    } catch (const std::exception& error) {
+        log_line("qmail-remote: " + std::string(error.what()));
+    }
+    ::_exit(static_cast<int>(Exit::temporary));
+}
+
+void Pool::on_process(ProcessId id) {
+    Process& process = processes_.at(id);
+    if (!take_report(process)) return process_ended(id);
+    process.work.reset();
+    process.idle_since = Clock::now();
+    if (closed_) end_process(process);
+}
+
+// False if the process has ended, or says what nobody asked it.
+bool Pool::take_report(Process& process) {
+    try {
+        auto packet = receive_packet(process.channel.get(), send::packet_limit);
+        if (!packet) return false;
+        const auto decoded = send::decode_report(packet->data);
+        const bool right = decoded && process.work && decoded->delivery == process.work->delivery &&
+                           decoded->recipients.size() == process.work->recipients;
+        if (!right) return false;
+        report(std::move(packet->data));
+        return true;
+    } catch (const Error& error) {
+        log_line("warning: " + std::string(error.what()));
+        return false;
+    }
+}
+
+void Pool::process_ended(ProcessId id) {
+    const auto node = processes_.extract(id);
+    const Process& process = node.mapped();
+    loop_.remove(process.channel.get());
+    if (process.work) report_failure(*process.work, "qmail-remote crashed. (#4.3.0)\n");
+    if (closed_ && processes_.empty()) loop_.stop();
+}
+
+// It sees the end of its orders, says QUIT and ends; its channel tells when.
+void Pool::end_process(Process& process) {
+    process.ending = true;
+    ::shutdown(process.channel.get(), SHUT_WR);
+}
+
+void Pool::end_idle_processes(Clock::time_point idle_since_before) {
+    for (auto& [id, process] : processes_)
+        if (!process.work && !process.ending && process.idle_since < idle_since_before) end_process(process);
+    if (!closed_) loop_.after(idle_check, [this] { end_idle_processes(Clock::now() - idle_limit); });
+}
+
+void Pool::report_failure(const Work& work, const std::string& text) {
+    Result result;
+    result.message = {Letter::temporary, text};
+    send::Report failed = to_report(result, work.recipients);
+    failed.delivery = work.delivery;
+    report(send::encode(failed));
+}
+
+void Pool::report(std::string packet) {
+    if (closed_) return;
+    if (reports_.empty() && send_report(packet)) return;
+    if (reports_.empty()) loop_.change(channel_, EPOLLIN | EPOLLOUT);
+    reports_.push_back(std::move(packet));
+}
+
+// False if the channel is full. A qmail-send that has gone needs no report.
+bool Pool::send_report(const std::string& packet) const {
+    try {
+        send_packet(channel_, packet);
+        return true;
+    } catch (const Error& error) {
+        if (error.number() == EAGAIN || error.number() == ENOBUFS) return false;
+        throw;
+    }
+}
+
+void Pool::channel_closed() {
+    closed_ = true;
+    loop_.remove(channel_);
+    end_idle_processes(Clock::time_point::max());
+    if (processes_.empty()) loop_.stop();
+}
+
+}  // namespace relais::remote

@@ -1,0 +1,74 @@
+// qmail-rspawn's work: orders in, each to a process of the pool, reports out. It reads neither messages nor what servers say.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/event_loop.h"
+#include "base/fd.h"
+#include "base/unix_socket.h"
+#include "control/home.h"
+#include "remote/settings.h"
+#include "remote/tcpto.h"
+#include "send/delivery_protocol.h"
+
+namespace relais::remote {
+
+class Pool {
+  public:
+    // channel: the packet socket to qmail-send; lock: the instance's, which the processes of the pool hold too. Both
+    // are borrowed.
+    Pool(control::Home home, TimeoutTable timeouts, int channel, int lock);
+
+    // Serves until the channel is closed and the last process of the pool has ended. Throws Error.
+    void run();
+
+  private:
+    struct Work {
+        std::uint64_t delivery;
+        std::size_t recipients;
+    };
+    struct Process {
+        Fd channel;
+        std::string key;  // where its last order went: it may still be connected to there
+        std::optional<Work> work;
+        Clock::time_point idle_since = Clock::now();
+        bool ending = false;
+    };
+    using ProcessId = std::uint64_t;
+
+    void on_channel(std::uint32_t events);
+    void take_order(const Packet& packet);
+    std::optional<ProcessId> choose(const std::string& key) const;
+    std::optional<ProcessId> start_process();
+    [[noreturn]] void become_worker(Fd channel);
+    void on_process(ProcessId id);
+    bool take_report(Process& process);
+    void process_ended(ProcessId id);
+    void end_process(Process& process);
+    void end_idle_processes(Clock::time_point idle_since_before);
+    void report_failure(const Work& work, const std::string& text);
+    void report(std::string packet);
+    bool send_report(const std::string& packet) const;
+    void channel_closed();
+
+    control::Home home_;
+    TimeoutTable timeouts_;
+    SettingsFiles settings_;
+    EventLoop loop_;
+    int channel_;
+    int lock_;
+    bool closed_ = false;
+    std::deque<std::string>
+        reports_;  // that qmail-send has not taken yet: no more than it has deliveries running
+    std::map<ProcessId, Process> processes_;
+    ProcessId next_id_ = 1;
+};
+
+}  // namespace relais::remote

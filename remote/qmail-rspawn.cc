@@ -1,0 +1,52 @@
+// qmail-rspawn: gives qmail-send's orders to a pool of qmail-remote processes.
+//
+// Started by qmail-start with its channel to qmail-send and the instance lock (send/layout.h). It opens the table of hosts
+// that time out, becomes qmailr for good and confines itself and with it all the processes it forks: they connect to
+// anywhere, parse what servers say, and may read control/ and ask qmail-resolver, but write no file, run no program. It
+// trusts qmail-send's orders (send/delivery_protocol.h) and a process only to answer the one order it has.
+//
+// Exit codes: 0 after the channel was closed and the last delivery ended; 100 wrong configuration; 111 anything else.
+
+#include <sys/resource.h>
+
+#include "base/error.h"
+#include "base/privilege.h"
+#include "base/program.h"
+#include "control/owners.h"
+#include "remote/pool.h"
+#include "send/layout.h"
+
+namespace {
+
+using namespace relais;
+
+// One descriptor for each process of the pool.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) throw_errno("read", "the limit of descriptors");
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int serve(const Arguments& arguments) {
+    if (!arguments.empty()) throw_permanent("usage: qmail-rspawn (started by qmail-start)");
+    const control::Home home = control::Home::from_environment();
+    const control::Owners owners = control::Owners::read(home);
+    const control::Owner owner = owners.of(control::Role::qmailr);
+    remote::TimeoutTable timeouts = remote::TimeoutTable::open(home);
+    timeouts.give_to(owner.uid, owner.gid);
+    raise_descriptor_limit();
+    control::become(owners, control::Role::qmailr);
+    Confinement allowed;
+    allowed.open_files = allowed.network = allowed.local_sockets = allowed.create_processes = true;
+    allowed.read_below = {home.path("control")};
+    confine(allowed);
+    remote::Pool(home, std::move(timeouts), send::spawner_channel, send::spawner_lock).run();
+    return static_cast<int>(Exit::success);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return run_program("qmail-rspawn", argc, argv, serve);
+}

@@ -1,0 +1,38 @@
+// qmail-tcpto: prints the hosts that did not answer qmail-remote lately, one a line.
+//
+// For administrators: it reads queue/lock/tcpto, which root and qmailr may. Exit codes: 0; 100 wrong usage; 111 the
+// table cannot be read.
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/program.h"
+#include "base/time.h"
+#include "queue/store.h"
+#include "remote/tcpto.h"
+
+namespace {
+
+using namespace relais;
+
+int print(const Arguments& arguments) {
+    if (!arguments.empty()) throw_permanent("usage: qmail-tcpto");
+    const std::string path = queue::tcpto_path(control::Home::from_environment());
+    Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd && errno == ENOENT) return static_cast<int>(Exit::success);
+    if (!fd) throw_errno("open", path);
+    std::string out;
+    for (const auto& entry : remote::TimeoutTable(std::move(fd)).entries())
+        out += entry.address + " timed out " + std::to_string(now_seconds() - entry.last) +
+               " seconds ago; # recent timeouts: " + std::to_string(entry.count) + "\n";
+    write_all(STDOUT_FILENO, out, Deadline::never());
+    return static_cast<int>(Exit::success);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return run_program("qmail-tcpto", argc, argv, print);
+}

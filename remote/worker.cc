@@ -1,0 +1,80 @@
+#include "remote/worker.h"
+
+#include <poll.h>
+
+#include <array>
+
+#include "base/error.h"
+#include "base/process_title.h"
+#include "base/unix_socket.h"
+#include "remote/delivery.h"
+
+namespace relais::remote {
+namespace {
+
+class Worker {
+  public:
+    Worker(const control::Home& home, TimeoutTable& timeouts, int channel)
+        : settings_(home), resolver_(home), delivery_(settings_, resolver_, timeouts), channel_(channel) {}
+
+    void run() {
+        set_process_title("qmail-remote", {"idle"});
+        for (;;) {
+            if (!wait_for_order()) continue;
+            auto packet = receive_packet(channel_, send::packet_limit);
+            if (!packet) return;
+            serve(*packet);
+        }
+    }
+
+  private:
+    // True if the channel has something; false if meanwhile the open connection was closed.
+    bool wait_for_order() {
+        std::array<pollfd, 2> entries = {{{channel_, POLLIN, 0}, {-1, POLLIN, 0}}};
+        Deadline deadline = Deadline::never();
+        if (delivery_.connected()) {
+            entries[1].fd = delivery_.fd();
+            deadline = Deadline::in(delivery_.idle_time());
+        }
+        const int ready = ::poll(entries.data(), entries.size(), deadline.milliseconds());
+        if (ready < 0 && errno != EINTR) throw_errno("wait for", "an order");
+        if (ready > 0 && entries[0].revents != 0) return true;
+        if (ready >= 0) delivery_.close();
+        return false;
+    }
+
+    void serve(const Packet& packet) {
+        const auto order = send::decode_remote_order(packet.data);
+        if (!order) throw Error(Reaction::bug, "an order that cannot be read");
+        show(*order);
+        const auto begin = Clock::now();
+        Message message(packet.passed.get(), 0, order->message_size);
+        const Result result = delivery_.deliver({order->host, order->sender, order->recipients}, message);
+        send::Report report = to_report(result, order->recipients.size());
+        report.delivery = order->delivery;
+        const auto span = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin).count();
+        report.milliseconds = static_cast<std::uint32_t>(std::min<std::int64_t>(span, 0xffffffff));
+        send_packet(channel_, send::encode(report));
+        set_process_title("qmail-remote", {"idle"});
+    }
+
+    // ps(1) shows the delivery as if it were qmail-remote by hand.
+    static void show(const send::RemoteOrder& order) {
+        std::vector<std::string_view> arguments = {order.host, order.sender};
+        arguments.insert(arguments.end(), order.recipients.begin(), order.recipients.end());
+        set_process_title("qmail-remote", arguments);
+    }
+
+    SettingsFiles settings_;
+    net::Resolver resolver_;
+    Delivery delivery_;
+    int channel_;
+};
+
+}  // namespace
+
+void serve_orders(const control::Home& home, TimeoutTable& timeouts, int channel) {
+    Worker(home, timeouts, channel).run();
+}
+
+}  // namespace relais::remote
