@@ -115,17 +115,16 @@ def start_resolver(instance, env=None):
 
 
 def spawn_with(instance, name, command, descriptors, env=None, identity=None):
-    """Starts a daemon of the instance with these sockets on these descriptor numbers."""
-    def place():
-        # First out of the way of one another, then to where they belong.
-        copies = {to: fcntl.fcntl(source.fileno(), fcntl.F_DUPFD, 50) for to, source in descriptors.items()}
-        for to, copy in copies.items():
-            os.dup2(copy, to)
-
+    """Starts a daemon of the instance with these files on these descriptor numbers."""
+    # First out of the way of one another, then to where they belong.
+    copies = {to: fcntl.fcntl(source.fileno(), fcntl.F_DUPFD, 50) for to, source in descriptors.items()}
+    script = "exec " + " ".join(f"{to}<&{copy} {copy}<&-" for to, copy in copies.items()) + '; exec "$@"'
     with open(instance.logs / name, "ab") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                                   env={**instance.environment, **(env or {})}, cwd=instance.home, preexec_fn=place,
-                                   pass_fds=tuple(descriptors), **(identity or {}))
+        process = subprocess.Popen(["bash", "-c", script, "bash", *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                   start_new_session=True, env={**instance.environment, **(env or {})}, cwd=instance.home,
+                                   pass_fds=tuple(copies.values()), **(identity or {}))
+    for copy in copies.values():
+        os.close(copy)
     instance.running[name] = process
     instance.sessions.add(process.pid)
     return process
