@@ -47,19 +47,8 @@ class Queue(relais.TestCase):
 
     def inject(self, sender, *recipients, body=b"Subject: x\n\nhello\n"):
         """Queues a message by qmail-queue; returns its id."""
-        envelope = b"F" + relais.octets(sender) + b"\0" + b"".join(b"T" + relais.octets(r) + b"\0" for r in recipients) + b"\0"
         before = set(self.i.queue_files())
-        message, message_end = os.pipe()
-        given, given_end = os.pipe()
-        os.write(message_end, body)
-        os.write(given_end, envelope)
-        os.close(message_end)
-        os.close(given_end)
-        done = subprocess.run([relais.program("qmail-queue")], stdin=message, stdout=given, stderr=subprocess.PIPE,
-                              env=self.i.environment, timeout=60)
-        os.close(message)
-        os.close(given)
-        self.assertEqual(done.returncode, 0, f"{done.stderr}\n{self.i.picture()}")
+        self.assertEqual(self.i.submit(sender, recipients, body), 0, self.i.picture())
         (new,) = set(self.i.queue_files()) - before
         return new.name
 
