@@ -1,6 +1,10 @@
 #include "base/io.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
 
 #include "base/error.h"
 #include "base/event_loop.h"
@@ -56,6 +60,35 @@ TEST(UnixSocket, PassesADescriptorWithAPacket) {
     EXPECT_EQ(read_some(pipe.read.get(), std::span(&c, 1), Deadline::never()), 1u);
     a.reset();
     EXPECT_FALSE(receive_packet(b.get(), 100));
+}
+
+// Clients that come while the server starts must not be refused.
+TEST(UnixSocket, AListenerIsReadyAsSoonAsItIsThere) {
+    const std::string path = ::testing::TempDir() + "/listener." + std::to_string(::getpid());
+    std::atomic<bool> ended = false;
+    std::atomic<int> refused = 0;
+    std::atomic<int> connected = 0;
+    std::thread client([&] {
+        while (!ended) {
+            try {
+                connect_unix(path, Deadline::in(Seconds(5)));
+                ++connected;
+            } catch (const Error& error) {
+                if (error.number() == ECONNREFUSED) ++refused;
+            }
+        }
+    });
+    Fd current;
+    const Deadline patience = Deadline::in(Seconds(20));
+    for (int round = 0; round < 200 || (connected == 0 && !patience.passed()); ++round) {
+        Fd next = listen_unix(path, 0600, static_cast<uid_t>(-1), static_cast<gid_t>(-1));
+        current = std::move(next);
+    }
+    ended = true;
+    client.join();
+    ::unlink(path.c_str());
+    EXPECT_EQ(refused, 0);
+    EXPECT_GT(connected, 0);
 }
 
 TEST(UnixSocket, RefusesAPacketAboveItsLimit) {

@@ -29,19 +29,24 @@ std::pair<Fd, Fd> make_packet_pair() {
 }
 
 Fd listen_unix(const std::string& path, mode_t mode, uid_t uid, gid_t gid) {
-    const sockaddr_un address = address_of(path);
+    address_of(path);  // refuses one that is too long, before anything happens
+    // Made under another name, no longer than any of ours: who finds the socket finds it ready.
+    const std::string fresh = path.substr(0, path.rfind('/') + 1) + ".new";
+    const sockaddr_un address = address_of(fresh);
     Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!fd) throw_errno("create", "a socket");
-    if (::unlink(path.c_str()) != 0 && errno != ENOENT) throw_errno("remove", path);
+    if (::unlink(fresh.c_str()) != 0 && errno != ENOENT) throw_errno("remove", fresh);
     // Closed to everybody until mode and owner are right.
     const mode_t before = ::umask(0777);
     const int bound = ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
     const int bind_error = errno;
     ::umask(before);
     if (bound != 0) throw_errno("bind", path, bind_error);
-    if (uid != static_cast<uid_t>(-1) && ::chown(path.c_str(), uid, gid) != 0) throw_errno("change the owner of", path);
-    if (::chmod(path.c_str(), mode) != 0) throw_errno("change the mode of", path);
+    if (uid != static_cast<uid_t>(-1) && ::chown(fresh.c_str(), uid, gid) != 0)
+        throw_errno("change the owner of", path);
+    if (::chmod(fresh.c_str(), mode) != 0) throw_errno("change the mode of", path);
     if (::listen(fd.get(), 1024) != 0) throw_errno("listen on", path);
+    if (::rename(fresh.c_str(), path.c_str()) != 0) throw_errno("rename to", path);
     return fd;
 }
 

@@ -17,7 +17,8 @@ namespace relais {
 // Two connected SOCK_SEQPACKET sockets, close-on-exec: one packet is one message. Throws Error.
 std::pair<Fd, Fd> make_packet_pair();
 
-// A listening stream socket at path (an old one is removed), with that mode and, when not -1, owner. Throws Error.
+// A listening stream socket at path, with that mode and, when not -1, owner. It replaces an old one in one step, and takes
+// connections as soon as the name is there. One at a time in a directory. Throws Error.
 Fd listen_unix(const std::string& path, mode_t mode, uid_t uid, gid_t gid);
 
 // Connects to a stream socket. Throws Error with the errno of connect: ENOENT and ECONNREFUSED mean that no server

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "control/owners.h"
+#include "send/bounce.h"
 
 namespace relais::queue {
 namespace {
@@ -14,8 +15,8 @@ constexpr Seconds patience{10};
 // qmail-send syncs before it answers bounce.
 constexpr Seconds change_patience{60};
 
-constexpr std::string_view bounced_by_hand =
-    "The postmaster of this system has told me to return this message.";
+// In the words of qmail-send.
+constexpr std::string_view bounced_by_hand = "The postmaster of this host has given this message up.";
 
 }  // namespace
 
@@ -112,10 +113,11 @@ send::ControlAnswer Changer::change_here(send::ControlVerb verb, SeenMessage& se
 // the whole file.
 void Changer::bounce_here(const SeenMessage& seen) {
     const Store store(home_);
+    const std::string& error = seen.message.status.last_error;
+    const std::string why = (error.empty() ? "" : error + "\n") + std::string(bounced_by_hand);
     std::string text;
     for (const Recipient& recipient : seen.message.envelope.recipients)
-        if (recipient.mark == Mark::to_do)
-            text.append("<").append(recipient.address).append(">:\n").append(bounced_by_hand).append("\n\n");
+        if (recipient.mark == Mark::to_do) text += send::bounce_paragraph(recipient.address, why);
     if (!text.empty()) store.append_bounce(seen.id(), text);
     std::size_t open = 0;
     for (const Recipient& recipient : seen.message.envelope.recipients) open += recipient.mark == Mark::to_do;
