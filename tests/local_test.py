@@ -568,5 +568,44 @@ except OSError:
         self.assertEqual({p.uid for p in self.i.processes("qmail-lspawn")}, {self.joe.uid})
 
 
+@unittest.skipUnless(relais.has_program("qmail-rspawn"), "qmail-start needs all programs")
+class InAnInstance(relais.TestCase):
+    def test_what_the_document_shows(self):
+        """Assign lines and .qmail-default as vpopmail makes them, and the log line for an x bit that is wrong."""
+        i = self.instance(control={"virtualdomains": "00h01.com:00h01.com", "rcpthosts": "mail.test\n00h01.com"})
+        domain = i.add_user("vpopmail", extensions=False)
+        instructions = domain.home / ".qmail-default"
+        instructions.write_text("|cat >copy; echo for $DEFAULT@$HOST\n./Maildir/\n")
+        domain.own(instructions)
+        instructions.chmod(0o600)
+        i.assign(f"+00h01.com-:00h01.com:{domain.uid}:{domain.gid}:{domain.home}:-:")
+        i.start()
+        i.send("a@far.test", ["Info@00h01.com"], MESSAGE)
+        i.wait_log("success: for_Info@00h01.com/did_1+0+1/")
+        (message,) = domain.messages()
+        self.assertTrue(relais.text(message).startswith(
+            "Return-Path: <a@far.test>\nDelivered-To: 00h01.com-Info@00h01.com\nReceived: "))
+        self.assertTrue(relais.text(message).endswith(MESSAGE))
+        instructions.chmod(0o700)
+        i.send("a@far.test", ["info@00h01.com"], MESSAGE)
+        i.wait_log("deferral: Uh-oh:_.qmail_has_prog_delivery_but_has_x_bit_set._(#4.7.0)/")
+
+    def test_forwarding_and_bounces(self):
+        i = self.instance()
+        joe = i.add_user("joe")
+        for name, text in ((".qmail-fwd", "&joe@mail.test\n"), (".qmail-loop", "joe-loop@mail.test\n")):
+            (joe.home / name).write_text(text)
+            joe.own(joe.home / name)
+            (joe.home / name).chmod(0o600)
+        i.start()
+        i.send("joe@mail.test", ["joe-fwd@mail.test"], MESSAGE)
+        joe.wait_messages(1)
+        i.send("joe@mail.test", ["joe-loop@mail.test", "nobody@mail.test"], MESSAGE)
+        bounces = "".join(map(relais.text, joe.wait_messages(3)))
+        self.assertIn("<joe-loop@mail.test>:\nThis message is looping: it already has my Delivered-To line. (#5.4.6)\n", bounces)
+        self.assertIn("<nobody@mail.test>:\nSorry, no mailbox here by that name. (#5.1.1)\n", bounces)
+        i.wait_empty()
+
+
 if __name__ == "__main__":
     relais.main()
