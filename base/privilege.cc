@@ -29,14 +29,16 @@ const Calls always = {
     "time", "getpid", "getppid", "gettid", "getuid", "geteuid", "getgid", "getegid", "getgroups", "getresuid", "getresgid",
     "getrandom", "getrlimit", "prlimit64", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigpending", "rt_sigtimedwait", "sigaltstack", "alarm",
     "setitimer", "futex", "set_robust_list", "rseq", "sched_yield", "sched_getaffinity", "restart_syscall", "exit", "exit_group", "prctl", "uname",
-    "umask", "tgkill", "recvmsg", "recvfrom", "sendmsg", "sendto", "shutdown", "getsockopt", "setsockopt", "getsockname",
+    "umask", "recvmsg", "recvfrom", "sendmsg", "sendto", "shutdown", "getsockopt", "setsockopt", "getsockname",
     "getpeername", "copy_file_range", "sendfile", "splice", "ioctl", "sysinfo", "set_tid_address", "arch_prctl", "flock"};
 const Calls open_files = {"open", "openat", "stat", "lstat", "newfstatat", "statx", "access", "faccessat", "faccessat2", "getdents64", "readlink",
                           "readlinkat", "chdir", "fchdir", "getcwd", "statfs", "fstatfs"};
 const Calls change_files = {"unlink", "unlinkat", "rename", "renameat", "renameat2", "link", "linkat", "symlink", "mkdir", "mkdirat",
                             "rmdir", "chmod", "fchmod", "fchmodat", "chown", "fchown", "fchownat", "truncate", "utimensat", "creat", "fallocate"};
 const Calls sockets = {"socket", "socketpair", "connect", "bind", "listen", "accept", "accept4"};
-const Calls processes = {"fork", "vfork", "clone", "clone3", "wait4", "waitid", "kill", "setpgid", "setsid", "getpgrp"};
+const Calls own_signals = {"tgkill"};  // raise and abort; but any thread of the same user can be named
+const Calls processes = {"fork", "vfork", "clone", "clone3", "wait4", "waitid", "setpgid", "setsid", "getpgrp"};
+const Calls signals = {"kill"};
 const Calls programs = {"execve", "execveat"};
 const Calls identity = {"setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups", "setfsuid",
                         "setfsgid", "capset"};
@@ -71,7 +73,9 @@ void load_seccomp(const Confinement& allowed) {
     group(true, always);
     group(allowed.open_files, open_files);
     group(allowed.change_files, change_files);
-    group(allowed.create_processes || allowed.threads, processes);
+    group(allowed.create_processes || allowed.threads || allowed.fork_without_signals, processes);
+    if (!allowed.fork_without_signals) group(true, own_signals);
+    group(allowed.create_processes || allowed.threads, signals);
     group(allowed.run_programs, programs);
     group(allowed.change_identity, identity);
     group(false, never);

@@ -22,6 +22,7 @@ struct Confinement {
     bool network = false;        // sockets of AF_INET and AF_INET6, connect, bind, accept
     bool local_sockets = false;  // sockets of AF_UNIX
     bool create_processes = false;  // fork, wait, kill (of its children)
+    bool fork_without_signals = false;  // fork and wait; no signal to anybody, for children that share a user
     bool run_programs = false;      // execve
     bool change_identity = false;   // setuid and the like
     bool threads = false;           // clone with CLONE_THREAD, futex

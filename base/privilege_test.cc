@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -56,6 +57,23 @@ TEST(Confine, KillsForWhatWasNotAllowed) {
     EXPECT_EQ(outcome([] {
                   confine({.open_files = true, .create_processes = true});
                   ::execl("/bin/true", "true", nullptr);
+                  return 0;
+              }),
+              -SIGSYS);
+}
+
+// Those who are forked without exec share their user: none may end another.
+TEST(Confine, ForkWithoutSignals) {
+    if (seccomp_is_off()) GTEST_SKIP();
+    EXPECT_EQ(outcome([] {
+                  confine({.fork_without_signals = true});
+                  if (outcome([] { return 7; }) != 7) return 1;
+                  return ::syscall(SYS_tgkill, ::getppid(), ::getppid(), SIGTERM) < 0 ? 0 : 2;
+              }),
+              0);
+    EXPECT_EQ(outcome([] {
+                  confine({.fork_without_signals = true});
+                  ::kill(::getppid(), 0);
                   return 0;
               }),
               -SIGSYS);

@@ -11,17 +11,16 @@
 
 #include "base/error.h"
 #include "base/event_loop.h"
-#include "base/file.h"
 #include "base/privilege.h"
 #include "base/process_title.h"
 #include "smtpd/log.h"
 #include "smtpd/serve.h"
+#include "smtpd/watched_rules.h"
 #include "tcprules/rules.h"
 
 namespace relais::smtpd {
 namespace {
 
-constexpr std::size_t rules_size_limit = std::size_t{1} << 30;
 // So many before other events get their turn.
 constexpr int accepts_at_once = 64;
 
@@ -29,30 +28,6 @@ constexpr std::string_view too_many = "421 too many connections, try again later
 constexpr std::string_view too_many_from_you = "421 too many connections from your address (#4.7.0)";
 constexpr std::string_view denied = "554 no SMTP service for your address (#5.7.1)";
 constexpr std::string_view our_trouble = "421 unable to serve you now, try again later (#4.3.0)";
-
-// The rules, opened again when the file has been replaced.
-class WatchedRules {
-  public:
-    explicit WatchedRules(std::string path) : path_(std::move(path)), watch_(path_) {}
-
-    // Throws Error when there is no usable file: nobody is served by rules that nobody can read.
-    const tcprules::RulesFile& get() {
-        if (watch_.changed() || !rules_) {
-            rules_.reset();
-            const auto content = read_file(path_, rules_size_limit);
-            set_qmailqueue_ = content && content->find("+QMAILQUEUE=") != std::string::npos;
-            rules_ = std::make_unique<tcprules::RulesFile>(path_);
-        }
-        return *rules_;
-    }
-    bool set_qmailqueue() const { return set_qmailqueue_; }
-
-  private:
-    std::string path_;
-    control::ChangeWatch watch_;
-    std::unique_ptr<tcprules::RulesFile> rules_;
-    bool set_qmailqueue_ = false;
-};
 
 bool is_crash(int status) {
     if (!WIFSIGNALED(status)) return false;
@@ -99,7 +74,7 @@ class Acceptor {
         if (confined_)
             confine({.open_files = true,
                      .local_sockets = true,
-                     .create_processes = true,
+                     .fork_without_signals = true,
                      .read_below = {"/"},
                      .write_below = {}});
         loop_.run();

@@ -1,0 +1,29 @@
+// The rules of -x, as the listener keeps them.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "control/control_file.h"
+#include "tcprules/rules.h"
+
+namespace relais::smtpd {
+
+class WatchedRules {
+  public:
+    explicit WatchedRules(std::string path) : path_(std::move(path)), watch_(path_) {}
+
+    // The rules, opened again when the file has been replaced. Throws Error when there is no usable file: nobody is
+    // served by rules that nobody can read.
+    const tcprules::RulesFile& get();
+    // True if some rule sets QMAILQUEUE.
+    bool set_qmailqueue() const { return set_qmailqueue_; }
+
+  private:
+    std::string path_;
+    control::ChangeWatch watch_;
+    std::unique_ptr<tcprules::RulesFile> rules_;
+    bool set_qmailqueue_ = false;
+};
+
+}  // namespace relais::smtpd
