@@ -445,16 +445,22 @@ class Listener(relais.TestCase):
             daemon = instance.running.pop("smtpd")
             daemon.terminate()
             self.assertEqual(daemon.wait(10), 0)
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(("127.0.0.1", instance.port))
-                probe.listen()
+            instance.wait_for(lambda: self.can_listen(instance.port), 10, "the port to be free")
             client.command("RCPT TO:<joe@mail.test>")
             client.command("DATA", 354)
             client.raw(b"still here\r\n.\r\n")
             client.expect(250)
             client.command("QUIT", 221)
         self.assertEqual(len(kept.messages()), 1)
+
+    @staticmethod
+    def can_listen(port):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            probe.listen()
+            return True
+        return False
 
     def test_a_crashed_child_gives_a_new_acceptor_and_harms_nobody(self):
         instance = self.listener()
