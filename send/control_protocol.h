@@ -11,7 +11,8 @@
 //   flush        everything is tried now, back-offs are forgotten
 //   delete ID    removed, nobody is told
 //   bounce ID    its open recipients fail now
-//   stat         text: lines "NAME NUMBER"; "known N": messages it has seen; others: running, waiting, limits
+//   stat         text: lines "NAME NUMBER" ("known N": messages it has seen; running, limits and so on), then
+//                "destination NAME: text" for those with something to do
 //   why ID       text: why this message waits
 //
 // A line of a text that begins with "." has another one put before it. qmail-send trusts a client with the
