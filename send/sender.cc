@@ -321,6 +321,9 @@ void Sender::flush() {
             destination->parked.clear();
         }
     known_.schedule_all(now());
+    decltype(stalled_) all;
+    for (const auto& [when, id] : stalled_) all.emplace(now(), id);
+    stalled_ = std::move(all);
 }
 
 void Sender::exit_soon() {
