@@ -154,7 +154,7 @@ bool Daemon::before_wait() {
 
 // An earlier timer than needed only costs a look.
 void Daemon::arm_timer() {
-    const auto at = Clock::now() + std::chrono::seconds(sender_.seconds_to_next());
+    const auto at = std::min(Clock::now() + std::chrono::seconds(sender_.seconds_to_next()), next_look_);
     if (timer_ != 0 && timer_at_ <= at) return;
     if (timer_ != 0) loop_.cancel(timer_);
     timer_at_ = at;
