@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import struct
 import subprocess
+import tempfile
 import threading
 import time
 import unittest
@@ -441,11 +443,11 @@ class Deaths(QueuedTest):
 
 @unittest.skipUnless(relais.IS_ROOT, "needs mount")
 class FullDisk(QueuedTest):
-    def small_disk(self, size):
-        """A queue on a file system of its own, so many octets large."""
+    def small_disk(self, mount):
+        """A queue on a file system of its own, mounted by this command with the place added."""
         instance = self.instance()
         target = instance.home / "queue"
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", target], capture_output=True)
+        mounted = subprocess.run([*mount, target], capture_output=True)
         if mounted.returncode:
             self.skipTest("unable to mount: " + mounted.stderr.decode())
         self.addCleanup(subprocess.run, ["umount", "-l", target])
@@ -457,8 +459,19 @@ class FullDisk(QueuedTest):
         self.addCleanup(queued.close)
         return queued
 
+    def small_ext4(self, *options):
+        """The same on an ext4 with its journal."""
+        directory = tempfile.TemporaryDirectory(prefix="relais.", dir="/var/tmp")
+        self.addCleanup(directory.cleanup)
+        image = f"{directory.name}/image"
+        subprocess.run(["truncate", "-s", "16M", image], check=True)
+        if not shutil.which("mkfs.ext4"):
+            self.skipTest("no mkfs.ext4")
+        subprocess.run(["mkfs.ext4", "-q", "-F", *options, image], check=True)
+        return self.small_disk(["mount", "-o", "loop", image])
+
     def test_a_full_disk_is_a_write_error_and_leaves_nothing(self):
-        queued = self.small_disk(2_000_000)
+        queued = self.small_disk(["mount", "-t", "tmpfs", "-o", "size=2000000", "tmpfs"])
         accepted = []
         while (answer := queued.submit(os.urandom(200_000)))[0] == 0:
             accepted.append(answer[1])
@@ -469,6 +482,29 @@ class FullDisk(QueuedTest):
         queued.file(accepted[0]).unlink()
         self.assertEqual(queued.submit(os.urandom(150_000))[0], 0)
         self.assertIn("No space left on device", queued.log())
+
+    def test_a_full_ext4(self):
+        queued = self.small_ext4()
+        accepted = {}
+        for attempt in range(100):
+            message = os.urandom(400_000)
+            code, id, _ = queued.submit(message, flag="l")
+            if code:
+                break
+            accepted[id] = message
+        self.assertEqual(code, 53)
+        self.assertGreater(len(accepted), 5)
+        self.wait_ids(queued, len(accepted))
+        for id, message in accepted.items():
+            self.assertEqual(queued.message(id).partition(b"\n")[2], message)
+
+    def test_no_inode_left(self):
+        queued = self.small_ext4("-N", "400")
+        accepted = 0
+        while (code := queued.submit("m")[0]) == 0 and accepted < 1000:
+            accepted += 1
+        self.assertEqual(code, 53)
+        self.wait_ids(queued, accepted)
 
 
 if __name__ == "__main__":
