@@ -62,7 +62,7 @@ constexpr Dependence dependences[] = {{"tcp.smtp.cdb", "tcp.smtp"},
 void compile_databases(const Plan& plan) {
     const std::string shared = source(plan, "tcp.smtp");
     compile_rules(plan, "tcp.smtp.cdb", shared);
-    compile_rules(plan, "tcp.smtp6.cdb", source(plan, "tcp.smtp6") + "\n" + shared);
+    if (has_ipv6_rules(plan)) compile_rules(plan, "tcp.smtp6.cdb", source(plan, "tcp.smtp6") + "\n" + shared);
     ::setenv("QMAILHOME", plan.home.directory().c_str(), 1);
     if (changed_at(plan, "users/assign")) {
         must_compile({program_directory() + "/qmail-newu"});
@@ -78,7 +78,7 @@ std::vector<std::string> old_databases(const Plan& plan) {
     std::vector<std::string> texts;
     for (const auto& [database, source] : dependences) {
         const auto compiled = changed_at(plan, database), written = changed_at(plan, source);
-        if (!written) continue;
+        if (!written || (std::string_view(database) == "tcp.smtp6.cdb" && !has_ipv6_rules(plan))) continue;
         if (!compiled)
             texts.push_back(plan.home.path(database) + " is missing: " + source +
                             " does not count (qmailctl cdb)");

@@ -1,5 +1,7 @@
 #include "service/layout.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/text.h"
 #include "control/control_file.h"
@@ -117,6 +119,11 @@ bool has_own_listener(const control::Home& home) {
 
 }  // namespace
 
+bool has_ipv6_rules(const Plan& plan) {
+    return !plan.own_listener && std::any_of(plan.listen.begin(), plan.listen.end(),
+                                             [](const Listen& each) { return each.ipv6(); });
+}
+
 std::vector<std::string> service_names(const Plan& plan) {
     std::vector<std::string> names = {"qmail-send", "qmail-smtpd"};
     if (!plan.own_listener)
@@ -133,10 +140,12 @@ std::vector<Piece> layout(const Plan& plan) {
     table.directory("users");
     table.directory("sockets");
     add_alias(table, plan);
-    table.settings("tcp.smtp", rules_text());
-    table.settings("tcp.smtp6", rules6_text());
+    table.settings("tcp.smtp", rules_text(plan));
     table.compiled("tcp.smtp.cdb");
-    table.compiled("tcp.smtp6.cdb");
+    if (has_ipv6_rules(plan)) {
+        table.settings("tcp.smtp6", rules6_text());
+        table.compiled("tcp.smtp6.cdb");
+    }
     add_services(table, plan);
     return table.take();
 }

@@ -54,6 +54,10 @@ Plan plan_of_instance(const control::Home& home);
 
 std::vector<Piece> layout(const Plan& plan);
 
+// True if a tcpserver listens on an IPv6 address alone: its rules are tcp.smtp6 and tcp.smtp. Everything else, also a
+// server for both families, has those of tcp.smtp.
+bool has_ipv6_rules(const Plan& plan);
+
 // The supervised services: qmail-send, qmail-smtpd, and qmail-smtpd2 ... for further addresses.
 std::vector<std::string> service_names(const Plan& plan);
 

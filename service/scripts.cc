@@ -76,14 +76,25 @@ std::string log_script(const Plan& plan, const std::string& service) {
         directory, drop_root(plan), drop, directory);
 }
 
-std::string rules_text() {
-    return "# Who may relay through us: RELAYCLIENT=\"\" allows it. After a change: qmailctl cdb, or\n"
-           "#   tcprules tcp.smtp.cdb tcp.smtp.tmp <tcp.smtp\n"
-           "# It counts for the next connection. Rules for IPv6 addresses stand in tcp.smtp6, because the "
-           "tcprules of an\n"
-           "# IPv4-only ucspi-tcp refuses a whole file for one of them.\n"
-           "127.0.0.1:allow,RELAYCLIENT=\"\"\n"
-           ":allow\n";
+std::string rules_text(const Plan& plan) {
+    std::string text =
+        "# Who may relay through us: RELAYCLIENT=\"\" allows it. After a change: qmailctl cdb, or\n"
+        "#   tcprules tcp.smtp.cdb tcp.smtp.tmp <tcp.smtp\n"
+        "# It counts for the next connection.\n";
+    std::string rules = "127.0.0.1:allow,RELAYCLIENT=\"\"\n";
+    if (has_ipv6_rules(plan)) {
+        text +=
+            "# Rules for IPv6 addresses stand in tcp.smtp6: the tcprules of an IPv4-only ucspi-tcp refuses a "
+            "whole file\n"
+            "# for one of them. What stands here counts for the servers on IPv6 addresses too.\n";
+    } else if (plan.own_listener || plan.listen.front().address == "0") {
+        text +=
+            "# The tcprules of relais and of ucspi-tcp-ipv6 understand IPv6 addresses; that of an IPv4-only "
+            "ucspi-tcp\n"
+            "# refuses the whole file for one of them (and leaves the old tcp.smtp.cdb).\n";
+        rules += "::1:allow,RELAYCLIENT=\"\"\n";
+    }
+    return text + rules + ":allow\n";
 }
 
 std::string rules6_text() {

@@ -12,7 +12,7 @@ std::string send_script(const Plan& plan);
 std::string smtpd_script(const Plan& plan, std::size_t number);
 std::string log_script(const Plan& plan, const std::string& service);
 
-std::string rules_text();
+std::string rules_text(const Plan& plan);
 std::string rules6_text();
 
 }  // namespace relais::service

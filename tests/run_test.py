@@ -111,6 +111,10 @@ class Kind:
             i.wait_for(lambda: i.processes(name), 10, f"a process named {name}")
         if self.single:
             self.assertEqual({p.uid for p in i.processes()}, {i.ids("qmaild")[0]})
+            return
+        for name, role in (("qmail-queued", "qmailq"), ("qmail-send", "qmails"), ("qmail-rspawn", "qmailr"),
+                           ("qmail-resolver", "qmailn"), ("tcpserver", "qmaild"), ("multilog", "qmaill")):
+            self.assertEqual({p.uid for p in i.processes(name)}, {i.ids(role)[0]}, name)
 
     def test_stop_ends_everything(self):
         i = self.made().start()
@@ -172,15 +176,40 @@ class Kind:
         self.assertEqual(i.service_pid("qmail-smtpd"), server)
 
     def test_two_addresses(self):
+        if not self.has_ipv6():
+            self.skipTest("no IPv6 here")
+        i = self.made(listen=("127.0.0.1", "::1")).start()
+        i._wait_port("::1")
+        with i.smtp(address="::1") as client:
+            client.command("MAIL FROM:<a@client.example>")
+            client.command("RCPT TO:<b@elsewhere.example>")  # by the rule in tcp.smtp6
+
+    def test_all_addresses_of_both_families(self):
+        """One server, one file of rules: the documents' tcp.smtp with a rule for ::1."""
+        i = self.made(listen=("0",)).start()
+        self.assertFalse((i.home / "tcp.smtp6").exists())
+        for address in ("127.0.0.1", *(["::1"] if self.has_ipv6() else [])):
+            with i.smtp(address=address) as client:
+                client.command("MAIL FROM:<a@client.example>")
+                client.command("RCPT TO:<b@elsewhere.example>")
+
+    @staticmethod
+    def has_ipv6():
         with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as probe:
             probe.bind(("::1", 0))
-            i = self.made(listen=("127.0.0.1", "::1")).start()
-            i._wait_port("::1")
-            with i.smtp(address="::1") as client:
-                client.command("MAIL FROM:<a@client.example>")
-                client.command("RCPT TO:<b@elsewhere.example>")  # by the rule in tcp.smtp6
-            return
-        self.skipTest("no IPv6 here")
+            return True
+        return False
+
+    def test_flush_tries_what_waits(self):
+        i = self.made()
+        bob = i.add_user("bob")
+        bob.write(".qmail", "|echo not now; exit 111\n")
+        i.start()
+        i.send("a@client.example", [bob.address], PLAIN)
+        i.wait_log("deferral: not_now", "qmail-send")
+        bob.write(".qmail", "./Maildir/\n")
+        i.ctl("flush")
+        bob.wait_messages(1, 10)
 
     def test_own_listener(self):
         i = self.made(options=["--own-listener"]).start()
