@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include <array>
+#include <chrono>
 
 namespace relais {
 namespace {
@@ -24,12 +25,15 @@ std::uint64_t now_microseconds() {
 
 std::int64_t now_seconds() { return wall_clock().tv_sec; }
 
+// By the calendar alone: gmtime_r would read the host's time zone first, in each new process.
 std::string date_gmt(std::int64_t unix_seconds) {
-    const time_t seconds = unix_seconds;
-    tm parts{};
-    ::gmtime_r(&seconds, &parts);
-    return fmt::format("{} {} {} {:02}:{:02}:{:02}", parts.tm_mday, months[static_cast<std::size_t>(parts.tm_mon)],
-                       parts.tm_year + 1900, parts.tm_hour, parts.tm_min, parts.tm_sec);
+    using namespace std::chrono;
+    const sys_seconds when{seconds(unix_seconds)};
+    const sys_days day = floor<days>(when);
+    const year_month_day date{day};
+    const hh_mm_ss time{when - day};
+    return fmt::format("{} {} {} {:02}:{:02}:{:02}", unsigned{date.day()}, months[unsigned{date.month()} - 1],
+                       int{date.year()}, time.hours().count(), time.minutes().count(), time.seconds().count());
 }
 
 std::string date_822(std::int64_t unix_seconds) { return date_gmt(unix_seconds) + " -0000"; }

@@ -64,11 +64,10 @@ class Acceptor {
     }
 
     int run() {
-        try {
+        const auto trouble = attempt([this] {
             if (rules_) rules_->get();
-        } catch (const Error& error) {
-            log_line(error.what());
-        }
+        });
+        if (trouble) log_line(*trouble);
         confined_ = std::getenv("QMAILQUEUE") == nullptr && !(rules_ && rules_->set_qmailqueue());
         // Reading is left to the uid; writing anywhere is forbidden to the whole tree of processes.
         if (confined_)
@@ -99,7 +98,10 @@ class Acceptor {
 
     void accept_some(int socket) {
         for (int i = 0; i < accepts_at_once; ++i) {
-            const std::optional<std::string> trouble = refresh();
+            std::optional<std::string> trouble = attempt([this] {
+                if (rules_) rules_->get();
+            });
+            // Before a client is taken on: the next acceptor finds it in the backlog.
             if (confined_ && rules_ && rules_->set_qmailqueue()) return stop(acceptor_wants_restart);
             net::SocketAddress peer;
             const Fd connection(::accept4(socket, peer.get(), &peer.size, SOCK_CLOEXEC));
@@ -109,7 +111,23 @@ class Acceptor {
                     return rest(socket);
                 continue;  // the client has left again
             }
+            if (!trouble)
+                trouble = attempt([this] {
+                    settings_->get();
+                    policy_->refresh();
+                });
             admit(connection.get(), net::to_endpoint(peer), trouble);
+        }
+    }
+
+    // What is wrong with the files that the work reads, if anything.
+    template <class Work>
+    static std::optional<std::string> attempt(Work work) {
+        try {
+            work();
+            return std::nullopt;
+        } catch (const Error& error) {
+            return error.what();
         }
     }
 
@@ -120,32 +138,18 @@ class Acceptor {
         loop_.after(std::chrono::seconds(1), [this, socket] { loop_.change(socket, EPOLLIN); });
     }
 
-    // Looks at the rules and control files; what is wrong with them, if anything.
-    std::optional<std::string> refresh() {
-        try {
-            if (rules_) rules_->get();
-            settings_->get();
-            policy_->refresh();
-            return std::nullopt;
-        } catch (const Error& error) {
-            return error.what();
-        }
-    }
-
-    void admit(int connection, const net::Endpoint& peer, const std::optional<std::string>& trouble) {
+    void admit(int connection, const net::Endpoint& peer, std::optional<std::string> trouble) {
         if (children_.size() >= options_.connection_limit) return turn_away(connection, peer, too_many);
         const auto same = per_ip_.find(peer.ip);
         if (options_.address_limit > 0 && same != per_ip_.end() && same->second >= options_.address_limit)
             return turn_away(connection, peer, too_many_from_you);
+        tcprules::Decision decision;
+        if (!trouble && rules_)
+            trouble = attempt([&] {
+                decision = rules_->last().look_up({peer.ip, std::nullopt, std::nullopt});
+            });
         if (trouble) {
             log_line(*trouble);
-            return turn_away(connection, peer, our_trouble);
-        }
-        tcprules::Decision decision;
-        try {
-            if (rules_) decision = rules_->get().look_up({peer.ip, std::nullopt, std::nullopt});
-        } catch (const Error& error) {
-            log_line(error.what());
             return turn_away(connection, peer, our_trouble);
         }
         if (!decision.allow) return turn_away(connection, peer, denied);

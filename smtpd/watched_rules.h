@@ -16,6 +16,8 @@ class WatchedRules {
     // The rules, opened again when the file has been replaced. Throws Error when there is no usable file: nobody is
     // served by rules that nobody can read.
     const tcprules::RulesFile& get();
+    // As get() left them, without a look at the file.
+    const tcprules::RulesFile& last() const { return *rules_; }
     // True if some rule sets QMAILQUEUE.
     bool set_qmailqueue() const { return set_qmailqueue_; }
 

@@ -154,7 +154,7 @@ def add_dialogue(path, front):
 
 
 for file in sorted(DIALOGUES.glob("*.txt")):
-    for way in FRONTS:
+    for way in FRONTS if file.name.startswith("seed-") else (FRONTS[0], FRONTS[-1]):
         add_dialogue(file, way)
 
 
