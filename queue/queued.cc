@@ -139,24 +139,26 @@ void Queued::accept_submissions() {
         Fd connection(::accept4(descriptors_.submit, nullptr, nullptr, SOCK_CLOEXEC));
         if (!connection) break;
         const uid_t uid = peer_of(connection.get()).uid;
-        const auto same_user =
-            std::count_if(waiting_.begin(), waiting_.end(), [uid](const Waiting& w) { return w.uid == uid; });
-        if (waiting_.size() >= waiting_limit || static_cast<std::size_t>(same_user) >= waiting_per_user)
+        const auto same_user = static_cast<std::size_t>(std::count_if(
+            waiting_.begin(), waiting_.end(), [uid](const Waiting& waiting) { return waiting.uid == uid; }));
+        // Who keeps within his share is not hindered by those who fill the waiting line.
+        if (same_user == 0 && has_room_for(uid))
+            start_alone(Kind::submission, std::move(connection), uid, {});
+        else if (waiting_.size() >= waiting_limit || same_user >= waiting_per_user)
             refuse(connection.get());
         else
             waiting_.push_back({std::move(connection), uid});
     }
-    admit_waiting();
 }
 
 bool Queued::has_room_for(uid_t uid) const {
+    if (alive(Kind::submission) >= limits_.submissions) return false;
     const auto user = users_.find(uid);
     return user == users_.end() || user->second < limits_.per_user;
 }
 
 void Queued::admit_waiting() {
-    for (auto next = waiting_.begin();
-         next != waiting_.end() && alive(Kind::submission) < limits_.submissions;) {
+    for (auto next = waiting_.begin(); next != waiting_.end();) {
         if (!has_room_for(next->uid)) {
             ++next;
             continue;

@@ -98,7 +98,7 @@ SubmitAnswer receive_or_throw(FrameReader& input, const Caller& caller, MessageW
                               const Patience& patience, bool& created) {
     const MessageId id = writer.create();
     created = true;
-    const std::string trace = trace_field(caller, id, static_cast<std::int64_t>(id / 1000000));
+    const std::string trace = trace_field(caller, id, now_seconds());
     writer.add(trace);
     Group group(input, patience);
     auto state = group.read(

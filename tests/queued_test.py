@@ -289,6 +289,25 @@ class Limits(QueuedTest):
         for fd in (*ready, *release):
             os.close(fd)
 
+    @unittest.skipUnless(relais.IS_ROOT, "needs several users")
+    def test_users_who_fill_the_waiting_line_hinder_nobody_else(self):
+        queued = self.queued(control={"concurrencysubmit": "2"})
+        refused = 0
+        with contextlib.ExitStack() as stack:
+            for uid in range(65000, 65005):
+                os.seteuid(uid)
+                stack.callback(os.seteuid, 0)
+                held = [stack.enter_context(queued.connect("submit")) for _ in range(110)]
+                os.seteuid(0)
+                for client in held:
+                    client.sendall(b"RQ1l")
+                for client in held[-5:]:
+                    self.assertEqual(read_answer(client)[0], 71)
+                    refused += 1
+            self.assertEqual(self.as_user(65100, lambda: queued.submit("m", door="submit")[0]), 0)
+            self.assertEqual(len(queued.workers()), 36 + 10)
+        self.assertEqual(refused, 25)
+
     def test_a_full_hint_pipe_delays_nothing(self):
         queued = self.queued()
         os.set_blocking(queued.hint_writer, False)
