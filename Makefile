@@ -11,7 +11,7 @@ CMAKE = cmake -G Ninja -S .
 CTEST = ctest --output-on-failure -j4
 SOURCES = $(shell git ls-files '*.cc' '*.h')
 
-.PHONY: help all run stop test debug test-debug fuzz bench install clean format tidy check packages
+.PHONY: help configure all run stop test debug test-debug fuzz bench install clean format tidy check packages
 .DEFAULT_GOAL := all
 
 help:
@@ -30,12 +30,15 @@ help:
 packages:
 	@scripts/install-packages run build
 
-all: packages
+configure: packages
 	@mkdir -p build
 	@$(CMAKE) -B build/release -DCMAKE_BUILD_TYPE=Release >build/cmake.log 2>&1 || { cat build/cmake.log; exit 1; }
+
+all: configure
 	@ninja -C build/release -j$(JOBS)
 
-run: all
+run: configure
+	@ninja -C build/release -j$(JOBS) programs
 	@python3 -B scripts/demo.py run '$(INSTANCE)' '$(SMTP_PORT)'
 
 stop:
@@ -69,7 +72,8 @@ bench: all
 	@scripts/install-packages test
 	@python3 -B bench/run.py --write
 
-install: all
+install: configure
+	@ninja -C build/release -j$(JOBS) programs
 	@DESTDIR='$(DESTDIR)' cmake --install build/release --prefix '$(PREFIX)'
 
 clean:
