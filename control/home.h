@@ -17,6 +17,9 @@ class Home {
     std::string control_file(std::string_view name) const { return path("control/" + std::string(name)); }
     // A local socket of the instance: "queue-network", "queue-bounce", "queue-submit", "resolver".
     std::string socket(std::string_view name) const { return path("sockets/" + std::string(name)); }
+    // The path of one of the suite's programs: the instance's own bin/NAME, else (an instance without bin, a try-out from
+    // the build tree) the neighbour of the running program. Throws Error if neither can be executed.
+    std::string program(std::string_view name) const;
 
   private:
     std::string directory_;

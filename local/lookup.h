@@ -15,12 +15,12 @@
 #include <string>
 #include <string_view>
 
-#include "control/home.h"
-#include "control/owners.h"
-
 namespace relais::local {
 
 inline constexpr std::size_t lookup_packet_limit = 16384;
+inline constexpr std::size_t question_head_size = 8;
+inline constexpr std::size_t answer_head_size = 8 + 1 + 3 * 4;
+inline constexpr int lookup_socket = 3;  // in the look-up process
 
 enum class Lookup : char {
     found = 'F',
@@ -36,12 +36,15 @@ struct LookupAnswer {
     std::string text;
 };
 
+struct LookupQuestion {
+    std::uint64_t delivery = 0;
+    std::string_view local;
+};
+
 std::string encode_question(std::uint64_t delivery, std::string_view local);
 std::string encode(const LookupAnswer& answer);
-// Nothing for anything that is not exactly right.
+// Nothing for anything that is not exactly right. The question's view points into the packet.
+std::optional<LookupQuestion> decode_question(std::string_view packet);
 std::optional<LookupAnswer> decode_lookup_answer(std::string_view packet);
-
-// The process itself: becomes qmailp, answers until the other end of socket is closed, returns its exit code.
-int serve_lookups(const control::Home& home, const control::Owners& owners, int socket);
 
 }  // namespace relais::local

@@ -10,13 +10,17 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/program.h"
+#include "local/lookup.h"
+#include "local/lookup_server.h"
 #include "local/user_database.h"
 
 int main(int argc, char** argv) {
     using namespace relais;
     return run_program("qmail-getpw", argc, argv, [](const Arguments& arguments) {
+        const auto home = control::Home::from_environment();
+        if (arguments == Arguments{"-s"}) return local::serve_lookups(home, local::lookup_socket);
         if (arguments.size() != 1) throw_permanent("usage: qmail-getpw local");
-        const local::UserFinder finder(control::Home::from_environment());
+        const local::UserFinder finder(home);
         write_all(STDOUT_FILENO, encode_user(finder.find_without_assign(arguments[0])), Deadline::never());
         return static_cast<int>(Exit::success);
     });

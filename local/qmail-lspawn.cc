@@ -1,7 +1,7 @@
 // qmail-lspawn DEFAULTDELIVERY: delivers locally, each message as its recipient.
 //
 // Started by qmail-start, with qmail-send's channel on fd 3 and the instance's lock on fd 4 (send/layout.h).
-// For each order it asks its look-up child (qmailp) who the recipient is, forks, drops to that user in the
+// For each order it asks its look-up child (qmail-getpw -s, qmailp) who the recipient is, forks, drops to that user in the
 // fork, and does there what qmail-local does; then it reports. DEFAULTDELIVERY is used for users without
 // instructions of their own. Trust: root in an instance of several users, and the only program that stays it.
 // It parses nothing but fields of fixed size from qmail-send and numbers from the look-up; descriptors are

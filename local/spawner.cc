@@ -108,19 +108,7 @@ void Spawner::start_lookups() {
     auto [ours, theirs] = make_packet_pair();
     lookup_pid_ = ::fork();
     if (lookup_pid_ < 0) throw_errno("fork", "the user look-up");
-    if (lookup_pid_ == 0) {
-        int code = static_cast<int>(Exit::temporary);
-        try {
-            EventLoop::restore_signals();
-            place_descriptor(theirs.get(), send::spawner_channel);
-            ::close_range(send::spawner_channel + 1, ~0U, 0);
-            set_process_title("qmail-lspawn", {"look-up"});
-            code = serve_lookups(home_, owners_, send::spawner_channel);
-        } catch (const std::exception& error) {
-            log_line(std::string("user look-up: ") + error.what());
-        }
-        ::_exit(code);
-    }
+    if (lookup_pid_ == 0) serve_lookups_in_child(theirs.get());
     lookup_socket_ = std::move(ours);
     set_nonblocking(lookup_socket_.get(), true);
     questions_ = std::make_unique<PacketQueue>(loop_, lookup_socket_.get());
@@ -135,6 +123,24 @@ void Spawner::on_lookup(std::uint32_t events) {
     const auto answer = decode_lookup_answer(packet->data);
     if (!answer) throw Error(Reaction::bug, "the user look-up gave an answer that cannot be read");
     take_answer(*answer);
+}
+
+// A program of its own: what reads the system's user data base has no place in root's memory, and root's process stays
+// small, which is what a fork costs.
+void Spawner::serve_lookups_in_child(int socket) {
+    try {
+        EventLoop::restore_signals();
+        place_descriptor(socket, lookup_socket);
+        set_close_on_exec(lookup_socket, false);
+        ::close_range(lookup_socket + 1, ~0U, 0);
+        const std::string path = home_.program("qmail-getpw");
+        control::become(owners_, control::Role::qmailp);
+        ::execl(path.c_str(), "qmail-getpw", "-s", static_cast<char*>(nullptr));
+        throw_errno("run", path);
+    } catch (const std::exception& error) {
+        log_line(std::string("user look-up: ") + error.what());
+    }
+    ::_exit(static_cast<int>(Exit::temporary));
 }
 
 // The next order starts a new one; whatever it died of, the mail it was asked about waits.

@@ -41,6 +41,7 @@ class Spawner {
     void take_order(Packet packet);
     void on_lookup(std::uint32_t events);
     void start_lookups();
+    [[noreturn]] void serve_lookups_in_child(int socket);
     void lookups_died();
     void take_answer(const LookupAnswer& answer);
     void start(Delivery& delivery, const LookupAnswer& answer);

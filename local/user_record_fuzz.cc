@@ -17,6 +17,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     if (const auto answer = local::decode_lookup_answer(text))
         if (local::encode(*answer) != text) std::abort();
+    if (const auto question = local::decode_question(text))
+        if (local::encode_question(question->delivery, question->local) != text) std::abort();
     // Every key leads to the same hostile record, or to none.
     const std::string_view local = text.substr(0, size / 2);
     const std::string_view record = text.substr(size / 2);

@@ -66,19 +66,6 @@ std::string default_delivery(const Home& home, const Arguments& arguments) {
     return content;
 }
 
-// Programs are those of the instance; an instance without bin (a try-out from the build tree) uses our
-// neighbours.
-std::string program_path(const Home& home, const std::string& name) {
-    std::string path = home.path("bin/" + name);
-    if (::access(path.c_str(), X_OK) == 0) return path;
-    char self[PATH_MAX];
-    const ssize_t size = ::readlink("/proc/self/exe", self, sizeof self);
-    const std::string own(self, size > 0 ? static_cast<std::size_t>(size) : 0);
-    path = own.substr(0, own.rfind('/') + 1) + name;
-    if (::access(path.c_str(), X_OK) != 0) throw_errno("find", home.path("bin/" + name));
-    return path;
-}
-
 // One qmail-start at a time has the sockets.
 Fd lock_sockets(const Home& home) {
     const std::string directory = home.path("sockets");
@@ -126,7 +113,7 @@ int work(const Arguments& arguments) {
     const auto owner = [&](Role role) {
         return owners.single() ? std::nullopt : std::optional(owners.of(role));
     };
-    const auto path = [&](const char* name) { return program_path(home, name); };
+    const auto path = [&](const char* name) { return home.program(name); };
     const auto listening = [&](const char* name, mode_t mode, std::optional<control::Owner> who) {
         return listen_unix(home.socket(name), mode, who ? who->uid : same_uid, who ? who->gid : same_gid);
     };
