@@ -6,8 +6,10 @@ services, are not installed: they are downloaded by apt-get and unpacked into bu
     with peers.Postfix(deliver="post.test") as p: ...      a whole Postfix, running (root only)
 """
 
+import atexit
 import contextlib
 import fcntl
+import functools
 import os
 import pathlib
 import pwd
@@ -75,6 +77,18 @@ def _missing_libraries(tree):
     return sorted({LIBRARIES[name] for name in names if name in LIBRARIES})
 
 
+@functools.cache
+def _reachable(tree):
+    """The tree, or a copy for this process where other users could not reach it (a clone below /root)."""
+    if not relais.IS_ROOT or relais._reachable_by_all(tree):
+        return tree
+    copy = pathlib.Path(tempfile.mkdtemp(prefix="rlpeer.", dir="/tmp"))
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    shutil.copytree(tree, copy, symlinks=True, dirs_exist_ok=True)
+    copy.chmod(0o755)
+    return copy
+
+
 def fetch(name, *packages):
     """The packages, unpacked together into build/peers/NAME; skips the test if apt-get cannot get them."""
     STORE.mkdir(parents=True, exist_ok=True)
@@ -90,7 +104,7 @@ def fetch(name, *packages):
             if libraries:
                 _unpack(libraries, fresh)
             fresh.rename(tree)
-    return Tree(tree)
+    return Tree(_reachable(tree))
 
 
 def ucspi_tcp():
@@ -136,22 +150,13 @@ postlog unix-dgram n - n - 1 postlogd
     def __init__(self, deliver="postfix.test", relayhost="", settings=(), parent="/tmp"):
         if not relais.IS_ROOT:
             raise unittest.SkipTest("a whole Postfix needs root")
-        self.tree = self._reachable(postfix())
+        self.tree = postfix()
         self.deliver, self.relayhost, self.settings = deliver, relayhost, settings
         self.port = relais.free_port()
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="rlpf.", dir=parent))
         self.directory.chmod(0o755)
         self.master = None
         self._configure()
-
-    @staticmethod
-    def _reachable(tree):
-        if relais._reachable_by_all(tree.directory):
-            return tree
-        copy = pathlib.Path(tempfile.mkdtemp(prefix="rlpft.", dir="/tmp"))
-        shutil.copytree(tree.directory, copy, symlinks=True, dirs_exist_ok=True)
-        copy.chmod(0o755)
-        return Tree(copy)
 
     def _configure(self):
         owner, delivery = pwd.getpwnam(self.OWNER), pwd.getpwnam(self.DELIVERY)
@@ -224,8 +229,6 @@ smtpd_tls_security_level = none
             self.master.terminate()
         self.master.wait(20)
         shutil.rmtree(self.directory, ignore_errors=True)
-        if self.tree.directory.parent == pathlib.Path("/tmp"):
-            shutil.rmtree(self.tree.directory, ignore_errors=True)
 
     def log(self):
         path = self.directory / "log"

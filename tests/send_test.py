@@ -206,7 +206,7 @@ class Retries(SendTest):
         i.send("bob@mail.test", ["ann@far.test", "joe@far.test"], HELLO)
         i.wait_empty()
         self.assertEqual(len(server.messages), 1)
-        self.assertEqual(len([line for line in i.log() if "success: " in line]), 2)
+        self.assertEqual(len(i.wait_log("success: ", count=2)), 2)
         self.queue(i, "list-@mail.test-@[]", ["ann@far.test", "joe@far.test"], HELLO)
         i.wait_empty()
         commands = [c for s in server.sessions for c in s.commands]
