@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 
+import peers
 import relais
 from queued import Queued
 
@@ -54,7 +55,8 @@ class Front:
         if self.server == "listener":
             instance.start_listener(self.address, env)
         else:
-            instance.start_tcpserver(self.server, self.address, env)
+            server = self.server if isinstance(self.server, str) else self.server()
+            instance.start_tcpserver(server, self.address, env)
 
     def connect(self, instance, **options):
         return relais.Smtp(instance.port, self.address, **options)
@@ -66,6 +68,10 @@ FRONTS = [
     Front("listener", "127.0.0.1", "listener"),
     Front("listener_v6", "::1", "listener"),
 ]
+
+
+# The build without IPv6, which cannot be installed beside the other.
+IPV4_BUILD = Front("tcpserver_ipv4_build", "127.0.0.1", lambda: peers.ucspi_tcp().program("tcpserver"))
 
 
 def unescaped(text):
@@ -154,7 +160,7 @@ def add_dialogue(path, front):
 
 
 for file in sorted(DIALOGUES.glob("*.txt")):
-    for way in FRONTS if file.name.startswith("seed-") else (FRONTS[0], FRONTS[-1]):
+    for way in [*FRONTS, IPV4_BUILD] if file.name.startswith("seed-") else [FRONTS[0], FRONTS[-1]]:
         add_dialogue(file, way)
 
 
@@ -332,6 +338,42 @@ class RealQueue(relais.TestCase):
                     client.raw(b"x" * 290000 + b"\n.\n\r\n.\r\n")
                     client.expect(554)
                 instance.wait_for(lambda: not queue.ids(), 20, "an empty queue")
+
+
+class Clients(relais.TestCase):
+    """Other people's clients, into the real queue."""
+
+    def setUp(self):
+        self.box = self.instance()
+        self.queue = Queued(self.box)
+        self.addCleanup(self.queue.close)
+        self.box.start_listener()
+
+    def test_swaks(self):
+        for extra in ([], ["--pipeline"], ["--protocol", "SMTP"]):
+            with self.subTest(extra=extra):
+                done = subprocess.run(
+                    ["swaks", "--server", "127.0.0.1", "--port", str(self.box.port), "--from", "a@b.example", "--to",
+                     "joe@mail.test,jim@mail.test", "--body", "text\n.dot\n..\n", *extra], capture_output=True, text=True)
+                self.assertEqual(done.returncode, 0, done.stdout)
+                id = int(re.search(r"250 ok \d+ qp (\d+)", done.stdout)[1])
+                data = self.queue.file(id).read_bytes()
+                self.assertIn(b"\n\ntext\n.dot\n..\n", data)
+                self.assertIn(b"\0a@b.example\0Tjoe@mail.test\0Tjim@mail.test\0\0", data)
+
+    def test_smtp_source(self):
+        tree = peers.postfix()
+        for extra in ([], ["-d"]):
+            with self.subTest(extra=extra):
+                before = len(self.queue.ids())
+                done = subprocess.run(
+                    [tree.program("smtp-source"), "-s", "10", "-m", "200", "-r", "3", "-l", "20000", "-f", "a@b.example", "-t",
+                     "joe@mail.test", *extra, f"127.0.0.1:{self.box.port}"],
+                    env={**os.environ, **tree.environment}, capture_output=True, text=True)
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                self.assertEqual(len(self.queue.ids()) - before, 200)
+        for line in self.box.wait_log("accept msg", "smtpd", count=400):
+            self.assertRegex(line, r" sender <a@b\.example> rcpt (<\d?joe@mail\.test>,){2}<\d?joe@mail\.test> bytes 19\d\d\d$")
 
 
 class Standalone(relais.TestCase):
