@@ -33,7 +33,8 @@ ServerSearch::ServerSearch(net::Resolver& resolver, std::string domain, Route ro
       domain_(std::move(domain)),
       route_(std::move(route)),
       policy_(std::move(policy)),
-      timeout_(timeout) {}
+      timeout_(timeout),
+      patience_(3 * timeout) {}
 
 std::optional<Server> ServerSearch::next() {
     if (!begun_) begin();
@@ -43,6 +44,14 @@ std::optional<Server> ServerSearch::next() {
     Server server = std::move(ready_.front());
     ready_.pop_front();
     return server;
+}
+
+net::DnsAnswer ServerSearch::ask(net::RecordType type, const std::string& name) {
+    const auto begin = Clock::now();
+    net::DnsAnswer answer =
+        resolver_.ask(type, name, earlier(Deadline::in(timeout_), Deadline(begin + patience_)));
+    patience_ -= Clock::now() - begin;
+    return answer;
 }
 
 void ServerSearch::begin() {
@@ -69,7 +78,7 @@ void ServerSearch::begin() {
 }
 
 void ServerSearch::begin_by_mx() {
-    const net::DnsAnswer answer = resolver_.ask(net::RecordType::mx, domain_, Deadline::in(timeout_));
+    const net::DnsAnswer answer = ask(net::RecordType::mx, domain_);
     switch (answer.status) {
         case net::DnsStatus::found:
             set_candidates(answer.records);
@@ -140,7 +149,7 @@ Server ServerSearch::resolve(const std::string& name) {
 }
 
 void ServerSearch::add_addresses(net::RecordType type, const std::string& name, Server& server) {
-    net::DnsAnswer answer = resolver_.ask(type, name, Deadline::in(timeout_));
+    net::DnsAnswer answer = ask(type, name);
     if (answer.status == net::DnsStatus::failed || answer.status == net::DnsStatus::bogus)
         refusal_ = dns_failed();
     std::shuffle(answer.records.begin(), answer.records.end(), shuffler());

@@ -47,6 +47,7 @@ class ServerSearch {
         std::uint16_t preference;
         std::string name;
     };
+    net::DnsAnswer ask(net::RecordType type, const std::string& name);
     void begin();
     void begin_by_mx();
     void set_candidates(const std::vector<net::DnsRecord>& records);
@@ -60,6 +61,7 @@ class ServerSearch {
     Route route_;
     AddressPolicy policy_;
     Seconds timeout_;
+    Clock::duration patience_;  // left for DNS: many slow names must not hold a process for hours
     bool begun_ = false;
     bool any_address_ = false;
     bool any_private_ = false;

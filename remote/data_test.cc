@@ -1,0 +1,74 @@
+#include "remote/data.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "remote/data_decode.h"
+
+namespace relais::remote {
+namespace {
+
+std::string encoded(std::string_view message, std::size_t piece = 1 << 20) {
+    DataEncoder encoder;
+    std::string out;
+    for (std::size_t at = 0; at < message.size(); at += piece) encoder.encode(message.substr(at, piece), out);
+    encoder.finish(out);
+    return out;
+}
+
+TEST(DataEncoder, Lines) {
+    EXPECT_EQ(encoded(""), ".\r\n");
+    EXPECT_EQ(encoded("a\nb\n"), "a\r\nb\r\n.\r\n");
+    EXPECT_EQ(encoded("a\r\nb"), "a\r\nb\r\n.\r\n");
+    EXPECT_EQ(encoded("\n\n"), "\r\n\r\n.\r\n");
+    EXPECT_EQ(encoded(std::string("a\0b", 3)), std::string("a\0b\r\n.\r\n", 8));
+}
+
+TEST(DataEncoder, NothingInAMessageEndsTheData) {
+    EXPECT_EQ(encoded(".\n"), "..\r\n.\r\n");
+    EXPECT_EQ(encoded("X\r.\nMAIL"), "X\r\n..\r\nMAIL\r\n.\r\n");
+    EXPECT_EQ(encoded("X\n.\rMAIL"), "X\r\n..\r\nMAIL\r\n.\r\n");
+    EXPECT_EQ(encoded("X\r\r.\r"), "X\r\n\r\n..\r\n.\r\n");
+}
+
+TEST(DataEncoder, PiecesDoNotMatter) {
+    const std::string message = ".\r.\n..\r\n\r\r\n.a\rb.\n\n.";
+    for (std::size_t piece = 1; piece <= message.size(); ++piece)
+        EXPECT_EQ(encoded(message, piece), encoded(message)) << piece;
+}
+
+TEST(DataEncoder, WhatIsReadIsTheMessageWithItsLineEndsMended) {
+    std::mt19937 random(1);
+    constexpr std::string_view octets = "\r\n..a\r\n.\xff";
+    for (int round = 0; round < 20000; ++round) {
+        std::string message(random() % 40, '\0');
+        for (char& c : message) c = octets[random() % octets.size()];
+        const std::string wire = encoded(message, 1 + random() % 8);
+        const auto read = decode_data(wire);
+        ASSERT_TRUE(read) << ::testing::PrintToString(message);
+        ASSERT_EQ(*read, with_mended_line_ends(message)) << ::testing::PrintToString(message);
+    }
+}
+
+TEST(DataEncoder, CountsTheDotsItAdds) {
+    DataEncoder encoder;
+    std::string out;
+    encoder.encode(".\n.a\nb.\n", out);
+    EXPECT_EQ(encoder.added_dots(), 2U);
+}
+
+TEST(HasEightBit, WhereverItIs) {
+    for (std::size_t size = 1; size < 40; ++size) {
+        std::string text(size, '\x7f');
+        EXPECT_FALSE(has_eight_bit(text));
+        for (std::size_t at = 0; at < size; ++at) {
+            text[at] = '\x80';
+            EXPECT_TRUE(has_eight_bit(text));
+            text[at] = 'a';
+        }
+    }
+}
+
+}  // namespace
+}  // namespace relais::remote

@@ -1,0 +1,61 @@
+#include "remote/routes.h"
+
+#include <gtest/gtest.h>
+
+namespace relais::remote {
+namespace {
+
+TEST(Routes, TheMostSpecificLineCounts) {
+    const Routes routes({"a.example:one", ".example:two", "x.a.example:three", ":four"});
+    EXPECT_EQ(routes.match("a.example").host, "one");
+    EXPECT_EQ(routes.match("A.Example").host, "one");
+    EXPECT_EQ(routes.match("b.example").host, "two");
+    EXPECT_EQ(routes.match("c.b.example").host, "two");
+    EXPECT_EQ(routes.match("x.a.example").host, "three");
+    EXPECT_EQ(routes.match("example").host, "four");
+    EXPECT_EQ(routes.match("").host, "four");
+    EXPECT_TRUE(routes.match("b.example").named);
+    EXPECT_FALSE(routes.match("elsewhere").named);
+}
+
+TEST(Routes, WithoutALineThereIsNoRoute) {
+    const Route route = Routes({"a.example:one"}).match("b.example");
+    EXPECT_EQ(route.host, "");
+    EXPECT_EQ(route.port, 25);
+    EXPECT_FALSE(route.named);
+    EXPECT_TRUE(route.usable);
+    EXPECT_TRUE(Routes({"no colon"}).match("no colon").host.empty());
+}
+
+TEST(Routes, HostsAndPorts) {
+    const Routes routes({"a:host:26", "b::27", "c:[2001:db8::1]:28", "d:[IPv6:2001:db8::2]", "e:192.0.2.1",
+                         "f:host:", "g:", "[10.0.0.1]:relay", "[IPv6:::1]:relay6:29",
+                         "h:host:30|user|p:a|ss"});
+    const auto is = [&](const char* domain, const char* host, int port) {
+        const Route route = routes.match(domain);
+        EXPECT_TRUE(route.usable) << domain;
+        EXPECT_EQ(route.host, host) << domain;
+        EXPECT_EQ(route.port, port) << domain;
+    };
+    is("a", "host", 26);
+    is("b", "", 27);
+    is("c", "2001:db8::1", 28);
+    is("d", "2001:db8::2", 25);
+    is("e", "192.0.2.1", 25);
+    is("f", "host", 25);
+    is("g", "", 25);
+    is("[10.0.0.1]", "relay", 25);
+    is("[ipv6:::1]", "relay6", 29);
+    is("h", "host", 30);
+}
+
+TEST(Routes, AWrongLineIsNoRouteElsewhere) {
+    const Routes routes({"a:host:0", "b:host:65536", "c:host:x", "d:[2001:db8::1", "e:[::1]25",
+                         "f:2001:db8::1", "g:[]:25", ":good"});
+    for (const char* domain : {"a", "b", "c", "d", "e", "f", "g"})
+        EXPECT_FALSE(routes.match(domain).usable) << domain;
+    EXPECT_TRUE(routes.match("z").usable);
+}
+
+}  // namespace
+}  // namespace relais::remote
