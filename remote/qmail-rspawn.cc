@@ -38,7 +38,8 @@ int serve(const Arguments& arguments) {
     raise_descriptor_limit();
     control::become(owners, control::Role::qmailr);
     Confinement allowed;
-    allowed.open_files = allowed.network = allowed.local_sockets = allowed.create_processes = true;
+    allowed.open_files = allowed.network = allowed.local_sockets = true;
+    allowed.fork_without_signals = true;
     allowed.read_below = {home.path("control")};
     confine(allowed);
     remote::Pool(home, std::move(timeouts), send::spawner_channel, send::spawner_lock).run();
