@@ -14,6 +14,11 @@ constexpr double slow_factor = 4;
 
 }  // namespace
 
+Lane::~Lane() {
+    for (const auto& [name, destination] : destinations_)
+        for (auto& ready : destination->share->ready) ready.clear();
+}
+
 DestinationPtr Lane::destination(std::string_view name) {
     auto& found = destinations_[std::string(name)];
     if (!found) {

@@ -74,6 +74,11 @@ class Lane {
     // adaptive: shares begin with a few deliveries and learn; otherwise only the halves bind.
     Lane(unsigned concurrency, bool adaptive) : concurrency_(concurrency), adaptive_(adaptive) {}
 
+    // Destinations and shares point to each other.
+    ~Lane();
+    Lane(const Lane&) = delete;
+    Lane& operator=(const Lane&) = delete;
+
     void set_concurrency(unsigned concurrency) { concurrency_ = concurrency; }
     unsigned concurrency() const { return concurrency_; }
     unsigned running() const { return running_; }
