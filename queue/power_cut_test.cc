@@ -155,6 +155,32 @@ TEST_F(PowerCut, ACutDuringTheRecoveryLosesNothingAndLeavesNothing) {
     });
 }
 
+TEST_F(PowerCut, WhatAKilledProcessWroteAndDidNotSyncIsSyncedBeforeTheCheckpointPassesIt) {
+    MessageId id = 0;
+    std::vector<seam::Step> steps;
+    {
+        seam::Recorder unused;
+        const MessageDirectories directories(home);
+        Ledger ledger(1, 1000);
+        id = accept(unused, directories, ledger, std::string(2000, 'b'));
+    }
+    const std::string whole = read_file(message_path(home, id), 10000).value();
+    {
+        seam::Recorder recorder;
+        const Fd fd(sys::open(message_path(home, id + 1).c_str(), O_WRONLY | O_CREAT, 0600));
+        ASSERT_EQ(sys::write(fd.get(), whole.data(), whole.size()), static_cast<ssize_t>(whole.size()));
+        const Recovery recovery = remove_incomplete(home, id + 1);
+        EXPECT_EQ(recovery.kept, 1u);
+        write_checkpoint(home, recovery.highest + 1);
+        steps = recorder.steps();
+    }
+    at_every_cut(steps, [&](const Notes&) {
+        if (read_checkpoint(after) <= id + 1) return;
+        StoredMessage message;
+        EXPECT_EQ(Store(after).load(id + 1, message, true), Load::whole);
+    });
+}
+
 TEST_F(PowerCut, EveryRecipientIsDeliveredStillToDoOrBounced) {
     // a is delivered, b deferred and then failed, c fails; one bounce for both; the message goes.
     MessageId id = 0;

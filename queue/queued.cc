@@ -72,6 +72,7 @@ void Queued::run() {
     set_nonblocking(descriptors_.submit, true);
     set_nonblocking(descriptors_.hints, true);
     set_nonblocking(handover_.first.get(), true);
+    if (recovery_.kept > 0) ask_for_scan();
     loop_.on_signal(SIGTERM, [this] { stop(); });
     loop_.on_signal(SIGCHLD, [this] { reap(); });
     for (std::size_t i = 0; i < limits_.network_workers; ++i) start_pool_worker(Kind::network);
@@ -212,8 +213,7 @@ void Queued::mourn(pid_t pid, const Child& child, int status) {
     if (status != 0) {
         log_line("warning: process " + std::to_string(pid) + " ended with status " + std::to_string(status));
         // It may have died between a message's sync and its hint.
-        const char scan_again[8] = {};
-        [[maybe_unused]] const ssize_t written = ::write(descriptors_.hints, scan_again, sizeof scan_again);
+        ask_for_scan();
     }
     if (child.kind != Kind::network && child.kind != Kind::bounce) return;
     const Kind kind = child.kind;
@@ -221,6 +221,11 @@ void Queued::mourn(pid_t pid, const Child& child, int status) {
         loop_.after(healthy_life, [this, kind] { start_pool_worker(kind); });
     else
         start_pool_worker(kind);
+}
+
+void Queued::ask_for_scan() const {
+    const char scan_again[8] = {};
+    [[maybe_unused]] const ssize_t written = ::write(descriptors_.hints, scan_again, sizeof scan_again);
 }
 
 void Queued::stop() {

@@ -68,6 +68,8 @@ class Queued {
     void refuse(int connection) const;
     void reap();
     void mourn(pid_t pid, const Child& child, int status);
+    // There may be messages whose hint was never sent.
+    void ask_for_scan() const;
     void stop();
     void move_checkpoint();
     std::size_t alive(Kind kind) const;

@@ -13,7 +13,7 @@
 namespace relais::queue {
 namespace {
 
-// Throws Error if it cannot be told.
+// Whether it has a valid footer; then it is synced, too. Throws Error if it cannot be told.
 bool is_complete(const std::string& path) {
     const Fd fd(sys::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (!fd) throw_errno("open", path);
@@ -24,7 +24,9 @@ bool is_complete(const std::string& path) {
     char footer[footer_size];
     const ssize_t count = ::pread(fd.get(), footer, sizeof footer, static_cast<off_t>(size - footer_size));
     if (count < 0) throw_errno("read", path);
-    return decode_footer(std::string_view(footer, static_cast<std::size_t>(count)), size).has_value();
+    if (!decode_footer(std::string_view(footer, static_cast<std::size_t>(count)), size)) return false;
+    if (sys::fsync(fd.get()) != 0) throw_errno("sync", path);
+    return true;
 }
 
 void remove_incomplete_in(const control::Home& home, std::size_t split, MessageId checkpoint,
@@ -35,22 +37,23 @@ void remove_incomplete_in(const control::Home& home, std::size_t split, MessageI
         if (id >= checkpoint) candidates.push_back(id);
         return true;
     });
-    bool changed = false;
     for (const MessageId id : candidates) {
         result.highest = std::max(result.highest, id);
         const std::string path = message_path(home, id);
         try {
-            if (is_complete(path)) continue;
+            if (is_complete(path)) {
+                ++result.kept;
+                continue;
+            }
             if (sys::unlink(path.c_str()) != 0) throw_errno("remove", path);
             ++result.removed;
-            changed = true;
         } catch (const Error& error) {
             log_line(std::string("warning: ") + error.what());
             result.left_behind = std::min(result.left_behind, id);
         }
     }
-    // Or a power cut would bring them back, below the next checkpoint.
-    if (changed) sync_directory(message_directory(home, split));
+    // Or a power cut would bring the removed ones back, below the next checkpoint, and take others away.
+    if (!candidates.empty()) sync_directory(message_directory(home, split));
 }
 
 }  // namespace
