@@ -83,7 +83,7 @@ class Sink:
         self.port = relais.free_port()
         tree = peers.postfix()
         self.process = subprocess.Popen(
-            [tree.program("smtp-sink"), "-M", str(messages), f"127.0.0.1:{self.port}", "1000"],
+            [tree.program("smtp-sink"), "-u", "nobody", "-M", str(messages), f"127.0.0.1:{self.port}", "1000"],
             env={**os.environ, **tree.environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         relais.wait_until(self._answers, 10)
 
@@ -140,9 +140,8 @@ class Relais:
                 def work():
                     generate(instance.port, messages, sessions, many, f"user@{DOMAIN}")
                     sink.wait()
-                figure = measure(messages, work)
-                instance.wait_empty()
-                return figure
+                # The sink ends without an answer to its last message: that one stays in the queue.
+                return measure(messages, work)
         finally:
             sink.stop()
 

@@ -40,7 +40,7 @@ os.umask(0o022)
 
 
 def main():
-    unittest.main(verbosity=2)
+    unittest.main(verbosity=2, warnings="ignore")
 
 
 def _reachable_by_all(path):

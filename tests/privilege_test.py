@@ -1,0 +1,101 @@
+"""The table "Programs, owners, privileges" of docs/architecture.md, compared with the running processes."""
+
+import os
+import re
+import unittest
+
+import relais
+from sink import Sink
+
+CAPABILITIES = ("CapPrm", "CapEff", "CapAmb")
+
+
+def table():
+    """The rows: program name -> (uid, group, confined)."""
+    text = (relais.ROOT / "docs/architecture.md").read_text()
+    start = text.index("| program | uid |")
+    rows = {}
+    for line in text[start:].split("\n\n")[0].splitlines()[2:]:
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        rows[cells[0]] = {"uid": cells[1], "group": cells[2], "network": cells[4], "confined": cells[6]}
+    return rows
+
+
+@unittest.skipUnless(relais.IS_ROOT, "a system instance needs root")
+class Privileges(relais.TestCase):
+    def setUp(self):
+        self.sink = Sink()
+        self.sink.__enter__()
+        self.addCleanup(self.sink.__exit__)
+        self.i = self.instance(control={"smtproutes": f":127.0.0.1:{self.sink.port}", "rcpthosts": "mail.test\nsink.test"})
+        self.bob = self.i.add_user("bob")
+        self.bob.write(".qmail-slow", "|touch $HOME/runs; cat > /dev/null; while test ! -e $HOME/enough; do sleep 0.1; done\n")
+        self.i.start()
+        self.addCleanup(lambda: (self.bob.home / "enough").touch())
+        self.i.send("a@b.example", ["x@sink.test"], "Subject: x\n\nx\n")
+        self.i.send("a@b.example", ["bob-slow@mail.test"], "Subject: x\n\nx\n")
+        self.i.wait_for(lambda: (self.bob.home / "runs").exists(), what="a slow delivery")
+
+    def group_of(self, name):
+        return {"qmail": self.i.ids("qmails")[1], "nofiles": self.i.ids("qmaild")[1]}[name]
+
+    def check(self, process, row):
+        status = process.status()
+        uids = set(status["Uid"].split())
+        gids = set(status["Gid"].split())
+        if row["uid"] == "root":
+            self.assertEqual(uids, {"0"}, process)
+            return
+        wanted = self.bob.uid if row["uid"] == "the recipient" else self.i.ids(row["uid"])[0]
+        self.assertEqual(uids, {str(wanted)}, f"{process}: every uid must be {row['uid']}")
+        self.assertEqual(status["Groups"].split(), [], f"{process}: no supplementary groups")
+        if row["group"]:
+            self.assertEqual(gids, {str(self.group_of(row["group"]))}, f"{process}: every gid must be {row['group']}")
+        for name in CAPABILITIES:
+            self.assertEqual(int(status[name], 16), 0, f"{process}: {name}")
+        confined = row["confined"].startswith("seccomp")
+        self.assertEqual(status["Seccomp"] == "2", confined, f"{process}: seccomp must be {'on' if confined else 'off'}")
+        self.assertEqual(status["NoNewPrivs"] == "1", confined, f"{process}: no_new_privs")
+
+    def test_processes_are_what_the_table_says(self):
+        rows, seen = table(), set()
+        with self.i.smtp():
+            for process in self.i.processes():
+                if process.name in ("sh", "sleep", "cat", "touch"):
+                    self.assertEqual(process.uid, self.bob.uid)
+                    continue
+                row = next((row for name, row in rows.items() if re.split(r"[ ,']", name)[0][:15] == process.name), None)
+                if process.name.startswith("qmail-send-"):
+                    row = rows["qmail-send, and its two children for slow work"]
+                self.assertIsNotNone(row, f"{process} is not in the table")
+                if process.name == "qmail-lspawn" and process.uid != 0:
+                    row = rows["qmail-getpw -s, qmail-lspawn's look-up child"]
+                if process.name == "qmail-smtpd":
+                    keeper = process.pid == self.i.running["smtpd"].pid
+                    row = rows["qmail-smtpd's keeper" if keeper else "qmail-smtpd"]
+                if process.name == "qmail-smtpd" and process.status()["Uid"].split()[0] == "0":
+                    self.fail(f"{process} runs as root")
+                self.check(process, row)
+                seen.add(process.name)
+        missing = {re.split("[ ,']", name)[0][:15] for name in rows} - seen - {"qmail-getpw"}
+        self.assertFalse(missing, f"not seen running: {missing}")
+
+    def test_a_user_program_inherits_nothing_of_the_queue(self):
+        self.bob.write(".qmail-fds", "|ls -l /proc/self/fd > $HOME/fds; id > $HOME/id\n")
+        self.i.send("a@b.example", ["bob-fds@mail.test"], "Subject: x\n\nx\n")
+        self.i.wait_for(lambda: (self.bob.home / "id").exists() and (self.bob.home / "id").stat().st_size, what="the program")
+        listing = (self.bob.home / "fds").read_text()
+        self.assertNotIn(str(self.i.home / "queue"), listing)
+        open_fds = {int(n) for n in re.findall(r" (\d+) -> ", listing)}
+        # ls itself opens 3 to read the directory.
+        self.assertLessEqual(open_fds, {0, 1, 2, 3}, listing)
+        self.assertIn(f"uid={self.bob.uid}", (self.bob.home / "id").read_text())
+
+    def test_others_cannot_look_into_the_queue(self):
+        mode = (self.i.home / "queue/mess").stat().st_mode
+        self.assertEqual(mode & 0o007, 0)
+        self.assertEqual(os.stat(self.i.home / "queue/mess/0").st_mode & 0o7777, 0o2770)
+
+
+if __name__ == "__main__":
+    relais.main()
