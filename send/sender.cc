@@ -75,9 +75,13 @@ void Sender::reload(Settings settings) {
 
 void Sender::hint(queue::MessageId id) {
     if (id == 0) return start_scan();
-    if (!known_.insert(id)) return;
-    known_.find(id)->hinted = true;
-    fresh_.push_back(id);
+    const bool is_new = known_.insert(id);
+    KnownMessages::Entry& entry = *known_.find(id);
+    // A scan may have met it while it was still being written: it is whole now.
+    const bool was_unfinished = !is_new && entry.place == Place::due && !entry.hinted && !entry.verified;
+    entry.hinted = true;
+    if (was_unfinished) entry.place = Place::fresh;
+    if (is_new || was_unfinished) fresh_.push_back(id);
 }
 
 bool Sender::scan_step() {

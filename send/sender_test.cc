@@ -310,6 +310,18 @@ TEST_F(SenderTest, AFileThatIsStillBeingWrittenIsNoDamage) {
     EXPECT_EQ(take_orders().size(), 1U);
 }
 
+TEST_F(SenderTest, AHintForWhatAScanMetHalfWrittenCountsAtOnce) {
+    std::ofstream(queue::message_path(queue.home(), birth)) << "half";
+    sender->start_scan();
+    while (sender->scan_step()) {
+    }
+    EXPECT_TRUE(take_orders().empty());
+    accept(birth, "s@x", {"joe@local.example"});
+    EXPECT_EQ(take_orders().size(), 1U);
+    pass(300);
+    EXPECT_TRUE(take_orders().empty());
+}
+
 TEST_F(SenderTest, AVanishedMessageIsForgotten) {
     accept(birth, "s@x", {"joe@local.example", "ann@local.example"});
     auto orders = take_orders();
