@@ -35,6 +35,7 @@ bool parse_target(std::string_view target, Route& route) {
         host = target.substr(0, target.find(':'));
         port = target.substr(host.size());
     }
+    if (host.find_first_of("[]") != std::string_view::npos) return false;
     route.host = host;
     if (port.size() <= 1) return true;
     const auto number = parse_port(port.substr(1));

@@ -9,6 +9,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     using namespace relais::remote;
     const auto parts = relais::split({reinterpret_cast<const char*>(data), size}, '\n');
     const Route route = Routes({parts.begin(), parts.end()}).match(parts.back());
-    if (route.usable && (route.port == 0 || route.host.find_first_of("[]|") == 0)) std::abort();
+    if (route.usable && (route.port == 0 || route.host.find_first_of("[]|") != std::string::npos))
+        std::abort();
     return 0;
 }

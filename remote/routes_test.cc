@@ -51,8 +51,8 @@ TEST(Routes, HostsAndPorts) {
 
 TEST(Routes, AWrongLineIsNoRouteElsewhere) {
     const Routes routes({"a:host:0", "b:host:65536", "c:host:x", "d:[2001:db8::1", "e:[::1]25",
-                         "f:2001:db8::1", "g:[]:25", ":good"});
-    for (const char* domain : {"a", "b", "c", "d", "e", "f", "g"})
+                         "f:2001:db8::1", "g:[]:25", "h:]", "i:[[x]", ":good"});
+    for (const char* domain : {"a", "b", "c", "d", "e", "f", "g", "h", "i"})
         EXPECT_FALSE(routes.match(domain).usable) << domain;
     EXPECT_TRUE(routes.match("z").usable);
 }

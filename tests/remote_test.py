@@ -138,13 +138,16 @@ class Dialogues(RemoteCase):
     def test_hanging_up_at_every_stage_defers(self):
         for how in (CLOSE, RESET, SILENT):
             for stage in ("greeting", "EHLO", "MAIL", "RCPT", "DATA", "dot"):
-                for ehlo in (b"250 x\r\n", b"250-x\r\n250 PIPELINING\r\n"):
+                for ehlo in (b"250 x\r\n", b"250-x\r\n250 PIPELINING\r\n")[how == SILENT:]:
                     replies = {"EHLO": ehlo, stage: how}
-                    i, server = self.one_server(control={"timeoutremote": "1"}, **replies)
+                    i, server = self.one_server(control={"timeoutremote": "2" if how == SILENT else "20"}, **replies)
                     report = self.remote(i)
                     duplicate = "Possible duplicate! " if stage == "dot" else ""
-                    self.assertEqual((report.letter, report.text), (
-                        "Z", f"Connected to 127.0.0.1 but connection died. {duplicate}(#4.4.2)\n"), (how, stage, ehlo))
+                    texts = [f"Connected to 127.0.0.1 but connection died. {duplicate}(#4.4.2)\n"]
+                    if (how, stage) == (RESET, "greeting"):
+                        texts.append(NO_CONNECTION)  # the reset came before we saw that we were connected
+                    self.assertEqual(report.letter, "Z")
+                    self.assertIn(report.text, texts, (how, stage, ehlo))
 
     def test_shutting_down_is_a_deferral_whatever_was_said(self):
         i, _ = self.one_server(RCPT=lambda session, line: b"550 no\r\n" if b"<a@" in line else b"421 closing\r\n")
