@@ -339,9 +339,13 @@ class Instance:
         for name in ("RELAIS_NO_SECCOMP", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TMPDIR"):
             if name in os.environ:
                 self.environment[name] = os.environ[name]
-        self._create()
-        for name, content in (control or {}).items():
-            self.control(name, content)
+        try:
+            self._create()
+            for name, content in (control or {}).items():
+                self.control(name, content)
+        except BaseException:
+            shutil.rmtree(self.directory, ignore_errors=True)
+            raise
 
     # The ids of a role; in a "user" instance one for all.
     def ids(self, role):
