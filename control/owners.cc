@@ -9,18 +9,19 @@
 
 namespace relais::control {
 namespace {
-constexpr std::array<std::pair<Role, std::string_view>, 8> names = {{{Role::alias, "alias"},
+constexpr std::array<std::pair<Role, std::string_view>, 9> names = {{{Role::alias, "alias"},
                                                                      {Role::qmaild, "qmaild"},
                                                                      {Role::qmaill, "qmaill"},
                                                                      {Role::qmailn, "qmailn"},
+                                                                     {Role::qmailo, "qmailo"},
                                                                      {Role::qmailp, "qmailp"},
                                                                      {Role::qmailq, "qmailq"},
                                                                      {Role::qmailr, "qmailr"},
                                                                      {Role::qmails, "qmails"}}};
 
 [[noreturn]] void wrong(const Home& home, std::string_view what) {
-    throw_permanent("unable to use " + home.control_file("owners") + ": " + std::string(what) + " (run qmail-setup --check " +
-                    home.directory() + ")");
+    throw_permanent("unable to use " + home.control_file("owners") + ": " + std::string(what) +
+                    " (run qmail-setup --check " + home.directory() + ")");
 }
 }  // namespace
 
@@ -45,9 +46,11 @@ Owners Owners::read(const Home& home) {
         if (fields.size() != 3) wrong(home, "bad line " + line);
         const auto uid = parse_number(fields[1]);
         const auto gid = parse_number(fields[2]);
-        if (!uid || !gid || *uid >= 0xffffffff || *gid >= 0xffffffff) wrong(home, "bad number in line " + line);
+        if (!uid || !gid || *uid >= 0xffffffff || *gid >= 0xffffffff)
+            wrong(home, "bad number in line " + line);
         for (const auto& [role, name] : names)
-            if (name == fields[0]) result.owners_[role] = {static_cast<uid_t>(*uid), static_cast<gid_t>(*gid)};
+            if (name == fields[0])
+                result.owners_[role] = {static_cast<uid_t>(*uid), static_cast<gid_t>(*gid)};
     }
     if (!kind_seen) wrong(home, "it does not say instance:system or instance:user");
     for (const auto& [role, name] : names)

@@ -17,6 +17,7 @@ enum class Role {
     qmaild,  // qmail-smtpd
     qmaill,  // multilog
     qmailn,  // qmail-resolver: the only one that parses DNS
+    qmailo,  // open-smtpd: the only writer of who may relay after a login
     qmailp,  // user look-ups
     qmailq,  // qmail-queued: the only writer of new messages
     qmailr,  // qmail-rspawn, qmail-remote

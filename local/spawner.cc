@@ -161,8 +161,8 @@ std::optional<std::string> Spawner::refusal(uid_t uid) const {
     using control::Role;
     if (owners_.single()) return std::nullopt;
     if (uid == 0) return "Not allowed to perform deliveries as root.";
-    for (const Role role :
-         {Role::qmaild, Role::qmaill, Role::qmailn, Role::qmailp, Role::qmailq, Role::qmailr, Role::qmails})
+    for (const Role role : {Role::qmaild, Role::qmaill, Role::qmailn, Role::qmailo, Role::qmailp,
+                            Role::qmailq, Role::qmailr, Role::qmails})
         if (owners_.of(role).uid == uid)
             return "Not allowed to perform deliveries as a user of the mail system.";
     return std::nullopt;

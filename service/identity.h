@@ -11,9 +11,10 @@
 
 namespace relais::service {
 
-inline constexpr std::array<control::Role, 8> all_roles = {
-    control::Role::alias,  control::Role::qmaild, control::Role::qmaill, control::Role::qmailn,
-    control::Role::qmailp, control::Role::qmailq, control::Role::qmailr, control::Role::qmails};
+inline constexpr std::array<control::Role, 9> all_roles = {
+    control::Role::alias,  control::Role::qmaild, control::Role::qmaill,
+    control::Role::qmailn, control::Role::qmailo, control::Role::qmailp,
+    control::Role::qmailq, control::Role::qmailr, control::Role::qmails};
 
 struct Identity {
     bool single = false;  // a "user" instance

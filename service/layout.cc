@@ -139,6 +139,7 @@ std::vector<Piece> layout(const Plan& plan) {
     add_queue(table, plan);
     table.directory("users");
     table.directory("sockets");
+    table.directory("open-smtp", table.of(Role::qmailo), 0750);
     add_alias(table, plan);
     table.settings("tcp.smtp", rules_text(plan));
     table.compiled("tcp.smtp.cdb");

@@ -32,7 +32,7 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 IS_ROOT = os.geteuid() == 0
-ROLES = ("alias", "qmaild", "qmaill", "qmailn", "qmailp", "qmailq", "qmailr", "qmails")
+ROLES = ("alias", "qmaild", "qmaill", "qmailn", "qmailo", "qmailp", "qmailq", "qmailr", "qmails")
 PR_SET_CHILD_SUBREAPER = 36
 
 
