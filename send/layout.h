@@ -24,4 +24,7 @@ inline constexpr int spawner_lock = 4;
 // qmail-resolver
 inline constexpr int resolver_socket = 3;  // listening, connectable by everybody
 
+// open-smtpd
+inline constexpr int open_smtp_socket = 3;  // listening, open-smtp, connectable by root (relay/protocol.h)
+
 }  // namespace relais::send

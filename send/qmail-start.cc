@@ -123,6 +123,7 @@ int work(const Arguments& arguments) {
     const Fd submit = listening("queue-submit", 0666, std::nullopt);
     const Fd resolver = listening("resolver", 0666, std::nullopt);
     const Fd control = listening("send-control", 0600, std::nullopt);
+    const Fd open_smtp = listening("open-smtp", 0600, std::nullopt);
     const Pipe hints = make_hint_pipe();
     const Pipe log = make_pipe();
     const Fd old_log = arguments.size() > 1 ? write_log_to(log) : Fd();
@@ -136,6 +137,10 @@ int work(const Arguments& arguments) {
         {.path = path("qmail-resolver"),
          .owner = owner(Role::qmailn),
          .descriptors = {resolver.get()},
+         .ends_with_parent = true},
+        {.path = path("open-smtpd"),
+         .owner = owner(Role::qmailo),
+         .descriptors = {open_smtp.get()},
          .ends_with_parent = true},
     };
     if (arguments.size() > 1)

@@ -3,6 +3,9 @@
 //
 //   accept msg ID from IP helo NAME login - tls - sender <S> rcpt <R>,<R>,+N bytes B
 //   refuse from IP helo NAME sender <S> rcpt <R> reason TEXT
+//   suspect from IP helo NAME sender <S> rcpt <R> reason TEXT
+//
+// TEXT of a refusal is the reply and, where there is more to say, ": " and why. A suspect was let through.
 //
 // "-" stands for what there was not; unsafe octets are '_'; long texts are cut, and only the first recipients
 // are named: "+N" counts the others. Pure.
@@ -27,5 +30,8 @@ std::string accept_line(const Speaker& speaker, std::uint64_t id, std::string_vi
 
 std::string refuse_line(const Speaker& speaker, std::optional<std::string_view> sender,
                         std::optional<std::string_view> recipient, std::string_view reason);
+
+// An outsider who uses a sender of ours, where control/localsenders is "warn".
+std::string suspect_line(const Speaker& speaker, std::string_view sender, std::string_view recipient);
 
 }  // namespace relais::smtpd

@@ -15,6 +15,29 @@ std::unordered_set<std::string> read_names(const control::Home& home, std::strin
     return names;
 }
 
+LocalSenders read_localsenders(const control::Home& home) {
+    const std::string word = control::read_line(home, "localsenders").value_or("");
+    if (equal_ignoring_case(word, "enforce")) return LocalSenders::enforce;
+    return equal_ignoring_case(word, "warn") ? LocalSenders::warn : LocalSenders::off;
+}
+
+control::DomainSet read_locals(const control::Home& home) {
+    const auto lines = control::read_lines(home, "locals");
+    return control::DomainSet(lines ? *lines : std::vector<std::string>{control::read_me(home)});
+}
+
+// The domains of "domain:prefix"; not those without a prefix, which are exceptions, nor single addresses.
+control::DomainSet read_virtualdomains(const control::Home& home) {
+    std::vector<std::string> domains;
+    for (const std::string& line :
+         control::read_lines(home, "virtualdomains").value_or(std::vector<std::string>())) {
+        const std::size_t colon = line.find(':');
+        if (colon != std::string::npos && colon + 1 < line.size() && line.find('@') > colon)
+            domains.push_back(line.substr(0, colon));
+    }
+    return control::DomainSet(domains);
+}
+
 }  // namespace
 
 Policy::Policy(control::Home home)
@@ -26,12 +49,21 @@ Policy::Policy(control::Home home)
                  }),
       badmailfrom_(home_.control_file("badmailfrom"), [this] { return read_names(home_, "badmailfrom"); }),
       localiphost_(home_.control_file("localiphost"),
-                   [this] { return control::read_line_or_me(home_, "localiphost"); }) {}
+                   [this] { return control::read_line_or_me(home_, "localiphost"); }),
+      localsenders_(home_.control_file("localsenders"), [this] { return read_localsenders(home_); }),
+      locals_(home_.control_file("locals"), [this] { return read_locals(home_); }),
+      virtualdomains_(home_.control_file("virtualdomains"), [this] { return read_virtualdomains(home_); }),
+      gate_(home_) {}
 
 void Policy::refresh() {
     rcpthosts_.get();
     badmailfrom_.get();
     localiphost_.get();
+    gate_.refresh();
+    if (localsenders_.get() != LocalSenders::off) {
+        locals_.get();
+        virtualdomains_.get();
+    }
     more_opened_ = false;
     more_.reset();
 }
@@ -47,7 +79,8 @@ bool Policy::is_bad_sender(std::string_view sender) {
 
 bool Policy::is_our_postmaster(std::string_view recipient) {
     const mail::AddressParts parts = mail::split_address(recipient);
-    return equal_ignoring_case(parts.local, "postmaster") && decide_by_domain(recipient).accepted;
+    return equal_ignoring_case(parts.local, "postmaster") &&
+           match_domain(recipient).reason != relay::Reason::foreign_domain;
 }
 
 std::string Policy::with_local_name(std::string_view recipient, const Client& client) {
@@ -57,17 +90,37 @@ std::string Policy::with_local_name(std::string_view recipient, const Client& cl
     return std::string(parts.local) + "@" + localiphost_.last();
 }
 
-RelayDecision Policy::decide(const Client& client, std::string_view recipient) {
-    if (client.relayclient) return {true, RelayReason::client_rule, *client.relayclient};
-    return decide_by_domain(recipient);
+relay::Decision Policy::decide(const Client& client, std::string_view recipient) {
+    relay::Inputs inputs;
+    inputs.relayclient = client.relayclient;
+    if (!client.relayclient) inputs.domain = match_domain(recipient);
+    relay::OpenSmtpFinding finding;
+    if (relay::needs_open_smtp(inputs)) {
+        finding = find_open_smtp(client);
+        inputs.open_smtp = &finding;
+    }
+    return relay::decide(inputs);
 }
 
-RelayDecision Policy::decide_by_domain(std::string_view recipient) {
+LocalSenders Policy::suspects(const Client& client, std::string_view sender) {
+    const LocalSenders mode = localsenders_.last();
+    if (mode == LocalSenders::off || client.relayclient) return LocalSenders::off;
+    const std::string_view domain = mail::split_address(sender).domain;
+    if (!locals_.last().contains(domain) && !virtualdomains_.last().contains(domain))
+        return LocalSenders::off;
+    return find_open_smtp(client).live ? LocalSenders::off : mode;
+}
+
+relay::OpenSmtpFinding Policy::find_open_smtp(const Client& client) {
+    return gate_.find(client.ip, relay::Moment::now());
+}
+
+relay::DomainMatch Policy::match_domain(std::string_view recipient) {
     const mail::AddressParts parts = mail::split_address(recipient);
-    if (!parts.has_domain) return {true, RelayReason::no_domain, ""};
-    if (auto entry = rcpthosts_.last().match(parts.domain)) return {true, RelayReason::rcpthosts, *entry};
-    if (auto entry = match_more(parts.domain)) return {true, RelayReason::morercpthosts, *entry};
-    return {false, RelayReason::foreign_domain, std::string(parts.domain)};
+    if (!parts.has_domain) return {relay::Reason::no_domain, ""};
+    if (auto entry = rcpthosts_.last().match(parts.domain)) return {relay::Reason::rcpthosts, *entry};
+    if (auto entry = match_more(parts.domain)) return {relay::Reason::morercpthosts, *entry};
+    return {relay::Reason::foreign_domain, std::string(parts.domain)};
 }
 
 // The domain, or the longest ".suffix" of it, in morercpthosts.cdb.

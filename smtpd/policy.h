@@ -1,5 +1,5 @@
-// Whose mail may pass: the sender and recipient rules of control/ and of the client's address. The one place
-// that decides about relaying; everything that explains such a decision asks here.
+// Whose mail may pass: the sender and recipient rules of control/ and of the client's address. Gathers what
+// relay/decision.h decides on; everything that explains such a decision asks here.
 #pragma once
 
 #include <optional>
@@ -10,23 +10,14 @@
 #include "base/cdb.h"
 #include "control/control_file.h"
 #include "control/home.h"
+#include "relay/decision.h"
+#include "relay/gate.h"
 #include "smtpd/client.h"
 
 namespace relais::smtpd {
 
-enum class RelayReason {
-    client_rule,     // RELAYCLIENT is set for this address
-    no_domain,       // <postmaster> and the like: a local address
-    rcpthosts,       // listed in control/rcpthosts
-    morercpthosts,   // listed in control/morercpthosts.cdb
-    foreign_domain,  // none of these: refused
-};
-
-struct RelayDecision {
-    bool accepted = false;
-    RelayReason reason = RelayReason::foreign_domain;
-    std::string detail;  // the entry that matched, or the value of RELAYCLIENT
-};
+// control/localsenders: what happens to outsiders who use one of our own domains as their sender.
+enum class LocalSenders { off, warn, enforce };
 
 class Policy {
   public:
@@ -44,18 +35,29 @@ class Policy {
     bool is_our_postmaster(std::string_view recipient);
     // The recipient with the literal of this host's address ([192.0.2.1]) replaced by control/localiphost.
     std::string with_local_name(std::string_view recipient, const Client& client);
-    // May this client send to this recipient? Throws Error when a file cannot be read.
-    RelayDecision decide(const Client& client, std::string_view recipient);
+    // May this client send to this recipient? The open-smtp store is asked only if it matters, and at each call
+    // anew: a login during the connection counts. Throws Error when a file cannot be read.
+    relay::Decision decide(const Client& client, std::string_view recipient);
+    // What control/localsenders says about this client and sender: off, unless the sender's domain is one of
+    // control/locals and virtualdomains and the client has no right to relay. Throws Error.
+    LocalSenders suspects(const Client& client, std::string_view sender);
+    // What is known of a recipient's domain. Throws Error.
+    relay::DomainMatch match_domain(std::string_view recipient);
+    // What the open-smtp store says about a client now. Throws Error.
+    relay::OpenSmtpFinding find_open_smtp(const Client& client);
 
   private:
     using Names = std::unordered_set<std::string>;
-    RelayDecision decide_by_domain(std::string_view recipient);
     std::optional<std::string> match_more(std::string_view domain);
 
     control::Home home_;
     control::Cached<control::DomainSet> rcpthosts_;
     control::Cached<Names> badmailfrom_;
     control::Cached<std::string> localiphost_;
+    control::Cached<LocalSenders> localsenders_;
+    control::Cached<control::DomainSet> locals_;
+    control::Cached<control::DomainSet> virtualdomains_;
+    relay::OpenSmtpGate gate_;
     std::optional<CdbReader> more_;
     bool more_opened_ = false;
 };

@@ -10,10 +10,10 @@ namespace {
 
 class PolicyTest : public testing::Test {
   protected:
-    RelayReason reason(std::string_view recipient) {
+    relay::Reason reason(std::string_view recipient) {
         Policy policy(files.home());
-        const RelayDecision decision = policy.decide(client, recipient);
-        EXPECT_EQ(decision.accepted, decision.reason != RelayReason::foreign_domain);
+        const relay::Decision decision = policy.decide(client, recipient);
+        EXPECT_EQ(decision.allowed, decision.reason != relay::Reason::foreign_domain);
         return decision.reason;
     }
 
@@ -22,22 +22,22 @@ class PolicyTest : public testing::Test {
 };
 
 TEST_F(PolicyTest, NoRcpthostsAcceptsNoDomain) {
-    EXPECT_EQ(reason("joe@mail.test"), RelayReason::foreign_domain);
-    EXPECT_EQ(reason("joe@other.example"), RelayReason::foreign_domain);
-    EXPECT_EQ(reason("postmaster"), RelayReason::no_domain);
+    EXPECT_EQ(reason("joe@mail.test"), relay::Reason::foreign_domain);
+    EXPECT_EQ(reason("joe@other.example"), relay::Reason::foreign_domain);
+    EXPECT_EQ(reason("postmaster"), relay::Reason::no_domain);
     files.control("rcpthosts", "\n# nothing\n");
-    EXPECT_EQ(reason("joe@mail.test"), RelayReason::foreign_domain);
+    EXPECT_EQ(reason("joe@mail.test"), relay::Reason::foreign_domain);
 }
 
 TEST_F(PolicyTest, RcpthostsWithSuffixes) {
     files.control("rcpthosts", "Mail.Test  \n.example.org\n");
-    EXPECT_EQ(reason("joe@MAIL.test"), RelayReason::rcpthosts);
-    EXPECT_EQ(reason("joe@a.b.example.org"), RelayReason::rcpthosts);
-    EXPECT_EQ(reason("joe@example.org"), RelayReason::foreign_domain);
-    EXPECT_EQ(reason("joe@xmail.test"), RelayReason::foreign_domain);
-    EXPECT_EQ(reason("joe@mail.test@foreign.example"), RelayReason::foreign_domain);
-    EXPECT_EQ(reason("joe%foreign.example@foreign.example"), RelayReason::foreign_domain);
-    EXPECT_EQ(reason("joe@"), RelayReason::foreign_domain);
+    EXPECT_EQ(reason("joe@MAIL.test"), relay::Reason::rcpthosts);
+    EXPECT_EQ(reason("joe@a.b.example.org"), relay::Reason::rcpthosts);
+    EXPECT_EQ(reason("joe@example.org"), relay::Reason::foreign_domain);
+    EXPECT_EQ(reason("joe@xmail.test"), relay::Reason::foreign_domain);
+    EXPECT_EQ(reason("joe@mail.test@foreign.example"), relay::Reason::foreign_domain);
+    EXPECT_EQ(reason("joe%foreign.example@foreign.example"), relay::Reason::foreign_domain);
+    EXPECT_EQ(reason("joe@"), relay::Reason::foreign_domain);
 }
 
 TEST_F(PolicyTest, MorercpthostsIsAsked) {
@@ -47,14 +47,14 @@ TEST_F(PolicyTest, MorercpthostsIsAsked) {
     writer.add("more.example", "");
     writer.add(".sub.example", "");
     writer.commit();
-    EXPECT_EQ(reason("joe@More.Example"), RelayReason::morercpthosts);
-    EXPECT_EQ(reason("joe@x.y.sub.example"), RelayReason::morercpthosts);
-    EXPECT_EQ(reason("joe@sub.example"), RelayReason::foreign_domain);
+    EXPECT_EQ(reason("joe@More.Example"), relay::Reason::morercpthosts);
+    EXPECT_EQ(reason("joe@x.y.sub.example"), relay::Reason::morercpthosts);
+    EXPECT_EQ(reason("joe@sub.example"), relay::Reason::foreign_domain);
 }
 
 TEST_F(PolicyTest, RelayclientMayEverywhere) {
     client.relayclient = "";
-    EXPECT_EQ(reason("joe@foreign.example"), RelayReason::client_rule);
+    EXPECT_EQ(reason("joe@foreign.example"), relay::Reason::client_rule);
 }
 
 TEST_F(PolicyTest, DecisionNamesTheEntry) {
@@ -96,11 +96,11 @@ TEST_F(PolicyTest, LiteralOfOurAddress) {
 TEST_F(PolicyTest, RefreshSeesChangedFiles) {
     Policy policy(files.home());
     policy.refresh();
-    EXPECT_FALSE(policy.decide(client, "joe@mail.test").accepted);
+    EXPECT_FALSE(policy.decide(client, "joe@mail.test").allowed);
     files.control("rcpthosts", "mail.test\n");
-    EXPECT_FALSE(policy.decide(client, "joe@mail.test").accepted);
+    EXPECT_FALSE(policy.decide(client, "joe@mail.test").allowed);
     policy.refresh();
-    EXPECT_TRUE(policy.decide(client, "joe@mail.test").accepted);
+    EXPECT_TRUE(policy.decide(client, "joe@mail.test").allowed);
 }
 
 }  // namespace

@@ -113,10 +113,12 @@ Speaker Session::speaker() const {
 }
 
 // Says no, to the client and in the log.
-void Session::refuse(std::string_view reply, std::optional<std::string_view> recipient) {
+void Session::refuse(std::string_view reply, std::optional<std::string_view> recipient,
+                     std::string_view why) {
     channel_.reply(reply);
     const auto sender = transaction_ ? std::optional<std::string_view>(transaction_->sender) : std::nullopt;
-    log_(refuse_line(speaker(), sender, recipient, reply));
+    log_(refuse_line(speaker(), sender, recipient,
+                     why.empty() ? std::string(reply) : fmt::format("{}: {}", reply, why)));
 }
 
 void Session::helo(std::string_view argument) {
@@ -163,22 +165,36 @@ void Session::rcpt(std::string_view argument) {
     if (!path || path->address.empty()) return refuse(syntax_error, argument);
     if (!path->parameters.empty()) return refuse("555 unknown parameter (#5.5.4)", path->address);
     std::string recipient = path->address;
-    if (const auto reply = recipient_refusal(recipient)) return refuse(*reply, path->address);
+    if (const auto refusal = recipient_refusal(recipient))
+        return refuse(refusal->reply, path->address, refusal->why);
     transaction_->recipients.push_back(std::move(recipient));
     channel_.reply("250 ok");
 }
 
-// The reply that refuses the recipient, or nothing; then it is as the queue shall have it.
-std::optional<std::string> Session::recipient_refusal(std::string& recipient) {
+// What refuses the recipient, or nothing; then it is as the queue shall have it.
+std::optional<Session::Refusal> Session::recipient_refusal(std::string& recipient) {
     if (transaction_->recipients.size() >= settings_.recipient_limit)
-        return "452 too many recipients (#4.5.3)";
+        return Refusal{"452 too many recipients (#4.5.3)"};
     recipient = policy_.with_local_name(recipient, client_);
-    if (policy_.is_bad_sender(transaction_->sender) && !policy_.is_our_postmaster(recipient))
-        return "553 sorry, your envelope sender is in my badmailfrom list (#5.7.1)";
-    const RelayDecision decision = policy_.decide(client_, recipient);
-    if (!decision.accepted) return "553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)";
+    if (auto refusal = sender_refusal(recipient)) return refusal;
+    const relay::Decision decision = policy_.decide(client_, recipient);
+    if (!decision.allowed) return Refusal{"553 " + one_line(settings_.relaydenied), decision.why};
     if (client_.relayclient) recipient += *client_.relayclient;
-    if (recipient.size() > mail::address_limit) return std::string(syntax_error);
+    if (recipient.size() > mail::address_limit) return Refusal{std::string(syntax_error)};
+    return std::nullopt;
+}
+
+// What refuses the sender, for any recipient but our postmaster.
+std::optional<Session::Refusal> Session::sender_refusal(std::string_view recipient) {
+    const std::string& sender = transaction_->sender;
+    if (policy_.is_bad_sender(sender) && !policy_.is_our_postmaster(recipient))
+        return Refusal{"553 sorry, your envelope sender is in my badmailfrom list (#5.7.1)"};
+    const LocalSenders suspicion = policy_.suspects(client_, sender);
+    if (suspicion == LocalSenders::off || policy_.is_our_postmaster(recipient)) return std::nullopt;
+    if (suspicion == LocalSenders::enforce)
+        return Refusal{"553 sorry, senders of this domain must log in first (#5.7.1)",
+                       "a sender of ours from an outsider (localsenders)"};
+    log_(suspect_line(speaker(), sender, recipient));
     return std::nullopt;
 }
 

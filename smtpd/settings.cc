@@ -14,11 +14,14 @@ Settings Settings::read(const control::Home& home) {
     settings.databytes = control::read_number(home, "databytes", 0);
     settings.recipient_limit = control::read_number(home, "maxrcpt", settings.recipient_limit);
     settings.refuse_nul = control::read_number(home, "refusenul", 0) != 0;
+    if (auto text = control::read_line(home, "relaydenied"); text && !text->empty())
+        settings.relaydenied = std::move(*text);
     return settings;
 }
 
 WatchedSettings::WatchedSettings(control::Home home) : home_(std::move(home)) {
-    for (const char* name : {"me", "smtpgreeting", "timeoutsmtpd", "databytes", "maxrcpt", "refusenul"})
+    for (const char* name :
+         {"me", "smtpgreeting", "timeoutsmtpd", "databytes", "maxrcpt", "refusenul", "relaydenied"})
         files_.emplace_back(home_.control_file(name));
 }
 

@@ -19,6 +19,8 @@ struct Settings {
     std::uint64_t databytes = 0;           // 0: no limit
     std::uint64_t recipient_limit = 1000;  // maxrcpt
     bool refuse_nul = false;               // refusenul
+    // relaydenied: what follows the code of a refused recipient
+    std::string relaydenied = "sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)";
 
     // Throws Error when a file cannot be read or control/me is missing.
     static Settings read(const control::Home& home);

@@ -53,7 +53,7 @@ else:
         signal.pause()
 """
 
-ROLES = {"qmail-queued": "qmailq", "qmail-resolver": "qmailn", "qmail-send": "qmails", "qmail-rspawn": "qmailr"}
+ROLES = {"qmail-queued": "qmailq", "qmail-resolver": "qmailn", "open-smtpd": "qmailo", "qmail-send": "qmails", "qmail-rspawn": "qmailr"}
 GENERATION = ("qmail-send", "qmail-lspawn", "qmail-rspawn")
 
 

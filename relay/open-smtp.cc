@@ -1,0 +1,162 @@
+// open-smtp: shows and changes from where logins have opened SMTP.
+//
+//   open-smtp list [--json] | check IP | add IP [--user U] [--service S] | remove IP | remove --user U | expire
+//             | import FILE|DIR | export [FILE] | rules TCP.SMTP CDB
+//
+// Trust: for the administrator (root, or the one user of a user instance), and for what login servers run as root after
+// a login (docs/dovecot.md). Reads the store itself; every change goes through open-smtpd.
+// Exit codes: 0 done (check: may relay), 1 check: may not, 100 wrong usage or refused, 111 temporary.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/program.h"
+#include "relay/tool.h"
+
+using namespace relais;
+
+namespace {
+
+struct Options {
+    std::string address;
+    std::string user;
+    std::string service = "manual";
+    std::string path;
+    std::string cdb;
+    bool json = false;
+};
+
+constexpr std::size_t rules_limit = std::size_t{64} << 20;
+
+void print(std::string_view text) {
+    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
+        throw_errno("write", "standard output");
+}
+
+std::string client(const std::string& text) {
+    const auto address = relay::canonical_client(text);
+    if (!address) throw_permanent("not an address: " + text);
+    return *address;
+}
+
+int list(const control::Home& home, const Options& options) {
+    const auto now = relay::Moment::now();
+    const auto settings = relay::OpenSmtpSettings::read(home);
+    const auto entries = relay::all_entries(home, now);
+    print(options.json ? relay::list_json(entries, settings, now) : relay::list_text(entries, settings, now));
+    return 0;
+}
+
+int check(const control::Home& home, const Options& options) {
+    relay::OpenSmtpGate gate(home);
+    const auto finding = gate.find(client(options.address), relay::Moment::now());
+    if (finding.excluded)
+        print("no: control/opensmtpexclude has " + *finding.excluded + "\n");
+    else if (!finding.entry)
+        print("no: nobody has logged in from there\n");
+    else
+        print(std::string(finding.live ? "yes: " : "no: ") + finding.text + " (" + finding.source + ")\n");
+    return finding.live ? 0 : 1;
+}
+
+int add(const control::Home& home, const Options& options) {
+    print(
+        relay::ask_server(home, {relay::Verb::add, client(options.address), options.user, options.service}) +
+        " may relay\n");
+    return 0;
+}
+
+int remove(const control::Home& home, const Options& options) {
+    if (options.user.empty() == options.address.empty()) throw_permanent("remove needs an address or --user");
+    const relay::Request request = options.address.empty()
+                                       ? relay::Request{relay::Verb::remove_user, "", options.user}
+                                       : relay::Request{relay::Verb::remove, client(options.address)};
+    print(relay::ask_server(home, request) + " removed\n");
+    return 0;
+}
+
+int expire(const control::Home& home) {
+    print(relay::ask_server(home, {relay::Verb::expire}) + " removed\n");
+    return 0;
+}
+
+int import(const control::Home& home, const Options& options) {
+    const bool terminal = ::isatty(STDERR_FILENO) == 1;
+    const auto count =
+        relay::import_path(home, options.path, [terminal](std::uint64_t done, std::uint64_t all) {
+            if (terminal) std::fprintf(stderr, "\r%ju of %ju%s", done, all, done >= all ? "\n" : "");
+        });
+    print(count.text() + "\n");
+    return 0;
+}
+
+int export_entries(const control::Home& home, const Options& options) {
+    const auto now = relay::Moment::now();
+    const std::string text =
+        relay::export_text(relay::all_entries(home, now), relay::OpenSmtpSettings::read(home), now);
+    if (options.path.empty())
+        print(text);
+    else
+        replace_file(options.path, text, 0644);
+    return 0;
+}
+
+int rules(const control::Home& home, const Options& options) {
+    const auto now = relay::Moment::now();
+    auto text = read_file(options.path, rules_limit);
+    if (!text) throw_errno("open", options.path, ENOENT);
+    if (!text->empty() && text->back() != '\n') *text += '\n';
+    // A rule of the administrator's for the same address comes first, and so it counts.
+    *text += relay::rules_text(relay::all_entries(home, now), relay::OpenSmtpSettings::read(home), now);
+    relay::write_rules(*text, options.cdb);
+    log_line("entries in a cdb do not expire by themselves: run this again every few minutes");
+    return 0;
+}
+
+int work(const Arguments& arguments) {
+    Options options;
+    CLI::App app("Shows and changes from where logins have opened SMTP.", "open-smtp");
+    app.require_subcommand(1);
+    app.add_subcommand("list", "all entries")->add_flag("--json", options.json, "as JSON");
+    app.add_subcommand("check", "may this address relay?")->add_option("IP", options.address)->required();
+    CLI::App* added = app.add_subcommand("add", "as if somebody had logged in from there now");
+    added->add_option("IP", options.address)->required();
+    added->add_option("--user", options.user, "who");
+    added->add_option("--service", options.service, "over what (default: manual)");
+    CLI::App* removed = app.add_subcommand("remove", "close the door");
+    removed->add_option("IP", options.address);
+    removed->add_option("--user", options.user, "wherever this user logged in");
+    app.add_subcommand("expire", "remove entries that no longer count");
+    app.add_subcommand("import", "vpopmail's open-smtp, or a directory of files named by address")
+        ->add_option("FILE", options.path)
+        ->required();
+    app.add_subcommand("export", "in vpopmail's form")
+        ->add_option("FILE", options.path, "default: standard output");
+    CLI::App* ruled = app.add_subcommand("rules", "rules and entries as one cdb for tcpserver");
+    ruled->add_option("TCP.SMTP", options.path)->required();
+    ruled->add_option("CDB", options.cdb)->required();
+    try {
+        app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::permanent);
+    }
+    const auto home = control::Home::from_environment();
+    const std::string verb = app.get_subcommands().front()->get_name();
+    if (verb == "list") return list(home, options);
+    if (verb == "check") return check(home, options);
+    if (verb == "add") return add(home, options);
+    if (verb == "remove") return remove(home, options);
+    if (verb == "expire") return expire(home);
+    if (verb == "import") return import(home, options);
+    if (verb == "export") return export_entries(home, options);
+    return rules(home, options);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return run_program("open-smtp", argc, argv, work);
+}

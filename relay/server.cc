@@ -1,0 +1,196 @@
+#include "relay/server.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "base/error.h"
+#include "base/program.h"
+#include "base/unix_socket.h"
+
+namespace relais::relay {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int accepts_at_once = 64;
+constexpr std::size_t connection_limit = 8000;
+// A batch of the client's, answered before it reads (protocol.h).
+constexpr std::size_t unread_limit = std::size_t{1} << 20;
+// What a password program may take, with everything that slows it down.
+constexpr auto idle_limit = 180s;
+// The whole store is looked through once in ten minutes or so.
+constexpr auto cleaning_pause = 2400ms;
+// Expired entries are kept for a while: they say why somebody is refused.
+constexpr std::int64_t kept_expired = 86400;
+
+}  // namespace
+
+OpenSmtpServer::OpenSmtpServer(EventLoop& loop, int listener, const control::Home& home)
+    : loop_(loop), listener_(listener), keeper_(home, [] { return Moment::now(); }) {
+    set_nonblocking(listener, true);
+    loop_.add(listener, EPOLLIN, [this](std::uint32_t) { accept_some(); });
+    loop_.before_wait([this] { return work_on_jobs(); });
+    loop_.after(cleaning_pause, [this] { clean_one_split(); });
+}
+
+void OpenSmtpServer::accept_some() {
+    for (int i = 0; i < accepts_at_once; ++i)
+        if (!accept_one()) return;
+}
+
+bool OpenSmtpServer::accept_one() {
+    Fd socket(::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!socket) return false;
+    // The socket's mode has seen to it; a wrong mode must not open the door.
+    const uid_t peer = peer_of(socket.get()).uid;
+    if (connections_.size() >= connection_limit || (peer != 0 && peer != ::geteuid())) return true;
+    const int fd = socket.get();
+    auto connection = std::make_shared<Connection>();
+    connection->socket = std::move(socket);
+    connection->timer = loop_.after(idle_limit, [this, fd] { close(fd); });
+    loop_.add(fd, EPOLLIN, [this, fd](std::uint32_t events) { exchange(fd, events); });
+    connections_[fd] = std::move(connection);
+    return true;
+}
+
+void OpenSmtpServer::exchange(int fd, std::uint32_t events) {
+    const std::shared_ptr<Connection> connection = connections_.at(fd);
+    const bool readable = (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0;
+    if (readable && !read_requests(*connection)) return close(fd);
+    answer_requests(connection);
+    finish_exchange(connection);
+}
+
+void OpenSmtpServer::finish_exchange(const std::shared_ptr<Connection>& connection) {
+    const int fd = connection->socket.get();
+    if (!write_answers(*connection)) return close(fd);
+    loop_.cancel(connection->timer);
+    connection->timer = loop_.after(idle_limit, [this, fd] { close(fd); });
+}
+
+bool OpenSmtpServer::read_requests(Connection& connection) {
+    std::array<char, 65536> buffer;
+    const ssize_t count = ::recv(connection.socket.get(), buffer.data(), buffer.size(), 0);
+    if (count < 0) return errno == EAGAIN || errno == EINTR;
+    if (count == 0) return false;
+    connection.in.append(buffer.data(), static_cast<std::size_t>(count));
+    return connection.in.size() <= unread_limit;
+}
+
+void OpenSmtpServer::answer_requests(const std::shared_ptr<Connection>& connection) {
+    std::size_t begin = 0;
+    while (!connection->busy && !connection->ending) {
+        const std::size_t end = connection->in.find('\n', begin);
+        if (end == std::string::npos) break;
+        const auto reply = answer(connection, std::string_view(connection->in).substr(begin, end - begin));
+        if (reply) connection->out += encode(*reply);
+        begin = end + 1;
+    }
+    connection->in.erase(0, begin);
+    const bool endless = !connection->busy && connection->in.size() >= protocol_line_limit;
+    if (endless || connection->out.size() > unread_limit) connection->ending = true;
+}
+
+// Nothing when a job will answer.
+std::optional<Answer> OpenSmtpServer::answer(const std::shared_ptr<Connection>& connection,
+                                             std::string_view line) {
+    const auto request = decode_request(line);
+    if (!request) return Answer{false, "not a request"};
+    if (connection->channel && request->verb != Verb::confirm)
+        return Answer{false, "this channel can only confirm"};
+    try {
+        switch (request->verb) {
+            case Verb::channel:
+                connection->channel = request;
+                return Answer{true, ""};
+            case Verb::confirm:
+                return confirm(*connection, *request);
+            case Verb::add:
+                return keeper_.add(request->address, request->user, request->service);
+            case Verb::import:
+                return keeper_.import_one(*request);
+            case Verb::remove:
+                return keeper_.remove(request->address);
+            case Verb::remove_user:
+                jobs_.push_back(
+                    {connection, [user = request->user](const Entry& e) { return e.user == user; }});
+                break;
+            case Verb::expire:
+                jobs_.push_back({connection, keeper_.expired(0)});
+                break;
+        }
+    } catch (const Error& error) {
+        log_line(error.what());
+        return Answer{false, error.what()};
+    }
+    connection->busy = true;
+    return std::nullopt;
+}
+
+Answer OpenSmtpServer::confirm(Connection& connection, const Request& request) {
+    if (!connection.channel) return {false, "no channel"};
+    connection.ending = true;
+    return keeper_.add(connection.channel->address, request.user, connection.channel->service);
+}
+
+bool OpenSmtpServer::write_answers(Connection& connection) {
+    while (!connection.out.empty()) {
+        const ssize_t count =
+            ::send(connection.socket.get(), connection.out.data(), connection.out.size(), MSG_NOSIGNAL);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0 && errno != EAGAIN) return false;
+        if (count < 0) break;
+        connection.out.erase(0, static_cast<std::size_t>(count));
+    }
+    if (connection.out.empty() && connection.ending) return false;
+    loop_.change(connection.socket.get(), connection.out.empty() ? EPOLLIN : EPOLLIN | EPOLLOUT);
+    return true;
+}
+
+// One split of the first job. True if there is more to do.
+bool OpenSmtpServer::work_on_jobs() {
+    if (jobs_.empty()) return false;
+    Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    std::optional<Answer> result;
+    try {
+        job.removed += keeper_.sweep(job.split, job.drop);
+        if (++job.split == store_splits) result = Answer{true, std::to_string(job.removed)};
+    } catch (const Error& error) {
+        log_line(error.what());
+        result = Answer{false, error.what()};
+    }
+    if (!result) {
+        // Several jobs take turns.
+        jobs_.push_back(std::move(job));
+    } else if (const auto connection = job.asker.lock()) {
+        connection->busy = false;
+        connection->out += encode(*result);
+        answer_requests(connection);
+        finish_exchange(connection);
+    }
+    return !jobs_.empty();
+}
+
+void OpenSmtpServer::close(int fd) {
+    const auto found = connections_.find(fd);
+    if (found == connections_.end()) return;
+    loop_.cancel(found->second->timer);
+    loop_.remove(fd);
+    connections_.erase(found);
+}
+
+void OpenSmtpServer::clean_one_split() {
+    loop_.after(cleaning_pause, [this] { clean_one_split(); });
+    try {
+        keeper_.refresh();
+        keeper_.sweep(next_split_++ % store_splits, keeper_.expired(kept_expired));
+    } catch (const Error& error) {
+        log_line(error.what());
+    }
+}
+
+}  // namespace relais::relay
