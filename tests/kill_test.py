@@ -73,10 +73,10 @@ class Kill(relais.TestCase):
             for client in clients:
                 client.start()
             killed = dict.fromkeys(PROGRAMS, 0)
-            deadline = time.monotonic() + 600
+            deadline = time.monotonic() + 800
             while sum(killed.values()) < KILLS and time.monotonic() < deadline:
                 name = PROGRAMS[sum(killed.values()) % len(PROGRAMS)]
-                found = relais.wait_until(lambda name=name: instance.processes(name), 20, 0.01)
+                found = relais.wait_until(lambda name=name: instance.processes(name), 20, 0.04)
                 self.assertTrue(found, f"no {name} runs\n{instance.picture()}")
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(random.choice(found).pid, signal.SIGKILL)
