@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <array>
 
 #include "base/text.h"
@@ -37,6 +38,19 @@ bool is_dot_string(std::string_view text) {
         after_dot = c == '.';
     }
     return !after_dot;
+}
+
+// What lists add to the host of their sender, list-@host-@[], so that each recipient gets one of its own.
+constexpr std::string_view verp_mark = "-@[]";
+
+// Generous: a name, or a literal in brackets. "[]" too: #@[] is what qmail sends double bounces from.
+bool is_domain(std::string_view text) {
+    const bool literal = text.size() >= 2 && text.front() == '[' && text.back() == ']';
+    const std::string_view inside = literal ? text.substr(1, text.size() - 2) : text;
+    return !text.empty() && std::none_of(inside.begin(), inside.end(), [literal](char c) {
+        return is_control(c) || std::string_view("<>()[]\",;@\\").find(c) != std::string_view::npos ||
+               (c == ':' && !literal);
+    });
 }
 
 // Takes one mailbox off the front of a text. In brackets it must end at '>', without them at a blank or the
@@ -123,14 +137,8 @@ class PathParser {
         std::size_t length = 0;
         while (length < whole.size() && whole[length] != '>' && !is_blank(whole[length])) ++length;
         const std::string_view domain = whole.substr(0, length);
-        if (domain.empty()) return false;
-        // "[]" too: #@[] is what qmail sends double bounces from.
-        const bool literal = domain.size() >= 2 && domain.front() == '[' && domain.back() == ']';
-        const std::string_view inside = literal ? domain.substr(1, length - 2) : domain;
-        for (const char c : inside)
-            if (is_control(c) || std::string_view("<>()[]\",;@\\").find(c) != std::string_view::npos ||
-                (c == ':' && !literal))
-                return false;
+        const bool verp = domain.size() > verp_mark.size() && domain.ends_with(verp_mark);
+        if (!is_domain(verp ? domain.substr(0, length - verp_mark.size()) : domain)) return false;
         address_ += domain;
         rest_.remove_prefix(length);
         return true;

@@ -23,7 +23,7 @@ AddressParts split_address(std::string_view address);
 
 // What a MAIL or RCPT command says after "FROM:" or "TO:" (RFC 5321, 4.1.2), as clients really write it: a
 // path in angle brackets, optional blanks before it, a source route (ignored), quoted local parts, address
-// literals, no brackets at all (one word). Nothing for a syntax error.
+// literals, the senders list-@host-@[] of mailing lists, no brackets at all (one word). Nothing for a syntax error.
 struct PathArgument {
     std::string address;          // unquoted; empty for <>
     std::string_view parameters;  // what follows the path, for SIZE= and the like; points into the argument

@@ -34,12 +34,20 @@ TEST(ParsePath, TakesWhatClientsReallyWrite) {
     EXPECT_EQ(path("<>"), "");
     EXPECT_EQ(path("< >"), "");
     EXPECT_EQ(path("<a..b.@example.org>"), "a..b.@example.org");
-    EXPECT_EQ(path("<list-@list.example.org-@[]>"), refused);
     EXPECT_EQ(path("<#@[]>"), "#@[]");
     EXPECT_EQ(path("<a@[192.0.2.1]>"), "a@[192.0.2.1]");
     EXPECT_EQ(path("<a@[IPv6:2001:db8::1]>"), "a@[IPv6:2001:db8::1]");
     EXPECT_EQ(path("<J\xc3\xb6rg@ex\xc3\xa4mple.org>"), "J\xc3\xb6rg@ex\xc3\xa4mple.org");
     EXPECT_EQ(path("<C=us;A=x/y:z@example.org>"), "C=us;A=x/y:z@example.org");
+}
+
+TEST(ParsePath, TakesTheSenderOfAListThatNamesEachRecipient) {
+    EXPECT_EQ(path("<list-@lists.example-@[]>"), "list-@lists.example-@[]");
+    EXPECT_EQ(path("list-owner-@[192.0.2.1]-@[] SIZE=1"), "list-owner-@[192.0.2.1]-@[]");
+    EXPECT_EQ(path("<\"list-@lists.example-\"@[]>"), "list-@lists.example-@[]");
+    for (const char* text :
+         {"<list-@-@[]>", "<a@b@c-@[]>", "<a@b-@[]-@[]>", "<a@b-@[>", "<a@b-@[]c>", "<a@b,c-@[]>"})
+        EXPECT_EQ(path(text), refused) << text;
 }
 
 TEST(ParsePath, IgnoresASourceRoute) {

@@ -194,6 +194,17 @@ TEST_F(ClientTest, AProgramsExitCodeIsTheAnswer) {
     EXPECT_EQ(Submission(home, Door::network, patience).finish("s", {"r"}).code, SubmitCode::bug);
 }
 
+TEST_F(ClientTest, AProgramThatDidNotReadTheMessageHasNotAcceptedIt) {
+    filter("exit 0");
+    Submission unread(home, Door::network, patience);
+    for (int i = 0; i < 100; ++i) unread.write(std::string(100000, 'x'));
+    EXPECT_EQ(unread.finish("s", {"r"}).code, SubmitCode::communication);
+    filter("exec 1<&-; cat >/dev/null; exit 0");
+    Submission half_read(home, Door::network, patience);
+    half_read.write("m");
+    EXPECT_EQ(half_read.finish("s", {std::string(1 << 20, 'r')}).code, SubmitCode::communication);
+}
+
 TEST_F(ClientTest, AProgramThatCannotBeExecutedGives120) {
     ::setenv("QMAILQUEUE", home.path("no-such-program").c_str(), 1);
     EXPECT_EQ(Submission(home, Door::network, patience).finish("s", {"r"}).code, SubmitCode::not_executable);

@@ -36,12 +36,14 @@ int moved_up(int fd) {
     ::_exit(static_cast<int>(SubmitCode::not_executable));
 }
 
-// EPIPE: the program has read what it wanted.
-void write_unless_closed(int fd, std::string_view data, Deadline deadline) {
+// False if the program no longer reads.
+bool write_unless_closed(int fd, std::string_view data, Deadline deadline) {
     try {
         write_all(fd, data, deadline);
+        return true;
     } catch (const Error& error) {
         if (error.number() != EPIPE) throw;
+        return false;
     }
 }
 
@@ -88,15 +90,18 @@ Filter::~Filter() {
 }
 
 void Filter::write_message(std::string_view data, Deadline deadline) {
-    write_unless_closed(message_.get(), data, deadline);
+    if (!write_unless_closed(message_.get(), data, deadline)) read_all_ = false;
 }
 
 SubmitAnswer Filter::finish(std::string_view envelope, Deadline deadline) {
     message_.reset();
-    write_unless_closed(envelope_.get(), envelope, deadline);
+    if (!write_unless_closed(envelope_.get(), envelope, deadline)) read_all_ = false;
     envelope_.reset();
     const int status = wait(deadline);
-    return answer_of(status, read_text(text_.get()));
+    SubmitAnswer answer = answer_of(status, read_text(text_.get()));
+    // It cannot have taken what it never read.
+    if (answer.code == SubmitCode::accepted && !read_all_) answer.code = SubmitCode::communication;
+    return answer;
 }
 
 // The text pipe reaches its end when the program does, unless a child of it lives on; the pid tells for sure.

@@ -23,8 +23,8 @@ class Filter {
     Filter(const Filter&) = delete;
     Filter& operator=(const Filter&) = delete;
 
-    // A program that no longer reads is no failure: its exit code says what it thought. Throws Error on a
-    // timeout.
+    // A program that no longer reads has its reasons, which its exit code says; only "accepted" is not believed then.
+    // Throws Error on a timeout.
     void write_message(std::string_view data, Deadline deadline);
     // Ends the message, writes the envelope, waits for the program. Throws Error on a timeout.
     SubmitAnswer finish(std::string_view envelope, Deadline deadline);
@@ -35,6 +35,7 @@ class Filter {
 
     pid_t pid_ = -1;
     bool running_ = true;
+    bool read_all_ = true;
     Fd message_;
     Fd envelope_;
     Fd text_;
