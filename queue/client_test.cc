@@ -194,6 +194,15 @@ TEST_F(ClientTest, AProgramsExitCodeIsTheAnswer) {
     EXPECT_EQ(Submission(home, Door::network, patience).finish("s", {"r"}).code, SubmitCode::bug);
 }
 
+TEST_F(ClientTest, AProgramMaySayMoreThanAnybodyReads) {
+    filter("cat >/dev/null; printf Dno >&6; head -c 1000000 /dev/zero | tr '\\0' x >&6; exit 82");
+    Submission submission(home, Door::network, Deadline::in(Seconds(10)));
+    submission.write("m");
+    const SubmitAnswer answer = submission.finish("s", {"r"});
+    EXPECT_EQ(answer.code, SubmitCode::custom);
+    EXPECT_EQ(answer.text, "Dno" + std::string(answer_text_limit - 3, 'x'));
+}
+
 TEST_F(ClientTest, AProgramThatDidNotReadTheMessageHasNotAcceptedIt) {
     filter("exit 0");
     Submission unread(home, Door::network, patience);

@@ -1,10 +1,13 @@
 #include "queue/filter.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 #include "base/error.h"
 #include "base/io.h"
@@ -55,13 +58,14 @@ SubmitAnswer answer_of(int status, std::string text) {
             code == static_cast<int>(SubmitCode::custom) ? std::move(text) : ""};
 }
 
-// What the program wrote so far; without waiting, for a grandchild may hold the other end.
-std::string read_text(int fd) {
-    set_nonblocking(fd, true);
-    std::string text(answer_text_limit, '\0');
-    const ssize_t count = ::read(fd, text.data(), text.size());
-    text.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
-    return text;
+// Adds what the program has written, up to the limit; what is beyond is read for nobody. False at the end, or when
+// there is no more at the moment.
+bool read_text(int fd, std::string& text) {
+    char piece[4096];
+    const ssize_t count = ::read(fd, piece, sizeof piece);
+    if (count <= 0) return false;
+    text.append(piece, std::min(static_cast<std::size_t>(count), answer_text_limit - text.size()));
+    return true;
 }
 
 }  // namespace
@@ -80,6 +84,7 @@ Filter::Filter(const control::Home& home, const std::string& program) {
     text_ = std::move(text.read);
     set_nonblocking(message_.get(), true);
     set_nonblocking(envelope_.get(), true);
+    set_nonblocking(text_.get(), true);
 }
 
 Filter::~Filter() {
@@ -97,17 +102,28 @@ SubmitAnswer Filter::finish(std::string_view envelope, Deadline deadline) {
     message_.reset();
     if (!write_unless_closed(envelope_.get(), envelope, deadline)) read_all_ = false;
     envelope_.reset();
-    const int status = wait(deadline);
-    SubmitAnswer answer = answer_of(status, read_text(text_.get()));
+    std::string text;
+    const int status = wait(deadline, text);
+    SubmitAnswer answer = answer_of(status, std::move(text));
     // It cannot have taken what it never read.
     if (answer.code == SubmitCode::accepted && !read_all_) answer.code = SubmitCode::communication;
     return answer;
 }
 
-// The text pipe reaches its end when the program does, unless a child of it lives on; the pid tells for sure.
-int Filter::wait(Deadline deadline) {
+// A program that says more than it may must not wait for us, nor we for a child of it that lives on with its end of the
+// text pipe: the pid tells for sure.
+int Filter::wait(Deadline deadline, std::string& text) {
     const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
-    if (process && !wait_readable(process.get(), deadline)) throw_errno("wait for", "$QMAILQUEUE", ETIMEDOUT);
+    if (!process) throw_errno("watch", "$QMAILQUEUE");
+    pollfd entries[] = {{process.get(), POLLIN, 0}, {text_.get(), POLLIN, 0}};
+    while (entries[0].revents == 0) {
+        if (::poll(entries, 2, deadline.milliseconds()) < 0 && errno != EINTR)
+            throw_errno("wait for", "$QMAILQUEUE");
+        if (deadline.passed()) throw_errno("wait for", "$QMAILQUEUE", ETIMEDOUT);
+        if (entries[1].revents != 0 && !read_text(text_.get(), text)) entries[1].fd = -1;
+    }
+    while (text.size() < answer_text_limit && read_text(text_.get(), text)) {
+    }
     int status = 0;
     while (::waitpid(pid_, &status, 0) < 0) {
         if (errno == EINTR) continue;

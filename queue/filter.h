@@ -31,7 +31,7 @@ class Filter {
     pid_t pid() const { return pid_; }
 
   private:
-    int wait(Deadline deadline);
+    int wait(Deadline deadline, std::string& text);
 
     pid_t pid_ = -1;
     bool running_ = true;
