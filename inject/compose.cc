@@ -55,9 +55,13 @@ const KnownField* find_known(std::string_view lower_name) {
 }
 
 // A message that came with CR LF leaves with LF like every other.
-std::string without_cr(std::string field) {
-    for (std::size_t at = 0; (at = field.find("\r\n", at)) != std::string::npos;) field.erase(at, 1);
-    return field;
+std::string without_cr(std::string_view field) {
+    std::string text;
+    text.reserve(field.size());
+    for (std::size_t end = 0; (end = field.find("\r\n")) != std::string_view::npos;
+         field.remove_prefix(end + 1))
+        text += field.substr(0, end);
+    return text.append(field);
 }
 
 // A personal name on one line.
@@ -105,7 +109,7 @@ class Composer {
         seen_.insert(name);
         const KnownField* known = find_known(name);
         std::string text = known != nullptr && known->use != Use::none ? rewritten(field, known->use) : field;
-        if (known == nullptr || !known->removed) kept_ += without_cr(std::move(text));
+        if (known == nullptr || !known->removed) kept_ += without_cr(text);
     }
 
     // A field of recipients that nobody asks for its recipients may stay as it is.

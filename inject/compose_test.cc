@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+
 #include "base/error.h"
 
 namespace relais::inject {
@@ -224,6 +226,17 @@ TEST(Compose, KeepsRecipientsItNeedNotUnderstand) {
 TEST(Compose, LeavesNoCarriageReturnsInTheHeader) {
     EXPECT_EQ(header({"To: a@b.example\r\n", "Subject: x\r\n y\r\n"}),
               std::string(stamps) + "From: joe@host.example.org\nTo: a@b.example\nSubject: x\n y\n");
+}
+
+// Hours, when each CR moved all that was behind it.
+TEST(Compose, TakesALongFieldWithCrLfInTimeThatGrowsWithIt) {
+    constexpr int lines = 500000;
+    std::string field = "X: a";
+    std::string expected = field;
+    for (int i = 0; i < lines; ++i) field += "\r\n x", expected += "\n x";
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_TRUE(header({field + "\r\n"}).ends_with(expected + "\n"));
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
 }
 
 }  // namespace relais::inject
