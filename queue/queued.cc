@@ -138,7 +138,10 @@ void Queued::start_alone(Kind kind, Fd connection, uid_t uid, std::string_view r
 void Queued::accept_submissions() {
     for (int i = 0; i < accepts_at_a_time; ++i) {
         Fd connection(::accept4(descriptors_.submit, nullptr, nullptr, SOCK_CLOEXEC));
-        if (!connection) break;
+        if (!connection) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) rest();
+            break;
+        }
         const uid_t uid = peer_of(connection.get()).uid;
         const auto same_user = static_cast<std::size_t>(std::count_if(
             waiting_.begin(), waiting_.end(), [uid](const Waiting& waiting) { return waiting.uid == uid; }));
@@ -150,6 +153,15 @@ void Queued::accept_submissions() {
         else
             waiting_.push_back({std::move(connection), uid});
     }
+}
+
+// No descriptor left, or no memory: clients wait in the backlog, where they would wake us all the time.
+void Queued::rest() {
+    log_line("warning: unable to accept a connection: " + errno_text(errno));
+    loop_.change(descriptors_.submit, 0);
+    loop_.after(Seconds(1), [this] {
+        if (!stopping_) loop_.change(descriptors_.submit, EPOLLIN);
+    });
 }
 
 bool Queued::has_room_for(uid_t uid) const {

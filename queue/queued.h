@@ -62,6 +62,7 @@ class Queued {
     // Forks; returns in the child as in fork. Takes the slot from the free ones.
     bool fork_child(Kind kind, uid_t uid, std::size_t& slot);
     void accept_submissions();
+    void rest();
     void accept_large();
     void admit_waiting();
     bool has_room_for(uid_t uid) const;

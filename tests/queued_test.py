@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import pathlib
+import resource
 import shutil
 import signal
 import struct
@@ -309,6 +311,21 @@ class Limits(QueuedTest):
             self.assertEqual(self.as_user(65100, lambda: queued.submit("m", door="submit")[0]), 0)
             self.assertEqual(len(queued.workers()), 36 + 10)
         self.assertEqual(refused, 25)
+
+    def test_without_a_descriptor_left_it_waits_and_does_not_spin(self):
+        queued = self.queued()
+        queued.wait_pool()
+        pid = queued.process.pid
+        used = max(int(fd) for fd in os.listdir(f"/proc/{pid}/fd"))
+        _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 10, hard))
+        with contextlib.ExitStack() as stack:
+            for _ in range(60):
+                stack.enter_context(queued.connect("submit"))
+            queued.instance.wait_for(lambda: queued.log().count("Too many open files") >= 2, 20, "two warnings")
+            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            self.assertLess((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), 0.5)
+        self.assertEqual(queued.submit("m", door="submit")[0], 0)
 
     def test_a_full_hint_pipe_delays_nothing(self):
         queued = self.queued()
