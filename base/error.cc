@@ -4,7 +4,9 @@
 
 namespace relais {
 
-std::string errno_text(int error_number) { return std::generic_category().message(error_number); }
+std::string errno_text(int error_number) {
+    return std::generic_category().message(error_number);
+}
 
 void throw_errno(std::string_view verb, std::string_view object, int error_number) {
     std::string text = "unable to ";
@@ -12,6 +14,8 @@ void throw_errno(std::string_view verb, std::string_view object, int error_numbe
     throw Error(Reaction::temporary, std::move(text), error_number);
 }
 
-void throw_permanent(std::string text) { throw Error(Reaction::permanent, std::move(text)); }
+void throw_permanent(std::string text) {
+    throw Error(Reaction::permanent, std::move(text));
+}
 
 }  // namespace relais

@@ -31,7 +31,9 @@ class EventLoop {
 
     // Calls action once at that time.
     TimerId at(Clock::time_point when, Action action);
-    TimerId after(std::chrono::milliseconds span, Action action) { return at(Clock::now() + span, std::move(action)); }
+    TimerId after(std::chrono::milliseconds span, Action action) {
+        return at(Clock::now() + span, std::move(action));
+    }
     void cancel(TimerId id);
 
     // Blocks the signal and calls action when it comes. Children forked later must call restore_signals(). Throws Error.

@@ -1,11 +1,11 @@
 // Whole small files.
 #pragma once
 
+#include <sys/types.h>
 #include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <sys/types.h>
 
 namespace relais {
 

@@ -22,8 +22,12 @@ bool wait_for(int fd, short events, Deadline deadline) {
 
 }  // namespace
 
-bool wait_readable(int fd, Deadline deadline) { return wait_for(fd, POLLIN, deadline); }
-bool wait_writable(int fd, Deadline deadline) { return wait_for(fd, POLLOUT, deadline); }
+bool wait_readable(int fd, Deadline deadline) {
+    return wait_for(fd, POLLIN, deadline);
+}
+bool wait_writable(int fd, Deadline deadline) {
+    return wait_for(fd, POLLOUT, deadline);
+}
 
 std::size_t read_some(int fd, std::span<char> buffer, Deadline deadline) {
     for (;;) {

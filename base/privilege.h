@@ -17,15 +17,15 @@ void drop_privilege(uid_t uid, gid_t gid, const std::vector<gid_t>& groups = {})
 // What a confined process may still do, beyond reading and writing descriptors it has, memory, time and signals to
 // itself.
 struct Confinement {
-    bool open_files = false;     // open, stat, readdir: for programs that read control files or the queue
-    bool change_files = false;   // create, write, rename, unlink, chmod
-    bool network = false;        // sockets of AF_INET and AF_INET6, connect, bind, accept
-    bool local_sockets = false;  // sockets of AF_UNIX
+    bool open_files = false;        // open, stat, readdir: for programs that read control files or the queue
+    bool change_files = false;      // create, write, rename, unlink, chmod
+    bool network = false;           // sockets of AF_INET and AF_INET6, connect, bind, accept
+    bool local_sockets = false;     // sockets of AF_UNIX
     bool create_processes = false;  // fork, wait, kill (of its children)
     bool fork_without_signals = false;  // fork and wait; no signal to anybody, for children that share a user
-    bool run_programs = false;      // execve
-    bool change_identity = false;   // setuid and the like
-    bool threads = false;           // clone with CLONE_THREAD, futex
+    bool run_programs = false;          // execve
+    bool change_identity = false;       // setuid and the like
+    bool threads = false;               // clone with CLONE_THREAD, futex
     // Landlock, where the kernel has it: only below these paths may files be opened; empty with open_files = anywhere.
     std::vector<std::string> read_below{};
     std::vector<std::string> write_below{};

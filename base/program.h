@@ -19,7 +19,8 @@ using Arguments = std::vector<std::string>;
 
 // Runs work with the arguments (without the program's name); ignores SIGPIPE. An Error that escapes is written to
 // standard error as "NAME: fatal: TEXT" and becomes exit code 100 (permanent) or 111 (everything else).
-int run_program(std::string_view name, int argc, char** argv, const std::function<int(const Arguments&)>& work);
+int run_program(std::string_view name, int argc, char** argv,
+                const std::function<int(const Arguments&)>& work);
 
 // Writes "NAME: TEXT" and a line end to standard error in one write. NAME is what run_program was given.
 void log_line(std::string_view text);

@@ -21,9 +21,13 @@ TEST(Text, SplitKeepsEmptyParts) {
     EXPECT_EQ(split("", ':'), (std::vector<std::string_view>{""}));
 }
 
-TEST(Text, SafeForLogHidesWhatCouldForgeALine) { EXPECT_EQ(safe_for_log("a b\n%\xc3"), "a_b___"); }
+TEST(Text, SafeForLogHidesWhatCouldForgeALine) {
+    EXPECT_EQ(safe_for_log("a b\n%\xc3"), "a_b___");
+}
 
-TEST(Time, WritesQmailsDate) { EXPECT_EQ(date_822(812090814), "26 Sep 1995 04:46:54 -0000"); }
+TEST(Time, WritesQmailsDate) {
+    EXPECT_EQ(date_822(812090814), "26 Sep 1995 04:46:54 -0000");
+}
 
 TEST(Error, NamesVerbObjectAndReason) {
     try {

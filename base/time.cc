@@ -20,10 +20,13 @@ timespec wall_clock() {
 
 std::uint64_t now_microseconds() {
     const timespec now = wall_clock();
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(now.tv_nsec) / 1000;
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 +
+           static_cast<std::uint64_t>(now.tv_nsec) / 1000;
 }
 
-std::int64_t now_seconds() { return wall_clock().tv_sec; }
+std::int64_t now_seconds() {
+    return wall_clock().tv_sec;
+}
 
 // By the calendar alone: gmtime_r would read the host's time zone first, in each new process.
 std::string date_gmt(std::int64_t unix_seconds) {
@@ -33,9 +36,12 @@ std::string date_gmt(std::int64_t unix_seconds) {
     const year_month_day date{day};
     const hh_mm_ss time{when - day};
     return fmt::format("{} {} {} {:02}:{:02}:{:02}", unsigned{date.day()}, months[unsigned{date.month()} - 1],
-                       int{date.year()}, time.hours().count(), time.minutes().count(), time.seconds().count());
+                       int{date.year()}, time.hours().count(), time.minutes().count(),
+                       time.seconds().count());
 }
 
-std::string date_822(std::int64_t unix_seconds) { return date_gmt(unix_seconds) + " -0000"; }
+std::string date_822(std::int64_t unix_seconds) {
+    return date_gmt(unix_seconds) + " -0000";
+}
 
 }  // namespace relais

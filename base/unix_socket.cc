@@ -24,7 +24,8 @@ sockaddr_un address_of(const std::string& path) {
 
 std::pair<Fd, Fd> make_packet_pair() {
     int ends[2];
-    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) throw_errno("create", "a socket pair");
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+        throw_errno("create", "a socket pair");
     return {Fd(ends[0]), Fd(ends[1])};
 }
 
@@ -115,7 +116,8 @@ std::optional<Packet> receive_packet(int socket, std::size_t limit) {
     } while (count < 0 && errno == EINTR);
     if (count < 0 && errno == ECONNRESET) return std::nullopt;
     if (count < 0) throw_errno("receive", "a packet");
-    for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+    for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+         header = CMSG_NXTHDR(&message, header)) {
         if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
         int fd = -1;
         std::memcpy(&fd, CMSG_DATA(header), sizeof fd);

@@ -3,10 +3,10 @@
 // "role:uid:gid" for each role.
 #pragma once
 
-#include <string_view>
 #include <sys/types.h>
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "control/home.h"
 

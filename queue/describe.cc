@@ -44,18 +44,6 @@ std::string_view mark_word(Mark mark) {
     return "done";
 }
 
-std::string_view origin_word(Origin origin) {
-    switch (origin) {
-        case Origin::network:
-            return "network";
-        case Origin::bounce:
-            return "bounce";
-        case Origin::user:
-            break;
-    }
-    return "user";
-}
-
 std::string_view route_word(const send::RewriteRules& rules, const Recipient& recipient) {
     return send::rewrite(rules, recipient.address).local ? "local" : "remote";
 }
@@ -171,7 +159,7 @@ std::string details(const SeenMessage& seen, const Surroundings& around) {
     const Envelope& envelope = seen.message.envelope;
     const Status& status = seen.message.status;
     text += fmt::format("bytes: {}\nfrom: {}, uid {}, qp {}\nsender: {}\n", seen.message.message_size,
-                        origin_word(envelope.origin), envelope.uid,
+                        origin_name(envelope.origin), envelope.uid,
                         envelope.pid != 0 ? envelope.pid : seen.id(), bracketed(envelope.sender));
     text += fmt::format("tries: {}\nlast try: {}\n", status.tries, time_text(status.last_try));
     const std::int64_t next = next_try(seen, around.rules);
@@ -198,7 +186,7 @@ std::string json(const SeenMessage& seen, const Surroundings& around) {
         const Envelope& envelope = seen.message.envelope;
         const Status& status = seen.message.status;
         object["bytes"] = seen.message.message_size;
-        object["origin"] = origin_word(envelope.origin);
+        object["origin"] = origin_name(envelope.origin);
         object["uid"] = envelope.uid;
         object["qp"] = std::to_string(envelope.pid != 0 ? envelope.pid : seen.id());
         object["sender"] = envelope.sender;

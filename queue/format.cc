@@ -38,18 +38,6 @@ std::uint64_t checksum_of(std::string_view data) {
     return sum.value();
 }
 
-std::string_view origin_name(Origin origin) {
-    switch (origin) {
-        case Origin::network:
-            return "network";
-        case Origin::bounce:
-            return "bounce";
-        case Origin::user:
-            break;
-    }
-    return "user";
-}
-
 std::optional<Origin> origin_of(std::string_view name) {
     for (const Origin origin : {Origin::network, Origin::bounce, Origin::user})
         if (origin_name(origin) == name) return origin;
@@ -80,6 +68,18 @@ std::optional<std::string_view> take_field(std::string_view& data) {
 }
 
 }  // namespace
+
+std::string_view origin_name(Origin origin) {
+    switch (origin) {
+        case Origin::network:
+            return "network";
+        case Origin::bounce:
+            return "bounce";
+        case Origin::user:
+            break;
+    }
+    return "user";
+}
 
 void Checksum::update(std::string_view data) {
     length_ += data.size();

@@ -33,6 +33,9 @@ enum class Mark : char { to_do = 'T', done = 'D', failed = 'F' };
 // Which socket a message came by: the text of its trace field and info.
 enum class Origin { network, bounce, user };
 
+// "network", "bounce" or "user".
+std::string_view origin_name(Origin origin);
+
 struct Recipient {
     std::string address;
     Mark mark = Mark::to_do;

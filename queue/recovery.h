@@ -15,7 +15,7 @@ void write_checkpoint(const control::Home& home, MessageId checkpoint);
 struct Recovery {
     std::uint64_t removed = 0;
     std::uint64_t kept = 0;  // whole ones: they may have been acknowledged, or not, and may have had no hint
-    MessageId highest = 0;               // of all ids looked at
+    MessageId highest = 0;   // of all ids looked at
     MessageId left_behind = UINT64_MAX;  // the lowest that could not be looked at or removed
 };
 // Removes every file not below the checkpoint that has no valid footer: it was never acknowledged. Call it

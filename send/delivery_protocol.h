@@ -47,8 +47,9 @@ struct RecipientReport {
 struct Report {
     std::uint64_t delivery = 0;
     std::vector<RecipientReport> recipients;  // one for each of the order, in order
-    std::string mx_group;    // remote: names the servers the destination resolved to; equal groups share limits
-    bool connection_failed = false;  // remote: no server could be reached: the destination as a whole backs off
+    std::string mx_group;  // remote: names the servers the destination resolved to; equal groups share limits
+    bool connection_failed =
+        false;  // remote: no server could be reached: the destination as a whole backs off
     std::uint32_t milliseconds = 0;  // remote: how long the transaction took
 };
 

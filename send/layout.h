@@ -8,13 +8,16 @@ namespace relais::send {
 inline constexpr int queued_network_socket = 3;  // listening, connectable by qmaild
 inline constexpr int queued_bounce_socket = 4;   // listening, connectable by qmails
 inline constexpr int queued_submit_socket = 5;   // listening, connectable by everybody
-inline constexpr int queued_hint_pipe = 6;       // write end; a hint is a message id, 8 octets little-endian; 0 = scan again
+inline constexpr int queued_hint_pipe =
+    6;  // write end; a hint is a message id, 8 octets little-endian; 0 = scan again
 
 // qmail-send
-inline constexpr int send_hint_pipe = 3;  // read end; 1 MiB; found (nearly) full means that hints were dropped: scan again
+inline constexpr int send_hint_pipe =
+    3;  // read end; 1 MiB; found (nearly) full means that hints were dropped: scan again
 inline constexpr int send_local_channel = 4;
 inline constexpr int send_remote_channel = 5;
-inline constexpr int send_lock = 6;  // the instance lock, inherited by all three, held until the last has ended
+inline constexpr int send_lock =
+    6;  // the instance lock, inherited by all three, held until the last has ended
 inline constexpr int send_control_socket = 7;  // listening, send-control: send/control_protocol.h
 
 // qmail-lspawn, qmail-rspawn

@@ -19,7 +19,8 @@ class TestQueue {
   public:
     TestQueue() {
         // In memory where that can be had: these tests make thousands of directories and never lose power.
-        const std::string where = std::filesystem::exists("/dev/shm") ? "/dev/shm" : std::filesystem::temp_directory_path();
+        const std::string where =
+            std::filesystem::exists("/dev/shm") ? "/dev/shm" : std::filesystem::temp_directory_path();
         std::string pattern = where + "/relais-send-XXXXXX";
         if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary directory");
         directory_ = pattern;

@@ -183,9 +183,10 @@ TEST_F(SessionTest, ForeignDomainIsRefusedAndLogged) {
     EXPECT_EQ(replies.back(), "553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)");
     EXPECT_THAT(
         log,
-        ElementsAre("refuse from 192.0.2.7 helo x sender <a@b.example> rcpt <joe@foreign.example> reason 553 "
-                    "sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1): no rule, no open-smtp entry, "
-                    "not authenticated"));
+        ElementsAre(
+            "refuse from 192.0.2.7 helo x sender <a@b.example> rcpt <joe@foreign.example> reason 553 "
+            "sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1): no rule, no open-smtp entry, "
+            "not authenticated"));
 }
 
 TEST_F(SessionTest, RelayclientIsAppended) {
