@@ -7,6 +7,7 @@
 import contextlib
 import fcntl
 import os
+import resource
 import signal
 import socket
 import struct
@@ -21,8 +22,9 @@ F_SETPIPE_SZ = 1031
 
 
 class Queued:
-    def __init__(self, instance, start=True):
+    def __init__(self, instance, start=True, descriptor_limit=None):
         self.instance = instance
+        self.descriptor_limit = descriptor_limit
         self.process = None
         self.listeners = [self._listen(door) for door in DOORS]
         self.hint_reader, self.hint_writer = os.pipe()
@@ -55,6 +57,8 @@ class Queued:
             for number, fd in enumerate(above):
                 os.dup2(fd, FIRST_DESCRIPTOR + number, inheritable=True)
             os.closerange(FIRST_DESCRIPTOR + len(above), 64)
+            if self.descriptor_limit:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (self.descriptor_limit, self.descriptor_limit))
 
         ids = self.instance.ids("qmailq")
         identity = {"user": ids[0], "group": ids[1], "extra_groups": []} if self.instance.single and relais.IS_ROOT else {}

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import pathlib
-import resource
 import shutil
 import signal
 import struct
@@ -20,9 +19,9 @@ DATE = r"\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d -0000"
 
 
 class QueuedTest(relais.TestCase):
-    def queued(self, start=True, **options):
+    def queued(self, start=True, descriptor_limit=None, **options):
         instance = self.instance(**options)
-        queued = Queued(instance, start)
+        queued = Queued(instance, start, descriptor_limit)
         self.addCleanup(queued.close)
         return queued
 
@@ -313,12 +312,9 @@ class Limits(QueuedTest):
         self.assertEqual(refused, 25)
 
     def test_without_a_descriptor_left_it_waits_and_does_not_spin(self):
-        queued = self.queued()
+        queued = self.queued(descriptor_limit=100)
         queued.wait_pool()
         pid = queued.process.pid
-        used = max(int(fd) for fd in os.listdir(f"/proc/{pid}/fd"))
-        _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 10, hard))
         with contextlib.ExitStack() as stack:
             for _ in range(60):
                 stack.enter_context(queued.connect("submit"))
