@@ -33,6 +33,9 @@ constexpr ControlFile lines(std::string_view name, std::string_view reader, std:
 }
 
 constexpr std::array table = {
+    number("authcache", "authd", "60", 0,
+           "seconds for which a verified login is remembered; 0 is not at all"),
+    line("authsystem", "authd", "", "name of the PAM service for the system's users; empty is none"),
     lines("badmailfrom", "smtpd", "", "senders that are refused: user@domain, or @domain for all of it"),
     line("bouncefrom", "send", "MAILER-DAEMON", "the user that bounces are from"),
     me_line("bouncehost", "send", "the domain that bounces are from"),
@@ -73,6 +76,7 @@ constexpr std::array table = {
     lines("owners", "all", "", "the uid and gid of each role; written by qmail-setup"),
     domains("percenthack", "send", "domains at which user%host means user@host"),
     me_line("plusdomain", "inject", "added to host names that end with a plus"),
+    lines("pop3listen", "service", "", "ADDRESS PORT of each POP3 server"),
     domains("privatemx", "remote", "domains whose servers may have private or loopback addresses"),
     number("queuelifetime", "send", "604800", 0, "seconds after which undelivered mail bounces"),
     domains("rcpthosts", "smtpd", "domains whose mail is accepted from everybody"),
@@ -88,6 +92,7 @@ constexpr std::array table = {
     number("timeoutconnect", "remote", "60", 1, "seconds to wait for a connection"),
     number("timeoutdns", "resolver", "30", 1, "seconds to wait for an answer of the DNS"),
     number("timeoutlocal", "lspawn", "0", 0, "seconds that a local delivery may take; 0 is no limit"),
+    number("timeoutpop3d", "popup, pop3d", "1200", 1, "seconds to wait for a client"),
     number("timeoutremote", "remote", "1200", 1, "seconds to wait for a server's reply"),
     number("timeoutsmtpd", "smtpd", "1200", 1, "seconds to wait for a client"),
     lines("virtualdomains", "send", "", "domain:prefix, mail for domain goes to prefix-user here"),

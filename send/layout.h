@@ -30,4 +30,7 @@ inline constexpr int resolver_socket = 3;  // listening, connectable by everybod
 // open-smtpd
 inline constexpr int open_smtp_socket = 3;  // listening, open-smtp, connectable by root (relay/protocol.h)
 
+// qmail-authd
+inline constexpr int auth_socket = 3;  // listening, connectable by root alone: auth/protocol.h
+
 }  // namespace relais::send

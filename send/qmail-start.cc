@@ -124,6 +124,7 @@ int work(const Arguments& arguments) {
     const Fd resolver = listening("resolver", 0666, std::nullopt);
     const Fd control = listening("send-control", 0600, std::nullopt);
     const Fd open_smtp = listening("open-smtp", 0600, std::nullopt);
+    const Fd auth = listening("auth", 0600, std::nullopt);
     const Pipe hints = make_hint_pipe();
     const Pipe log = make_pipe();
     const Fd old_log = arguments.size() > 1 ? write_log_to(log) : Fd();
@@ -142,6 +143,7 @@ int work(const Arguments& arguments) {
          .owner = owner(Role::qmailo),
          .descriptors = {open_smtp.get()},
          .ends_with_parent = true},
+        {.path = path("qmail-authd"), .descriptors = {auth.get()}, .ends_with_parent = true},
     };
     if (arguments.size() > 1)
         services.push_back({.path = arguments[1],

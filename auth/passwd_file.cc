@@ -1,0 +1,134 @@
+#include "auth/passwd_file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <unordered_set>
+
+#include "auth/secret.h"
+#include "base/cdb.h"
+#include "base/deadline.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "control/control_file.h"
+
+namespace relais::auth {
+namespace {
+
+constexpr std::size_t file_limit = std::size_t{1} << 30;
+constexpr mode_t private_mode = 0600;
+
+// The directory stands for the file, which is replaced at each change.
+Fd lock_users(const control::Home& home) {
+    const std::string path = home.path("users");
+    Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd) throw_errno("open", path);
+    while (::flock(fd.get(), LOCK_EX) != 0)
+        if (errno != EINTR) throw_errno("lock", path);
+    return fd;
+}
+
+// New files belong to whom the directory belongs to: root, who may write for an instance of one user, must not keep
+// that user from reading them.
+void give_to_owner_of_users(const control::Home& home, const std::string& path) {
+    struct stat users {};
+    if (::geteuid() != 0) return;
+    if (::stat(home.path("users").c_str(), &users) != 0 ||
+        ::lchown(path.c_str(), users.st_uid, users.st_gid) != 0)
+        throw_errno("set the owner of", path);
+}
+
+}  // namespace
+
+std::string passwd_path(const control::Home& home) {
+    return home.path("users/passwd");
+}
+std::string passwd_database(const control::Home& home) {
+    return home.path("users/passwd.cdb");
+}
+
+std::string default_domain(const control::Home& home) {
+    return lower(control::read_line_or_me(home, "defaultdomain"));
+}
+
+PasswdFile::PasswdFile(const control::Home& home, bool change) : home_(home) {
+    if (change) lock_ = lock_users(home);
+    std::string content = read_file(passwd_path(home), file_limit).value_or("");
+    for (const std::string_view raw : split(content, '\n')) {
+        const std::string_view line = trim(raw);
+        lines_.emplace_back(line);
+        parsed_.emplace_back();
+        if (line.empty() || line.front() == '#') continue;
+        try {
+            parsed_.back() = parse_passwd_line(line);
+        } catch (const Error& error) {
+            throw_permanent("users/passwd, line " + std::to_string(lines_.size()) + ": " + error.what());
+        }
+    }
+    wipe(content);
+    // What stands behind the last line end.
+    if (lines_.back().empty()) {
+        lines_.pop_back();
+        parsed_.pop_back();
+    }
+}
+
+std::vector<Account> PasswdFile::accounts() const {
+    std::vector<Account> all;
+    std::unordered_set<std::string_view> seen;
+    for (const auto& account : parsed_)
+        if (account && seen.insert(account->name).second) all.push_back(*account);
+    return all;
+}
+
+std::optional<Account> PasswdFile::find(std::string_view name) const {
+    for (const auto& account : parsed_)
+        if (account && account->name == name) return account;
+    return std::nullopt;
+}
+
+void PasswdFile::set(const Account& account) {
+    for (std::size_t i = 0; i < lines_.size(); ++i) {
+        if (!parsed_[i] || parsed_[i]->name != account.name) continue;
+        lines_[i] = format_passwd_line(account);
+        parsed_[i] = account;
+        return;
+    }
+    lines_.push_back(format_passwd_line(account));
+    parsed_.emplace_back(account);
+}
+
+bool PasswdFile::remove(std::string_view name) {
+    bool found = false;
+    for (std::size_t i = lines_.size(); i-- > 0;) {
+        if (!parsed_[i] || parsed_[i]->name != name) continue;
+        lines_.erase(lines_.begin() + static_cast<std::ptrdiff_t>(i));
+        parsed_.erase(parsed_.begin() + static_cast<std::ptrdiff_t>(i));
+        found = true;
+    }
+    return found;
+}
+
+void PasswdFile::save() const {
+    std::string content;
+    for (const std::string& line : lines_) content.append(line).append(1, '\n');
+    replace_file(passwd_path(home_), content, private_mode);
+    give_to_owner_of_users(home_, passwd_path(home_));
+    wipe(content);
+    const std::string temporary = home_.path("users/passwd.tmp");
+    CdbWriter database(passwd_database(home_), temporary, private_mode);
+    give_to_owner_of_users(home_, temporary);
+    bool any_secret = false;
+    for (const Account& account : accounts()) {
+        std::string record = encode_record(account);
+        database.add(account.name, record);
+        wipe(record);
+        any_secret = any_secret || !account.secret.empty();
+    }
+    if (any_secret) database.add("", "secrets");
+    database.commit();
+}
+
+}  // namespace relais::auth

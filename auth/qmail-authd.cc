@@ -1,0 +1,108 @@
+// qmail-authd: the one process that knows passwords. Login programs (checkpassword, later the SMTP server's AUTH) ask it.
+//
+//   qmail-authd [--system] [--pam-directory DIR]      started by qmail-start, listening socket sockets/auth on descriptor 3
+//
+// Trust: root (or the instance's one user), for users/passwd.cdb and PAM need it; it opens only that, control/, and what PAM modules
+// open, has no network, and never runs a program. Who may connect is decided by the socket (mode 0600); what is in a request came
+// from the network and is hostile. Hashes are checked by children that run as qmailp and may do nothing at all; PAM is asked by a
+// child of its own for each login. Without PAM it is confined. Passwords lie in locked memory and are wiped; the process cannot be
+// traced or dumped.
+//
+// Reads control/authcache, authsystem (or --system: the service "relais"), defaultdomain and me when it starts, and users/passwd.cdb
+// whenever that has changed. Exit codes: 100 wrong usage or configuration, 111 anything else. It never ends by itself.
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+
+#include "auth/passwd_file.h"
+#include "auth/server.h"
+#include "base/error.h"
+#include "base/privilege.h"
+#include "base/program.h"
+#include "control/owners.h"
+#include "send/layout.h"
+
+namespace {
+
+using namespace relais;
+
+constexpr std::size_t waiting_hashes = 1000;
+constexpr std::uint64_t day = 86400;
+
+auth::ServerSettings settings_of(const control::Home& home, const Arguments& arguments) {
+    auth::ServerSettings settings;
+    settings.default_domain = auth::default_domain(home);
+    settings.cache_lifetime =
+        std::chrono::seconds(std::min(control::read_number(home, "authcache", 60), day));
+    settings.pam.service = control::read_line(home, "authsystem").value_or("");
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+        if (arguments[i] == "--system")
+            settings.pam.service = "relais";
+        else if (arguments[i] == "--pam-directory" && i + 1 < arguments.size())
+            settings.pam.directory = arguments[++i];
+        else
+            throw_permanent("usage: qmail-authd [--system] [--pam-directory DIR]");
+    }
+    return settings;
+}
+
+// One for each core that this process may use.
+std::size_t worker_count() {
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    if (::sched_getaffinity(0, sizeof cores, &cores) != 0) return 2;
+    return static_cast<std::size_t>(std::clamp(CPU_COUNT(&cores), 1, 16));
+}
+
+void become_worker(const control::Owners& owners) {
+    try {
+        control::become(owners, control::Role::qmailp);
+        confine({});
+    } catch (const std::exception& error) {
+        log_line(std::string("alert: ") + error.what());
+        ::_exit(111);
+    }
+}
+
+void confine_without_pam(const control::Home& home) {
+    Confinement allowed;
+    allowed.open_files = allowed.local_sockets = true;
+    // To start another worker when one has ended.
+    allowed.create_processes = allowed.change_identity = true;
+    allowed.read_below = {home.path("control"), home.path("users")};
+    confine(allowed);
+}
+
+void raise_descriptor_limit(std::size_t wanted) {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) throw_errno("read", "the limit of descriptors");
+    limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, wanted);
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int serve(const Arguments& arguments) {
+    const control::Home home = control::Home::from_environment();
+    const control::Owners owners = control::Owners::read(home);
+    const auth::ServerSettings settings = settings_of(home, arguments);
+    ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    raise_descriptor_limit(settings.clients + 100);
+    EventLoop loop;
+    auth::HashPool hashes(loop, worker_count(), waiting_hashes, [&owners] { become_worker(owners); });
+    auth::Server server(loop, send::auth_socket, home, settings, hashes);
+    loop.on_signal(SIGCHLD, [&hashes] {
+        for (pid_t pid = 0; (pid = ::waitpid(-1, nullptr, WNOHANG)) > 0;) hashes.ended(pid);
+    });
+    if (settings.pam.service.empty()) confine_without_pam(home);
+    loop.run();
+    return static_cast<int>(Exit::success);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return run_program("qmail-authd", argc, argv, serve);
+}

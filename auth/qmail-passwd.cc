@@ -1,0 +1,287 @@
+// qmail-passwd: the accounts of users/passwd, for logins by POP3 and others.
+//
+//   qmail-passwd set ACCOUNT [--store-secret | --forget-secret] [--uid N] [--gid N] [--home DIR] [--shell S] [--maildir M]
+//   qmail-passwd delete ACCOUNT
+//   qmail-passwd list [--json]
+//   qmail-passwd show ACCOUNT [--json]
+//   qmail-passwd build
+//
+// ACCOUNT is user@domain, user%domain, or user of the default domain. set makes an account or changes its password and what is
+// given; the password comes from the terminal, asked twice and not shown, or as the first line of standard input, and never from
+// the command line, which everybody on the machine can read. What is not given for a new account is looked up in users/assign.
+// Every change writes users/passwd (0600) and users/passwd.cdb, which qmail-authd sees at once; build does it after an edit by hand.
+//
+// Run by who may write to $QMAILHOME/users: root, or the instance's one user. It trusts what it is told, and shows neither hashes nor
+// secrets. Exit codes: 0; 1 no such account; 100 wrong usage or input; 111 the system failed.
+#include <sys/ioctl.h>
+#include <termios.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "auth/hash.h"
+#include "auth/passwd_file.h"
+#include "auth/secret.h"
+#include "base/cdb.h"
+#include "base/error.h"
+#include "base/io.h"
+#include "base/program.h"
+#include "control/owners.h"
+#include "local/user_database.h"
+#include "send/rewrite.h"
+
+namespace relais::auth {
+namespace {
+
+constexpr int no_such_account = 1;
+
+struct Options {
+    std::string account;
+    bool store_secret = false;
+    bool forget_secret = false;
+    bool json = false;
+    std::optional<unsigned> uid;
+    std::optional<unsigned> gid;
+    std::optional<std::string> home;
+    std::optional<std::string> shell;
+    std::optional<std::string> maildir;
+};
+
+void say(const std::string& text) {
+    std::puts(text.c_str());
+}
+
+// Turns the terminal's echo off as long as it lives.
+class Silence {
+  public:
+    Silence() {
+        ::tcgetattr(STDIN_FILENO, &before_);
+        termios silent = before_;
+        silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+        ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+    }
+    ~Silence() { ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_); }
+    Silence(const Silence&) = delete;
+    Silence& operator=(const Silence&) = delete;
+
+  private:
+    termios before_{};
+};
+
+// One line of standard input, straight into memory that is wiped.
+Secret read_secret_line() {
+    Secret line(password_limit + 2);
+    std::size_t have = 0;
+    while (have < line.size()) {
+        const std::size_t count = read_some(STDIN_FILENO, line.span().subspan(have), Deadline::never());
+        have += count;
+        const std::size_t end = line.view().substr(0, have).find('\n');
+        if (end != std::string_view::npos) return Secret(line.view().substr(0, end));
+        if (count == 0) return Secret(line.view().substr(0, have));
+    }
+    throw_permanent("a password has at most " + std::to_string(password_limit) + " octets");
+}
+
+Secret ask_password() {
+    if (::isatty(STDIN_FILENO) == 0) return read_secret_line();
+    const Silence silence;
+    const auto ask = [](const char* prompt) {
+        std::fputs(prompt, stderr);
+        Secret answer = read_secret_line();
+        std::fputc('\n', stderr);
+        return answer;
+    };
+    Secret first = ask("Password: ");
+    if (ask("Again: ").view() != first.view()) throw_permanent("the two passwords differ");
+    return first;
+}
+
+void refuse_bad_password(std::string_view password) {
+    if (password.empty()) throw_permanent("the password is empty");
+    if (password.size() > password_limit)
+        throw_permanent("a password has at most " + std::to_string(password_limit) + " octets");
+    for (const char c : password)
+        if (static_cast<unsigned char>(c) < ' ' || c == '\x7f')
+            throw_permanent("the password has control characters in it");
+}
+
+// Whom mail for the account goes to, by locals, virtualdomains and users/cdb.
+std::optional<local::User> assigned_user(const control::Home& home, const std::string& name) {
+    const send::Route route = send::rewrite(send::RewriteRules::read(home), name);
+    const std::size_t at = name.rfind('@');
+    const std::string local =
+        route.local ? route.address.substr(0, route.address.rfind('@')) : name.substr(0, at);
+    try {
+        const CdbReader database(home.path("users/cdb"));
+        return local::find_assigned(local, [&database](std::string_view key) { return database.find(key); });
+    } catch (const Error& error) {
+        if (error.number() == ENOENT) return std::nullopt;
+        throw;
+    }
+}
+
+// A new account: what users/assign says, in an instance of one user that user.
+Account new_account(const control::Home& home, const std::string& name) {
+    Account account;
+    account.name = name;
+    if (const auto user = assigned_user(home, name)) {
+        account.uid = user->uid;
+        account.gid = user->gid;
+        account.home = user->home;
+    }
+    const control::Owners owners = control::Owners::read(home);
+    if (owners.single()) {
+        account.uid = owners.of(control::Role::alias).uid;
+        account.gid = owners.of(control::Role::alias).gid;
+    }
+    account.shell = "/bin/false";
+    return account;
+}
+
+void apply(const Options& options, Account& account) {
+    if (options.uid) account.uid = *options.uid;
+    if (options.gid) account.gid = *options.gid;
+    if (options.home) account.home = *options.home;
+    if (options.shell) account.shell = *options.shell;
+    if (options.maildir) account.maildir = *options.maildir;
+    if (account.uid == 0 || account.gid == 0 || account.home.empty())
+        throw_permanent("no line of users/assign fits " + account.name +
+                        ": give --uid, --gid and --home (uid and gid above 0)");
+    // What the file could not be read back with is refused before it is written.
+    (void)parse_passwd_line(format_passwd_line(account));
+}
+
+std::string name_of(const control::Home& home, const Options& options) {
+    const auto name = canonical_name(options.account, default_domain(home));
+    if (!name) throw_permanent("this cannot be an account: " + options.account);
+    return *name;
+}
+
+int set(const control::Home& home, const Options& options) {
+    const std::string name = name_of(home, options);
+    const Secret password = ask_password();
+    refuse_bad_password(password.view());
+    PasswdFile file(home, true);
+    auto old = file.find(name);
+    Account account = old ? *old : new_account(home, name);
+    apply(options, account);
+    account.hash = hash_password(password.view());
+    const bool store = options.store_secret || (!account.secret.empty() && !options.forget_secret);
+    account.secret = store ? std::string(password.view()) : "";
+    file.set(account);
+    file.save();
+    say(std::string(old ? "changed " : "added ") + name);
+    if (store)
+        say("its password itself is stored too, for APOP and CRAM-MD5: who can read users/passwd, root "
+            "alone, can read it");
+    wipe(account.secret);
+    return 0;
+}
+
+int remove(const control::Home& home, const Options& options) {
+    const std::string name = name_of(home, options);
+    PasswdFile file(home, true);
+    if (!file.remove(name)) {
+        log_line("there is no account " + name);
+        return no_such_account;
+    }
+    file.save();
+    say("deleted " + name);
+    return 0;
+}
+
+nlohmann::json described(const Account& account) {
+    return {{"account", account.name},
+            {"uid", account.uid},
+            {"gid", account.gid},
+            {"home", account.home},
+            {"shell", account.shell},
+            {"maildir", account.maildir},
+            {"stored_secret", !account.secret.empty()}};
+}
+
+int list(const control::Home& home, const Options& options) {
+    const PasswdFile file(home, false);
+    nlohmann::json all = nlohmann::json::array();
+    for (const Account& account : file.accounts()) {
+        if (options.json)
+            all.push_back(described(account));
+        else
+            say(account.name);
+    }
+    if (options.json) say(all.dump(2));
+    return 0;
+}
+
+int show(const control::Home& home, const Options& options) {
+    const std::string name = name_of(home, options);
+    const auto account = PasswdFile(home, false).find(name);
+    if (!account) {
+        log_line("there is no account " + name);
+        return no_such_account;
+    }
+    if (options.json) {
+        say(described(*account).dump(2));
+        return 0;
+    }
+    say("account: " + account->name);
+    say("uid: " + std::to_string(account->uid));
+    say("gid: " + std::to_string(account->gid));
+    say("home: " + account->home);
+    say("shell: " + account->shell);
+    say("maildir: " + (account->maildir.empty() ? "as the service has it" : account->maildir));
+    say(account->secret.empty() ? "stored secret: no" : "stored secret: yes (APOP, CRAM-MD5)");
+    return 0;
+}
+
+int build(const control::Home& home, const Options&) {
+    const PasswdFile file(home, true);
+    file.save();
+    return 0;
+}
+
+int work(const Arguments& arguments) {
+    Options options;
+    CLI::App app("Accounts for logins: users/passwd.", "qmail-passwd");
+    app.require_subcommand(1);
+    using Verb = int (*)(const control::Home&, const Options&);
+    std::vector<std::pair<CLI::App*, Verb>> verbs;
+    const auto verb = [&](const char* name, const char* meaning, Verb run) {
+        verbs.emplace_back(app.add_subcommand(name, meaning), run);
+        return verbs.back().first;
+    };
+    const auto with_account = [&](CLI::App* sub) {
+        sub->add_option("ACCOUNT", options.account, "user@domain, user%domain or user")->required();
+        return sub;
+    };
+    CLI::App* const setting = with_account(verb("set", "make an account, or change its password", set));
+    auto* const store = setting->add_flag("--store-secret", options.store_secret,
+                                          "keep the password itself too: APOP and CRAM-MD5 need it");
+    setting->add_flag("--forget-secret", options.forget_secret, "keep the hash alone again")->excludes(store);
+    setting->add_option("--uid", options.uid, "whose the mailbox is");
+    setting->add_option("--gid", options.gid, "his group");
+    setting->add_option("--home", options.home, "where the session starts, absolute");
+    setting->add_option("--shell", options.shell, "what $SHELL says (/bin/false)");
+    setting->add_option("--maildir", options.maildir, "a Maildir of its own, below home or absolute");
+    with_account(verb("delete", "remove an account", remove));
+    verb("list", "every account", list)->add_flag("--json", options.json);
+    with_account(verb("show", "one account", show))->add_flag("--json", options.json);
+    verb("build", "make users/passwd.cdb from users/passwd", build);
+    try {
+        app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::permanent);
+    }
+    const control::Home home = control::Home::from_environment();
+    for (const auto& [sub, run] : verbs)
+        if (sub->parsed()) return run(home, options);
+    return static_cast<int>(Exit::permanent);
+}
+
+}  // namespace
+}  // namespace relais::auth
+
+int main(int argc, char** argv) {
+    return relais::run_program("qmail-passwd", argc, argv, relais::auth::work);
+}

@@ -1,0 +1,32 @@
+#include "auth/secret.h"
+
+#include <sodium.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.h"
+
+namespace relais::auth {
+
+Secret::Secret(std::size_t size) : size_(size) {
+    if (::sodium_init() < 0) throw Error(Reaction::temporary, "unable to initialise libsodium");
+    data_.reset(static_cast<char*>(::sodium_malloc(std::max<std::size_t>(size, 1))));
+    if (!data_) throw_errno("get", "memory for a password", ENOMEM);
+    if (size > 0) std::memset(data_.get(), 0, size);
+}
+
+Secret::Secret(std::string_view text) : Secret(text.size()) {
+    std::copy(text.begin(), text.end(), data_.get());
+}
+
+void Secret::Free::operator()(char* data) const {
+    ::sodium_free(data);
+}
+
+void wipe(std::string& text) {
+    ::explicit_bzero(text.data(), text.size());
+    text.clear();
+}
+
+}  // namespace relais::auth

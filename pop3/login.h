@@ -1,0 +1,71 @@
+// The AUTHORIZATION state of RFC 1939: from the greeting to the moment when the client has named itself.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "pop3/command.h"
+
+namespace relais::pop3 {
+
+// Takes lines from a descriptor and never more than a line: what a client sends ahead belongs to the program that serves it after
+// the login. From a socket it looks first and then takes; from anything else it takes single octets.
+class LineTaker {
+  public:
+    explicit LineTaker(int fd) : fd_(fd) {}
+    // The line without its end, CR included; nothing when the client has gone or the time is over, or when it is longer than
+    // line_limit. Throws Error.
+    std::optional<std::string> take(std::chrono::seconds timeout);
+
+  private:
+    bool take_some(std::string& line, std::chrono::seconds timeout);
+
+    int fd_;
+    bool is_socket_ = true;
+};
+
+struct Credentials {
+    std::string user;
+    std::string secret;  // password, or APOP digest
+    bool by_digest = false;
+};
+
+class Login {
+  public:
+    // Borrows the descriptors. challenge: the time stamp of the greeting, with its brackets; apop: whether the client was told it.
+    Login(int input, int output, std::string host, std::string challenge, bool apop,
+          std::chrono::seconds timeout)
+        : taker_(input),
+          output_(output),
+          host_(std::move(host)),
+          challenge_(std::move(challenge)),
+          apop_(apop),
+          timeout_(timeout) {}
+
+    // Greets, and answers until the client has given user and password, or an APOP digest: that is not answered yet. Nothing when
+    // the client has gone, quit, sent too much nonsense or waited too long. Throws Error.
+    std::optional<Credentials> run();
+    // The answer to a login that was not taken.
+    void say(std::string_view text);
+
+  private:
+    enum class Next { go_on, close, credentials };
+    Next handle(const Command& command);
+    Next bad(std::string_view why);
+
+    LineTaker taker_;
+    int output_;
+    std::string host_;
+    std::string challenge_;
+    bool apop_;
+    std::chrono::seconds timeout_;
+    Credentials credentials_;
+    unsigned bad_commands_ = 0;
+};
+
+// A time stamp that no other session has: "<PID.TIME.RANDOM@HOST>".
+std::string new_challenge(std::string_view host);
+
+}  // namespace relais::pop3

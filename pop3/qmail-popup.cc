@@ -1,0 +1,126 @@
+// qmail-popup: takes user and password from a POP3 client and hands them to a password program.
+//
+//   qmail-popup [-a] HOST PROGRAM [ARGUMENT...]      under tcpserver: ... qmail-popup HOST checkpassword qmail-pop3d Maildir
+//
+// Trust: runs as root, as what PROGRAM must be able to become any user; it understands six commands of the client, who is hostile, and
+// reads not one octet beyond the login. PROGRAM gets the client on 0 and 1, and on descriptor 3, which is then closed, "user NUL
+// password NUL timestamp NUL", 512 octets at most; all other descriptors and the environment pass as they are. Until PROGRAM ends
+// qmail-popup waits, to tell the client if the login was not taken.
+//
+// The greeting has a time stamp, and APOP is taken, when qmail-authd says that some account has a stored secret, or with -a, for other
+// password programs. Reads control/timeoutpop3d. $TCPREMOTEIP goes into the log line of a refusal; the login that was taken is logged by
+// qmail-pop3d. Exit codes: 0; 1 the login was not taken; 100 wrong usage; 111 the system failed or the client has gone.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "auth/protocol.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/io.h"
+#include "base/program.h"
+#include "base/text.h"
+#include "control/home.h"
+#include "pop3/login.h"
+#include "pop3/settings.h"
+
+namespace {
+
+using namespace relais;
+
+constexpr int credentials_fd = 3;
+constexpr std::size_t credentials_limit = 512;
+constexpr int not_taken = 1;
+
+bool secrets_are_stored(const control::Home& home) {
+    auth::Request question;
+    question.kind = auth::RequestKind::methods;
+    const auth::Answer answer = auth::ask(home, question, Deadline::in(Seconds(5)));
+    return answer.result == auth::Result::right && answer.text == "challenge";
+}
+
+[[noreturn]] void become_program(const Arguments& words, int credentials) {
+    ::signal(SIGPIPE, SIG_DFL);
+    std::vector<char*> arguments;
+    for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    const bool placed = credentials == credentials_fd ? ::fcntl(credentials, F_SETFD, 0) == 0
+                                                      : ::dup2(credentials, credentials_fd) == credentials_fd;
+    if (placed) ::execvp(arguments[0], arguments.data());
+    log_line("unable to run " + words[0] + ": " + errno_text(errno));
+    ::_exit(static_cast<int>(Exit::temporary));
+}
+
+// Runs the password program with what follows it, and returns how it ended.
+int run_program_of(const Arguments& words, std::string& credentials) {
+    Pipe pipe = make_pipe();
+    // It fits into the pipe: no reader is needed.
+    write_all(pipe.write.get(), credentials, Deadline::never());
+    ::explicit_bzero(credentials.data(), credentials.size());
+    pipe.write.reset();
+    const pid_t pid = ::fork();
+    if (pid < 0) throw_errno("fork for", words[0]);
+    if (pid == 0) become_program(words, pipe.read.get());
+    pipe.read.reset();
+    int status = 0;
+    while (::waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR) throw_errno("wait for", words[0]);
+    return status;
+}
+
+std::string answer_to(int status) {
+    if (WIFSIGNALED(status)) return "-ERR [SYS/TEMP] aack, child crashed";
+    switch (WEXITSTATUS(status)) {
+        case 1:
+            return "-ERR [AUTH] authorization failed";
+        case 2:
+            return "-ERR [SYS/PERM] the password program was misused";
+        default:
+            return "-ERR [SYS/TEMP] unable to check the password, try again later";
+    }
+}
+
+int serve(const Arguments& all) {
+    const bool apop_always = !all.empty() && all[0] == "-a";
+    const Arguments arguments(all.begin() + (apop_always ? 1 : 0), all.end());
+    if (arguments.size() < 2) throw_permanent("usage: qmail-popup [-a] HOST PROGRAM [ARGUMENT...]");
+    const control::Home home = control::Home::from_environment();
+    const bool apop = apop_always || secrets_are_stored(home);
+    const std::string challenge = pop3::new_challenge(arguments[0]);
+    pop3::Login login(STDIN_FILENO, STDOUT_FILENO, arguments[0], challenge, apop,
+                      pop3::session_timeout(home));
+    auto credentials = login.run();
+    if (!credentials) return static_cast<int>(Exit::success);
+
+    const std::string client = safe_for_log(credentials->user.substr(0, 128)) + " from " +
+                               safe_for_log(environment("TCPREMOTEIP", "unknown"));
+    std::string record;
+    record.reserve(credentials_limit + pop3::line_limit);
+    for (const std::string_view field : {std::string_view(credentials->user),
+                                         std::string_view(credentials->secret), std::string_view(challenge)})
+        record.append(field).append(1, '\0');
+    ::explicit_bzero(credentials->secret.data(), credentials->secret.size());
+    // A NUL within a field would shift the others.
+    if (record.size() > credentials_limit || std::count(record.begin(), record.end(), '\0') != 3) {
+        ::explicit_bzero(record.data(), record.size());
+        login.say("-ERR [AUTH] authorization failed");
+        log_line("refused " + client + ": name or password too long, or with a NUL in it");
+        return not_taken;
+    }
+    const int status = run_program_of(Arguments(arguments.begin() + 1, arguments.end()), record);
+    if (status == 0) return static_cast<int>(Exit::success);
+    const std::string answer = answer_to(status);
+    log_line("refused " + client + ": " + answer.substr(answer.find(']') + 2));
+    login.say(answer);
+    return not_taken;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return run_program("qmail-popup", argc, argv, serve);
+}
