@@ -55,6 +55,13 @@ bool secrets_are_stored(const control::Home& home) {
     ::_exit(static_cast<int>(Exit::temporary));
 }
 
+volatile pid_t running = 0;
+
+// Who ends qmail-popup means the session: the user's process could not be told otherwise.
+void pass_on(int signal_number) {
+    if (running > 0) ::kill(running, signal_number);
+}
+
 // Runs the password program with what follows it, and returns how it ended.
 int run_program_of(const Arguments& words, std::string& credentials) {
     Pipe pipe = make_pipe();
@@ -65,6 +72,8 @@ int run_program_of(const Arguments& words, std::string& credentials) {
     const pid_t pid = ::fork();
     if (pid < 0) throw_errno("fork for", words[0]);
     if (pid == 0) become_program(words, pipe.read.get());
+    running = pid;
+    ::signal(SIGTERM, pass_on);
     pipe.read.reset();
     int status = 0;
     while (::waitpid(pid, &status, 0) < 0)

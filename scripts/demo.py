@@ -1,13 +1,15 @@
 """What `make run` and `make stop` do: an instance of one's own on loopback, under svscan, supervise, tcpserver and
 multilog; one message by SMTP and one by sendmail; where everything is.
 
-    demo.py run INSTANCE PORT      exit code 0 only if both messages have arrived
+    demo.py run INSTANCE SMTP-PORT POP3-PORT      exit code 0 only if both messages have arrived and were seen by POP3
     demo.py stop INSTANCE
 """
 
 import hashlib
 import os
 import pathlib
+import poplib
+import secrets
 import smtplib
 import socket
 import stat
@@ -88,9 +90,10 @@ def addresses():
         return ["127.0.0.1"]
 
 
-def make_instance(home, port):
+def make_instance(home, port, pop3_port):
     listen = [word for address in addresses() for word in ("--listen", address)]
-    program(home, "qmail-setup", home, "--me", ME, *listen, "--smtp-port", port, "--admin", f"{DEMO}@{ME}")
+    program(home, "qmail-setup", home, "--me", ME, *listen, "--smtp-port", port, "--pop3-port", pop3_port,
+            "--admin", f"{DEMO}@{ME}")
     make_recipient(home)
     print(f"made the instance {home}")
 
@@ -103,8 +106,9 @@ def listens(address, port):
         return False
 
 
-def endpoints(home):
-    lines = (home / "control/smtplisten").read_text().splitlines()
+def endpoints(home, name="smtplisten"):
+    path = home / "control" / name
+    lines = path.read_text().splitlines() if path.exists() else []
     return [(line.split()[0], int(line.split()[1])) for line in lines if line.strip()]
 
 
@@ -150,13 +154,31 @@ def send_two(home, port):
         print(f"delivered: a message by {way}")
 
 
-def show(home, port):
+def look_by_pop3(home):
+    """Gives the demo user a new password and logs in with it; returns port and password, nothing without a POP3 server."""
+    if not endpoints(home, "pop3listen"):
+        return None
+    password = secrets.token_urlsafe(9)
+    program(home, "qmail-passwd", "set", DEMO, input=password + "\n")
+    port = endpoints(home, "pop3listen")[0][1]
+    client = poplib.POP3("127.0.0.1", port, PATIENCE)
+    client.user(DEMO)
+    client.pass_(password)
+    print(f"seen by POP3: {client.stat()[0]} messages")
+    client.quit()
+    return port, password
+
+
+def show(home, port, pop3):
+    by_pop3 = f"""port {pop3[0]}, user {DEMO}, password {pop3[1]} (new at each make run)
+                     curl -u {DEMO}:{pop3[1]} pop3://127.0.0.1:{pop3[0]}/""" if pop3 else "none"
     print(f"""
 Everything of this instance lies in {home}:
 
   SMTP server        {" and ".join(a for a, _ in endpoints(home))}, port {port}           swaks -s 127.0.0.1:{port} -t {DEMO}@{ME}
+  POP3 server        {by_pop3}
   recipient          {DEMO}@{ME}, and {DEMO}-anything@{ME}
-  Maildir            {home}/demo/Maildir/new
+  Maildir            {home}/demo/Maildir
   settings           {home}/control                  qmail-showctl
   who may relay      {home}/tcp.smtp                 then: qmailctl cdb
   logs               {home}/log/*/current            tai64nlocal <{home}/log/qmail-send/current
@@ -173,26 +195,30 @@ For a real installation, as root: make install PREFIX=/usr/local && qmail-setup 
 --admin YOU@SOMEWHERE && qmailctl start /var/qmail. README.md says more.""")
 
 
-def run(home, port):
+def run(home, port, pop3_port):
     os.umask(0o022)
     if home.exists() and any(home.iterdir()):
         if is_running(home):
             print(f"{home} is running already")
             send_two(home, port_of(home))
-            show(home, port_of(home))
+            show(home, port_of(home), look_by_pop3(home))
             return
-        if port_of(home) != port:
-            write(home / "control/smtplisten", "".join(f"{address} {port}\n" for address, _ in endpoints(home)))
+        for name, wanted in (("smtplisten", port), ("pop3listen", pop3_port)):
+            ends = endpoints(home, name)
+            if ends and ends[0][1] != wanted:
+                write(home / "control" / name, "".join(f"{address} {wanted}\n" for address, _ in ends))
         program(home, "qmail-setup", "--repair", home)
-    taken = [address for address in ("127.0.0.1", "::1") if listens(address, port)]
-    if taken:
-        raise Failure(f"port {port} on {' and '.join(taken)} is in use by something else: make run SMTP_PORT=...")
+    for name, each in (("SMTP_PORT", port), ("POP3_PORT", pop3_port)):
+        taken = [address for address in ("127.0.0.1", "::1") if listens(address, each)]
+        if taken:
+            raise Failure(f"port {each} on {' and '.join(taken)} is in use by something else: make run {name}=...")
     if not (home / "control").exists():
-        make_instance(home, port)
+        make_instance(home, port, pop3_port)
     program(home, "qmailctl", "start", home)
-    wait(lambda: all(listens(*end) for end in endpoints(home)), f"a server on port {port}", home)
+    ends = endpoints(home) + endpoints(home, "pop3listen")
+    wait(lambda: all(listens(*end) for end in ends), f"servers on {' and '.join(f'{a} port {p}' for a, p in ends)}", home)
     send_two(home, port)
-    show(home, port)
+    show(home, port, look_by_pop3(home))
 
 
 def stop(home):
@@ -206,7 +232,7 @@ def main():
     verb, home = sys.argv[1], find_home(sys.argv[2])
     try:
         if verb == "run":
-            run(home, int(sys.argv[3]))
+            run(home, int(sys.argv[3]), int(sys.argv[4]))
         else:
             stop(home)
     except Failure as failure:

@@ -125,17 +125,23 @@ std::string greeting(const std::string& address, unsigned port) {
     return line.empty() ? "no greeting" : std::string(trim(line));
 }
 
+void look_at_port(const Listen& listen, const std::string& protocol, std::string_view good,
+                  const std::string& log, Report& report) {
+    const std::string address =
+        listen.address == "0" || listen.address == "0.0.0.0" ? "127.0.0.1" : listen.address;
+    const std::string text = greeting(address, listen.port);
+    const std::string where = fmt::format("{} on {} port {}: {}", protocol, address, listen.port, text);
+    if (text.starts_with(good))
+        report.good(where);
+    else
+        report.bad(where, "look into " + log);
+}
+
 void look_at_ports(const Plan& plan, Report& report) {
-    for (const Listen& listen : plan.listen) {
-        const std::string address =
-            listen.address == "0" || listen.address == "0.0.0.0" ? "127.0.0.1" : listen.address;
-        const std::string text = greeting(address, listen.port);
-        const std::string where = fmt::format("SMTP on {} port {}: {}", address, listen.port, text);
-        if (text.starts_with("220"))
-            report.good(where);
-        else
-            report.bad(where, "look into " + plan.home.path("log/qmail-smtpd/current"));
-    }
+    for (const Listen& listen : plan.listen)
+        look_at_port(listen, "SMTP", "220", plan.home.path("log/qmail-smtpd/current"), report);
+    for (const Listen& listen : plan.pop3)
+        look_at_port(listen, "POP3", "+OK", plan.home.path("log/qmail-pop3d/current"), report);
 }
 
 void look_at_queue_server(const Plan& plan, Report& report) {

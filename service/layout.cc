@@ -74,6 +74,7 @@ void add_control(Table& table, const Plan& plan) {
     table.settings("control/defaultdelivery", "./Maildir/\n");
     table.settings("control/smtplisten", listen_text(plan.listen));
     table.settings("control/concurrencyincoming", "40\n");
+    if (!plan.pop3.empty()) table.settings("control/pop3listen", listen_text(plan.pop3));
 }
 
 void add_queue(Table& table, const Plan& plan) {
@@ -93,19 +94,44 @@ void add_alias(Table& table, const Plan& plan) {
         table.directory("alias/Maildir" + std::string(part), alias, 0700);
 }
 
+void add_service(Table& table, const Plan& plan, const std::string& name, std::string script) {
+    table.directory("service/" + name);
+    table.directory("service/" + name + "/log");
+    table.script("service/" + name + "/run", std::move(script));
+    table.script("service/" + name + "/log/run", log_script(plan, name));
+    table.directory("log/" + name, table.of(Role::qmaill), 0700);
+}
+
+// "qmail-smtpd", "qmail-smtpd2" ...
+std::string numbered(const std::string& name, std::size_t number) {
+    return number == 1 ? name : name + std::to_string(number);
+}
+
+std::size_t smtpd_count(const Plan& plan) {
+    return plan.own_listener ? 1 : plan.listen.size();
+}
+
 void add_services(Table& table, const Plan& plan) {
     table.directory("service");
     table.directory("log");
-    std::size_t number = 0;
-    for (const std::string& name : service_names(plan)) {
-        table.directory("service/" + name);
-        table.directory("service/" + name + "/log");
-        table.script("service/" + name + "/run",
-                     number == 0 ? send_script(plan) : smtpd_script(plan, number));
-        table.script("service/" + name + "/log/run", log_script(plan, name));
-        table.directory("log/" + name, table.of(Role::qmaill), 0700);
-        ++number;
+    add_service(table, plan, "qmail-send", send_script(plan));
+    for (std::size_t number = 1; number <= smtpd_count(plan); ++number)
+        add_service(table, plan, numbered("qmail-smtpd", number), smtpd_script(plan, number));
+    for (std::size_t number = 1; number <= plan.pop3.size(); ++number)
+        add_service(table, plan, numbered("qmail-pop3d", number), pop3d_script(plan, number));
+}
+
+// Lines "ADDRESS PORT".
+std::vector<Listen> read_listen(const control::Home& home, const char* name) {
+    std::vector<Listen> all;
+    for (const std::string& line : control::read_lines(home, name).value_or(std::vector<std::string>{})) {
+        const std::size_t space = line.find(' ');
+        const auto port = parse_number(trim(std::string_view(line).substr(std::min(space, line.size()))));
+        if (!port || *port == 0 || *port > 65535)
+            throw_permanent("control/" + std::string(name) + ": this is not \"ADDRESS PORT\": " + line);
+        all.push_back({line.substr(0, space), static_cast<unsigned>(*port)});
     }
+    return all;
 }
 
 // Our own listener is the only SMTP service that does not belong to one line of smtplisten.
@@ -125,10 +151,11 @@ bool has_ipv6_rules(const Plan& plan) {
 }
 
 std::vector<std::string> service_names(const Plan& plan) {
-    std::vector<std::string> names = {"qmail-send", "qmail-smtpd"};
-    if (!plan.own_listener)
-        for (std::size_t number = 2; number <= plan.listen.size(); ++number)
-            names.push_back("qmail-smtpd" + std::to_string(number));
+    std::vector<std::string> names = {"qmail-send"};
+    for (std::size_t number = 1; number <= smtpd_count(plan); ++number)
+        names.push_back(numbered("qmail-smtpd", number));
+    for (std::size_t number = 1; number <= plan.pop3.size(); ++number)
+        names.push_back(numbered("qmail-pop3d", number));
     return names;
 }
 
@@ -154,14 +181,8 @@ std::vector<Piece> layout(const Plan& plan) {
 Plan plan_of_instance(const control::Home& home) {
     Plan plan{home, identity_of_instance(home), control::read_line(home, "me").value_or(""), "",
               {},   has_own_listener(home)};
-    for (const std::string& line :
-         control::read_lines(home, "smtplisten").value_or(std::vector<std::string>{})) {
-        const std::size_t space = line.find(' ');
-        const auto port = parse_number(trim(std::string_view(line).substr(std::min(space, line.size()))));
-        if (!port || *port == 0 || *port > 65535)
-            throw_permanent("control/smtplisten: this is not \"ADDRESS PORT\": " + line);
-        plan.listen.push_back({line.substr(0, space), static_cast<unsigned>(*port)});
-    }
+    plan.listen = read_listen(home, "smtplisten");
+    plan.pop3 = read_listen(home, "pop3listen");
     if (plan.listen.empty()) plan.listen.push_back({"0", 25});
     return plan;
 }

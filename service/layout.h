@@ -47,6 +47,8 @@ struct Plan {
         admin;  // where mail for root, postmaster and mailer-daemon goes; "" = the alias user's Maildir
     std::vector<Listen> listen;
     bool own_listener = false;  // qmail-smtpd -l in place of tcpserver
+    std::vector<Listen> pop3 =
+        {};  // where the POP3 server listens: control/pop3listen, as smtplisten; empty: no server
 };
 
 // The plan of an instance that exists. Throws a permanent Error if control/owners is missing or wrong.
@@ -58,7 +60,7 @@ std::vector<Piece> layout(const Plan& plan);
 // server for both families, has those of tcp.smtp.
 bool has_ipv6_rules(const Plan& plan);
 
-// The supervised services: qmail-send, qmail-smtpd, and qmail-smtpd2 ... for further addresses.
+// The supervised services: qmail-send, qmail-smtpd, and qmail-smtpd2 ... for further addresses; qmail-pop3d in the same way.
 std::vector<std::string> service_names(const Plan& plan);
 
 // Programs an instance cannot do without.

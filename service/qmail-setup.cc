@@ -1,6 +1,6 @@
 // qmail-setup makes, checks and repairs an instance: control files, queue, alias, run scripts.
 //
-//   qmail-setup DIR --me NAME [--smtp-port P] [--listen ADDRESS]... [--user NAME] [--admin ADDRESS]
+//   qmail-setup DIR --me NAME [--smtp-port P] [--pop3-port P] [--listen ADDRESS]... [--user NAME] [--admin ADDRESS]
 //   qmail-setup --check DIR
 //   qmail-setup --repair DIR
 //
@@ -21,6 +21,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 
 #include "base/error.h"
 #include "base/program.h"
@@ -36,6 +37,7 @@ struct Options {
     std::string admin;
     std::vector<std::string> listen;
     unsigned port = 0;
+    std::optional<unsigned> pop3_port;
     unsigned numbers = 0;
     bool own_listener = false;
     bool check = false;
@@ -65,10 +67,12 @@ bool is_address(const std::string& text) {
            ::inet_pton(AF_INET6, text.c_str(), octets) == 1;
 }
 
-std::vector<Listen> choose_listen(const Options& options) {
-    const unsigned port = options.port != 0                          ? options.port
-                          : ::geteuid() == 0 && options.user.empty() ? 25
-                                                                     : 2525;
+// An ordinary user gets a port above 1023.
+unsigned choose_port(const Options& options, unsigned port) {
+    return ::geteuid() == 0 && options.user.empty() ? port : port == 25 ? 2525 : 2000 + port;
+}
+
+std::vector<Listen> choose_listen(const Options& options, unsigned port) {
     std::vector<Listen> all;
     for (const std::string& address :
          options.listen.empty() ? std::vector<std::string>{"0"} : options.listen) {
@@ -93,8 +97,10 @@ int make_instance(const Options& options) {
               choose_identity(options, report),
               options.me,
               options.admin,
-              choose_listen(options),
+              choose_listen(options, options.port != 0 ? options.port : choose_port(options, 25)),
               options.own_listener};
+    const unsigned pop3_port = options.pop3_port.value_or(choose_port(options, 110));
+    if (pop3_port != 0) plan.pop3 = choose_listen(options, pop3_port);
     for (const std::string& line : report) say(line);
     create(plan);
     say("made " + options.directory + " for " + options.me);
@@ -126,6 +132,9 @@ int setup(const Arguments& arguments) {
     app.add_option("--me", options.me, "this host's full name");
     app.add_option("--smtp-port", options.port, "port of the SMTP server (25; 2525 for an ordinary user)")
         ->check(CLI::Range(1, 65535));
+    app.add_option("--pop3-port", options.pop3_port,
+                   "port of the POP3 server (110; 2110 for an ordinary user); 0: no POP3 server")
+        ->check(CLI::Range(0, 65535));
     app.add_option("--listen", options.listen,
                    "address to listen on (repeatable; default 0: all of both families)");
     app.add_option("--user", options.user, "make an instance that belongs to this user alone");

@@ -1,6 +1,9 @@
 #include "service/scripts.h"
 
 #include <fmt/core.h>
+#include <unistd.h>
+
+#include "service/inspect.h"
 
 namespace relais::service {
 
@@ -60,6 +63,20 @@ std::string smtpd_script(const Plan& plan, std::size_t number) {
                "    -x {}{} \"$address\" \"$port\" qmail-smtpd\n",
                environment(plan), plan.home.path(ipv6 ? "tcp.smtp6.cdb" : "tcp.smtp.cdb"),
                plan.identity.single ? "" : fmt::format(" -u {} -g {}", owner.uid, owner.gid));
+}
+
+std::string pop3d_script(const Plan& plan, std::size_t number) {
+    // Each of the two comes with the other: the first opens the channel, the second says through it who has logged in.
+    const bool opens = ::access((program_directory() + "/open-smtp-channel").c_str(), X_OK) == 0;
+    return opening(plan, fmt::format("The POP3 server on the address and port in line {} of "
+                                     "control/pop3listen. Accounts: qmail-passwd.",
+                                     number)) +
+           fmt::format("read -r address port <<END\n$(sed -n {}p control/pop3listen)\nEND\n", number) +
+           fmt::format(
+               "exec {} \\\n    tcpserver -v -R -H -l \"$(head -n 1 control/me)\" -c 100 \"$address\" "
+               "\"$port\" \\\n"
+               "    qmail-popup \"$(head -n 1 control/me)\" {}checkpassword {}qmail-pop3d Maildir\n",
+               environment(plan), opens ? "open-smtp-channel " : "", opens ? "open-smtp-allow " : "");
 }
 
 std::string log_script(const Plan& plan, const std::string& service) {

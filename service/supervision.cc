@@ -182,7 +182,10 @@ std::vector<std::string> systemd_units(const Plan& plan) {
     const CommandResult escaped =
         capture({"systemd-escape", "--path", plan.home.directory()}, Deadline::in(Seconds(10)));
     const std::string name(trim(escaped.output));
-    return {"relais-send@" + name + ".service", "relais-smtpd@" + name + ".service"};
+    std::vector<std::string> units = {"relais-send@" + name + ".service",
+                                      "relais-smtpd@" + name + ".service"};
+    if (!plan.pop3.empty()) units.push_back("relais-pop3d@" + name + ".service");
+    return units;
 }
 
 bool systemd_keeps(const Plan& plan) {

@@ -63,6 +63,7 @@ class Auth(relais.TestCase):
 
     def test_who_checks_hashes_may_do_nothing(self):
         i = self.made()
+        self.assertEqual(ask(i, "anna", PASSWORD)[0], "K")
         daemons = i.processes("qmail-authd")
         workers = [p for p in daemons if p.parent in {d.pid for d in daemons}]
         self.assertGreaterEqual(len(workers), 1)
@@ -73,7 +74,7 @@ class Auth(relais.TestCase):
                 self.assertEqual(worker.status()["Seccomp"], "2")
         (parent,) = (p for p in daemons if p not in workers)
         if "RELAIS_NO_SECCOMP" not in i.environment:
-            self.assertEqual(parent.status()["Seccomp"], "2")
+            i.wait_for(lambda: parent.status()["Seccomp"] == "2", 20, "a confined qmail-authd")
 
     def test_a_dead_check_is_replaced_and_so_is_the_daemon(self):
         i = self.made()
@@ -270,7 +271,8 @@ class System(relais.TestCase):
         check = i.directory / "check"
         check.write_text("#!/bin/sh\npassword=$(tr -d '\\0')\n[ \"$PAM_USER $PAM_RHOST $password\" = 'games 192.0.2.1 sesame' ]\n")
         check.chmod(0o755)
-        (services / "relais").write_text(f"auth required pam_exec.so expose_authtok quiet {check}\naccount required pam_permit.so\n")
+        (services / "relais").write_text(f"auth [success=1 default=ignore] pam_exec.so expose_authtok quiet {check}\n"
+                                         "auth requisite pam_deny.so\nauth required pam_permit.so\naccount required pam_permit.so\n")
         i.control("authsystem", "relais")
         pop3.set_password(i, "anna", PASSWORD, "--uid", 4242, "--gid", 4242, "--home", "/tmp")
         path = str(i.home / "sockets/auth")
@@ -284,7 +286,9 @@ class System(relais.TestCase):
                 os.setsid()
                 os.dup2(log, 2)
                 os.dup2(listening.fileno(), 3)
+                os.set_inheritable(3, True)  # also where it was 3 already
                 os.execve(relais.program("qmail-authd"), ["qmail-authd", "--pam-directory", str(services)], i.environment)
+            listening.close()  # nobody waits in vain for a daemon that has died
             try:
                 letter, fields = ask(i, "games", "sesame")
                 self.assertEqual(letter, "K", i.log("authd"))

@@ -7,6 +7,7 @@ import unittest
 import relais
 from sink import Sink
 
+LOGIN_CHAIN = ("qmail-popup", "checkpassword", "qmail-pop3d")  # live as long as a login: tests/pop3_test.py
 CAPABILITIES = ("CapPrm", "CapEff", "CapAmb")
 
 
@@ -70,6 +71,8 @@ class Privileges(relais.TestCase):
                 self.assertIsNotNone(row, f"{process} is not in the table")
                 if process.name == "qmail-lspawn" and process.uid != 0:
                     row = rows["qmail-getpw -s, qmail-lspawn's look-up child"]
+                if process.name == "qmail-authd" and process.uid != 0:
+                    row = rows["qmail-authd's checks of hashes"]
                 if process.name == "qmail-smtpd":
                     keeper = process.pid == self.i.running["smtpd"].pid
                     row = rows["qmail-smtpd's keeper" if keeper else "qmail-smtpd"]
@@ -77,7 +80,7 @@ class Privileges(relais.TestCase):
                     self.fail(f"{process} runs as root")
                 self.check(process, row)
                 seen.add(process.name)
-        missing = {re.split("[ ,']", name)[0][:15] for name in rows} - seen - {"qmail-getpw"}
+        missing = {re.split("[ ,']", name)[0][:15] for name in rows} - seen - {"qmail-getpw", *LOGIN_CHAIN}
         self.assertFalse(missing, f"not seen running: {missing}")
 
     def test_a_user_program_inherits_nothing_of_the_queue(self):

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import unittest
 
+import pop3
 import relais
 
 PLAIN = "Subject: hello\n\nhello\n"
@@ -21,10 +22,11 @@ class Supervised(relais.Instance):
         self.first_home = self.home
         self.home = self.directory / "s"
         self.port = relais.free_port()
+        self.pop3_port = relais.free_port()
         self.environment["QMAILHOME"] = str(self.home)
         numbers = [] if single else ["--numbers", self.base_id]
         listens = [word for address in listen for word in ("--listen", address)]
-        done = self.run("qmail-setup", self.home, "--me", self.me, "--smtp-port", self.port, *listens, *numbers, *options)
+        done = self.run("qmail-setup", self.home, "--me", self.me, "--smtp-port", self.port, "--pop3-port", self.pop3_port, *listens, *numbers, *options)
         if done.code:
             raise AssertionError(f"qmail-setup: {done}")
 
@@ -92,6 +94,32 @@ class Kind:
         i.wait_log("end msg", "qmail-send", count=2)
         self.assertIn("messages in queue: 0\n", i.ctl("stat"))
         self.assertIn("messages in queue but not yet preprocessed: 0", i.ctl("queue"))
+
+    def test_pop3(self):
+        """What --pop3-port makes lets an account of qmail-passwd fetch mail."""
+        i = self.made().start()
+        i.send("a@client.example", [f"postmaster@{i.me}"], PLAIN)
+        i.wait_for(i.alias_messages, 30, "a message in alias/Maildir")
+        uid, gid = i.ids("alias")
+        pop3.set_password(i, f"box@{i.me}", "sesame", "--uid", uid, "--gid", gid, "--home", i.home / "alias")
+        i.wait_for(lambda: self.can_connect(i.pop3_port), 20, "a POP3 server")
+        with pop3.Client(i.pop3_port) as client:
+            self.assertEqual(client.login(f"box@{i.me}", "wrong"), "-ERR [AUTH] authorization failed")
+        with pop3.Client(i.pop3_port) as client:
+            self.assertEqual(client.login(f"box%{i.me}", "sesame"), "+OK")
+            self.assertEqual(client.command("STAT")[:6], "+OK 1 ")
+            self.assertEqual(client.command("DELE 1"), "+OK")
+            self.assertEqual(client.command("QUIT"), "+OK")
+        self.assertEqual(i.alias_messages(), [])
+        i.wait_log("refused box", "qmail-pop3d")
+        i.wait_log("login box", "qmail-pop3d")
+
+    @staticmethod
+    def can_connect(port):
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), 5).close()
+            return True
+        return False
 
     def test_logs_are_multilogs(self):
         i = self.made().start()
@@ -297,6 +325,7 @@ class Kind:
         up = i.ctl("doctor")
         self.assertIn("ok     files, owners and modes are as they must be", up)
         self.assertIn(f"ok     SMTP on 127.0.0.1 port {i.port}: 220 {i.me} ESMTP", up)
+        self.assertIn(f"ok     POP3 on 127.0.0.1 port {i.pop3_port}: +OK {i.me} POP3", up)
         self.assertIn("ok     qmail-queued takes submissions", up)
         self.assertIn(f"control/me, {i.me}, has no address", up)
         run = i.home / "service/qmail-smtpd/run"
@@ -334,20 +363,20 @@ class Demo(relais.TestCase):
 
     def test_run_twice_and_stop(self):
         i = self.made()
-        home, port = i.directory / "run", relais.free_port()
+        home, port, pop3_port = i.directory / "run", relais.free_port(), relais.free_port()
         self.addCleanup(self.demo, i, "stop", home)
-        first = self.demo(i, "run", home, port)
+        first = self.demo(i, "run", home, port, pop3_port)
         self.assertEqual(first.code, 0, first)
-        for text in ("delivered: a message by SMTP", "delivered: a message by sendmail", str(port), "make stop"):
+        for text in ("delivered: a message by SMTP", "delivered: a message by sendmail", "seen by POP3: 2 messages", str(port), f"port {pop3_port}", "make stop"):
             self.assertIn(text, first.out)
-        again = self.demo(i, "run", home, port)
+        again = self.demo(i, "run", home, port, pop3_port)
         self.assertEqual(again.code, 0, again)
         self.assertIn(f"{home} is running already", again.out)
-        self.assertEqual(len(list((home / "demo/Maildir/new").iterdir())), 4)
+        self.assertEqual(len([p for part in ("new", "cur") for p in (home / "demo/Maildir" / part).iterdir()]), 4)
         stopped = self.demo(i, "stop", home)
         self.assertEqual((stopped.code, stopped.out), (0, f"stopped {home}\n"))
         self.assertEqual([p for p in os.listdir("/proc") if p.isdigit() and self.cwd(p).startswith(str(home))], [])
-        third = self.demo(i, "run", home, port)
+        third = self.demo(i, "run", home, port, pop3_port)
         self.assertEqual(third.code, 0, third)
 
     @staticmethod
@@ -361,7 +390,7 @@ class Demo(relais.TestCase):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             taken.listen()
-            done = self.demo(i, "run", i.directory / "run", taken.getsockname()[1])
+            done = self.demo(i, "run", i.directory / "run", taken.getsockname()[1], relais.free_port())
         self.assertEqual(done.code, 1)
         self.assertIn("is in use by something else", done.err)
         self.assertFalse((i.directory / "run").exists())
