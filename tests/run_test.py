@@ -113,6 +113,10 @@ class Kind:
         self.assertEqual(i.alias_messages(), [])
         i.wait_log("refused box", "qmail-pop3d")
         i.wait_log("login box", "qmail-pop3d")
+        with pop3.Client(i.pop3_port) as client:
+            self.assertEqual(client.login(f"box@{i.me}", "sesame"), "+OK")
+            i.ctl("stop")
+            i.wait_for(lambda: not i.processes(), 10, "no process")
 
     @staticmethod
     def can_connect(port):
