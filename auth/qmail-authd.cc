@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "auth/passwd_file.h"
 #include "auth/server.h"
@@ -91,11 +92,13 @@ int serve(const Arguments& arguments) {
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     raise_descriptor_limit(settings.clients + 100);
     EventLoop loop;
-    auth::HashPool hashes(loop, worker_count(), waiting_hashes, [&owners] { become_worker(owners); });
-    auth::Server server(loop, send::auth_socket, home, settings, hashes);
+    // Before the first child: one that dies at once must be noticed.
+    std::optional<auth::HashPool> hashes;
     loop.on_signal(SIGCHLD, [&hashes] {
-        for (pid_t pid = 0; (pid = ::waitpid(-1, nullptr, WNOHANG)) > 0;) hashes.ended(pid);
+        for (pid_t pid = 0; (pid = ::waitpid(-1, nullptr, WNOHANG)) > 0;) hashes->ended(pid);
     });
+    hashes.emplace(loop, worker_count(), waiting_hashes, [&owners] { become_worker(owners); });
+    auth::Server server(loop, send::auth_socket, home, settings, *hashes);
     if (settings.pam.service.empty()) confine_without_pam(home);
     loop.run();
     return static_cast<int>(Exit::success);
