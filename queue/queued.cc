@@ -121,12 +121,11 @@ void Queued::start_pool_worker(Kind kind) {
     if (children_.size() == before) loop_.after(Seconds(1), [this, kind] { start_pool_worker(kind); });
 }
 
-void Queued::start_alone(Kind kind, Fd connection, uid_t uid, std::string_view received) {
+void Queued::start_alone(Kind kind, Door door, Fd connection, uid_t uid, std::string_view received) {
     std::size_t slot = 0;
     const std::size_t before = children_.size();
     if (fork_child(kind, uid, slot)) {
-        serve_alone(service_, slot, kind == Kind::large ? Door::network : Door::submit, connection.get(),
-                    received);
+        serve_alone(service_, slot, door, connection.get(), received);
         ::_exit(0);
     }
     if (children_.size() == before)
@@ -147,7 +146,7 @@ void Queued::accept_submissions() {
             waiting_.begin(), waiting_.end(), [uid](const Waiting& waiting) { return waiting.uid == uid; }));
         // Who keeps within his share is not hindered by those who fill the waiting line.
         if (same_user == 0 && has_room_for(uid))
-            start_alone(Kind::submission, std::move(connection), uid, {});
+            start_alone(Kind::submission, Door::submit, std::move(connection), uid, {});
         else if (waiting_.size() >= waiting_limit || same_user >= waiting_per_user)
             refuse(connection.get());
         else
@@ -178,23 +177,25 @@ void Queued::admit_waiting() {
         }
         Waiting admitted = std::move(*next);
         next = waiting_.erase(next);
-        start_alone(Kind::submission, std::move(admitted.connection), admitted.uid, {});
+        start_alone(Kind::submission, Door::submit, std::move(admitted.connection), admitted.uid, {});
     }
 }
 
 void Queued::accept_large() {
     std::optional<Packet> packet;
     try {
-        packet = receive_packet(handover_.first.get(), receive_buffer_size);
+        packet = receive_packet(handover_.first.get(), handover_limit);
     } catch (const Error& error) {
         if (error.number() != EAGAIN) log_line(std::string("warning: ") + error.what());
         return;
     }
     if (!packet || !packet->passed) return;
+    const auto handover = decode_handover(packet->data);
+    if (!handover) return;
     if (stopping_ || alive(Kind::large) >= limits_.large)
         refuse(packet->passed.get());
     else
-        start_alone(Kind::large, std::move(packet->passed), 0, packet->data);
+        start_alone(Kind::large, handover->door, std::move(packet->passed), 0, handover->received);
 }
 
 void Queued::refuse(int connection) const {

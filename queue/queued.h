@@ -58,7 +58,7 @@ class Queued {
     };
 
     void start_pool_worker(Kind kind);
-    void start_alone(Kind kind, Fd connection, uid_t uid, std::string_view received);
+    void start_alone(Kind kind, Door door, Fd connection, uid_t uid, std::string_view received);
     // Forks; returns in the child as in fork. Takes the slot from the free ones.
     bool fork_child(Kind kind, uid_t uid, std::size_t& slot);
     void accept_submissions();

@@ -110,7 +110,7 @@ void serve_from_pool(const Service& service, std::size_t slot, Door door, int co
         Connection session(service, slot, door, connection, buffer, 0);
         if (!session.open()) return;
         if (session.large())
-            send_packet(handover, session.received(), connection);
+            send_packet(handover, encode_handover({door, session.received()}), connection);
         else
             session.take_message();
     });
@@ -123,6 +123,17 @@ void on_sigterm() {
 }
 
 }  // namespace
+
+std::string encode_handover(const Handover& handover) {
+    return std::string(1, static_cast<char>(handover.door)).append(handover.received);
+}
+
+std::optional<Handover> decode_handover(std::string_view packet) {
+    if (packet.empty()) return std::nullopt;
+    const auto door = static_cast<Door>(packet.front());
+    if (door != Door::network && door != Door::bounce) return std::nullopt;
+    return Handover{door, packet.substr(1)};
+}
 
 void run_pool_worker(const Service& service, std::size_t slot, Door door, int listener, int handover) {
     on_sigterm();

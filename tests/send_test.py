@@ -141,6 +141,29 @@ class Bounces(SendTest):
         self.assertLess(len(bounce), 1500)
         self.assertTrue(bounce.endswith(b"\n\n--- The rest of the message has been left out.\n"))
 
+    def test_a_large_message_bounces(self):
+        # Larger than what a worker of qmail-queued keeps for itself.
+        i = self.make()
+        i.start()
+        i.send("bob@mail.test", ["nobody@mail.test"], HELLO + ("x" * 70 + "\n") * 10000)
+        (bounce,) = self.bob.wait_messages(1)
+        self.assertGreater(len(bounce), 700000)
+        self.assertRegex(bounce, rb"\nReceived: \(qmail \d+ invoked for bounce\); ")
+        i.wait_empty()
+
+    def test_a_hundred_thousand_failures(self):
+        i = self.make(smtproutes=f":127.0.0.1:{relais.free_port()}")
+        i.start()
+        recipients = [f"a-recipient-with-a-rather-long-name-{n}@dead.test" for n in range(100000)]
+        self.queue(i, "bob@mail.test", recipients, HELLO)
+        i.wait_log("deferral: ")
+        self.assertEqual(self.ask(i, f"bounce {self.id_of(i)}"), "ok\n")
+        (bounce,) = self.bob.wait_messages(1, 60)
+        self.assertGreater(bounce.count(b"\n<a-recipient-"), 90000)
+        self.assertIn(b"\n\nThere are more such addresses than one message can name.\n\n---", bounce)
+        self.assertEqual(bounce.count(b"\n--- Below this line"), 1)
+        i.wait_empty()
+
     def test_deliveries_go_on_while_bounces_cannot_be_submitted(self):
         i = self.make()
         i.start()
