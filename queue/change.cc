@@ -79,6 +79,7 @@ send::ControlAnswer Changer::change(send::ControlVerb verb, MessageId id) {
     SeenMessage seen;
     const Load load = Store(home_).load(id, seen.message, true);
     if (load == Load::missing) return {false, "there is no such message"};
+    if (load == Load::unfinished) return {false, "it is still being received"};
     seen.damaged = load == Load::damaged;
     seen.message.id = id;
     if (seen.damaged && verb != send::ControlVerb::remove)

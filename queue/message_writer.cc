@@ -52,6 +52,7 @@ MessageId MessageWriter::create() {
         throw_errno("create", described(id_), reason);
     }
     ledger_.created(slot_);
+    lock_while_written(file_.get());
     return id_;
 }
 
@@ -93,10 +94,10 @@ void MessageWriter::finish(const Envelope& info, std::string_view submitted_enve
 // The sync keeps a power cut from bringing the file back below the checkpoint.
 void MessageWriter::abandon() noexcept {
     if (!file_) return;
-    file_.reset();
     const int directory = directories_.fd(id_);
     if ((sys::unlinkat(directory, name_.data(), 0) != 0 && errno != ENOENT) || sys::fsync(directory) != 0)
         ledger_.leave_behind(id_);
+    file_.reset();  // after the unlink: unlocked, it would be taken for a message
     ledger_.done(slot_);
 }
 

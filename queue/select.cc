@@ -131,7 +131,7 @@ void select(const control::Home& home, const Filter& filter,
         SeenMessage seen;
         const Load load = store.load(id, seen.message, verify);
         if (load == Load::missing) continue;
-        seen.damaged = load == Load::damaged;
+        seen.damaged = load == Load::damaged || load == Load::unfinished;
         seen.message.id = id;
         if (filter.matches(seen) && !visit(seen)) return;
     }

@@ -34,6 +34,9 @@ std::vector<std::string> queue_directories(const control::Home& home);
 // The id that a file name in the queue stands for; nothing for any other name.
 std::optional<MessageId> parse_message_name(std::string_view name);
 
+// Tells Store::load that a message is still being written, until this descriptor is closed.
+void lock_while_written(int fd);
+
 // A message read for delivery: head of the file's end (envelope, status, footer), not its body.
 struct StoredMessage {
     MessageId id = 0;
@@ -43,15 +46,16 @@ struct StoredMessage {
     std::uint64_t status_offset = 0;
 };
 
-enum class Load { whole, missing, damaged };
+enum class Load { whole, missing, damaged, unfinished };
 
 class Store {
   public:
     explicit Store(control::Home home) : home_(std::move(home)) {}
 
     // Reads envelope and status; verify also reads the body and compares the checksum (the first time a
-    // message is seen). damaged: footer or checksum are wrong; the file is left alone. Throws Error for I/O
-    // errors.
+    // message is seen), and answers unfinished while qmail-queued has not yet synced the file: delivered now, it could be
+    // sent once more by a client that is told 53. damaged: footer or checksum are wrong; the file is left alone. Throws
+    // Error for I/O errors.
     Load load(MessageId id, StoredMessage& message, bool verify) const;
     // A descriptor of its own for one delivery, read-only, close-on-exec. Throws Error (ENOENT if it is
     // gone).

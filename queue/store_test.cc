@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <set>
@@ -56,6 +58,26 @@ TEST_F(StoreTest, LoadsSmallAndLargeMessages) {
         }
     }
     EXPECT_EQ(load(999), Load::missing);
+}
+
+TEST_F(StoreTest, WhatItsWriterHasNotSyncedIsUnfinishedThoughItLooksWhole) {
+    put(1, "body", {"a@example.net"});
+    Fd writer(::open(message_path(home, 1).c_str(), O_RDWR));
+    lock_while_written(writer.get());
+    EXPECT_EQ(load(1), Load::unfinished);
+    writer.reset();
+    EXPECT_EQ(load(1), Load::whole);
+    // A delivery has a descriptor that is good for reading only: it cannot make a message look unfinished.
+    const Fd reader = store.open_for_delivery(1);
+    lock_while_written(reader.get());
+    EXPECT_EQ(load(1), Load::whole);
+}
+
+TEST_F(StoreTest, WhatIsNoFileIsDamagedAndNothingWaitsForIt) {
+    ASSERT_EQ(::mkfifo(message_path(home, 1).c_str(), 0600), 0);
+    ASSERT_EQ(::symlink("/etc/passwd", message_path(home, 2).c_str()), 0);
+    ASSERT_EQ(::mkdir(message_path(home, 3).c_str(), 0700), 0);
+    for (const MessageId id : {1, 2, 3}) EXPECT_EQ(load(id), Load::damaged);
 }
 
 TEST_F(StoreTest, MarksAndStatusLastAndLeaveTheChecksumRight) {

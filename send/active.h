@@ -1,6 +1,8 @@
 // A message in qmail-send's window. Only for sender*.cc.
 #pragma once
 
+#include <deque>
+
 #include "send/sender.h"
 
 namespace relais::send {
@@ -35,17 +37,23 @@ struct Sender::Active {
     std::string waits_for;  // the destination in back-off, when recipients stay open
     bool waits_for_local = false;
     std::vector<std::uint32_t> unmarked;  // done, but not yet on the disk
-    std::string failing_text;             // of those in state failing, kept until it is on the disk
-    std::vector<std::uint32_t> failing_recipients;
-    bool recording = false;  // with the recipients and the text that follow
-    std::vector<std::uint32_t> recorded;
-    std::string recorded_text;
+    struct Failure {
+        std::uint32_t recipient;
+        std::string paragraph;
+    };
+    std::deque<Failure> failures;  // of those in state failing, kept until they are on the disk
+    bool recording = false;        // the failures that follow
+    std::vector<Failure> recorded;
     bool stalled = false;  // the disk refused something: another try comes
 
     queue::MessageId id() const { return stored.id; }
     std::int64_t birth() const { return static_cast<std::int64_t>(stored.id / 1'000'000); }
     void set(std::uint32_t recipient, RecipientState to);
 };
+
+// A record takes further recipients until its text has so many octets: a message may have a hundred thousand of them.
+// With the last text, and 8 octets for each recipient, that is well below slow_request_limit.
+inline constexpr std::size_t record_text_limit = std::size_t{1} << 20;
 
 // An alert without its time, as the log has it.
 std::string alert_text(const std::exception& error);

@@ -60,6 +60,10 @@ const std::string* RewriteRules::virtual_prefix(std::string_view address) const 
     return look(name.size());
 }
 
+std::string destination_name(const Route& route) {
+    return lower(route.local ? route.plain : route.host);
+}
+
 Route rewrite(const RewriteRules& rules, std::string_view recipient) {
     Route route;
     std::string& address = route.address;

@@ -43,6 +43,9 @@ struct Route {
     std::string host;     // remote: the domain, as written
 };
 
+// What its deliveries are counted under: a remote one by its domain, a local one by its address.
+std::string destination_name(const Route& route);
+
 Route rewrite(const RewriteRules& rules, std::string_view recipient);
 
 // The envelope sender for one recipient: "list-@host-@[]" becomes "list-joe=example.org@host" for

@@ -16,13 +16,11 @@ constexpr int loads_at_once = 64;
 constexpr std::size_t jobs_wanted = 100;
 constexpr std::size_t octets_of_recipient = 128;
 constexpr std::uint32_t disk_pause = 60;
-// A name that the scan finds may be a message that is still being written, for a day at most.
+// Its hint comes when it is whole, unless the pipe is full then.
+constexpr std::uint32_t unfinished_pause = 5;
+// What is not whole, though nobody writes it, may be what qmail-queued removes when it starts; not after a day.
 constexpr std::int64_t longest_submission = 86'400;
-constexpr std::uint32_t unfinished_pause = 300;
-
-std::string destination_name(const Route& route) {
-    return lower(route.local ? route.plain : route.host);
-}
+constexpr std::uint32_t damaged_pause = 300;
 
 }  // namespace
 
@@ -122,7 +120,7 @@ bool Sender::work() {
     const bool more_to_load = admit();
     const bool more_local = start_deliveries(local_);
     const bool more_remote = start_deliveries(remote_);
-    return more_to_load || more_local || more_remote;
+    return std::exchange(rerouted_, false) || more_to_load || more_local || more_remote;
 }
 
 unsigned Sender::seconds_to_next() {
@@ -196,6 +194,10 @@ Sender::Active* Sender::load(queue::MessageId id, bool is_new) {
         forget(id);
         return nullptr;
     }
+    if (result == queue::Load::unfinished) {
+        known_.schedule(entry, now() + unfinished_pause);
+        return nullptr;
+    }
     if (result == queue::Load::damaged) {
         found_damaged(id, entry);
         return nullptr;
@@ -230,7 +232,7 @@ void Sender::take_up(queue::MessageId id, bool is_new) {
 
 void Sender::found_damaged(queue::MessageId id, KnownMessages::Entry& entry) {
     if (!entry.hinted && wall() - static_cast<std::int64_t>(id / 1'000'000) < longest_submission) {
-        known_.schedule(entry, now() + unfinished_pause);
+        known_.schedule(entry, now() + damaged_pause);
         return;
     }
     entry.place = Place::damaged;

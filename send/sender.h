@@ -127,12 +127,14 @@ class Sender {
     // sender_delivery.cc: orders, reports, the end
     bool start_deliveries(Side& side);
     bool start(Side& side, const Lane::Next& next);
+    bool is_current(const Lane::Next& next, const Active& active, bool local) const;
     bool send_order(bool local, std::uint64_t delivery, const Active& active, const Job& job, int fd);
     void conclude(Active& active, std::uint64_t delivery, const Running& running, const Report& report);
     // texts: one for each recipient, or one for all.
     void fail(Active& active, const std::vector<std::uint32_t>& recipients,
               const std::vector<std::string>& texts);
     void record_failures(Active& active);
+    bool is_gone(queue::MessageId id) const;
     void call_parked(Side& side, const DestinationPtr& destination);
     void leave_open(Active& active, const std::vector<std::uint32_t>& recipients, bool local,
                     const Destination& destination);
@@ -178,6 +180,7 @@ class Sender {
     bool scan_again_ = false;
     bool first_scan_ = true;
     bool exiting_ = false;
+    bool rerouted_ = false;  // jobs have come to a side whose turn may be over
 };
 
 }  // namespace relais::send

@@ -231,7 +231,7 @@ std::string Sender::why_waiting(const queue::StoredMessage& message, const Known
     for (const queue::Recipient& recipient : message.envelope.recipients) {
         if (recipient.mark != queue::Mark::to_do || seen.size() >= destinations_shown) continue;
         const Route route = rewrite(settings_.rules, recipient.address);
-        const std::string name = lower(route.local ? route.plain : route.host);
+        const std::string name = destination_name(route);
         if (!seen.insert(name).second) continue;
         const DestinationPtr destination = (route.local ? local_ : remote_).lane.destination(name);
         const Share& share = *destination->share;

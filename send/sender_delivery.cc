@@ -42,6 +42,14 @@ bool Sender::start(Side& side, const Lane::Next& next) {
     }
     Active& active = *found->second;
     const bool local = &side == &local_;
+    if (!is_current(next, active, local)) {
+        for (const std::uint32_t recipient : next.job.recipients) active.set(recipient, RecipientState::open);
+        side.lane.dropped(next.destination);
+        call_parked(side, next.destination);
+        distribute(active, false);
+        rerouted_ = true;
+        return true;
+    }
     Fd message;
     try {
         message = store_.open_for_delivery(active.id());
@@ -75,6 +83,15 @@ bool Sender::start(Side& side, const Lane::Next& next) {
     log_status();
     call_parked(side, next.destination);
     return true;
+}
+
+// False for a job made before locals or virtualdomains changed: its recipients belong elsewhere now.
+bool Sender::is_current(const Lane::Next& next, const Active& active, bool local) const {
+    const auto& all = active.stored.envelope.recipients;
+    return std::all_of(next.job.recipients.begin(), next.job.recipients.end(), [&](std::uint32_t recipient) {
+        const Route route = rewrite(settings_.rules, all[recipient].address);
+        return route.local == local && destination_name(route) == next.destination->name;
+    });
 }
 
 bool Sender::send_order(bool local, std::uint64_t delivery, const Active& active, const Job& job, int fd) {
@@ -163,21 +180,25 @@ void Sender::fail(Active& active, const std::vector<std::uint32_t>& recipients,
     for (std::size_t i = 0; i < recipients.size(); ++i) {
         const Route route =
             rewrite(settings_.rules, active.stored.envelope.recipients[recipients[i]].address);
-        active.failing_text += bounce_paragraph(route.plain, texts[std::min(i, texts.size() - 1)]);
-        active.failing_recipients.push_back(recipients[i]);
+        active.failures.push_back(
+            {recipients[i], bounce_paragraph(route.plain, texts[std::min(i, texts.size() - 1)])});
         active.set(recipients[i], RecipientState::failing);
     }
     if (!active.recording) record_failures(active);
 }
 
+// As many as one record takes; the rest when that is done.
 void Sender::record_failures(Active& active) {
-    FailureRecord record{active.id(), std::exchange(active.failing_text, {}), {}};
-    for (const std::uint32_t recipient : active.failing_recipients)
-        record.recipients.push_back(active.stored.envelope.recipients[recipient]);
+    FailureRecord record{active.id(), {}, {}};
+    while (!active.failures.empty() && record.text.size() < record_text_limit) {
+        Active::Failure& next = active.failures.front();
+        record.text += next.paragraph;
+        record.recipients.push_back(active.stored.envelope.recipients[next.recipient]);
+        active.recorded.push_back(std::move(next));
+        active.failures.pop_front();
+    }
     active.recording = true;
     ++under_way_;
-    active.recorded = std::exchange(active.failing_recipients, {});
-    active.recorded_text = record.text;
     out_.record(std::move(record));
 }
 
@@ -188,18 +209,27 @@ void Sender::failure_recorded(queue::MessageId id, const std::string& trouble) {
     Active& active = *found->second;
     active.recording = false;
     if (trouble.empty()) {
-        for (const std::uint32_t recipient : active.recorded) active.set(recipient, RecipientState::failed);
+        for (const Active::Failure& failure : active.recorded)
+            active.set(failure.recipient, RecipientState::failed);
     } else {
         out_.log("alert: " + trouble);
-        active.failing_text.insert(0, active.recorded_text);
-        active.failing_recipients.insert(active.failing_recipients.begin(), active.recorded.begin(),
-                                         active.recorded.end());
+        if (is_gone(id)) return forget(id);  // somebody removed the message: nobody is told
+        active.failures.insert(active.failures.begin(), std::make_move_iterator(active.recorded.begin()),
+                               std::make_move_iterator(active.recorded.end()));
     }
     active.recorded.clear();
-    active.recorded_text.clear();
     if (!trouble.empty()) return stall(active);
-    if (!active.failing_recipients.empty()) return record_failures(active);
+    if (!active.failures.empty()) return record_failures(active);
     settle(active);
+}
+
+bool Sender::is_gone(queue::MessageId id) const {
+    try {
+        static_cast<void>(store_.open_for_delivery(id));
+    } catch (const Error& error) {
+        return error.number() == ENOENT;
+    }
+    return false;
 }
 
 // Delivered recipients are marked, unless the message ends now anyway.
@@ -349,7 +379,7 @@ void Sender::retry_stalled() {
         if (found == window_.end() || !found->second->stalled) continue;
         Active& active = *found->second;
         active.stalled = false;
-        if (!active.failing_recipients.empty() && !active.recording)
+        if (!active.failures.empty() && !active.recording)
             record_failures(active);
         else
             settle(active);

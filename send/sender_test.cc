@@ -1,5 +1,6 @@
 #include "send/sender.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include <map>
@@ -216,6 +217,59 @@ TEST_F(SenderTest, AFailureThatCannotBeRecordedIsTriedAgain) {
     EXPECT_EQ(out.bounces.size(), 1U);
 }
 
+TEST_F(SenderTest, FailuresOfAHundredThousandAreRecordedInPieces) {
+    std::vector<std::string> many;
+    for (int i = 0; i < 100'000; ++i)
+        many.push_back(std::string(60, 'u') + std::to_string(i) + "@far.example");
+    accept(birth, "s@x", many);
+    for (const auto& order : take_orders()) answer(order, Outcome::temporary, "dead", true);
+    ASSERT_TRUE(sender->control({ControlVerb::bounce, birth}).ok);
+    std::size_t recipients = 0;
+    while (!out.records.empty()) {
+        const FailureRecord record = out.records.at(0);
+        out.records.clear();
+        EXPECT_LT(encode(record).size(), slow_request_limit);
+        EXPECT_FALSE(record.recipients.empty());
+        recipients += record.recipients.size();
+        sender->failure_recorded(birth, "");
+    }
+    EXPECT_EQ(recipients, many.size());
+    EXPECT_EQ(out.bounces, std::vector<queue::MessageId>{birth});
+}
+
+TEST_F(SenderTest, TheFailureOfARemovedMessageIsNotRecorded) {
+    accept(birth, "s@x", {"ann@far.example"});
+    answer(take_orders().at(0), Outcome::permanent, "no");
+    queue.store().remove(birth);
+    do_records();
+    EXPECT_FALSE(queue.store().read_bounce(birth, 100));
+    pass(60);
+    work();
+    EXPECT_TRUE(out.records.empty());
+    EXPECT_TRUE(sender->finished());
+    EXPECT_FALSE(sender->control({ControlVerb::why, birth}).ok);
+}
+
+TEST_F(SenderTest, QueuedRecipientsFollowNewLocalsAndVirtualDomains) {
+    remote_concurrency = 0;
+    local_concurrency = 0;
+    make();
+    accept(birth, "s@x", {"ann@far.example", "joe@local.example", "bob@other.example"});
+    EXPECT_TRUE(take_orders().empty());
+    Settings settings = sender->settings();
+    settings.rules = RewriteRules("local.example", {"far.example"}, {}, {});
+    settings.concurrency_local = settings.concurrency_remote = 10;
+    sender->reload(settings);
+    const auto orders = take_orders();
+    ASSERT_EQ(orders.size(), 3U);
+    for (const auto& order : orders) {
+        EXPECT_EQ(order.local, order.recipients[0] == "ann@far.example");
+        EXPECT_EQ(order.host, order.local ? "" : order.recipients[0].substr(4));
+        answer(order, Outcome::success);
+    }
+    EXPECT_FALSE(queue.has(birth));
+}
+
 TEST_F(SenderTest, ExpiryAddsTheClassicSentence) {
     lifetime = 1000;
     make();
@@ -307,6 +361,21 @@ TEST_F(SenderTest, AFileThatIsStillBeingWrittenIsNoDamage) {
     EXPECT_FALSE(out.logged("alert"));
     queue.put(birth, "s@x", {"joe@local.example"});
     pass(300);
+    EXPECT_EQ(take_orders().size(), 1U);
+}
+
+TEST_F(SenderTest, AMessageIsNotDeliveredBeforeItIsSynced) {
+    queue.put(birth, "s@x", {"joe@local.example"});
+    Fd writer(::open(queue::message_path(queue.home(), birth).c_str(), O_RDWR));
+    queue::lock_while_written(writer.get());
+    sender->start_scan();
+    while (sender->scan_step()) {
+    }
+    EXPECT_TRUE(take_orders().empty());
+    pass(5);
+    EXPECT_TRUE(take_orders().empty());
+    writer.reset();
+    pass(5);
     EXPECT_EQ(take_orders().size(), 1U);
 }
 

@@ -18,8 +18,9 @@
 namespace relais::send {
 namespace {
 
-constexpr std::size_t frame_limit = std::size_t{4} << 20;
-constexpr std::size_t bounce_text_limit = std::size_t{1} << 20;
+// What one bounce tells about failed recipients.
+constexpr std::size_t bounce_text_limit = std::size_t{16} << 20;
+constexpr std::string_view more_failed = "There are more such addresses than one message can name.\n\n";
 constexpr std::size_t length_octets = 4;
 
 void put_number(std::string& out, std::uint64_t value, std::size_t octets) {
@@ -52,7 +53,7 @@ std::optional<std::string> take_frame(std::string& data) {
     std::array<char, length_octets> length{};
     while (read_exactly(socket, length, Deadline::never())) {
         const std::size_t size = number_at(std::string_view(length.data(), length.size()), 0, length_octets);
-        if (size > frame_limit) break;
+        if (size > slow_request_limit) break;
         std::string request(size, '\0');
         if (size > 0 && !read_exactly(socket, request, Deadline::never())) break;
         write_all(socket, frame(work(request)), Deadline::never());
@@ -61,7 +62,12 @@ std::optional<std::string> take_frame(std::string& data) {
 }
 
 std::string paragraphs_of(const queue::Store& store, const queue::StoredMessage& message) {
-    if (auto text = store.read_bounce(message.id, bounce_text_limit); text && !text->empty()) return *text;
+    if (auto text = store.read_bounce(message.id, bounce_text_limit); text && !text->empty()) {
+        if (text->size() < bounce_text_limit) return *text;
+        const std::size_t end = text->rfind("\n\n");
+        text->resize(end == std::string::npos ? 0 : end + 2);
+        return text->append(more_failed);
+    }
     std::string text;
     for (const queue::Recipient& recipient : message.envelope.recipients)
         if (recipient.mark == queue::Mark::failed)
@@ -106,6 +112,8 @@ std::optional<FailureRecord> decode_failure_record(std::string_view data) {
 
 std::string record_failure(const queue::Store& store, const FailureRecord& record) {
     try {
+        // The text for a message that somebody removed would stay for ever.
+        static_cast<void>(store.open_for_delivery(record.message));
         store.append_bounce(record.message, record.text);
         // One sync for all the marks: it is the file's.
         for (std::size_t i = 0; i < record.recipients.size(); ++i)

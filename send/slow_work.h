@@ -18,6 +18,9 @@
 
 namespace relais::send {
 
+// What a request or an answer may have; a child ends when it is sent more.
+inline constexpr std::size_t slow_request_limit = std::size_t{4} << 20;
+
 // What the child does. Public for tests.
 std::string record_failure(const queue::Store& store, const FailureRecord& record);  // "" or what went wrong
 BounceResult submit_bounce(const control::Home& home, const queue::Store& store, queue::MessageId id,
