@@ -15,7 +15,7 @@ namespace {
 
 // Whether it has a valid footer; then it is synced, too. Throws Error if it cannot be told.
 bool is_complete(const std::string& path) {
-    const Fd fd(sys::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    const Fd fd(sys::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     if (!fd) throw_errno("open", path);
     struct stat info {};
     if (sys::fstat(fd.get(), &info) != 0) throw_errno("look at", path);

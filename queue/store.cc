@@ -229,7 +229,7 @@ void Store::append_bounce(MessageId id, std::string_view text) const {
 
 std::optional<std::string> Store::read_bounce(MessageId id, std::size_t limit) const {
     const std::string path = bounce_path(home_, id);
-    const Fd fd(sys::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    const Fd fd(sys::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     if (!fd) {
         if (errno == ENOENT) return std::nullopt;
         throw_errno("open", path);

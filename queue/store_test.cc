@@ -105,6 +105,15 @@ TEST_F(StoreTest, ATruncatedMessageIsDamagedAtEveryLength) {
     }
 }
 
+TEST_F(StoreTest, AFifoHoldsNobodyUp) {
+    ASSERT_EQ(::mkfifo(message_path(home, 64).c_str(), 0600), 0);
+    ::alarm(10);
+    EXPECT_EQ(load(64), Load::damaged);
+    ASSERT_EQ(::mkfifo(bounce_path(home, 64).c_str(), 0600), 0);
+    EXPECT_NO_THROW(store.read_bounce(64, 100));
+    ::alarm(0);
+}
+
 TEST_F(StoreTest, AFlippedBitIsSeenAnywhereButInMarksAndStatus) {
     put(64, "Subject: x\n\nbody\n", {"a@x"});
     const std::string whole = content_of(message_path(home, 64));

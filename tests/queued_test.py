@@ -393,6 +393,16 @@ class Deaths(QueuedTest):
         self.assertTrue(queued.file(id).exists())
         self.assertFalse(queued.file(above).exists())
 
+    def test_a_fifo_in_the_queue_does_not_hold_it_up(self):
+        queued = self.queued(start=False)
+        os.mkfifo(queued.file(64))
+        queued.start()
+        with queued.connect() as client:
+            client.settimeout(20)
+            client.sendall(encode("m", envelope("s", ["r"])))
+            self.assertEqual(read_answer(client)[0], 0)
+        self.assertFalse(queued.file(64).exists())
+
     def test_a_checkpoint_that_makes_no_sense_counts_as_zero(self):
         queued = self.queued(start=False)
         for content in (b"", b"nonsense\n", b"\0" * 100, b"1" * 63):
