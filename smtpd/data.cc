@@ -7,6 +7,7 @@ namespace {
 
 // Enough of a line to tell which field it is, and short enough to need no allocation.
 constexpr std::size_t field_prefix = 15;
+constexpr std::size_t held_returns_limit = 1024;
 
 bool is_field(std::string_view line, std::string_view name) {
     return starts_ignoring_case(line, name) && trim(line.substr(name.size())).starts_with(':');
@@ -85,10 +86,9 @@ std::size_t DataDecoder::decode(std::string_view input, std::string& out) {
     while (at < input.size() && !ended_) {
         if (returns_ > 0) {
             if (input[at] == '\r') {
-                if (normalise_)
-                    ++returns_;
-                else
-                    resolve_returns(false, out), returns_ = 1;
+                // Held back without an end, a gigabyte of them would count as nothing, and then take a gigabyte.
+                if (!normalise_ || returns_ == held_returns_limit) resolve_returns(false, out);
+                ++returns_;
                 ++at;
             } else if (input[at] == '\n') {
                 resolve_returns(true, out);

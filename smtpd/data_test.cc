@@ -96,6 +96,18 @@ TEST(DataDecoder, ManyReturnsTakeLinearTime) {
     EXPECT_FALSE(decode(input, true, input.size()).ended);
 }
 
+// Or as much as a client sends without a line end would be held, and count for no limit.
+TEST(DataDecoder, HoldsBackABoundedNumberOfReturns) {
+    DataDecoder decoder(true);
+    std::string text;
+    const std::string returns(1 << 20, '\r');
+    EXPECT_EQ(decoder.decode(returns, text), returns.size());
+    EXPECT_GT(text.size(), returns.size() / 2);
+    EXPECT_EQ(text.find_first_not_of('\n'), std::string::npos);
+    decoder.decode("\n.\r\n", text);
+    EXPECT_TRUE(decoder.ended());
+}
+
 TEST(DataDecoder, NeverEndsWithoutDot) {
     EXPECT_FALSE(decode("text\r\n", false, 1).ended);
     EXPECT_FALSE(decode("text\r\n.", false, 1).ended);
