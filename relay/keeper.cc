@@ -21,7 +21,7 @@ void Keeper::refresh() {
 // One line for each door that was shut before, not one for each login.
 void Keeper::log_opening(const Entry& entry, const Moment& now) {
     const auto before = store_.look_up(entry.address);
-    if (before && before->user == entry.user && live(*before, settings_.last().lifetime, now)) return;
+    if (before && live(*before, settings_.last().lifetime, now)) return;
     log_line("open " + entry.address + " by " + (entry.user.empty() ? "-" : safe_for_log(entry.user)) +
              " over " + safe_for_log(entry.service));
 }
@@ -63,15 +63,9 @@ Answer Keeper::remove(const std::string& address) {
     return {true, std::to_string((own ? 1 : 0) + (network ? 1 : 0))};
 }
 
-std::size_t Keeper::sweep(unsigned split, const std::function<bool(const Entry&)>& drop) {
-    std::vector<std::string> addresses;
-    store_.for_each(split, [&](const Entry& entry) {
-        if (drop(entry)) addresses.push_back(entry.address);
-    });
-    std::size_t removed = 0;
-    for (const std::string& address : addresses)
-        if (writer_.remove(address)) ++removed;
-    return removed;
+bool Keeper::remove_if(const std::string& address, const std::function<bool(const Entry&)>& drop) {
+    const auto entry = store_.look_up(address);
+    return entry && drop(*entry) && writer_.remove(address);
 }
 
 std::function<bool(const Entry&)> Keeper::expired(std::int64_t longer) {

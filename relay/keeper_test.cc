@@ -18,7 +18,9 @@ class KeeperTest : public testing::Test {
     std::size_t sweep_all(std::int64_t longer) {
         std::size_t removed = 0;
         const auto drop = keeper.expired(longer);
-        for (unsigned split = 0; split < store_splits; ++split) removed += keeper.sweep(split, drop);
+        for (unsigned split = 0; split < store_splits; ++split)
+            for (const std::string& address : keeper.addresses(split))
+                removed += keeper.remove_if(address, drop) ? 1 : 0;
         return removed;
     }
 
@@ -85,7 +87,7 @@ TEST_F(KeeperTest, SweepNeverTakesARenewedEntry) {
     const auto drop = keeper.expired(0);
     clock.boot += 5;
     keeper.add("192.0.2.7", "anna", "pop3");
-    for (unsigned split = 0; split < store_splits; ++split) keeper.sweep(split, drop);
+    EXPECT_FALSE(keeper.remove_if("192.0.2.7", drop));
     EXPECT_TRUE(stored("192.0.2.7"));
 }
 

@@ -16,6 +16,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr int accepts_at_once = 64;
+// Of a job, before logins get their turn.
+constexpr std::size_t entries_at_once = 64;
 constexpr std::size_t connection_limit = 8000;
 // A batch of the client's, answered before it reads (protocol.h).
 constexpr std::size_t unread_limit = std::size_t{1} << 20;
@@ -146,19 +148,34 @@ bool OpenSmtpServer::write_answers(Connection& connection) {
         connection.out.erase(0, static_cast<std::size_t>(count));
     }
     if (connection.out.empty() && connection.ending) return false;
-    loop_.change(connection.socket.get(), connection.out.empty() ? EPOLLIN : EPOLLIN | EPOLLOUT);
+    if (connection.blocked == connection.out.empty()) {
+        connection.blocked = !connection.blocked;
+        loop_.change(connection.socket.get(), connection.blocked ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    }
     return true;
 }
 
-// One split of the first job. True if there is more to do.
+// A few entries. True if the job is done.
+bool OpenSmtpServer::advance(Job& job) {
+    if (job.addresses.empty()) {
+        if (job.split == job.end) return true;
+        job.addresses = keeper_.addresses(job.split++);
+    }
+    for (std::size_t n = 0; n < entries_at_once && !job.addresses.empty(); ++n) {
+        if (keeper_.remove_if(job.addresses.back(), job.drop)) ++job.removed;
+        job.addresses.pop_back();
+    }
+    return false;
+}
+
+// True if there is more to do.
 bool OpenSmtpServer::work_on_jobs() {
     if (jobs_.empty()) return false;
     Job job = std::move(jobs_.front());
     jobs_.pop_front();
     std::optional<Answer> result;
     try {
-        job.removed += keeper_.sweep(job.split, job.drop);
-        if (++job.split == store_splits) result = Answer{true, std::to_string(job.removed)};
+        if (advance(job)) result = Answer{true, std::to_string(job.removed)};
     } catch (const Error& error) {
         log_line(error.what());
         result = Answer{false, error.what()};
@@ -187,7 +204,8 @@ void OpenSmtpServer::clean_one_split() {
     loop_.after(cleaning_pause, [this] { clean_one_split(); });
     try {
         keeper_.refresh();
-        keeper_.sweep(next_split_++ % store_splits, keeper_.expired(kept_expired));
+        const unsigned split = next_split_++ % store_splits;
+        jobs_.push_back({{}, keeper_.expired(kept_expired), split, split + 1});
     } catch (const Error& error) {
         log_line(error.what());
     }

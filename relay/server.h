@@ -26,8 +26,10 @@ class Keeper {
     Answer add(const std::string& address, const std::string& user, const std::string& service);
     Answer import_one(const Request& request);
     Answer remove(const std::string& address);
-    // Removes the entries of one split for which drop says so; how many.
-    std::size_t sweep(unsigned split, const std::function<bool(const Entry&)>& drop);
+    // The addresses of one split.
+    std::vector<std::string> addresses(unsigned split) const { return store_.addresses(split); }
+    // Removes the entry if there is one and drop says so. Nobody can renew it in between.
+    bool remove_if(const std::string& address, const std::function<bool(const Entry&)>& drop);
     // Entries that relay no more, for more than that many seconds.
     std::function<bool(const Entry&)> expired(std::int64_t longer);
     // Reads the control files that have changed. Logs what is wrong with them.
@@ -57,12 +59,15 @@ class OpenSmtpServer {
         std::optional<Request> channel;  // it may only confirm
         bool busy = false;               // a job of its own is under way
         bool ending = false;             // after what is to be written
+        bool blocked = false;            // the asker does not read
     };
     // Work over the whole store.
     struct Job {
         std::weak_ptr<Connection> asker;
         std::function<bool(const Entry&)> drop;
-        unsigned split = 0;
+        unsigned split = 0;  // the next one
+        unsigned end = store_splits;
+        std::vector<std::string> addresses = {};  // what is left of the last one
         std::size_t removed = 0;
     };
 
@@ -77,6 +82,7 @@ class OpenSmtpServer {
     void finish_exchange(const std::shared_ptr<Connection>& connection);
     bool work_on_jobs();
     void close(int fd);
+    bool advance(Job& job);
     void clean_one_split();
 
     EventLoop& loop_;

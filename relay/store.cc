@@ -65,23 +65,26 @@ std::optional<Entry> OpenSmtpStore::look_up(std::string_view address) const {
 }
 
 void OpenSmtpStore::for_each(const std::function<void(const Entry&)>& visit) const {
-    for (unsigned split = 0; split < store_splits; ++split) for_each(split, visit);
+    for (unsigned split = 0; split < store_splits; ++split)
+        for (const std::string& address : addresses(split))
+            if (const auto entry = look_up(address)) visit(*entry);
 }
 
-void OpenSmtpStore::for_each(unsigned split, const std::function<void(const Entry&)>& visit) const {
+std::vector<std::string> OpenSmtpStore::addresses(unsigned split) const {
     const std::string path = directory_ + "/" + std::to_string(split);
     const std::unique_ptr<DIR, CloseDirectory> directory(::opendir(path.c_str()));
+    std::vector<std::string> found;
     if (!directory) {
-        if (errno == ENOENT) return;
+        if (errno == ENOENT) return found;
         throw_errno("open", path);
     }
     errno = 0;
     while (const dirent* item = ::readdir(directory.get())) {
-        if (const auto address = address_of_file(item->d_name))
-            if (const auto entry = look_up(*address)) visit(*entry);
+        if (auto address = address_of_file(item->d_name)) found.push_back(std::move(*address));
         errno = 0;
     }
     if (errno != 0) throw_errno("read", path);
+    return found;
 }
 
 StoreWriter::StoreWriter(const control::Home& home) : directory_(home.path("open-smtp")) {

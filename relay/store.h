@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/fd.h"
 #include "control/home.h"
@@ -37,8 +38,8 @@ class OpenSmtpStore {
     std::optional<Entry> look_up(std::string_view address) const;
     // Calls visit for every entry, in no order. Throws Error.
     void for_each(const std::function<void(const Entry&)>& visit) const;
-    // The same for one split.
-    void for_each(unsigned split, const std::function<void(const Entry&)>& visit) const;
+    // The addresses of one split that have a file.
+    std::vector<std::string> addresses(unsigned split) const;
 
   private:
     std::string directory_;

@@ -14,6 +14,7 @@ import os
 import pathlib
 import pwd
 import shutil
+import socket
 import subprocess
 import tempfile
 import unittest
@@ -244,3 +245,114 @@ smtpd_tls_security_level = none
         if not relais.wait_until(lambda: len(self.messages()) >= count, seconds):
             raise AssertionError(f"Postfix did not deliver {count} messages\n{self.log()}")
         return self.messages()
+
+
+def dovecot():
+    """Dovecot's core with POP3 and IMAP."""
+    return fetch("dovecot", "dovecot-core", "dovecot-pop3d", "dovecot-imapd")
+
+
+class Dovecot:
+    """A whole Dovecot on free ports of 127.0.0.1 and ::1, by the configuration that docs/dovecot.md gives. Its programs
+    have their paths built in, so it runs in a mount namespace of its own where its tree lies over /usr. Every user has the
+    password "secret". instance: whose SMTP its logins open."""
+
+    # Users that every Debian has and that nothing of ours uses.
+    LOGIN, INTERNAL = "games", "news"
+
+    def __init__(self, instance):
+        if not relais.IS_ROOT:
+            raise unittest.SkipTest("a whole Dovecot needs root")
+        self.tree, self.instance = dovecot(), instance
+        self.pop3_port, self.imap_port = relais.free_port(), relais.free_port()
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="rldc.", dir="/tmp"))
+        self.directory.chmod(0o755)
+        self.process = None
+        (self.directory / "mail").mkdir()
+        (self.directory / "mail").chmod(0o777)
+        for service in ("pop3", "imap"):
+            self._write_script(service)
+        (self.directory / "dovecot.conf").write_text(self._test_settings() + self._documented_settings())
+
+    def _documented(self, opening):
+        """The code block of docs/dovecot.md that begins so."""
+        blocks = (relais.ROOT / "docs/dovecot.md").read_text().split("```")[1::2]
+        return next(block for block in blocks if block.startswith(opening)).partition("\n")[2]
+
+    def _documented_settings(self):
+        return self._documented("conf").replace("/etc/dovecot/", f"{self.directory}/")
+
+    def _write_script(self, service):
+        text = self._documented("sh").replace("/var/qmail/bin/open-smtp", relais.program("open-smtp"))
+        text = text.replace("/var/qmail", str(self.instance.home)).replace("--service pop3", f"--service {service}")
+        path = self.directory / f"open-smtp-{service}"
+        path.write_text(text)
+        path.chmod(0o755)
+
+    def _test_settings(self):
+        d = self.directory
+        return f"""\
+base_dir = {d}/run
+state_dir = {d}/run
+log_path = {d}/log
+protocols = pop3 imap
+listen = 127.0.0.1, ::1
+ssl = no
+disable_plaintext_auth = no
+default_login_user = {self.LOGIN}
+default_internal_user = {self.INTERNAL}
+default_internal_group = {self.INTERNAL}
+mail_location = maildir:{d}/mail/%u
+passdb {{
+  driver = static
+  args = password=secret
+}}
+userdb {{
+  driver = static
+  args = uid=65534 gid=65534 home={d}/mail
+}}
+service pop3-login {{
+  chroot =
+  inet_listener pop3 {{
+    port = {self.pop3_port}
+  }}
+}}
+service imap-login {{
+  chroot =
+  inet_listener imap {{
+    port = {self.imap_port}
+  }}
+}}
+"""
+
+    def __enter__(self):
+        script = ("mount --make-rprivate / && mount -t overlay overlay -o \"lowerdir=$0/usr:/usr\" /usr && "
+                  "exec /usr/sbin/dovecot -F -c \"$1\"")
+        self.process = subprocess.Popen(
+            ["unshare", "-m", "sh", "-c", script, self.tree.directory, self.directory / "dovecot.conf"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(self.directory / "stderr", "wb"))
+
+        def answers():
+            with contextlib.suppress(OSError):
+                for port in (self.pop3_port, self.imap_port):
+                    socket.create_connection(("127.0.0.1", port), 5).close()
+                return True
+            return self.process.poll() is not None
+        relais.wait_until(answers, 30)
+        if self.process.poll() is not None:
+            text = self.log() + (self.directory / "stderr").read_text()
+            self.__exit__()
+            if "mount" in text:
+                raise unittest.SkipTest(f"no mount namespace here: {text}")
+            raise AssertionError("Dovecot does not start:\n" + text)
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait(20)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def log(self):
+        path = self.directory / "log"
+        return path.read_text(errors="replace") if path.exists() else ""

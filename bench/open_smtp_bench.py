@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+"""Measures the open-smtp store of a whole instance: bench/open_smtp_bench.cc beside qmail-start and open-smtpd. Prints
+its figures, the ratio to the scheme with one file and one lock, and what open-smtpd's memory did.
+
+    bench/open_smtp_bench.py [SECONDS [ENTRIES]]
+"""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests"))
+import relais  # noqa: E402
+
+
+def memory(instance):
+    """Resident kilobytes of open-smtpd."""
+    (daemon,) = instance.wait_for(lambda: instance.processes("open-smtpd"), what="open-smtpd")
+    return int(daemon.status()["VmRSS"].split()[0])
+
+
+def processor(instance):
+    """Seconds of processor time that open-smtpd has used."""
+    (daemon,) = instance.processes("open-smtpd")
+    fields = pathlib.Path(f"/proc/{daemon.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def main():
+    seconds, entries = (sys.argv[1:] + ["10", "100000"][len(sys.argv) - 1 :])[:2]
+    with relais.Instance() as i:
+        i.start(None)
+        (i.home / "old").mkdir()
+        before = memory(i)
+        result = i.run("open_smtp_bench", seconds, entries, timeout=580)
+        print(result.out, end="")
+        print(f"open_smtpd_cpu_seconds {processor(i):.2f}")
+        print(f"open_smtpd_kb_before {before}\nopen_smtpd_kb_after {memory(i)}")
+        if result.code:
+            sys.exit(result.err)
+        figures = dict(line.split() for line in result.out.splitlines())
+        print(f"ratio {float(figures['steady_logins_per_second']) / float(figures['old_scheme_logins_per_second']):.0f}")
+
+
+main()
