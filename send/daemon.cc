@@ -143,6 +143,7 @@ bool Daemon::before_wait() {
     read_changed_settings();
     const bool more_to_scan = sender_.scan_step();
     const bool more_work = sender_.work();
+    if (sender_.exiting()) drop_slow_work();
     if (sender_.exiting() && sender_.finished()) {
         loop_.stop();
         return false;
@@ -250,6 +251,11 @@ void Daemon::record(FailureRecord record) {
 }
 void Daemon::bounce(queue::MessageId id) {
     bouncer_.ask(put_number(id));
+}
+
+// Thousands of failures can wait for the disk: their recipients are tried again after the next start.
+void Daemon::drop_slow_work() {
+    sender_.not_done(recorder_.drop_waiting() + bouncer_.drop_waiting());
 }
 
 // Nothing durable is lost, but nothing can be finished either: everything starts anew.

@@ -29,6 +29,7 @@ class Daemon final : private Outlets {
     void on_channel(bool local, std::uint32_t events);
     void on_hints();
     void on_worker_death(std::string_view name);
+    void drop_slow_work();
     void read_changed_settings();
     void reread();
     bool before_wait();

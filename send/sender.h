@@ -80,6 +80,8 @@ class Sender {
     void channel_lost(bool local);
     void channel_writable(bool local) { (local ? local_ : remote_).blocked = false; }
     void failure_recorded(queue::MessageId id, const std::string& trouble);
+    // So many records and bounces that were asked for will not be answered: their messages are as they were.
+    void not_done(std::size_t count) { under_way_ -= count; }
     void bounce_done(queue::MessageId id, const BounceResult& result);
 
     void reload(Settings settings);

@@ -237,6 +237,25 @@ TEST_F(SenderTest, FailuresOfAHundredThousandAreRecordedInPieces) {
     EXPECT_EQ(out.bounces, std::vector<queue::MessageId>{birth});
 }
 
+TEST(SlowWorkerTest, AnEndWaitsForFewRequests) {
+    SlowWorker worker(
+        "test", {}, [] {}, [](const std::string& request) { return request; });
+    for (std::size_t i = 0; i < slow_requests_given + 1000; ++i) worker.ask("request");
+    EXPECT_EQ(worker.drop_waiting(), 1000U);
+    EventLoop loop;
+    std::size_t answers = 0;
+    worker.attach(
+        loop,
+        [&](const std::string& answer) {
+            EXPECT_EQ(answer, "request");
+            if (++answers == slow_requests_given) worker.ask("request");
+            if (answers > slow_requests_given) loop.stop();
+        },
+        [&] { loop.stop(); });
+    loop.run();
+    EXPECT_EQ(answers, slow_requests_given + 1);
+}
+
 TEST_F(SenderTest, TheFailureOfARemovedMessageIsNotRecorded) {
     accept(birth, "s@x", {"ann@far.example"});
     answer(take_orders().at(0), Outcome::permanent, "no");

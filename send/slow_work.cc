@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "base/error.h"
 #include "base/io.h"
@@ -184,7 +185,19 @@ void SlowWorker::attach(EventLoop& loop, std::function<void(const std::string&)>
 }
 
 void SlowWorker::ask(std::string_view request) {
-    out_ += frame(request);
+    waiting_.emplace_back(request);
+    give_out();
+}
+
+std::size_t SlowWorker::drop_waiting() {
+    return std::exchange(waiting_, {}).size();
+}
+
+void SlowWorker::give_out() {
+    for (; given_ < slow_requests_given && !waiting_.empty(); ++given_) {
+        out_ += frame(waiting_.front());
+        waiting_.pop_front();
+    }
     write_out();
 }
 
@@ -211,7 +224,11 @@ void SlowWorker::exchange(std::uint32_t events) {
         return on_death_();
     }
     in_.append(buffer.data(), static_cast<std::size_t>(count));
-    while (const auto answer = take_frame(in_)) on_answer_(*answer);
+    while (const auto answer = take_frame(in_)) {
+        --given_;
+        on_answer_(*answer);
+    }
+    give_out();
 }
 
 }  // namespace relais::send

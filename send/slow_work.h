@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include <deque>
 #include <functional>
 #include <string>
 #include <vector>
@@ -20,6 +21,8 @@ namespace relais::send {
 
 // What a request or an answer may have; a child ends when it is sent more.
 inline constexpr std::size_t slow_request_limit = std::size_t{4} << 20;
+// Requests that a child has at a time: what an end of qmail-send waits for.
+inline constexpr std::size_t slow_requests_given = 16;
 
 // What the child does. Public for tests.
 std::string record_failure(const queue::Store& store, const FailureRecord& record);  // "" or what went wrong
@@ -42,15 +45,20 @@ class SlowWorker {
     void attach(EventLoop& loop, std::function<void(const std::string&)> on_answer,
                 std::function<void()> on_death);
     void ask(std::string_view request);
+    // Forgets the requests that the child has not been given yet; returns how many.
+    std::size_t drop_waiting();
 
   private:
     void exchange(std::uint32_t events);
+    void give_out();
     void write_out();
 
     Fd socket_;
     EventLoop* loop_ = nullptr;
     std::function<void(const std::string&)> on_answer_;
     std::function<void()> on_death_;
+    std::deque<std::string> waiting_;
+    std::size_t given_ = 0;  // and not answered
     std::string out_;
     std::string in_;
     bool waits_to_write_ = false;
