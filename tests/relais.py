@@ -585,7 +585,7 @@ class Instance:
             picture = self.picture()
             self.kill_all()
             raise AssertionError("\n".join(problems) + "\n" + picture)
-        self._reap()
+        self.reap()
 
     def kill_all(self):
         """SIGKILL for everything the instance started: a power cut for its processes."""
@@ -598,9 +598,9 @@ class Instance:
         for daemon in self.running.values():
             daemon.wait(10)
         self.running.clear()
-        self._reap()
+        self.reap()
 
-    def _reap(self):
+    def reap(self):
         """Collects orphans that have come to us (their parents are dead)."""
         for process in processes(self.sessions, zombies=True):
             with contextlib.suppress(ChildProcessError):
