@@ -145,8 +145,17 @@ class Kind:
             self.assertEqual({p.uid for p in i.processes()}, {i.ids("qmaild")[0]})
             return
         for name, role in (("qmail-queued", "qmailq"), ("qmail-send", "qmails"), ("qmail-rspawn", "qmailr"),
-                           ("qmail-resolver", "qmailn"), ("tcpserver", "qmaild"), ("multilog", "qmaill")):
+                           ("qmail-resolver", "qmailn"), ("multilog", "qmaill")):
             self.assertEqual({p.uid for p in i.processes(name)}, {i.ids(role)[0]}, name)
+        # SMTP's has dropped; POP3's is root, for checkpassword becomes the user who logs in.
+        for program, uid in (("qmail-smtpd", i.ids("qmaild")[0]), ("qmail-popup", 0)):
+            i.wait_for(lambda program=program, uid=uid: {p.uid for p in self.tcpservers(i, program)} == {uid}, 10,
+                       f"a tcpserver for {program} as uid {uid}")
+
+    def tcpservers(self, instance, program):
+        """The tcpservers that start this program."""
+        return [p for p in instance.processes("tcpserver")
+                if f"{program}\0".encode() in pathlib.Path(f"/proc/{p.pid}/cmdline").read_bytes()]
 
     def test_stop_ends_everything(self):
         i = self.made().start()
@@ -247,7 +256,7 @@ class Kind:
         i = self.made(options=["--own-listener"]).start()
         i.send("a@client.example", [f"postmaster@{i.me}"], PLAIN)
         i.wait_for(i.alias_messages, 20, "a message")
-        self.assertFalse(i.processes("tcpserver"))
+        self.assertFalse(self.tcpservers(i, "qmail-smtpd"))
 
     def test_check_names_and_repair_mends(self):
         i = self.made()
