@@ -37,7 +37,7 @@ class Client(threading.Thread):
                         body = f"Subject: {key}\n\n" + "load\n" * random.randrange(2000)
                         smtp.deliver("load@from.test", [random.choice(self.recipients)], body)
                         self.acknowledged.append(key)
-                        if self.enough.wait(0.01):
+                        if self.enough.wait(0.03):
                             break
             except (OSError, EOFError, AssertionError):
                 # Refused, cut off or told 4xx: it was not acknowledged, so nobody owes it anything.
@@ -77,7 +77,8 @@ class Kill(relais.TestCase):
             while sum(killed.values()) < KILLS and time.monotonic() < deadline:
                 name = PROGRAMS[sum(killed.values()) % len(PROGRAMS)]
                 found = relais.wait_until(lambda name=name: instance.processes(name), 20, 0.04)
-                self.assertTrue(found, f"no {name} runs\n{instance.picture()}")
+                if not found:
+                    self.fail(f"no {name} runs\n{instance.picture()}")
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(random.choice(found).pid, signal.SIGKILL)
                     killed[name] += 1
