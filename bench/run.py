@@ -52,7 +52,9 @@ def journaled_directory(gigabytes=4):
     try:
         yield mount
     finally:
-        subprocess.run(["umount", mount], check=True)
+        # Postfix's daemons end a moment after their master.
+        if not relais.wait_until(lambda: subprocess.run(["umount", "-q", mount]).returncode == 0, 30, 0.2):
+            raise RuntimeError(f"unable to unmount {mount}: still in use after 30 seconds")
         image.unlink()
         mount.rmdir()
         work.rmdir()
@@ -112,6 +114,20 @@ def generate(port, messages, sessions, many, recipient, *options):
         raise RuntimeError(f"smtp-source: {done.stderr}")
 
 
+def relayed(messages, sessions, many, running):
+    """Generator to sink through the server that running(port of the sink) starts."""
+    sink = Sink(messages)
+    try:
+        with running(sink.port) as server:
+            def work():
+                generate(server.port, messages, sessions, many, f"user@{DOMAIN}")
+                sink.wait()
+            # The sink ends without an answer to its last message: that one stays in the queue.
+            return measure(messages, work)
+    finally:
+        sink.stop()
+
+
 class Relais:
     name = "relais"
 
@@ -134,16 +150,7 @@ class Relais:
             return measure(messages, lambda: generate(instance.port, messages, sessions, many, f"user@{DOMAIN}"))
 
     def relay(self, messages, sessions, many):
-        sink = Sink(messages)
-        try:
-            with self._running(smtproutes=f":127.0.0.1:{sink.port}") as instance:
-                def work():
-                    generate(instance.port, messages, sessions, many, f"user@{DOMAIN}")
-                    sink.wait()
-                # The sink ends without an answer to its last message: that one stays in the queue.
-                return measure(messages, work)
-        finally:
-            sink.stop()
+        return relayed(messages, sessions, many, lambda port: self._running(smtproutes=f":127.0.0.1:{port}"))
 
     def local(self, messages, sessions, many, users):
         names = [f"{n}user" for n in range(1, messages + 1)] if users > 1 else ["user"]
@@ -175,15 +182,7 @@ class Postfix:
             return measure(messages, lambda: generate(server.port, messages, sessions, many, f"user@{DOMAIN}"))
 
     def relay(self, messages, sessions, many):
-        sink = Sink(messages)
-        try:
-            with self._running(relayhost=f"[127.0.0.1]:{sink.port}") as server:
-                def work():
-                    generate(server.port, messages, sessions, many, f"user@{DOMAIN}")
-                    sink.wait()
-                return measure(messages, work)
-        finally:
-            sink.stop()
+        return relayed(messages, sessions, many, lambda port: self._running(relayhost=f"[127.0.0.1]:{port}"))
 
     def local(self, messages, sessions, many, users):
         with self._running(deliver="mail.test") as server:
