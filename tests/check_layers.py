@@ -7,7 +7,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-FOLDERS = ("base mail net control tcprules queue smtpd send remote local inject service relay auth pop3 bench fuzz".split())
+FOLDERS = ("base mail net control tcprules queue smtpd send remote local inject service relay auth pop3 explain bench fuzz".split())
 BELOW = {"base": set(), "mail": {"base"}, "control": {"base"}, "net": {"base", "control", "mail"}}
 COMMON = {"base", "mail", "net", "control"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
