@@ -26,7 +26,7 @@ class Dovecot(relais.TestCase):
             return client.command("RCPT TO:<joe@foreign.example>", (250, 553)).code == 250
 
     def pop3(self, address, password="secret"):
-        client = poplib.POP3(address, self.dovecot.pop3_port, timeout=30)
+        client = poplib.POP3(address, self.dovecot.pop3_port, timeout=90)
         try:
             client.user("anna")
             client.pass_(password)
@@ -34,7 +34,7 @@ class Dovecot(relais.TestCase):
             client.close()
 
     def imap(self, address, password="secret"):
-        with imaplib.IMAP4(address, self.dovecot.imap_port, timeout=30) as client:
+        with imaplib.IMAP4(address, self.dovecot.imap_port, timeout=90) as client:
             client.login("anna", password)
 
     def opens(self, login, service, address):

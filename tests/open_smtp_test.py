@@ -258,7 +258,7 @@ class OpenSmtp(relais.TestCase):
         self.start("listener")
         def talk(*lines):
             with socket.socket(socket.AF_UNIX) as s:
-                s.settimeout(20)
+                s.settimeout(90)
                 s.connect(str(self.i.home / "sockets/open-smtp"))
                 s.sendall(b"".join(b"\0".join(line) + b"\n" for line in lines))
                 s.shutdown(socket.SHUT_WR)
@@ -401,7 +401,7 @@ class OpenSmtp(relais.TestCase):
                 address = f"10.2.{number}.{n % 250}"
                 n += 1
                 with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as s:
-                    s.settimeout(20)
+                    s.settimeout(90)
                     asked.add(address)
                     s.connect(socket_path)
                     s.sendall(b"add\0" + address.encode() + b"\0anna\0pop3\n")

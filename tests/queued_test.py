@@ -398,7 +398,7 @@ class Deaths(QueuedTest):
         os.mkfifo(queued.file(64))
         queued.start()
         with queued.connect() as client:
-            client.settimeout(20)
+            client.settimeout(90)
             client.sendall(encode("m", envelope("s", ["r"])))
             self.assertEqual(read_answer(client)[0], 0)
         self.assertFalse(queued.file(64).exists())

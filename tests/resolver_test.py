@@ -34,7 +34,7 @@ class Client:
 
     def __init__(self, instance):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(20)
+        self.socket.settimeout(90)
         self.socket.connect(str(instance.home / "sockets" / "resolver"))
 
     def __del__(self):

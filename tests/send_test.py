@@ -34,7 +34,7 @@ class SendTest(relais.TestCase):
     def ask(self, i, request):
         """One request on sockets/send-control; its answer."""
         with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(20)
+            s.settimeout(90)
             path = str(i.home / "sockets/send-control")
             # After a restart the socket of the last qmail-start may still lie there.
             i.wait_for(lambda: s.connect_ex(path) == 0, 20, "send-control")
@@ -158,7 +158,7 @@ class Bounces(SendTest):
         self.queue(i, "bob@mail.test", recipients, HELLO)
         i.wait_log("deferral: ")
         self.assertEqual(self.ask(i, f"bounce {self.id_of(i)}"), "ok\n")
-        (bounce,) = self.bob.wait_messages(1, 60)
+        (bounce,) = self.bob.wait_messages(1, 120)
         self.assertGreater(bounce.count(b"\n<a-recipient-"), 90000)
         self.assertIn(b"\n\nThere are more such addresses than one message can name.\n\n---", bounce)
         self.assertEqual(bounce.count(b"\n--- Below this line"), 1)
@@ -214,8 +214,9 @@ class Retries(SendTest):
         i.send("bob@mail.test", ["ann@far.test"], HELLO)
         i.wait_log("deferral: ")
         name = self.id_of(i)
-        answer = i.wait_for(lambda: re.search(r"next try in (\d) minutes", self.ask(i, f"why {name}")))
-        self.assertIn(int(answer[1]), (5, 6))
+        answer = i.wait_for(lambda: re.search(r"next try in (\d+) minutes", self.ask(i, f"why {name}")))
+        # 400 s for a message tried at once, more for one that a slow machine let wait: the schedule's unit test is exact.
+        self.assertIn(int(answer[1]), range(4, 30))
         # A start tries what is young at once.
         i.stop()
         i.start_send()
