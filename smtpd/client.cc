@@ -8,19 +8,15 @@
 namespace relais::smtpd {
 namespace {
 
-std::optional<std::string> variable(const std::string& name) {
-    const char* value = std::getenv(name.c_str());
-    return value != nullptr ? std::optional<std::string>(value) : std::nullopt;
-}
-
-std::optional<std::string> connection_variable(const std::string& name) {
+std::optional<std::string> connection_variable(const Client::Variables& variable, const std::string& name) {
     auto value = variable("TCP" + name);
     return value ? value : variable("TCP6" + name);
 }
 
 // The address in its one spelling (a mapped IPv4 address as IPv4), or whatever was there.
-std::string address_variable(const std::string& name, std::string_view fallback) {
-    const auto value = connection_variable(name);
+std::string address_variable(const Client::Variables& variable, const std::string& name,
+                             std::string_view fallback) {
+    const auto value = connection_variable(variable, name);
     if (!value || value->empty()) return std::string(fallback);
     return net::canonical_address(*value).value_or(*value);
 }
@@ -28,12 +24,19 @@ std::string address_variable(const std::string& name, std::string_view fallback)
 }  // namespace
 
 Client Client::from_environment() {
+    return from([](const std::string& name) {
+        const char* value = std::getenv(name.c_str());
+        return value != nullptr ? std::optional<std::string>(value) : std::nullopt;
+    });
+}
+
+Client Client::from(const Variables& variable) {
     Client client;
-    client.ip = address_variable("REMOTEIP", "unknown");
-    client.host = connection_variable("REMOTEHOST");
-    client.info = connection_variable("REMOTEINFO");
-    client.local_ip = address_variable("LOCALIP", "unknown");
-    client.local_name = connection_variable("LOCALHOST").value_or(client.local_ip);
+    client.ip = address_variable(variable, "REMOTEIP", "unknown");
+    client.host = connection_variable(variable, "REMOTEHOST");
+    client.info = connection_variable(variable, "REMOTEINFO");
+    client.local_ip = address_variable(variable, "LOCALIP", "unknown");
+    client.local_name = connection_variable(variable, "LOCALHOST").value_or(client.local_ip);
     client.relayclient = variable("RELAYCLIENT");
     // A value of blanks alone is a slip of the pen in tcp.smtp; appended it would spoil every address.
     if (client.relayclient && trim(*client.relayclient).empty()) client.relayclient = "";

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -17,12 +18,16 @@ struct Client {
 
     std::optional<std::string> relayclient;  // RELAYCLIENT: may relay; appended to each recipient
     std::optional<std::uint64_t> databytes;  // DATABYTES: instead of control/databytes
-    bool fixcrio = false;                    // FIXCRIO: bare LF and bare CR are line ends
-    bool refuse_nul = false;                 // REFUSENUL: messages with NUL are refused
+    std::optional<std::string> user;  // who has authenticated, by the protocol or by whom we stand in for
+    bool fixcrio = false;             // FIXCRIO: bare LF and bare CR are line ends
+    bool refuse_nul = false;          // REFUSENUL: messages with NUL are refused
 
     // Reads TCP* (TCP6* where those are missing, as some IPv6 builds of tcpserver have it) and the rules'
     // variables.
     static Client from_environment();
+    // The same from any source of variables: nothing for one that is not set.
+    using Variables = std::function<std::optional<std::string>(const std::string& name)>;
+    static Client from(const Variables& variable);
 };
 
 }  // namespace relais::smtpd

@@ -93,7 +93,8 @@ std::string Policy::with_local_name(std::string_view recipient, const Client& cl
 relay::Decision Policy::decide(const Client& client, std::string_view recipient) {
     relay::Inputs inputs;
     inputs.relayclient = client.relayclient;
-    if (!client.relayclient) inputs.domain = match_domain(recipient);
+    inputs.user = client.user;
+    if (!client.relayclient && !client.user) inputs.domain = match_domain(recipient);
     relay::OpenSmtpFinding finding;
     if (relay::needs_open_smtp(inputs)) {
         finding = find_open_smtp(client);
@@ -104,7 +105,7 @@ relay::Decision Policy::decide(const Client& client, std::string_view recipient)
 
 LocalSenders Policy::suspects(const Client& client, std::string_view sender) {
     const LocalSenders mode = localsenders_.last();
-    if (mode == LocalSenders::off || client.relayclient) return LocalSenders::off;
+    if (mode == LocalSenders::off || client.relayclient || client.user) return LocalSenders::off;
     const std::string_view domain = mail::split_address(sender).domain;
     if (!locals_.last().contains(domain) && !virtualdomains_.last().contains(domain))
         return LocalSenders::off;

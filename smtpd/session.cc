@@ -8,6 +8,7 @@
 #include "mail/smtp_command.h"
 #include "smtpd/data.h"
 #include "smtpd/trace_field.h"
+#include "smtpd/verdict.h"
 
 namespace relais::smtpd {
 namespace {
@@ -23,16 +24,7 @@ constexpr unsigned hop_limit = 100;
 constexpr std::chrono::hours message_time_limit{24};
 
 constexpr std::string_view too_big = "552 sorry, that message size exceeds my databytes limit (#5.3.4)";
-constexpr std::string_view syntax_error = "555 syntax error (#5.5.4)";
 constexpr std::string_view mail_first = "503 MAIL first (#5.5.1)";
-
-// A reply is one line, whatever a content filter said.
-std::string one_line(std::string_view text) {
-    std::string result(text.substr(0, 500));
-    for (char& c : result)
-        if (static_cast<unsigned char>(c) < 32 || c == 127) c = ' ';
-    return result;
-}
 
 }  // namespace
 
@@ -164,38 +156,13 @@ void Session::rcpt(std::string_view argument) {
     const auto path = to ? mail::parse_path(*to) : std::nullopt;
     if (!path || path->address.empty()) return refuse(syntax_error, argument);
     if (!path->parameters.empty()) return refuse("555 unknown parameter (#5.5.4)", path->address);
-    std::string recipient = path->address;
-    if (const auto refusal = recipient_refusal(recipient))
-        return refuse(refusal->reply, path->address, refusal->why);
-    transaction_->recipients.push_back(std::move(recipient));
-    channel_.reply("250 ok");
-}
-
-// What refuses the recipient, or nothing; then it is as the queue shall have it.
-std::optional<Session::Refusal> Session::recipient_refusal(std::string& recipient) {
     if (transaction_->recipients.size() >= settings_.recipient_limit)
-        return Refusal{"452 too many recipients (#4.5.3)"};
-    recipient = policy_.with_local_name(recipient, client_);
-    if (auto refusal = sender_refusal(recipient)) return refusal;
-    const relay::Decision decision = policy_.decide(client_, recipient);
-    if (!decision.allowed) return Refusal{"553 " + one_line(settings_.relaydenied), decision.why};
-    if (client_.relayclient) recipient += *client_.relayclient;
-    if (recipient.size() > mail::address_limit) return Refusal{std::string(syntax_error)};
-    return std::nullopt;
-}
-
-// What refuses the sender, for any recipient but our postmaster.
-std::optional<Session::Refusal> Session::sender_refusal(std::string_view recipient) {
-    const std::string& sender = transaction_->sender;
-    if (policy_.is_bad_sender(sender) && !policy_.is_our_postmaster(recipient))
-        return Refusal{"553 sorry, your envelope sender is in my badmailfrom list (#5.7.1)"};
-    const LocalSenders suspicion = policy_.suspects(client_, sender);
-    if (suspicion == LocalSenders::off || policy_.is_our_postmaster(recipient)) return std::nullopt;
-    if (suspicion == LocalSenders::enforce)
-        return Refusal{"553 sorry, senders of this domain must log in first (#5.7.1)",
-                       "a sender of ours from an outsider (localsenders)"};
-    log_(suspect_line(speaker(), sender, recipient));
-    return std::nullopt;
+        return refuse("452 too many recipients (#4.5.3)", path->address);
+    Verdict verdict = judge(policy_, settings_, client_, transaction_->sender, path->address);
+    if (verdict.suspect) log_(suspect_line(speaker(), transaction_->sender, path->address));
+    if (verdict.cause != Cause::none) return refuse(verdict.reply, path->address, verdict.why);
+    transaction_->recipients.push_back(std::move(verdict.recipient));
+    channel_.reply("250 ok");
 }
 
 void Session::data(std::string_view) {

@@ -71,13 +71,6 @@ class Session {
     void help(std::string_view argument);
     void quit(std::string_view argument);
 
-    // A reply that refuses, and what the log says beside it.
-    struct Refusal {
-        std::string reply;
-        std::string why = {};
-    };
-    std::optional<Refusal> recipient_refusal(std::string& recipient);
-    std::optional<Refusal> sender_refusal(std::string_view recipient);
     // Takes the message up to its end; the sink is gone if it has to be refused, and the reply returned.
     std::optional<std::string_view> receive_message(std::unique_ptr<MessageSink>& sink, std::uint64_t& size);
     void finish_message(MessageSink& sink, std::uint64_t size);
