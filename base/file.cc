@@ -11,11 +11,16 @@
 namespace relais {
 
 std::optional<std::string> read_file(const std::string& path, std::size_t limit) {
-    const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+    const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
     if (!fd) {
         if (errno == ENOENT) return std::nullopt;
         throw_errno("open", path);
     }
+    // A pipe that nobody writes to reads as an empty file: what it should have said would be lost silently.
+    struct stat file {};
+    if (::fstat(fd.get(), &file) == 0 && S_ISFIFO(file.st_mode) && !path.starts_with("/dev/") &&
+        !path.starts_with("/proc/"))
+        throw_permanent("unable to read " + path + ": it is a named pipe; put a file in its place");
     try {
         return read_to_end(fd.get(), limit, Deadline::never());
     } catch (const Error& error) {

@@ -13,6 +13,7 @@
 #include "base/event_loop.h"
 #include "base/privilege.h"
 #include "base/process_title.h"
+#include "relay/address.h"
 #include "smtpd/log.h"
 #include "smtpd/serve.h"
 #include "smtpd/watched_rules.h"
@@ -47,6 +48,11 @@ bool is_crash(int status) {
 
 void set_variable(const std::string& name, const std::string& value) {
     ::setenv(name.c_str(), value.c_str(), 1);
+}
+
+// Whose connections are counted together: an IPv6 client has a whole /64 to call from.
+std::string neighbourhood(const std::string& ip) {
+    return relay::network64(ip).value_or(ip);
 }
 
 class Acceptor {
@@ -140,7 +146,7 @@ class Acceptor {
 
     void admit(int connection, const net::Endpoint& peer, std::optional<std::string> trouble) {
         if (children_.size() >= options_.connection_limit) return turn_away(connection, peer, too_many);
-        const auto same = per_ip_.find(peer.ip);
+        const auto same = per_ip_.find(neighbourhood(peer.ip));
         if (options_.address_limit > 0 && same != per_ip_.end() && same->second >= options_.address_limit)
             return turn_away(connection, peer, too_many_from_you);
         tcprules::Decision decision;
@@ -171,7 +177,7 @@ class Acceptor {
         }
         if (pid == 0) ::_exit(serve_child(connection, peer, decision));
         children_.emplace(pid, Child{peer.ip});
-        ++per_ip_[peer.ip];
+        ++per_ip_[neighbourhood(peer.ip)];
     }
 
     // The child: nothing of the acceptor's is left open but the log.
@@ -217,7 +223,7 @@ class Acceptor {
                          " died by signal " + std::to_string(WTERMSIG(status)));
                 stop(acceptor_saw_crash);
             }
-            const auto count = per_ip_.find(child->second.ip);
+            const auto count = per_ip_.find(neighbourhood(child->second.ip));
             if (--count->second == 0) per_ip_.erase(count);
             children_.erase(child);
         }

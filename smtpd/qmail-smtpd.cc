@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "base/program.h"
-#include "control/owners.h"
 #include "smtpd/listener.h"
 #include "smtpd/serve.h"
 
@@ -24,8 +23,6 @@ int main(int argc, char** argv) {
     return run_program("qmail-smtpd", argc, argv, [](const Arguments& arguments) {
         const auto home = control::Home::from_environment();
         if (arguments.empty()) {
-            // tcpserver -u has done this already, where it was told to.
-            if (::geteuid() == 0) control::become(control::Owners::read(home), control::Role::qmaild);
             smtpd::serve_standalone(home);
             return 0;
         }

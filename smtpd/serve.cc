@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/program.h"
+#include "control/owners.h"
 #include "smtpd/session.h"
 
 namespace relais::smtpd {
@@ -30,6 +31,8 @@ void serve_standalone(const control::Home& home) {
     ::setsockopt(STDOUT_FILENO, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     Settings settings;
     try {
+        // tcpserver -u has done this already, where it was told to.
+        if (::geteuid() == 0) control::become(control::Owners::read(home), control::Role::qmaild);
         settings = Settings::read(home);
     } catch (const Error&) {
         write_all(STDOUT_FILENO, "421 unable to read controls (#4.3.0)\r\n", Deadline::in(Seconds(10)));

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+import unittest
 
 import peers
 import relais
@@ -385,6 +386,22 @@ class Standalone(relais.TestCase):
         self.assertEqual(result.code, 100)
         self.assertIn("control/me", result.err)
 
+    @unittest.skipUnless(relais.IS_ROOT, "an ordinary user is nobody else")
+    def test_without_owners_the_client_is_told_to_come_back(self):
+        instance = self.instance()
+        (instance.home / "control/owners").unlink()
+        result = instance.run("qmail-smtpd", input="QUIT\r\n", env={"TCPREMOTEIP": "192.0.2.1"})
+        self.assertEqual(result.out_bytes, b"421 unable to read controls (#4.3.0)\r\n")
+        self.assertIn("control/owners", result.err)
+
+    def test_a_named_pipe_as_a_control_file_is_told_and_holds_up_nobody(self):
+        instance = self.instance()
+        instance.control("rcpthosts", None)
+        os.mkfifo(instance.home / "control/rcpthosts", 0o644)
+        result = instance.run("qmail-smtpd", input="HELO x\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nQUIT\r\n")
+        self.assertIn("control/rcpthosts: it is a named pipe", result.err)
+        self.assertNotIn("250 ok", result.out.splitlines()[-1])
+
     def test_wrong_usage(self):
         instance = self.instance()
         for arguments in (["-l"], ["-l", "x"], ["-l", "127.0.0.1"], ["-c", "5"], ["-l", "127.0.0.1:0", "-c", "x"], ["-y", "1"]):
@@ -557,7 +574,12 @@ class Listener(relais.TestCase):
     def test_children_are_confined_and_hold_nothing(self):
         instance = self.listener()
         with instance.smtp() as client:
-            (child,) = [p for p in instance.processes("qmail-smtpd") if p.parent == self.acceptor(instance).pid]
+            def children():
+                return [p for p in instance.processes("qmail-smtpd") if p.parent == self.acceptor(instance).pid]
+
+            # The child that answered the start's own question may not have ended yet.
+            instance.wait_for(lambda: len(children()) == 1, 20, "one child")
+            (child,) = children()
             status = child.status()
             self.assertEqual((status["Seccomp"], status["NoNewPrivs"]), ("2", "1"))
             if relais.IS_ROOT:
