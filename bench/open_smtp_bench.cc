@@ -142,6 +142,7 @@ unsigned phase(const control::Home& home, unsigned entries, const std::string& n
     for (std::thread& thread : threads) thread.join();
     say((name + "_logins_per_second").c_str(), static_cast<double>(load.logins.size()) / seconds);
     say((name + "_login_median_us").c_str(), percentile(load.logins, 0.5));
+    say((name + "_login_p99_us").c_str(), percentile(load.logins, 0.99));
     say((name + "_login_longest_us").c_str(), percentile(load.logins, 1));
     say((name + "_look_ups_per_second").c_str(), static_cast<double>(load.look_ups.size()) / seconds);
     say((name + "_look_up_median_us").c_str(), percentile(load.look_ups, 0.5));

@@ -9,7 +9,7 @@
 
 namespace relais::relay {
 
-inline constexpr std::size_t entry_limit = 1024;  // octets of an entry's file
+inline constexpr std::size_t entry_limit = 460;   // octets of an encoded entry
 inline constexpr std::size_t user_limit = 320;    // of a login name
 inline constexpr std::size_t service_limit = 32;  // of pop3, imap, manual, import ...
 inline constexpr std::int64_t default_lifetime = 10800;
@@ -41,7 +41,7 @@ std::optional<std::int64_t> age(const Entry& entry, const Moment& now);
 // True if it is younger than that many seconds.
 bool live(const Entry& entry, std::int64_t lifetime, const Moment& now);
 
-// The content of the entry's file, fields ended by NUL: "1" user service wall boot-id boot. The address is the file's
+// The entry in its file (entry_file.h), fields ended by NUL: "1" user service wall boot-id boot. The address is the file's
 // name. The decoder takes nothing that is not exactly that.
 std::string encode(const Entry& entry);
 std::optional<Entry> decode_entry(std::string address, std::string_view content);

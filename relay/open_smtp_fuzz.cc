@@ -1,9 +1,10 @@
-// The first octet chooses: an entry's file, a request, an answer, a line of vpopmail's, an exclusion.
+// The first octet chooses: an entry and its file, a request, an answer, a line of vpopmail's, an exclusion.
 #include <cstdlib>
 #include <string>
 
 #include "relay/address.h"
 #include "relay/entry.h"
+#include "relay/entry_file.h"
 #include "relay/protocol.h"
 #include "relay/store.h"
 #include "relay/vpopmail.h"
@@ -24,6 +25,14 @@ void entry(std::string_view text) {
     for (const char c : login_text(*read, now)) must(c >= 32);
     if (live(*read, default_lifetime, now))
         must(*age(*read, now) >= 0 && *age(*read, now) < default_lifetime);
+}
+
+void entry_file(std::string_view text) {
+    const auto read = decode_entry_file("192.0.2.7", text);
+    must(read.entry.has_value() == (read.number != 0));
+    if (!read.entry) return;
+    const std::string slot = encode_slot(*read.entry, read.number);
+    must(slot.size() <= slot_size && decode_entry_file("192.0.2.7", slot).entry == read.entry);
 }
 
 void request(std::string_view text) {
@@ -57,6 +66,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     switch (data[0] % 5) {
         case 0:
             entry(text);
+            entry_file(text);
             break;
         case 1:
             request(text);

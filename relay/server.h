@@ -34,15 +34,23 @@ class Keeper {
     std::function<bool(const Entry&)> expired(std::int64_t longer);
     // Reads the control files that have changed. Logs what is wrong with them.
     void refresh();
+    // From now on they are looked at once between two calls of this, at the first request.
+    void begin_turn() {
+        in_turns_ = true;
+        looked_ = false;
+    }
 
   private:
-    void log_opening(const Entry& entry, const Moment& now);
+    const OpenSmtpSettings& settings();
+    void log_opening(const Entry& entry, const std::optional<Entry>& before, const Moment& now);
 
     WatchedOpenSmtpSettings settings_;
     OpenSmtpStore store_;
     StoreWriter writer_;
     Clock clock_;
     std::vector<std::string> wrong_logged_;
+    bool in_turns_ = false;
+    bool looked_ = false;
 };
 
 class OpenSmtpServer {
@@ -56,6 +64,7 @@ class OpenSmtpServer {
         std::string in;
         std::string out;
         EventLoop::TimerId timer = 0;
+        Clock::time_point last_exchange;
         std::optional<Request> channel;  // it may only confirm
         bool busy = false;               // a job of its own is under way
         bool ending = false;             // after what is to be written
@@ -81,6 +90,7 @@ class OpenSmtpServer {
     bool write_answers(Connection& connection);
     void finish_exchange(const std::shared_ptr<Connection>& connection);
     bool work_on_jobs();
+    void close_if_idle(int fd);
     void close(int fd);
     bool advance(Job& job);
     void clean_one_split();

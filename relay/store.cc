@@ -3,19 +3,20 @@
 #include <dirent.h>
 #include <fcntl.h>
 
+#include <array>
 #include <memory>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/sys.h"
 #include "relay/address.h"
+#include "relay/entry_file.h"
 
 namespace relais::relay {
 namespace {
 
 constexpr std::string_view network_mark = "_64";
-// One writer, so one name for what is being written; what kill -9 leaves is overwritten.
-constexpr const char* temporary = ".new";
+// Of a record that a login is just replacing: the next look finds it whole.
+constexpr int looks = 3;
 
 struct CloseDirectory {
     void operator()(DIR* directory) const { ::closedir(directory); }
@@ -25,12 +26,26 @@ std::string entry_path(const std::string& directory, std::string_view address) {
     return directory + "/" + std::to_string(split_of(address)) + "/" + file_name(address);
 }
 
-void write_whole(int fd, std::string_view content, const std::string& path) {
-    while (!content.empty()) {
-        const ssize_t count = sys::write(fd, content.data(), content.size());
+// Both slots at once. Throws Error.
+EntryFile read_entry_file(int fd, std::string_view address, const std::string& path) {
+    std::array<char, entry_file_size> buffer;
+    for (int look = 1;; ++look) {
+        const ssize_t count = ::pread(fd, buffer.data(), buffer.size(), 0);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) throw_errno("read", path);
+        EntryFile file =
+            decode_entry_file(address, std::string_view(buffer.data(), static_cast<std::size_t>(count)));
+        if (file.entry || count == 0 || look >= looks) return file;
+    }
+}
+
+void write_slot(int fd, std::string_view slot, std::size_t offset, const std::string& path) {
+    while (!slot.empty()) {
+        const ssize_t count = sys::pwrite(fd, slot.data(), slot.size(), static_cast<off_t>(offset));
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) throw_errno("write", path);
-        content.remove_prefix(static_cast<std::size_t>(count));
+        slot.remove_prefix(static_cast<std::size_t>(count));
+        offset += static_cast<std::size_t>(count);
     }
 }
 
@@ -60,8 +75,13 @@ std::optional<std::string> address_of_file(std::string_view name) {
 }
 
 std::optional<Entry> OpenSmtpStore::look_up(std::string_view address) const {
-    const auto content = read_file(entry_path(directory_, address), entry_limit + 1);
-    return content ? decode_entry(std::string(address), *content) : std::nullopt;
+    const std::string path = entry_path(directory_, address);
+    const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    if (!fd) {
+        if (errno == ENOENT) return std::nullopt;
+        throw_errno("open", path);
+    }
+    return read_entry_file(fd.get(), address, path).entry;
 }
 
 void OpenSmtpStore::for_each(const std::function<void(const Entry&)>& visit) const {
@@ -88,6 +108,10 @@ std::vector<std::string> OpenSmtpStore::addresses(unsigned split) const {
 }
 
 StoreWriter::StoreWriter(const control::Home& home) : directory_(home.path("open-smtp")) {
+    open_root();
+}
+
+void StoreWriter::open_root() {
     root_ = Fd(::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!root_) throw_errno("open", directory_);
 }
@@ -95,6 +119,7 @@ StoreWriter::StoreWriter(const control::Home& home) : directory_(home.path("open
 int StoreWriter::split_directory(unsigned split) {
     Fd& fd = splits_.at(split);
     if (fd) return fd.get();
+    if (!root_) open_root();
     const std::string name = std::to_string(split);
     if (::mkdirat(root_.get(), name.c_str(), 0750) != 0 && errno != EEXIST)
         throw_errno("create", directory_ + "/" + name);
@@ -103,20 +128,35 @@ int StoreWriter::split_directory(unsigned split) {
     return fd.get();
 }
 
-void StoreWriter::put(const Entry& entry) {
+// The file of an address, made if it is not there.
+Fd StoreWriter::open_entry(unsigned split, const std::string& name) {
+    constexpr int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_NOATIME;
+    const int fd = sys::openat(split_directory(split), name.c_str(), flags);
+    if (fd >= 0 || errno != ENOENT) return Fd(fd);
+    return Fd(sys::openat(split_directory(split), name.c_str(), flags | O_CREAT, 0640));
+}
+
+std::optional<Entry> StoreWriter::put(const Entry& entry) {
     const std::string path = entry_path(directory_, entry.address);
-    const int directory = split_directory(split_of(entry.address));
+    const unsigned split = split_of(entry.address);
+    const std::string name = file_name(entry.address);
+    Fd fd = open_entry(split, name);
+    if (!fd && errno == ENOENT) {
+        // Somebody has emptied the store under us.
+        splits_.at(split).reset();
+        root_.reset();
+        fd = open_entry(split, name);
+    }
+    if (!fd) throw_errno("create", path);
+    EntryFile file = read_entry_file(fd.get(), entry.address, path);
     try {
-        const Fd fd(
-            sys::openat(directory, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640));
-        if (!fd) throw_errno("create", path);
-        write_whole(fd.get(), encode(entry), path);
-        if (::renameat(directory, temporary, directory, file_name(entry.address).c_str()) != 0)
-            throw_errno("rename to", path);
+        write_slot(fd.get(), encode_slot(entry, file.number + 1), file.next_offset, path);
     } catch (...) {
-        sys::unlinkat(directory, temporary, 0);
+        // Nothing that counts is in it: no name without an entry stays.
+        if (!file.entry) sys::unlinkat(split_directory(split), name.c_str(), 0);
         throw;
     }
+    return std::move(file.entry);
 }
 
 bool StoreWriter::remove(std::string_view address) {

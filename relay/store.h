@@ -2,9 +2,9 @@
 //
 //   $QMAILHOME/open-smtp/SPLIT/ADDRESS   SPLIT: 0 to 255, by a hash of the address; a network is "2001:db8::_64"
 //
-// An entry is one small file (entry.h), replaced by rename and read as a whole, so a reader sees a login or does not.
-// open-smtpd (qmailo) alone writes; qmail-smtpd, relay-explain and open-smtp read. Nothing is synced: what a power cut
-// takes away is a right to relay, and the next login brings it back; a file that it damages grants nothing.
+// An entry is one small file of two records in turn (entry_file.h), written and read at once, so a reader sees a login or
+// the one before. open-smtpd (qmailo) alone writes; qmail-smtpd, relay-explain and open-smtp read. Nothing is synced: what a
+// power cut takes away is a right to relay, and the next login brings it back; a file that it damages grants nothing.
 #pragma once
 
 #include <array>
@@ -50,13 +50,16 @@ class StoreWriter {
   public:
     explicit StoreWriter(const control::Home& home);
 
-    // Puts an entry in the place of what there was. Throws Error (disk full); then the old entry stands.
-    void put(const Entry& entry);
+    // Puts an entry in the place of what there was, which is returned. Throws Error (disk full); then the old entry
+    // stands.
+    std::optional<Entry> put(const Entry& entry);
     // False if there was none. Throws Error.
     bool remove(std::string_view address);
 
   private:
+    void open_root();
     int split_directory(unsigned split);
+    Fd open_entry(unsigned split, const std::string& name);
 
     std::string directory_;
     Fd root_;

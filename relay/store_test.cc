@@ -4,7 +4,9 @@
 
 #include <set>
 
+#include "base/error.h"
 #include "relay/address.h"
+#include "relay/entry_file.h"
 #include "relay/gate.h"
 #include "relay/test_home.h"
 
@@ -60,20 +62,99 @@ TEST(Store, KeepsTheLastLogin) {
     EXPECT_FALSE(writer.remove("192.0.2.7"));
 }
 
+std::string stored_file(const std::string& address) {
+    return "open-smtp/" + std::to_string(split_of(address)) + "/" + file_name(address);
+}
+
+std::string content_of(const std::filesystem::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
 TEST(Store, DamagedEntriesGrantNothing) {
     const TestHome files;
     StoreWriter(files.home()).put(entry_of("192.0.2.7"));
-    const std::string name = "open-smtp/" + std::to_string(split_of("192.0.2.7")) + "/192.0.2.7";
-    const std::string good = encode(entry_of("192.0.2.7"));
+    const std::string name = stored_file("192.0.2.7");
+    const std::string good = content_of(files.path(name));
     const OpenSmtpStore store(files.home());
     for (std::size_t size = 0; size < good.size(); ++size) {
         files.write(name, good.substr(0, size));
         EXPECT_FALSE(store.look_up("192.0.2.7")) << size;
+        std::string changed = good;
+        changed[size] = static_cast<char>(changed[size] ^ 1);
+        files.write(name, changed);
+        EXPECT_FALSE(store.look_up("192.0.2.7")) << size;
     }
-    files.write(name, good + "x");
+    files.write(name, std::string(100, '\0'));
     EXPECT_FALSE(store.look_up("192.0.2.7"));
-    files.write(name, good);
+    files.write(name, good + "what a longer record has left");
     EXPECT_TRUE(store.look_up("192.0.2.7"));
+}
+
+TEST(Store, RecordsCountOnlyUnderTheirName) {
+    const TestHome files;
+    StoreWriter(files.home()).put(entry_of("192.0.2.7"));
+    std::filesystem::create_directories(files.path(stored_file("192.0.2.8")).parent_path());
+    std::filesystem::copy_file(files.path(stored_file("192.0.2.7")), files.path(stored_file("192.0.2.8")));
+    EXPECT_FALSE(OpenSmtpStore(files.home()).look_up("192.0.2.8"));
+}
+
+// Whatever part of a login has reached the file when its writer is killed, and whatever else it wrote there before.
+TEST(Store, HalfAWriteLeavesTheLoginBefore) {
+    for (const char* user : {"b", "annabella-who-has-a-long-name"}) {
+        EntryFile file;
+        std::string content;
+        for (unsigned login = 1; login <= 4; ++login) {
+            const Entry entry = entry_of("192.0.2.7", (login % 2 == 1 ? "x" : user) + std::to_string(login));
+            const std::string slot = encode_slot(entry, login);
+            content.resize(std::max(content.size(), file.next_offset + slot.size()));
+            for (std::size_t written = 0; written < slot.size(); ++written) {
+                std::string torn = content;
+                torn.replace(file.next_offset, written, slot.substr(0, written));
+                const auto seen = decode_entry_file("192.0.2.7", torn);
+                EXPECT_TRUE(seen.entry == file.entry || seen.entry == entry) << login << " " << written;
+            }
+            content.replace(file.next_offset, slot.size(), slot);
+            file = decode_entry_file("192.0.2.7", content);
+            EXPECT_EQ(file.entry, entry);
+            EXPECT_EQ(file.number, login);
+        }
+    }
+}
+
+TEST(Store, LongestEntryFitsIntoItsSlot) {
+    const Entry longest{"2001:db8:ffff:ffff:ffff:ffff:ffff:ffff",
+                        std::string(user_limit, 'u'),
+                        std::string(service_limit, 's'),
+                        {-999'999'999'999'999, -999'999'999'999'999, std::string(64, 'b')}};
+    EXPECT_LE(encode(longest).size(), entry_limit);
+    const std::string slot = encode_slot(longest, ~std::uint64_t{0});
+    EXPECT_LE(slot.size(), slot_size);
+    EXPECT_EQ(decode_entry_file(longest.address, slot).entry, longest);
+}
+
+TEST(Store, ReturnsWhatStoodBefore) {
+    const TestHome files;
+    StoreWriter writer(files.home());
+    EXPECT_EQ(writer.put(entry_of("192.0.2.7")), std::nullopt);
+    EXPECT_EQ(writer.put(entry_of("192.0.2.7", "bob")), entry_of("192.0.2.7"));
+    // A new writer goes on where the last one ended.
+    EXPECT_EQ(StoreWriter(files.home()).put(entry_of("192.0.2.7", "carl")), entry_of("192.0.2.7", "bob"));
+    EXPECT_EQ(OpenSmtpStore(files.home()).look_up("192.0.2.7"), entry_of("192.0.2.7", "carl"));
+}
+
+TEST(Store, GoesOnWhenItWasEmptied) {
+    const TestHome files;
+    StoreWriter writer(files.home());
+    writer.put(entry_of("192.0.2.7"));
+    std::filesystem::remove_all(files.path(stored_file("192.0.2.7")).parent_path());
+    writer.put(entry_of("192.0.2.7", "bob"));
+    EXPECT_TRUE(OpenSmtpStore(files.home()).look_up("192.0.2.7"));
+    std::filesystem::remove_all(files.path("open-smtp"));
+    EXPECT_THROW(writer.put(entry_of("192.0.2.7")), Error);
+    std::filesystem::create_directory(files.path("open-smtp"));
+    writer.put(entry_of("192.0.2.7", "carl"));
+    EXPECT_EQ(OpenSmtpStore(files.home()).look_up("192.0.2.7"), entry_of("192.0.2.7", "carl"));
 }
 
 TEST(Store, ForeignNamesAreNoEntries) {

@@ -193,8 +193,8 @@ class OpenSmtp(relais.TestCase):
         self.i.wait_for(up, what="the login server")
         return port, seen / "last"
 
-    def login(self, port, user="bob", password="secret"):
-        with socket.create_connection(("127.0.0.1", port), 20) as s:
+    def login(self, port, user="bob", password="secret", source="127.0.0.1"):
+        with socket.create_connection(("127.0.0.1", port), 20, (source, 0)) as s:
             s.sendall(f"{user} {password}\n".encode())
             s.shutdown(socket.SHUT_WR)
             data = b""
@@ -451,13 +451,17 @@ class OpenSmtp(relais.TestCase):
         result = self.i.run("open-smtp", "add", "192.0.2.7")
         self.assertEqual(result.code, 100, result)
         self.assertIn("No space left on device", result.err)
-        self.assertTrue(self.login(port), "POP still works")
+        self.assertIn("open-smtp/", result.err)
+        self.assertTrue(self.login(port, source="127.0.0.2"), "POP still works")
         self.i.wait_log("this login does not open SMTP: unable to", "pop")
-        self.assertEqual(self.entries()["127.0.0.1"]["user"], "anna", "the old entry stands")
+        self.assertEqual(list(self.entries()), ["127.0.0.1"], "nothing is left of what found no room")
+        # Who has an entry has his room already.
         self.assertTrue(self.relays())
-        fill.unlink()
         self.assertTrue(self.login(port))
         self.assertEqual(self.entries()["127.0.0.1"]["user"], "bob")
+        fill.unlink()
+        self.assertTrue(self.login(port, source="127.0.0.2"))
+        self.assertEqual(self.entries()["127.0.0.2"]["user"], "bob")
 
 
 if __name__ == "__main__":
