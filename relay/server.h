@@ -100,6 +100,7 @@ class OpenSmtpServer {
     Keeper keeper_;
     std::unordered_map<int, std::shared_ptr<Connection>> connections_;
     std::deque<Job> jobs_;
+    Clock::time_point last_slice_;  // when the last piece of a job ended
     unsigned next_split_ = 0;
 };
 
