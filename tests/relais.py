@@ -479,11 +479,11 @@ class Instance:
                    self.ids("qmaild") if self.single else None, env)
         self._wait_port(address)
 
-    def _wait_port(self, address):
+    def _wait_port(self, address, greets=True):
+        # A port that takes connections may belong to a server that has not read its files yet: its greeting shows it.
         def answers():
-            with contextlib.suppress(OSError):
-                socket.create_connection((address, self.port), 5).close()
-                return True
+            with contextlib.suppress(OSError), socket.create_connection((address, self.port), 60) as s:
+                return not greets or s.recv(1) is not None
             return False
         self.wait_for(answers, 20, f"a server on {address} port {self.port}")
 
