@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "auth/secret.h"
+#include "sasl/secret.h"
 #include "base/event_loop.h"
 #include "base/fd.h"
 

@@ -6,7 +6,7 @@
 
 #include <unordered_set>
 
-#include "auth/secret.h"
+#include "sasl/secret.h"
 #include "base/cdb.h"
 #include "base/deadline.h"
 #include "base/error.h"

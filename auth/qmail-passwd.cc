@@ -22,7 +22,7 @@
 
 #include "auth/hash.h"
 #include "auth/passwd_file.h"
-#include "auth/secret.h"
+#include "sasl/secret.h"
 #include "base/cdb.h"
 #include "base/error.h"
 #include "base/io.h"

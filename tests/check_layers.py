@@ -7,9 +7,10 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-FOLDERS = ("base mail net control tcprules queue smtpd send remote local inject service relay auth pop3 explain bench fuzz".split())
-BELOW = {"base": set(), "mail": {"base"}, "control": {"base"}, "net": {"base", "control", "mail"}}
-COMMON = {"base", "mail", "net", "control"}
+FOLDERS = ("base mail net control sasl tcprules queue smtpd send remote local inject service relay auth pop3 explain "
+           "bench fuzz".split())
+BELOW = {"base": set(), "mail": {"base"}, "control": {"base"}, "net": {"base", "control", "mail"}, "sasl": {"base"}}
+COMMON = {"base", "mail", "net", "control", "sasl"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-#include "auth/secret.h"
+#include "sasl/secret.h"
 
 #include <sodium.h>
 
@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 
-namespace relais::auth {
+namespace relais {
 
 Secret::Secret(std::size_t size) : size_(size) {
     if (::sodium_init() < 0) throw Error(Reaction::temporary, "unable to initialise libsodium");
@@ -20,6 +20,15 @@ Secret::Secret(std::string_view text) : Secret(text.size()) {
     std::copy(text.begin(), text.end(), data_.get());
 }
 
+Secret Secret::joined(std::initializer_list<std::string_view> parts) {
+    std::size_t size = 0;
+    for (const std::string_view part : parts) size += part.size();
+    Secret all(size);
+    char* to = all.data_.get();
+    for (const std::string_view part : parts) to = std::copy(part.begin(), part.end(), to);
+    return all;
+}
+
 void Secret::Free::operator()(char* data) const {
     ::sodium_free(data);
 }
@@ -29,4 +38,4 @@ void wipe(std::string& text) {
     text.clear();
 }
 
-}  // namespace relais::auth
+}  // namespace relais
