@@ -95,6 +95,22 @@ std::optional<std::string_view> CdbReader::find(std::string_view key) const {
     return std::string_view(static_cast<const char*>(data), cdb_datalen(&cdb));
 }
 
+void CdbReader::for_each(
+    const std::function<void(std::string_view key, std::string_view data)>& visit) const {
+    struct cdb& cdb = state_->cdb;
+    unsigned position = 0;
+    cdb_seqinit(&position, &cdb);
+    for (;;) {
+        const int found = ::cdb_seqnext(&position, &cdb);
+        if (found < 0) throw_errno("read", state_->path);
+        if (found == 0) return;
+        const auto* key = static_cast<const char*>(::cdb_get(&cdb, cdb.cdb_klen, cdb.cdb_kpos));
+        const auto* data = static_cast<const char*>(::cdb_get(&cdb, cdb.cdb_vlen, cdb.cdb_vpos));
+        if (key == nullptr || data == nullptr) throw_errno("read", state_->path);
+        visit({key, cdb.cdb_klen}, {data, cdb.cdb_vlen});
+    }
+}
+
 struct CdbWriter::State {
     struct cdb_make make {};
     bool finished = false;

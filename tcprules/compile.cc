@@ -60,7 +60,7 @@ std::variant<Nothing, Rule, Wrong> parse_rule(std::string_view line) {
     return rule;
 }
 
-void RuleSet::write(const std::string& cdb, const std::string& temporary) const {
+void RuleSet::for_each_key(const std::function<void(const std::string& key, std::size_t rule)>& visit) const {
     // Only where a network was cut into keys that say more than it does can a later rule be the better one.
     std::unordered_map<std::string_view, unsigned> longest;
     const bool cut = std::any_of(rules_.begin(), rules_.end(), [](const Rule& rule) {
@@ -69,11 +69,14 @@ void RuleSet::write(const std::string& cdb, const std::string& temporary) const 
     if (cut)
         for (const Rule& rule : rules_)
             for (const Key& key : rule.keys) longest[key.text] = std::max(longest[key.text], key.bits);
+    for (std::size_t number = 0; number < rules_.size(); ++number)
+        for (const Key& key : rules_[number].keys)
+            if (!cut || longest.at(key.text) == key.bits) visit(key.text, number);
+}
 
+void RuleSet::write(const std::string& cdb, const std::string& temporary) const {
     CdbWriter writer(cdb, temporary);
-    for (const Rule& rule : rules_)
-        for (const Key& key : rule.keys)
-            if (!cut || longest.at(key.text) == key.bits) writer.add(key.text, rule.data);
+    for_each_key([&](const std::string& key, std::size_t rule) { writer.add(key, rules_[rule].data); });
     writer.commit();
 }
 

@@ -57,7 +57,8 @@ void add_ipv6_prefixes(const Ipv6& ip, std::vector<std::string>& keys) {
     for (; prefix != prefixes.end(); ++prefix) keys.push_back(prefix->text);
 }
 
-// Every key to ask for, in order.
+}  // namespace
+
 std::vector<std::string> keys_of_client(const Client& client) {
     const std::vector<std::string> ips = spellings(client.ip);
     std::vector<std::string> keys;
@@ -84,7 +85,7 @@ std::vector<std::string> keys_of_client(const Client& client) {
 
 // Items ended by NUL: D, or +NAME=value. Nothing after D counts; what has no NUL or another letter is not for
 // us.
-Decision decode(std::string key, std::string_view data) {
+Decision decode_record(std::string key, std::string_view data) {
     Decision decision;
     decision.rule = std::move(key);
     for (std::size_t end = data.find('\0'); end != std::string_view::npos; end = data.find('\0')) {
@@ -102,8 +103,6 @@ Decision decode(std::string key, std::string_view data) {
     return decision;
 }
 
-}  // namespace
-
 struct RulesFile::State {
     CdbReader cdb;
 };
@@ -113,8 +112,13 @@ RulesFile::~RulesFile() = default;
 
 Decision RulesFile::look_up(const Client& client) const {
     for (std::string& key : keys_of_client(client))
-        if (const auto data = state_->cdb.find(key)) return decode(std::move(key), *data);
+        if (const auto data = state_->cdb.find(key)) return decode_record(std::move(key), *data);
     return {};
+}
+
+void RulesFile::for_each(const std::function<void(const Decision& record)>& visit) const {
+    state_->cdb.for_each(
+        [&](std::string_view key, std::string_view data) { visit(decode_record(std::string(key), data)); });
 }
 
 }  // namespace relais::tcprules

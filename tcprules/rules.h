@@ -2,6 +2,7 @@
 // look-up for tcprulescheck, the listener and relay-explain.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,11 @@ struct Decision {
     std::vector<std::pair<std::string, std::string>> variables;
 };
 
+// The keys that a server asks for, in their order; the first that has a record decides. Pure.
+std::vector<std::string> keys_of_client(const Client& client);
+// What the data of the record with this key says. Pure.
+Decision decode_record(std::string key, std::string_view data);
+
 // A rules cdb, opened once; asks a file descriptor, so a replaced file is seen by opening it again.
 class RulesFile {
   public:
@@ -34,6 +40,8 @@ class RulesFile {
     // In tcpserver's order; where that asks for ever shorter prefixes of the address, IPv6 networks
     // (address.h) stand among them by their length. Throws Error for a damaged file.
     Decision look_up(const Client& client) const;
+    // Calls visit for every record. Throws Error for a damaged file.
+    void for_each(const std::function<void(const Decision& record)>& visit) const;
 
   private:
     struct State;
