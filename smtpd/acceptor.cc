@@ -27,8 +27,6 @@ constexpr int accepts_at_once = 64;
 
 constexpr std::string_view too_many = "421 too many connections, try again later (#4.3.2)";
 constexpr std::string_view too_many_from_you = "421 too many connections from your address (#4.7.0)";
-constexpr std::string_view denied = "554 no SMTP service for your address (#5.7.1)";
-constexpr std::string_view our_trouble = "421 unable to serve you now, try again later (#4.3.0)";
 
 bool is_crash(int status) {
     if (!WIFSIGNALED(status)) return false;

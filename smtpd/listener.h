@@ -14,6 +14,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/program.h"
@@ -21,6 +22,10 @@
 #include "net/socket.h"
 
 namespace relais::smtpd {
+
+// What a client is told that a rule denies, and every client while rules or control files cannot be read.
+inline constexpr std::string_view denied = "554 no SMTP service for your address (#5.7.1)";
+inline constexpr std::string_view our_trouble = "421 unable to serve you now, try again later (#4.3.0)";
 
 struct ListenerOptions {
     std::vector<net::Endpoint> addresses;  // -l

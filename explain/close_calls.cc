@@ -1,0 +1,269 @@
+// Close calls: what nearly decided otherwise. Each is one sentence.
+#include <arpa/inet.h>
+#include <fmt/core.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "control/control_file.h"
+#include "explain/explanation.h"
+#include "explain/plain.h"
+#include "mail/address.h"
+#include "relay/address.h"
+#include "relay/store.h"
+
+namespace relais::explain {
+namespace {
+
+// An expired login is worth a word for that many seconds.
+constexpr std::int64_t recent = 2 * 86400;
+// Logins named at most.
+constexpr std::size_t logins_named = 3;
+
+bool is_ipv6(std::string_view address) {
+    return address.find(':') != std::string_view::npos;
+}
+
+std::string by(const std::string& user) {
+    return user.empty() ? "somebody" : plain(user);
+}
+
+bool gives_relay(const tcprules::Decision& decision) {
+    return decision.allow &&
+           std::any_of(decision.variables.begin(), decision.variables.end(),
+                       [](const auto& variable) { return variable.first == "RELAYCLIENT"; });
+}
+
+std::string line_text(const tcprules::TextLine& line) {
+    return fmt::format("{} line {} \"{}\"", line.file, line.number, plain(line.text));
+}
+
+// True if the address is one of this machine's own.
+bool is_own_address(const std::string& ip) {
+    struct ifaddrs* list = nullptr;
+    if (::getifaddrs(&list) != 0) return false;
+    bool found = false;
+    for (const struct ifaddrs* each = list; each != nullptr && !found; each = each->ifa_next) {
+        if (each->ifa_addr == nullptr) continue;
+        char text[INET6_ADDRSTRLEN] = "";
+        if (each->ifa_addr->sa_family == AF_INET)
+            ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in*>(each->ifa_addr)->sin_addr, text,
+                        sizeof text);
+        else if (each->ifa_addr->sa_family == AF_INET6)
+            ::inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6*>(each->ifa_addr)->sin6_addr, text,
+                        sizeof text);
+        found = relay::canonical_client(text) == ip;
+    }
+    ::freeifaddrs(list);
+    return found;
+}
+
+class Calls {
+  public:
+    Calls(const control::Home& home, const Explanation& explanation)
+        : home_(home), explanation_(explanation), ip_(explanation.question.ip) {}
+
+    std::vector<std::string> find() {
+        listener();
+        text_and_cdb();
+        relayclient();
+        if (!explanation_.client.relayclient) rules_that_nearly_match();
+        if (explanation_.trouble.empty()) {
+            const auto right = explanation_.right();
+            if (!right || right == relay::Reason::open_smtp) login();
+            if (!right) other_logins();
+            for (const Outcome& outcome : explanation_.outcomes) domain(outcome);
+        }
+        return std::move(calls_);
+    }
+
+  private:
+    void add(std::string text) {
+        if (std::find(calls_.begin(), calls_.end(), text) == calls_.end()) calls_.push_back(std::move(text));
+    }
+
+    void listener() {
+        if (!explanation_.listener.takes(is_ipv6(ip_)))
+            add(fmt::format(
+                "no SMTP server here listens for {} clients (control/smtplisten): it cannot connect",
+                is_ipv6(ip_) ? "IPv6" : "IPv4"));
+        if (explanation_.listener.relays_all)
+            add(fmt::format("the run script of {} sets RELAYCLIENT: everybody relays, an OPEN RELAY",
+                            explanation_.listener.name));
+    }
+
+    void text_and_cdb() {
+        const RulesOfServer& rules = explanation_.rules;
+        if (!rules.source_trouble.empty()) add("the line of the rule is not known: " + rules.source_trouble);
+        if (!rules.text) return;
+        const auto* wrong = rules.text->first_wrong();
+        if (wrong != nullptr)
+            add(fmt::format("tcprules refuses the whole file because of {}: {}", line_text(*wrong),
+                            std::get<tcprules::Wrong>(wrong->parsed).reason));
+        const RuleMatch& rule = explanation_.rule;
+        if (rule.merged || !rule.text_differs) return;
+        add(fmt::format("text and cdb differ: by the text {} would decide; {}",
+                        rule.text_line != nullptr ? line_text(*rule.text_line) : "no rule",
+                        wrong != nullptr ? "mend the line above, then qmailctl cdb"
+                                         : "the cdb was not made of it: qmailctl cdb"));
+    }
+
+    void relayclient() {
+        const RuleMatch& rule = explanation_.rule;
+        const auto value = rule.variable("RELAYCLIENT");
+        if (!value || !rule.allow) return;
+        if (rule.key && (rule.key->empty() || *rule.key == "=" || *rule.key == "::/0"))
+            add("this rule lets everybody relay: the server is an OPEN RELAY");
+        if (rule.merged)
+            add("this rule is a login that was merged into the cdb: it does not expire by itself");
+        if (value->empty()) return;
+        if (trim(*value).empty())
+            add("RELAYCLIENT is blank, not empty: taken as empty here, but qmail appends the blank to every "
+                "recipient; write RELAYCLIENT=\"\"");
+        else
+            add(fmt::format("RELAYCLIENT is not empty: \"{}\" is appended to every recipient",
+                            plain(*value)));
+    }
+
+    void rules_that_nearly_match() {
+        const RulesOfServer& rules = explanation_.rules;
+        const tcprules::Client client{ip_, explanation_.question.host, std::nullopt};
+        if (rules.text) missing_dots(*rules.text);
+        if (!rules.cdb) return;
+        if (rules.text && explanation_.rule.key && !explanation_.rule.text_differs)
+            wider_rule(*rules.text, client);
+        const std::string twin = ip_ == "::1" ? "127.0.0.1" : ip_ == "127.0.0.1" ? "::1" : "";
+        if (!twin.empty() && gives_relay(rules.cdb->look_up({twin, {}, {}})))
+            add(fmt::format("{} has a rule with RELAYCLIENT, {} has none: programs on this host use both",
+                            twin, ip_));
+        else if (is_own_address(ip_))
+            add(fmt::format(
+                "{} is an address of this machine: a program here (webmail) connects from it, and "
+                "the rules for 127.0.0.1 and ::1 do not hold for it",
+                ip_));
+    }
+
+    void missing_dots(const tcprules::RulesText& text) {
+        for (const tcprules::TextLine& line : text.lines()) {
+            const bool partial = !line.address.empty() && line.address.back() != '.' && line.address != ip_ &&
+                                 line.address.find_first_not_of("0123456789.") == std::string::npos;
+            if (partial && ip_.starts_with(line.address + ".") && line.rule() != nullptr &&
+                gives_relay(line.decision()))
+                add(line_text(line) + " lacks its final dot and matches nothing: write " + line.address +
+                    ".:");
+        }
+    }
+
+    // Only one rule counts, the most exact.
+    void wider_rule(const tcprules::RulesText& text, const tcprules::Client& client) {
+        bool after = false;
+        for (const std::string& key : tcprules::keys_of_client(client)) {
+            if (after) {
+                const auto* line = text.line_of(key);
+                if (line != nullptr && !key.empty() && gives_relay(line->decision()))
+                    return add(fmt::format("{} sets RELAYCLIENT, but the more exact rule alone counts",
+                                           line_text(*line)));
+            }
+            after = after || key == explanation_.rule.key;
+        }
+    }
+
+    void login() {
+        const relay::OpenSmtpFinding& finding = explanation_.login;
+        if (!finding.entry) return;
+        if (finding.excluded)
+            return add(
+                fmt::format("{} has logged in from there, but control/opensmtpexclude {} shuts the door",
+                            by(finding.entry->user), *finding.excluded));
+        if (!explanation_.login_age)
+            return add(
+                "the login is from a time that the clock has not reached: it does not count; check the "
+                "clock (date)");
+        const std::int64_t over = *explanation_.login_age - explanation_.lifetime;
+        if (over >= 0 && over < recent)
+            add(fmt::format("the login of {} expired {} ago", by(finding.entry->user),
+                            relay::span_text(over)));
+        if (over < 0 && over > -600)
+            add(fmt::format("the login of {} expires in {}", by(finding.entry->user),
+                            relay::span_text(-over)));
+    }
+
+    // True if the account may be the sender's: anna, anna@example.org and anna%example.org are one.
+    bool is_senders(std::string user) const {
+        if (user.empty()) return false;
+        std::replace(user.begin(), user.end(), '%', '@');
+        const std::string& sender = explanation_.question.sender;
+        if (user.find('@') == std::string::npos)
+            return equal_ignoring_case(user, mail::split_address(sender).local);
+        return equal_ignoring_case(user, sender);
+    }
+
+    // Live logins that would have been right from here.
+    void other_logins() {
+        const relay::Moment now = relay::Moment::now();
+        const auto own_network = relay::network64(ip_);
+        const std::string user = explanation_.login.entry ? explanation_.login.entry->user : "";
+        std::size_t found = 0;
+        relay::OpenSmtpStore(home_).for_each([&](const relay::Entry& entry) {
+            if (found >= logins_named || !relay::live(entry, explanation_.lifetime, now)) return;
+            const std::string when = relay::login_text(entry, now);
+            const bool near = own_network && relay::network64(entry.address) == own_network;
+            const bool same_user = (!user.empty() && entry.user == user) || is_senders(entry.user);
+            if (!near && !same_user) return;
+            ++found;
+            if (near)
+                add(fmt::format(
+                    "last login {} was from {}, the same /64: control/opensmtpprefix6 of 64 opens "
+                    "it all",
+                    when, entry.address));
+            else if (is_ipv6(entry.address) != is_ipv6(ip_))
+                add(fmt::format(
+                    "last login {} was from {}: {}, while SMTP came over {}; the client uses both", when,
+                    entry.address, is_ipv6(entry.address) ? "IPv6" : "IPv4", is_ipv6(ip_) ? "IPv6" : "IPv4"));
+            else
+                add(fmt::format("last login {} was from {}, another address", when, entry.address));
+        });
+    }
+
+    void domain(const Outcome& outcome) {
+        if (outcome.domain.reason != relay::Reason::foreign_domain) return;
+        const std::string& name = outcome.domain.detail;
+        if (outcome.ours)
+            add(
+                fmt::format("{} is ours by {}, but not in control/rcpthosts: mail for it from outside is "
+                            "refused",
+                            plain(name), *outcome.ours));
+        if (explanation_.right() || explanation_.sample()) return;
+        const auto lines = control::read_lines(home_, "rcpthosts");
+        if (!lines || lines->empty())
+            add(
+                fmt::format("control/rcpthosts is {}: no domain is accepted from outside (in stock qmail a "
+                            "missing one is an open relay)",
+                            lines ? "empty" : "missing"));
+        if (const auto place = find_line(home_, "morercpthosts", name))
+            add(place->text() + " has it, but morercpthosts.cdb does not: qmailctl cdb");
+        if (const auto place = find_line(home_, "rcpthosts", "." + name))
+            add(fmt::format("{} has .{}: that is everything below {}, not {} itself", place->text(), name,
+                            name, name));
+        for (std::size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1))
+            if (const auto place = find_line(home_, "rcpthosts", name.substr(dot + 1)))
+                add(fmt::format("{} has {} without a dot in front: names below it are not meant",
+                                place->text(), name.substr(dot + 1)));
+    }
+
+    const control::Home& home_;
+    const Explanation& explanation_;
+    const std::string& ip_;
+    std::vector<std::string> calls_;
+};
+
+}  // namespace
+
+std::vector<std::string> find_close_calls(const control::Home& home, const Explanation& explanation) {
+    return Calls(home, explanation).find();
+}
+
+}  // namespace relais::explain

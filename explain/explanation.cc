@@ -1,0 +1,158 @@
+#include "explain/explanation.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "control/control_file.h"
+#include "mail/address.h"
+#include "smtpd/listener.h"
+
+namespace relais::explain {
+namespace {
+
+constexpr std::size_t control_limit = std::size_t{16} << 20;
+// Nobody's domain (RFC 2606): stands for every foreign recipient.
+constexpr std::string_view foreign_recipient = "someone@elsewhere.invalid";
+
+smtpd::Client client_of(const Explanation& explanation) {
+    const Question& question = explanation.question;
+    smtpd::Client client = smtpd::Client::from([&](const std::string& name) -> std::optional<std::string> {
+        if (name == "TCPREMOTEIP") return question.ip;
+        if (name == "TCPREMOTEHOST") return question.host;
+        if (name == "TCPLOCALIP" && explanation.listener.address.size() > 1)
+            return explanation.listener.address;
+        if (const auto value = explanation.rule.variable(name)) return value;
+        if (name == "RELAYCLIENT" && explanation.listener.relays_all) return "";
+        return std::nullopt;
+    });
+    client.user = question.user;
+    return client;
+}
+
+// What the client gets in place of a greeting.
+std::string turned_away(const Explanation& explanation) {
+    const bool tcpserver = explanation.listener.tcpserver;
+    if (!explanation.rules.trouble.empty())
+        return tcpserver ? "(the connection is closed without a word)" : std::string(smtpd::our_trouble);
+    if (!explanation.rule.allow)
+        return tcpserver ? "(the connection is closed without a word)" : std::string(smtpd::denied);
+    return "";
+}
+
+// Where else mail for the domain is said to stay here.
+std::optional<std::string> ours(const control::Home& home, std::string_view domain) {
+    if (domain.empty()) return std::nullopt;
+    if (const auto place = find_line(home, "locals", domain)) return place->text();
+    const auto content = read_file(home.control_file("virtualdomains"), control_limit);
+    if (!content) return std::nullopt;
+    std::size_t number = 0;
+    for (const std::string_view line : split(*content, '\n')) {
+        ++number;
+        if (starts_ignoring_case(line, std::string(domain) + ":") && line.size() > domain.size() + 1)
+            return Place{"control/virtualdomains", number}.text();
+    }
+    return std::nullopt;
+}
+
+Outcome judge_recipient(const control::Home& home, Explanation& explanation, smtpd::Policy& policy,
+                        const std::string& recipient) {
+    Outcome outcome;
+    outcome.recipient = recipient;
+    outcome.verdict = smtpd::judge(policy, explanation.settings, explanation.client,
+                                   explanation.question.sender, recipient);
+    outcome.domain = policy.match_domain(policy.with_local_name(recipient, explanation.client));
+    if (outcome.domain.reason == relay::Reason::rcpthosts)
+        outcome.place = find_line(home, "rcpthosts", outcome.domain.detail);
+    else if (outcome.domain.reason == relay::Reason::morercpthosts)
+        outcome.place = find_line(home, "morercpthosts", outcome.domain.detail);
+    else if (outcome.domain.reason == relay::Reason::foreign_domain)
+        outcome.ours = ours(home, outcome.domain.detail);
+    return outcome;
+}
+
+void look_at_sender(const control::Home& home, Explanation& explanation, smtpd::Policy& policy) {
+    const std::string& sender = explanation.question.sender;
+    explanation.bad_sender = policy.is_bad_sender(sender);
+    if (explanation.bad_sender) {
+        explanation.bad_sender_place = find_line(home, "badmailfrom", sender);
+        if (!explanation.bad_sender_place)
+            explanation.bad_sender_place =
+                find_line(home, "badmailfrom", "@" + std::string(mail::split_address(sender).domain));
+    }
+    explanation.suspicion = policy.suspects(explanation.client, sender);
+}
+
+void look_at_login(const control::Home& home, Explanation& explanation, smtpd::Policy& policy) {
+    explanation.lifetime = relay::OpenSmtpSettings::read(home).lifetime;
+    explanation.login = policy.find_open_smtp(explanation.client);
+    if (explanation.login.entry)
+        explanation.login_age = relay::age(*explanation.login.entry, relay::Moment::now());
+}
+
+// Asks everything that qmail-smtpd asks, and rehearses the session itself for the replies.
+void ask_server(const control::Home& home, Explanation& explanation) {
+    explanation.settings = smtpd::Settings::read(home);
+    smtpd::Policy policy(home);
+    look_at_login(home, explanation, policy);
+    look_at_sender(home, explanation, policy);
+    std::vector<std::string> recipients = explanation.question.recipients;
+    if (recipients.empty()) recipients.emplace_back(foreign_recipient);
+    for (const std::string& recipient : recipients)
+        explanation.outcomes.push_back(judge_recipient(home, explanation, policy, recipient));
+    Rehearsal rehearsal = rehearse(explanation.client, explanation.settings, policy,
+                                   explanation.question.helo, explanation.question.sender, recipients);
+    explanation.mail = std::move(rehearsal.mail);
+    for (std::size_t i = 0; i < recipients.size(); ++i)
+        explanation.outcomes[i].exchange = std::move(rehearsal.recipients[i]);
+}
+
+}  // namespace
+
+std::optional<Place> find_line(const control::Home& home, const std::string& name, std::string_view wanted) {
+    const auto content = read_file(home.control_file(name), control_limit);
+    if (!content || wanted.empty()) return std::nullopt;
+    std::size_t number = 0;
+    for (std::string_view line : split(*content, '\n')) {
+        ++number;
+        while (!line.empty() && (line.back() == ' ' || line.back() == '\t')) line.remove_suffix(1);
+        if (equal_ignoring_case(line, wanted)) return Place{"control/" + name, number};
+    }
+    return std::nullopt;
+}
+
+std::optional<relay::Reason> Explanation::right() const {
+    relay::Inputs inputs;
+    inputs.relayclient = client.relayclient;
+    inputs.user = client.user;
+    inputs.open_smtp = &login;
+    return relay::right_to_relay(inputs);
+}
+
+bool Explanation::all_accepted() const {
+    return turned_away.empty() && trouble.empty() &&
+           std::all_of(outcomes.begin(), outcomes.end(), [](const Outcome& each) { return each.accepted(); });
+}
+
+Explanation explain(const control::Home& home, const Question& question) {
+    Explanation explanation;
+    explanation.question = question;
+    const bool ipv6 = question.ip.find(':') != std::string::npos;
+    explanation.listener = choose_listener(find_listeners(home), question.listener, ipv6);
+    explanation.rules = RulesOfServer::read(explanation.listener);
+    explanation.rule = match(explanation.rules, {question.ip, question.host, std::nullopt});
+    explanation.client = client_of(explanation);
+    explanation.turned_away = turned_away(explanation);
+    try {
+        ask_server(home, explanation);
+    } catch (const Error& error) {
+        explanation.trouble = error.what();
+        explanation.outcomes.clear();
+    }
+    explanation.close_calls = find_close_calls(home, explanation);
+    explanation.remedies = find_remedies(home, explanation);
+    return explanation;
+}
+
+}  // namespace relais::explain

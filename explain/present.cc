@@ -1,0 +1,310 @@
+#include "explain/present.h"
+
+#include <fmt/core.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/time.h"
+#include "explain/plain.h"
+
+namespace relais::explain {
+namespace {
+
+using relay::Reason;
+
+// Paths of an instance stay short: "tcp.smtp.cdb".
+std::string line(std::string_view name, std::string_view text) {
+    return fmt::format("{:<11}{}\n", name, text);
+}
+
+std::string who(const std::string& user) {
+    return user.empty() ? "somebody" : plain(user);
+}
+
+std::string rule_place(const Explanation& explanation) {
+    const RuleMatch& rule = explanation.rule;
+    if (explanation.listener.relays_all && !rule.variable("RELAYCLIENT"))
+        return "the run script of " + explanation.listener.name;
+    if (rule.line != nullptr) return fmt::format("{} line {}", rule.line->file, rule.line->number);
+    return rule.text();
+}
+
+// What gave the right to send anywhere.
+std::string right_words(const Explanation& explanation, Reason right) {
+    switch (right) {
+        case Reason::client_rule:
+            return fmt::format("{} sets RELAYCLIENT", rule_place(explanation));
+        case Reason::authenticated:
+            return fmt::format("{} has authenticated", who(*explanation.client.user));
+        default:
+            return fmt::format("{} logged in from there {} ago", who(explanation.login.entry->user),
+                               relay::span_text(explanation.login_age.value_or(0)));
+    }
+}
+
+std::string no_right_words(const Explanation& explanation) {
+    const relay::OpenSmtpFinding& login = explanation.login;
+    const std::string rule = "no rule lets it relay";
+    if (login.excluded) return rule + ", logins from there open nothing";
+    if (!login.entry) return rule + ", nobody has logged in from there";
+    if (!explanation.login_age) return rule + ", the login from there is of a time to come";
+    return fmt::format("{}, the login from there expired {} ago", rule,
+                       relay::span_text(*explanation.login_age - explanation.lifetime));
+}
+
+std::string domain_place(const Outcome& outcome) {
+    const std::string entry = plain(outcome.domain.detail);
+    switch (outcome.domain.reason) {
+        case Reason::no_domain:
+            return "no domain: the recipient is local";
+        case Reason::rcpthosts:
+            return fmt::format("{} is in {}", entry,
+                               outcome.place ? outcome.place->text() : "control/rcpthosts");
+        case Reason::morercpthosts:
+            return fmt::format("{} is in control/morercpthosts.cdb{}", entry,
+                               outcome.place ? fmt::format(" ({})", outcome.place->text()) : "");
+        default:
+            return fmt::format("{} is neither in control/rcpthosts nor in control/morercpthosts.cdb", entry);
+    }
+}
+
+std::string refusal_words(const Explanation& explanation, const Outcome& outcome) {
+    switch (outcome.verdict.cause) {
+        case smtpd::Cause::bad_sender:
+            return fmt::format(
+                "the sender {} is refused by {}", plain(explanation.question.sender),
+                explanation.bad_sender_place ? explanation.bad_sender_place->text() : "control/badmailfrom");
+        case smtpd::Cause::local_sender:
+            return fmt::format("the sender {} is ours, and who uses it must log in (control/localsenders)",
+                               plain(explanation.question.sender));
+        case smtpd::Cause::no_right:
+            return no_right_words(explanation) +
+                   fmt::format(", and {} is not a domain we accept mail for", plain(outcome.domain.detail));
+        case smtpd::Cause::too_long:
+            return "the address is too long";
+        default:
+            return "the server says " + plain(outcome.exchange.reply);
+    }
+}
+
+std::string allow_words(const Explanation& explanation, const Outcome& outcome) {
+    if (const auto right = explanation.right()) return right_words(explanation, *right);
+    if (outcome.domain.reason == Reason::no_domain) return "a recipient without a domain is local";
+    return domain_place(outcome);
+}
+
+std::string rule_step(const Explanation& explanation) {
+    const RulesOfServer& rules = explanation.rules;
+    if (rules.path.empty()) return "the server has no rules: everybody may connect";
+    if (!rules.trouble.empty()) return rules.trouble;
+    const RuleMatch& rule = explanation.rule;
+    std::string text = rule.text();
+    if (rule.key && rule.key->empty()) text += " (everybody else)";
+    if (!rule.allow) return text + ": may not connect";
+    return text + ": may connect, sets " + variables_text(rule.variables);
+}
+
+std::string login_step(const Explanation& explanation) {
+    const relay::OpenSmtpFinding& login = explanation.login;
+    if (!login.entry) return "no entry: nobody has logged in from there";
+    std::string text = fmt::format("{} ({})", plain(login.text), plain(login.source));
+    if (login.excluded) return text + ": excluded by control/opensmtpexclude " + plain(*login.excluded);
+    if (!login.live) return text + ": expired, does not count";
+    return text + fmt::format(": counts for another {}",
+                              relay::span_text(explanation.lifetime - explanation.login_age.value_or(0)));
+}
+
+std::string sender_step(const Explanation& explanation) {
+    const std::string sender = "<" + plain(explanation.question.sender) + ">";
+    if (explanation.bad_sender)
+        return fmt::format(
+            "{} is in {}", sender,
+            explanation.bad_sender_place ? explanation.bad_sender_place->text() : "control/badmailfrom");
+    switch (explanation.suspicion) {
+        case smtpd::LocalSenders::enforce:
+            return sender + " is ours, used by an outsider: refused (control/localsenders is enforce)";
+        case smtpd::LocalSenders::warn:
+            return sender + " is ours, used by an outsider: logged (control/localsenders is warn)";
+        default:
+            return sender + " is not in control/badmailfrom";
+    }
+}
+
+std::string size_step(const Explanation& explanation) {
+    const std::uint64_t limit = explanation.client.databytes.value_or(explanation.settings.databytes);
+    const std::string source = explanation.client.databytes ? "DATABYTES of the rule" : "control/databytes";
+    return limit == 0 ? "no limit (" + source + ")" : fmt::format("{} octets at most ({})", limit, source);
+}
+
+std::string client_steps(const Explanation& explanation) {
+    std::string text =
+        line("server", explanation.listener.text() +
+                           (explanation.rules.path.empty() ? "" : "; rules " + explanation.rules.path));
+    text += line("rule", rule_step(explanation));
+    if (!explanation.turned_away.empty()) return text + line("reply", explanation.turned_away);
+    if (!explanation.trouble.empty())
+        return text + line("trouble", explanation.trouble) +
+               line("reply", "421 unable to read controls (#4.3.0)");
+    text += line("sender", sender_step(explanation));
+    text += line("login", explanation.client.user ? "authenticated as " + plain(*explanation.client.user)
+                                                  : "not authenticated");
+    text += line("open-smtp", login_step(explanation));
+    text += line("size", size_step(explanation));
+    if (!explanation.mail.reply.starts_with("250"))
+        text += line("reply", fmt::format("{}  (to {})", plain(explanation.mail.reply),
+                                          plain(explanation.mail.command)));
+    return text;
+}
+
+std::string recipient_steps(const Outcome& outcome) {
+    return line("recipient", domain_place(outcome)) +
+           line("reply",
+                fmt::format("{}  (to {})", plain(outcome.exchange.reply), plain(outcome.exchange.command)));
+}
+
+}  // namespace
+
+std::string headline(const Explanation& explanation, const Outcome& outcome) {
+    const std::string& ip = explanation.question.ip;
+    if (explanation.sample()) {
+        if (outcome.accepted())
+            return fmt::format("MAY RELAY: {} may send anywhere: {}", ip, allow_words(explanation, outcome));
+        if (outcome.verdict.cause != smtpd::Cause::no_right)
+            return fmt::format("REFUSED: {}: {}", ip, refusal_words(explanation, outcome));
+        return fmt::format("MAY NOT RELAY: {} may send only to the domains of control/rcpthosts: {}", ip,
+                           no_right_words(explanation));
+    }
+    const std::string recipient = plain(outcome.recipient);
+    if (outcome.accepted())
+        return fmt::format("ALLOWED: {} may send to {}: {}", ip, recipient,
+                           allow_words(explanation, outcome));
+    return fmt::format("REFUSED: {} may not send to {}: {}", ip, recipient,
+                       refusal_words(explanation, outcome));
+}
+
+std::string headline_of_trouble(const Explanation& explanation) {
+    const std::string& ip = explanation.question.ip;
+    if (!explanation.rules.trouble.empty())
+        return fmt::format("REFUSED: {} cannot connect, nor can anybody: {}", ip, explanation.rules.trouble);
+    if (!explanation.turned_away.empty())
+        return fmt::format("REFUSED: {} may not connect: {} denies it", ip, rule_place(explanation));
+    return fmt::format("REFUSED: {} is put off, as is everybody: {}", ip, explanation.trouble);
+}
+
+std::string to_text(const Explanation& explanation) {
+    const bool served = explanation.turned_away.empty() && explanation.trouble.empty();
+    std::string text;
+    if (!served) text += headline_of_trouble(explanation) + "\n";
+    if (served)
+        for (const Outcome& outcome : explanation.outcomes) text += headline(explanation, outcome) + "\n";
+    text += "\n" + client_steps(explanation);
+    if (served)
+        for (const Outcome& outcome : explanation.outcomes) text += recipient_steps(outcome);
+    if (!explanation.close_calls.empty()) text += "\n";
+    for (const std::string& call : explanation.close_calls) text += line("note", plain(call));
+    if (!explanation.remedies.empty()) text += "\n";
+    for (const std::string& remedy : explanation.remedies) text += line("to do", plain(remedy));
+    return text;
+}
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+template <class Value>
+Json or_null(const std::optional<Value>& value) {
+    return value ? Json(*value) : Json();
+}
+
+Json rule_json(const Explanation& explanation) {
+    const RuleMatch& rule = explanation.rule;
+    Json json{{"allow", rule.allow}, {"key", or_null(rule.key)}};
+    json["file"] = rule.line != nullptr ? Json(rule.line->file) : Json();
+    json["line"] = rule.line != nullptr ? Json(rule.line->number) : Json();
+    json["text"] = rule.line != nullptr ? Json(rule.line->text) : Json();
+    json["variables"] = Json::object();
+    for (const auto& [name, value] : rule.variables) json["variables"][name] = value;
+    json["text_differs"] = rule.text_differs;
+    json["merged"] = rule.merged.has_value();
+    return json;
+}
+
+Json login_json(const Explanation& explanation) {
+    const relay::OpenSmtpFinding& login = explanation.login;
+    if (!login.entry) return Json();
+    Json json{
+        {"address", login.entry->address}, {"user", login.entry->user}, {"service", login.entry->service}};
+    json["login"] = login.entry->login.wall;
+    json["age"] = or_null(explanation.login_age);
+    json["left"] =
+        explanation.login_age ? std::max<std::int64_t>(explanation.lifetime - *explanation.login_age, 0) : 0;
+    json["live"] = login.live;
+    json["source"] = login.source;
+    json["excluded"] = or_null(login.excluded);
+    return json;
+}
+
+std::string_view name_of(smtpd::Cause cause) {
+    switch (cause) {
+        case smtpd::Cause::none:
+            return "none";
+        case smtpd::Cause::bad_sender:
+            return "bad_sender";
+        case smtpd::Cause::local_sender:
+            return "local_sender";
+        case smtpd::Cause::too_long:
+            return "too_long";
+        default:
+            return "no_right";
+    }
+}
+
+Json place_json(const std::optional<Place>& place) {
+    return place ? Json{{"file", place->file}, {"line", place->line}} : Json();
+}
+
+Json recipient_json(const Explanation& explanation, const Outcome& outcome) {
+    Json json{{"recipient", outcome.recipient}, {"sample", explanation.sample()}};
+    json["allowed"] = outcome.accepted();
+    json["reason"] = relay::name_of(explanation.right().value_or(outcome.domain.reason));
+    json["cause"] = outcome.accepted() ? Json() : Json(name_of(outcome.verdict.cause));
+    json["domain"] = {{"match", relay::name_of(outcome.domain.reason)},
+                      {"detail", outcome.domain.detail},
+                      {"place", place_json(outcome.place)}};
+    json["command"] = outcome.exchange.command;
+    json["reply"] = outcome.exchange.reply;
+    json["log"] = outcome.exchange.log;
+    json["decision"] = headline(explanation, outcome);
+    return json;
+}
+
+}  // namespace
+
+std::string to_json(const Explanation& explanation) {
+    const Question& question = explanation.question;
+    Json json{{"address", question.ip}, {"allowed", explanation.all_accepted()}};
+    const auto right = explanation.right();
+    json["right"] = right ? Json(relay::name_of(*right)) : Json();
+    json["server"] = {{"name", explanation.listener.name},
+                      {"address", explanation.listener.address},
+                      {"port", explanation.listener.port},
+                      {"rules", explanation.rules.path}};
+    json["rule"] = rule_json(explanation);
+    json["turned_away"] = explanation.turned_away.empty() ? Json() : Json(explanation.turned_away);
+    json["trouble"] = explanation.trouble.empty() ? Json() : Json(explanation.trouble);
+    json["user"] = or_null(question.user);
+    json["open_smtp"] = login_json(explanation);
+    json["sender"] = {{"address", question.sender},
+                      {"bad", explanation.bad_sender},
+                      {"place", place_json(explanation.bad_sender_place)},
+                      {"reply", explanation.mail.reply}};
+    json["size_limit"] = explanation.client.databytes.value_or(explanation.settings.databytes);
+    json["recipients"] = Json::array();
+    for (const Outcome& outcome : explanation.outcomes)
+        json["recipients"].push_back(recipient_json(explanation, outcome));
+    json["notes"] = explanation.close_calls;
+    json["remedies"] = explanation.remedies;
+    return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace relais::explain

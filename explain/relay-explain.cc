@@ -1,0 +1,96 @@
+// relay-explain says whether a client may send, why, what it is told, and what can be done about it.
+//
+//   relay-explain IP [--from S] [--rcpt R]... [--helo H] [--host NAME] [--user U] [--listener NAME] [--json]
+//
+// It decides with qmail-smtpd's own code and, started by root, as qmail-smtpd's own user: what that cannot read, this
+// cannot either. It changes nothing.
+//
+// Inputs: service/*/run, control/, open-smtp/, the rules cdb and the text beside it.
+// Exit codes: 0 allowed; 1 refused; 100 wrong usage; 111 something cannot be read.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/program.h"
+#include "control/owners.h"
+#include "explain/present.h"
+#include "relay/address.h"
+
+using namespace relais;
+
+namespace {
+
+struct Options {
+    explain::Question question;
+    bool json = false;
+};
+
+void refuse_control_characters(const std::string& text) {
+    for (const char c : text)
+        if (static_cast<unsigned char>(c) < 32 || c == 127)
+            throw_permanent("an argument has a control character");
+}
+
+void check(Options& options) {
+    explain::Question& question = options.question;
+    const auto address = relay::canonical_client(question.ip);
+    if (!address) throw_permanent("not an address: " + question.ip);
+    question.ip = *address;
+    if (question.recipients.size() > explain::recipient_limit) throw_permanent("too many recipients");
+    refuse_control_characters(question.helo);
+    refuse_control_characters(question.sender);
+    for (const std::string& recipient : question.recipients) {
+        refuse_control_characters(recipient);
+        if (recipient.empty()) throw_permanent("--rcpt needs an address");
+    }
+}
+
+// The server's own user, so that what is unreadable for it is unreadable here.
+void become_server(const control::Home& home) {
+    if (::geteuid() == 0) control::become(control::Owners::read(home), control::Role::qmaild);
+    if (::access(home.path("open-smtp").c_str(), R_OK | X_OK) != 0 && errno == EACCES)
+        throw_permanent("unable to read " + home.path("open-smtp") + ": run this as root");
+}
+
+int explain_client(const control::Home& home, const Options& options) {
+    become_server(home);
+    const explain::Explanation explanation = explain::explain(home, options.question);
+    write_all(STDOUT_FILENO, options.json ? explain::to_json(explanation) : explain::to_text(explanation),
+              Deadline::never());
+    return explanation.all_accepted() ? 0 : 1;
+}
+
+int work(const Arguments& arguments) {
+    Options options;
+    std::string user;
+    std::string host;
+    CLI::App app("Says whether a client may send, and why.", "relay-explain");
+    app.add_option("IP", options.question.ip, "the client's address")->required();
+    app.add_option("--from", options.question.sender, "the envelope sender (default: empty, as of a bounce)");
+    app.add_option("--rcpt", options.question.recipients, "a recipient (repeatable; default: a foreign one)")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    app.add_option("--helo", options.question.helo, "what the client says after EHLO");
+    app.add_option("--host", host, "the client's name, where the server looks it up");
+    app.add_option("--user", user, "as if this user had authenticated");
+    app.add_option("--listener", options.question.listener, "the SMTP server by its service, or a rules cdb");
+    app.add_flag("--json", options.json, "as JSON");
+    try {
+        app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::permanent);
+    }
+    if (!user.empty()) options.question.user = user;
+    if (!host.empty()) options.question.host = host;
+    check(options);
+    if (options.question.helo.empty()) options.question.helo = "[" + options.question.ip + "]";
+    return explain_client(control::Home::from_environment(), options);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return run_program("relay-explain", argc, argv, work);
+}
