@@ -22,6 +22,8 @@ BIN = pathlib.Path(os.environ.get("RELAIS_BIN", ROOT / "build/release/bin"))
 IS_ROOT = os.geteuid() == 0
 ME = "relais.test"
 DEMO = "demo"
+# A client that tcp.smtp does not name.
+ROAMER = "127.0.0.2"
 # A uid that no user of the machine has: the demo recipient of a system instance needs no account.
 DEMO_ID = 64250
 PATIENCE = 30
@@ -154,6 +156,35 @@ def send_two(home, port):
         print(f"delivered: a message by {way}")
 
 
+class RoamersPop3(poplib.POP3):
+    def _create_socket(self, timeout):
+        return socket.create_connection((self.host, self.port), timeout, (ROAMER, 0))
+
+
+def roamer_may_send(home):
+    """Whether the SMTP server takes a recipient elsewhere from ROAMER; nothing is sent."""
+    with smtplib.SMTP("127.0.0.1", port_of(home), "client.example", PATIENCE, (ROAMER, 0)) as client:
+        client.ehlo()
+        client.mail(f"{DEMO}@{ME}")
+        return client.rcpt("somebody@elsewhere.example")[0] == 250
+
+
+def show_pop_before_smtp(home, port, password):
+    """Refused, logged in by POP3, allowed; the door is shut again."""
+    program(home, "open-smtp", "remove", ROAMER)
+    if roamer_may_send(home):
+        raise Failure(f"{ROAMER} may send elsewhere without a login")
+    print(f"before a login: {ROAMER} may not send elsewhere")
+    client = RoamersPop3("127.0.0.1", port, PATIENCE)
+    client.user(DEMO)
+    client.pass_(password)
+    client.quit()
+    if not roamer_may_send(home):
+        raise Failure(f"{ROAMER} has logged in by POP3 and may not send elsewhere\n{logs(home)}")
+    print(f"after a login by POP3: {ROAMER} may send elsewhere, for three hours (open-smtp list)")
+    program(home, "open-smtp", "remove", ROAMER)
+
+
 def look_by_pop3(home):
     """Gives the demo user a new password and logs in with it; returns port and password, nothing without a POP3 server."""
     if not endpoints(home, "pop3listen"):
@@ -166,6 +197,7 @@ def look_by_pop3(home):
     client.pass_(password)
     print(f"seen by POP3: {client.stat()[0]} messages")
     client.quit()
+    show_pop_before_smtp(home, port, password)
     return port, password
 
 
@@ -181,6 +213,7 @@ Everything of this instance lies in {home}:
   Maildir            {home}/demo/Maildir
   settings           {home}/control                  qmail-showctl
   who may relay      {home}/tcp.smtp                 then: qmailctl cdb
+  POP before SMTP    logins by POP3 open SMTP           open-smtp list      open-smtp check {ROAMER}
   logs               {home}/log/*/current            tai64nlocal <{home}/log/qmail-send/current
   run scripts        {home}/service/*/run            svstat {home}/service/*
 

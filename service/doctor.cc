@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <netdb.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -45,6 +46,15 @@ void look_at_files(const Plan& plan, Report& report) {
         report.bad(finding.text,
                    finding.mend ? "qmail-setup --repair " + plan.home.directory() : "this needs you");
     if (findings.empty()) report.good("files, owners and modes are as they must be");
+}
+
+// What holds a channel to open-smtpd while it runs as the user who logs in must not be traced by that user.
+void look_at_login_steps(const Plan& plan, Report& report) {
+    const std::string program = plan.home.path("bin/open-smtp-allow");
+    struct stat info {};
+    if (::stat(program.c_str(), &info) != 0 || (info.st_mode & (S_IRGRP | S_IROTH)) == 0) return;
+    report.bad(program + " can be read, so users could trace it and put other names on their logins",
+               "chmod 0711 " + program);
 }
 
 void look_at_settings(const Plan& plan, Report& report) {
@@ -194,6 +204,7 @@ void look_at_names(const Plan& plan, Report& report) {
 int doctor(const Plan& plan) {
     Report report;
     look_at_files(plan, report);
+    look_at_login_steps(plan, report);
     look_at_settings(plan, report);
     look_at_services(plan, report);
     look_at_queue_server(plan, report);

@@ -118,10 +118,38 @@ class Kind:
             i.ctl("stop")
             i.wait_for(lambda: not i.processes(), 10, "no process")
 
+    def test_login_opens_smtp(self):
+        """The run scripts as they are made: a client that tcp.smtp does not name logs in by POP3 and may send."""
+        addresses = ("127.0.0.1", *(["::1"] if self.has_ipv6() else []))
+        i = self.made(listen=addresses).start()
+        uid, gid = i.ids("alias")
+        pop3.set_password(i, f"box@{i.me}", "sesame", "--uid", uid, "--gid", gid, "--home", i.home / "alias")
+        for name in ("tcp.smtp", "tcp.smtp6"):
+            if (i.home / name).exists():
+                i._write(i.home / name, ":allow\n")
+        i.ctl("cdb")
+
+        def may_send(address):
+            with i.smtp(address=address) as client:
+                client.command("MAIL FROM:<a@client.example>")
+                return client.command("RCPT TO:<b@elsewhere.example>", (250, 553)).code == 250
+
+        for address in addresses:
+            i._wait_port(address)
+            i.wait_for(lambda address=address: self.can_connect(i.pop3_port, address), 60, f"a POP3 server on {address}")
+            self.assertFalse(may_send(address))
+            with pop3.Client(i.pop3_port, address) as client:
+                self.assertEqual(client.login(f"box@{i.me}", "wrong"), "-ERR [AUTH] authorization failed")
+            self.assertFalse(may_send(address))
+            with pop3.Client(i.pop3_port, address) as client:
+                self.assertEqual(client.login(f"box@{i.me}", "sesame"), "+OK")
+                self.assertTrue(may_send(address), f"{i.log('qmail-pop3d')} {i.log()}")
+            self.assertIn(f"box@{i.me} over pop3", i.run("open-smtp", "check", address).out)
+
     @staticmethod
-    def can_connect(port):
+    def can_connect(port, address="127.0.0.1"):
         with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", port), 5).close()
+            socket.create_connection((address, port), 5).close()
             return True
         return False
 
@@ -341,6 +369,7 @@ class Kind:
         self.assertIn(f"ok     POP3 on 127.0.0.1 port {i.pop3_port}: +OK {i.me} POP3", up)
         self.assertIn("ok     qmail-queued takes submissions", up)
         self.assertIn(f"control/me, {i.me}, has no address", up)
+        self.assertEqual((i.home / "bin/open-smtp-allow").stat().st_mode & 0o777, 0o711)
         run = i.home / "service/qmail-smtpd/run"
         run.write_text("#!/bin/sh\necho no luck today\n")
         i.ctl("restart")
@@ -380,7 +409,8 @@ class Demo(relais.TestCase):
         self.addCleanup(self.demo, i, "stop", home)
         first = self.demo(i, "run", home, port, pop3_port)
         self.assertEqual(first.code, 0, first)
-        for text in ("delivered: a message by SMTP", "delivered: a message by sendmail", "seen by POP3: 2 messages", str(port), f"port {pop3_port}", "make stop"):
+        for text in ("delivered: a message by SMTP", "delivered: a message by sendmail", "seen by POP3: 2 messages", "before a login: 127.0.0.2 may not",
+                     "after a login by POP3: 127.0.0.2 may send elsewhere", str(port), f"port {pop3_port}", "make stop"):
             self.assertIn(text, first.out)
         again = self.demo(i, "run", home, port, pop3_port)
         self.assertEqual(again.code, 0, again)
