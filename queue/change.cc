@@ -117,13 +117,14 @@ void Changer::bounce_here(const SeenMessage& seen) {
     const std::string& error = seen.message.status.last_error;
     const std::string why = (error.empty() ? "" : error + "\n") + std::string(bounced_by_hand);
     std::string text;
-    for (const Recipient& recipient : seen.message.envelope.recipients)
-        if (recipient.mark == Mark::to_do) text += send::bounce_paragraph(recipient.address, why);
+    std::vector<Recipient> open;
+    for (const Recipient& recipient : seen.message.envelope.recipients) {
+        if (recipient.mark != Mark::to_do) continue;
+        text += send::bounce_paragraph(recipient.address, why);
+        open.push_back(recipient);
+    }
     if (!text.empty()) store.append_bounce(seen.id(), text);
-    std::size_t open = 0;
-    for (const Recipient& recipient : seen.message.envelope.recipients) open += recipient.mark == Mark::to_do;
-    for (const Recipient& recipient : seen.message.envelope.recipients)
-        if (recipient.mark == Mark::to_do) store.mark(seen.id(), recipient, Mark::failed, --open == 0);
+    if (!open.empty()) store.mark_all(seen.id(), open, Mark::failed, true);
     if (!seen.message.status.hold) return;
     StoredMessage released = seen.message;
     released.status.hold = false;

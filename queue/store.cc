@@ -191,10 +191,15 @@ Fd Store::open_for_delivery(MessageId id) const {
 }
 
 void Store::mark(MessageId id, const Recipient& recipient, Mark mark, bool durable) const {
+    mark_all(id, {recipient}, mark, durable);
+}
+
+void Store::mark_all(MessageId id, const std::vector<Recipient>& recipients, Mark mark, bool durable) const {
     const std::string path = message_path(home_, id);
     const Fd fd = open_or_throw(path, O_WRONLY);
     const char octet = static_cast<char>(mark);
-    write_at(fd.get(), std::string_view(&octet, 1), recipient.mark_offset, path);
+    for (const Recipient& recipient : recipients)
+        write_at(fd.get(), std::string_view(&octet, 1), recipient.mark_offset, path);
     if (durable) sync_or_throw(fd.get(), path);
 }
 

@@ -63,6 +63,8 @@ class Store {
     // Writes one mark in place. durable: synced before it returns (F, and D when the next step relies on it).
     // Throws Error.
     void mark(MessageId id, const Recipient& recipient, Mark mark, bool durable) const;
+    // The same mark for many recipients: one write each, one sync for all. Throws Error.
+    void mark_all(MessageId id, const std::vector<Recipient>& recipients, Mark mark, bool durable) const;
     // Rewrites the status block in place, not synced: it is advice. Throws Error.
     void write_status(const StoredMessage& message) const;
     // Removes the message's bounce text if any, then the message. Throws Error.

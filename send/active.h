@@ -41,8 +41,11 @@ struct Sender::Active {
         std::uint32_t recipient;
         std::string paragraph;
     };
-    std::deque<Failure> failures;  // of those in state failing, kept until they are on the disk
-    bool recording = false;        // the failures that follow
+    std::deque<Failure>
+        failures;  // of those in state failing, kept until they are on the disk or in a bounce
+    std::size_t failure_octets = 0;  // of their paragraphs
+    bool bounce_refused = false;     // this time: the failures are recorded, and the bounce comes later
+    bool recording = false;          // the failures that follow
     std::vector<Failure> recorded;
     bool stalled = false;  // the disk refused something: another try comes
 

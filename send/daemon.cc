@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -45,6 +46,13 @@ std::string put_number(std::uint64_t value) {
     return out;
 }
 
+// A message has one request at a time, so any child will do.
+SlowWorker& least_busy(std::vector<SlowWorker>& workers) {
+    return *std::min_element(workers.begin(), workers.end(), [](const SlowWorker& a, const SlowWorker& b) {
+        return a.requests() < b.requests();
+    });
+}
+
 int channel(bool local) {
     return local ? send_local_channel : send_remote_channel;
 }
@@ -62,16 +70,18 @@ SlowWorker::Work record_work(const control::Home& home) {
 
 SlowWorker::Work bounce_work(const control::Home& home) {
     return [home, store = queue::Store(home)](const std::string& request) {
-        const std::uint64_t id = request.size() == 8 ? get_number(request, 0) : 0;
-        const BounceResult result = submit_bounce(home, store, id, Deadline::in(bounce_patience));
+        const std::uint64_t id = request.size() >= 8 ? get_number(request, 0) : 0;
+        const BounceResult result =
+            submit_bounce(home, store, id, id == 0 ? "" : request.substr(8), Deadline::in(bounce_patience));
         return put_number(id) + static_cast<char>(result.kind) + put_number(result.qp) + result.text;
     };
 }
 
-Daemon::Daemon(const control::Home& home, SlowWorker& recorder, SlowWorker& bouncer)
+Daemon::Daemon(const control::Home& home, std::vector<SlowWorker>& recorders,
+               std::vector<SlowWorker>& bouncers)
     : home_(home),
-      recorder_(recorder),
-      bouncer_(bouncer),
+      recorders_(recorders),
+      bouncers_(bouncers),
       sender_(home, read_settings(home), *this, random_number()),
       control_(loop_, send_control_socket,
                [this](const ControlRequest& request) {
@@ -93,23 +103,14 @@ Daemon::Daemon(const control::Home& home, SlowWorker& recorder, SlowWorker& boun
         loop_.add(channel(local), EPOLLIN,
                   [this, local](std::uint32_t events) { on_channel(local, events); });
     }
-    recorder_.attach(
-        loop_,
-        [this](const std::string& answer) {
-            if (answer.size() < 8) return;
-            tell_time();
-            sender_.failure_recorded(get_number(answer, 0), answer.substr(8));
-        },
-        [this] { on_worker_death("recorder"); });
-    bouncer_.attach(
-        loop_,
-        [this](const std::string& answer) {
-            if (answer.size() < 17) return;
-            tell_time();
-            const auto kind = static_cast<BounceResult::Kind>(answer[8]);
-            sender_.bounce_done(get_number(answer, 0), {kind, get_number(answer, 9), answer.substr(17)});
-        },
-        [this] { on_worker_death("bouncer"); });
+    for (SlowWorker& recorder : recorders_)
+        recorder.attach(
+            loop_, [this](const std::string& answer) { on_recorded(answer); },
+            [this] { on_worker_death("recorder"); });
+    for (SlowWorker& bouncer : bouncers_)
+        bouncer.attach(
+            loop_, [this](const std::string& answer) { on_bounced(answer); },
+            [this] { on_worker_death("bouncer"); });
     loop_.on_signal(SIGTERM, [this] {
         tell_time();
         sender_.exit_soon();
@@ -246,16 +247,30 @@ bool Daemon::order(const LocalOrder& order, int message) {
 bool Daemon::order(const RemoteOrder& order, int message) {
     return send_order(false, encode(order), message);
 }
-void Daemon::record(FailureRecord record) {
-    recorder_.ask(encode(record));
+void Daemon::on_recorded(const std::string& answer) {
+    if (answer.size() < 8) return;
+    tell_time();
+    sender_.failure_recorded(get_number(answer, 0), answer.substr(8));
 }
-void Daemon::bounce(queue::MessageId id) {
-    bouncer_.ask(put_number(id));
+
+void Daemon::on_bounced(const std::string& answer) {
+    if (answer.size() < 17) return;
+    tell_time();
+    const auto kind = static_cast<BounceResult::Kind>(answer[8]);
+    sender_.bounce_done(get_number(answer, 0), {kind, get_number(answer, 9), answer.substr(17)});
+}
+
+void Daemon::record(FailureRecord record) {
+    least_busy(recorders_).ask(encode(record));
+}
+void Daemon::bounce(queue::MessageId id, std::string unrecorded) {
+    least_busy(bouncers_).ask(put_number(id) + unrecorded);
 }
 
 // Thousands of failures can wait for the disk: their recipients are tried again after the next start.
 void Daemon::drop_slow_work() {
-    sender_.not_done(recorder_.drop_waiting() + bouncer_.drop_waiting());
+    for (std::vector<SlowWorker>* workers : {&recorders_, &bouncers_})
+        for (SlowWorker& worker : *workers) sender_.not_done(worker.drop_waiting());
 }
 
 // Nothing durable is lost, but nothing can be finished either: everything starts anew.

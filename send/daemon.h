@@ -1,5 +1,4 @@
-// qmail-send's event loop: the hint pipe, the channels to the spawners, the control socket, the two processes for slow
-// work, signals and time, all around one Sender.
+// qmail-send's event loop: the hint pipe, the channels to the spawners, the control socket, the processes for slow work, signals and time, all around one Sender.
 #pragma once
 
 #include "base/event_loop.h"
@@ -14,7 +13,7 @@ namespace relais::send {
 
 class Daemon final : private Outlets {
   public:
-    Daemon(const control::Home& home, SlowWorker& recorder, SlowWorker& bouncer);
+    Daemon(const control::Home& home, std::vector<SlowWorker>& recorders, std::vector<SlowWorker>& bouncers);
     // Until SIGTERM and the last delivery: 0; until a spawner has ended: 111.
     int run();
 
@@ -22,12 +21,14 @@ class Daemon final : private Outlets {
     bool order(const LocalOrder& order, int message) override;
     bool order(const RemoteOrder& order, int message) override;
     void record(FailureRecord record) override;
-    void bounce(queue::MessageId id) override;
+    void bounce(queue::MessageId id, std::string unrecorded) override;
     void log(std::string_view line) override { log_.line(line); }
 
     bool send_order(bool local, std::string_view packet, int message);
     void on_channel(bool local, std::uint32_t events);
     void on_hints();
+    void on_recorded(const std::string& answer);
+    void on_bounced(const std::string& answer);
     void on_worker_death(std::string_view name);
     void drop_slow_work();
     void read_changed_settings();
@@ -35,13 +36,12 @@ class Daemon final : private Outlets {
     bool before_wait();
     void tell_time();
     void arm_timer();
-    void end(int code);
 
     const control::Home home_;
     EventLoop loop_;
     LogBuffer log_;
-    SlowWorker& recorder_;
-    SlowWorker& bouncer_;
+    std::vector<SlowWorker>& recorders_;
+    std::vector<SlowWorker>& bouncers_;
     std::vector<control::ChangeWatch> watches_;
     Clock::time_point next_look_{};
     Sender sender_;
@@ -53,7 +53,11 @@ class Daemon final : private Outlets {
     int exit_code_ = 0;
 };
 
-// The parts of the children: one for each SlowWorker.
+// How many children there are for each: those that wait for the disk together share its syncs.
+inline constexpr std::size_t recorder_count = 4;
+inline constexpr std::size_t bouncer_count = 8;
+
+// The parts of the children.
 SlowWorker::Work record_work(const control::Home& home);
 SlowWorker::Work bounce_work(const control::Home& home);
 

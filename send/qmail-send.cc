@@ -3,7 +3,7 @@
 //
 // Started by qmail-start as qmails, with the descriptors of send/layout.h. No network, no user's code. It trusts
 // qmail-queued's files as far as their checksums, a spawner's report about deliveries that run there, and those who
-// can open sockets/send-control with everything. Two children wait for the disk and for qmail-queued (send/slow_work.h).
+// can open sockets/send-control with everything. Its children wait for the disk and for qmail-queued (send/slow_work.h).
 // SIGHUP: reread control files; SIGALRM: try everything now; SIGTERM: exit when the running deliveries have ended.
 // Exit codes: 0 after SIGTERM, 111 when a spawner has ended or for temporary failures, 100 wrong owners or control files.
 #include "base/error.h"
@@ -35,13 +35,22 @@ int work(const Arguments& arguments) {
     const Home home = Home::from_environment();
     control::become(control::Owners::read(home), control::Role::qmails);
 
-    const std::vector<int> channels = {send::send_hint_pipe, send::send_local_channel,
-                                       send::send_remote_channel, send::send_control_socket};
+    std::vector<int> channels = {send::send_hint_pipe, send::send_local_channel, send::send_remote_channel,
+                                 send::send_control_socket};
     const auto confine_child = [&] { confine_in(home); };
-    send::SlowWorker recorder("qmail-send-recorder", channels, confine_child, send::record_work(home));
-    send::SlowWorker bouncer("qmail-send-bouncer", channels, confine_child, send::bounce_work(home));
+    const auto fork_workers = [&](std::size_t count, const char* name, const send::SlowWorker::Work& work) {
+        std::vector<send::SlowWorker> workers;
+        for (std::size_t i = 0; i < count; ++i) {
+            workers.emplace_back(name, channels, confine_child, work);
+            // One that has the way to another would keep it from seeing the end of qmail-send.
+            channels.push_back(workers.back().descriptor());
+        }
+        return workers;
+    };
+    auto recorders = fork_workers(send::recorder_count, "qmail-send-recorder", send::record_work(home));
+    auto bouncers = fork_workers(send::bouncer_count, "qmail-send-bouncer", send::bounce_work(home));
     confine_in(home);
-    return send::Daemon(home, recorder, bouncer).run();
+    return send::Daemon(home, recorders, bouncers).run();
 }
 
 }  // namespace

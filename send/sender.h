@@ -50,7 +50,9 @@ class Outlets {
     virtual bool order(const RemoteOrder& order, int message) = 0;
     // Work that waits for the disk or for qmail-queued. Each call is answered once, later: by failure_recorded, bounce_done.
     virtual void record(FailureRecord record) = 0;
-    virtual void bounce(queue::MessageId id) = 0;
+    // unrecorded: what the bounce says of recipients whose failure was not recorded; at most record_text_limit and one
+    // paragraph.
+    virtual void bounce(queue::MessageId id, std::string unrecorded) = 0;
     virtual void log(std::string_view line) = 0;
 };
 
@@ -136,6 +138,8 @@ class Sender {
     void fail(Active& active, const std::vector<std::uint32_t>& recipients,
               const std::vector<std::string>& texts);
     void record_failures(Active& active);
+    bool ends_with_failures(const Active& active) const;
+    void ask_for_bounce(Active& active);
     bool is_gone(queue::MessageId id) const;
     void call_parked(Side& side, const DestinationPtr& destination);
     void leave_open(Active& active, const std::vector<std::uint32_t>& recipients, bool local,

@@ -174,7 +174,7 @@ void Sender::conclude(Active& active, std::uint64_t delivery, const Running& run
     if (!failed.empty()) fail(active, failed, texts);
 }
 
-// The recipients' failures are recorded away from here, for it means to wait for the disk.
+// They are told to the sender, or recorded until that can be done, by settle.
 void Sender::fail(Active& active, const std::vector<std::uint32_t>& recipients,
                   const std::vector<std::string>& texts) {
     for (std::size_t i = 0; i < recipients.size(); ++i) {
@@ -182,18 +182,34 @@ void Sender::fail(Active& active, const std::vector<std::uint32_t>& recipients,
             rewrite(settings_.rules, active.stored.envelope.recipients[recipients[i]].address);
         active.failures.push_back(
             {recipients[i], bounce_paragraph(route.plain, texts[std::min(i, texts.size() - 1)])});
+        active.failure_octets += active.failures.back().paragraph.size();
         active.set(recipients[i], RecipientState::failing);
     }
-    if (!active.recording) record_failures(active);
 }
 
-// As many as one record takes; the rest when that is done.
+// All that is left of the message are failures that one bounce can tell: what makes them last is the bounce itself.
+// After a crash before that the recipients are tried once more.
+bool Sender::ends_with_failures(const Active& active) const {
+    return active.remaining == active.failing && active.failures.size() == active.failing &&
+           active.failure_octets <= record_text_limit && !active.bounce_refused;
+}
+
+void Sender::ask_for_bounce(Active& active) {
+    std::string unrecorded;
+    for (const Active::Failure& failure : active.failures) unrecorded += failure.paragraph;
+    active.bouncing = true;
+    ++under_way_;
+    out_.bounce(active.id(), std::move(unrecorded));
+}
+
+// Away from here, for it means to wait for the disk. As many as one record takes; the rest when that is done.
 void Sender::record_failures(Active& active) {
     FailureRecord record{active.id(), {}, {}};
     while (!active.failures.empty() && record.text.size() < record_text_limit) {
         Active::Failure& next = active.failures.front();
         record.text += next.paragraph;
         record.recipients.push_back(active.stored.envelope.recipients[next.recipient]);
+        active.failure_octets -= next.paragraph.size();
         active.recorded.push_back(std::move(next));
         active.failures.pop_front();
     }
@@ -214,12 +230,13 @@ void Sender::failure_recorded(queue::MessageId id, const std::string& trouble) {
     } else {
         out_.log("alert: " + trouble);
         if (is_gone(id)) return forget(id);  // somebody removed the message: nobody is told
+        for (const Active::Failure& failure : active.recorded)
+            active.failure_octets += failure.paragraph.size();
         active.failures.insert(active.failures.begin(), std::make_move_iterator(active.recorded.begin()),
                                std::make_move_iterator(active.recorded.end()));
     }
     active.recorded.clear();
     if (!trouble.empty()) return stall(active);
-    if (!active.failures.empty()) return record_failures(active);
     settle(active);
 }
 
@@ -291,13 +308,16 @@ void Sender::settle(Active& active) {
         out_.log(alert_text(error));
         return stall(active);
     }
-    if (active.queued + active.running + active.failing > 0 || active.bouncing || active.recording) return;
-    if (active.ending || active.remaining + active.failed == 0) return end(active);
-    if (active.remaining == 0) {
-        active.bouncing = true;
-        ++under_way_;
-        return out_.bounce(active.id());
-    }
+    if (active.bouncing || active.recording) return;
+    if (active.ending) return end(active);
+    // Failures gather while others of the message are under way: one record, or one bounce, for all of them.
+    const bool under_way = active.queued + active.running > 0;
+    if (active.failure_octets > record_text_limit || (!under_way && !active.failures.empty()))
+        return ends_with_failures(active) ? ask_for_bounce(active) : record_failures(active);
+    if (under_way) return;
+    if (active.remaining + active.failed == 0) return end(active);
+    if (active.remaining == 0)
+        return active.bounce_refused ? postpone(active.id(), bounce_pause) : ask_for_bounce(active);
     KnownMessages::Entry& entry = *known_.find(active.id());
     if (active.stored.status.hold) {
         entry.place = Place::held;
@@ -348,7 +368,9 @@ void Sender::bounce_done(queue::MessageId id, const BounceResult& result) {
             break;
         case BounceResult::Kind::trouble:
             out_.log("warning: trouble injecting bounce message, will try later: " + result.text);
-            return postpone(id, bounce_pause);
+            if (is_gone(id)) return forget(id);
+            active.bounce_refused = true;
+            return settle(active);
     }
     end(active);
 }
@@ -379,10 +401,7 @@ void Sender::retry_stalled() {
         if (found == window_.end() || !found->second->stalled) continue;
         Active& active = *found->second;
         active.stalled = false;
-        if (!active.failures.empty() && !active.recording)
-            record_failures(active);
-        else
-            settle(active);
+        settle(active);
     }
 }
 

@@ -62,9 +62,11 @@ std::optional<std::string> take_frame(std::string& data) {
     ::_exit(0);
 }
 
-std::string paragraphs_of(const queue::Store& store, const queue::StoredMessage& message) {
+// What has been recorded of failures, and unrecorded after it.
+std::string paragraphs_of(const queue::Store& store, const queue::StoredMessage& message,
+                          const std::string& unrecorded) {
     if (auto text = store.read_bounce(message.id, bounce_text_limit); text && !text->empty()) {
-        if (text->size() < bounce_text_limit) return *text;
+        if (text->size() + unrecorded.size() < bounce_text_limit) return *text + unrecorded;
         const std::size_t end = text->rfind("\n\n");
         text->resize(end == std::string::npos ? 0 : end + 2);
         return text->append(more_failed);
@@ -73,7 +75,7 @@ std::string paragraphs_of(const queue::Store& store, const queue::StoredMessage&
     for (const queue::Recipient& recipient : message.envelope.recipients)
         if (recipient.mark == queue::Mark::failed)
             text += bounce_paragraph(recipient.address, "The reason for this failure has been lost.");
-    return text;
+    return text + unrecorded;
 }
 
 void copy_message(queue::Submission& to, int from, std::uint64_t size, std::uint64_t limit) {
@@ -116,10 +118,7 @@ std::string record_failure(const queue::Store& store, const FailureRecord& recor
         // The text for a message that somebody removed would stay for ever.
         static_cast<void>(store.open_for_delivery(record.message));
         store.append_bounce(record.message, record.text);
-        // One sync for all the marks: it is the file's.
-        for (std::size_t i = 0; i < record.recipients.size(); ++i)
-            store.mark(record.message, record.recipients[i], queue::Mark::failed,
-                       i + 1 == record.recipients.size());
+        store.mark_all(record.message, record.recipients, queue::Mark::failed, true);
         return {};
     } catch (const std::exception& error) {
         return error.what();
@@ -127,7 +126,7 @@ std::string record_failure(const queue::Store& store, const FailureRecord& recor
 }
 
 BounceResult submit_bounce(const control::Home& home, const queue::Store& store, queue::MessageId id,
-                           Deadline deadline) {
+                           const std::string& unrecorded, Deadline deadline) {
     try {
         queue::StoredMessage message;
         if (store.load(id, message, false) != queue::Load::whole)
@@ -138,8 +137,8 @@ BounceResult submit_bounce(const control::Home& home, const queue::Store& store,
         if (!envelope) return {BounceResult::Kind::discarded, 0, {}};
         const Fd copy = store.open_for_delivery(id);
         queue::Submission submission(home, queue::Door::bounce, deadline, false);
-        submission.write(
-            bounce_head(settings, *envelope, sender, paragraphs_of(store, message), now_seconds()));
+        submission.write(bounce_head(settings, *envelope, sender, paragraphs_of(store, message, unrecorded),
+                                     now_seconds()));
         copy_message(submission, copy.get(), message.message_size, settings.max_octets);
         const queue::SubmitAnswer answer = submission.finish(envelope->sender, {envelope->recipient});
         if (answer.code == queue::SubmitCode::accepted) return {BounceResult::Kind::accepted, answer.id, {}};
@@ -202,11 +201,16 @@ void SlowWorker::give_out() {
 }
 
 void SlowWorker::write_out() {
-    while (!out_.empty()) {
-        const ssize_t count = ::send(socket_.get(), out_.data(), out_.size(), MSG_NOSIGNAL);
+    while (out_sent_ < out_.size()) {
+        const ssize_t count =
+            ::send(socket_.get(), out_.data() + out_sent_, out_.size() - out_sent_, MSG_NOSIGNAL);
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) break;  // full, or the child has gone: reading tells
-        out_.erase(0, static_cast<std::size_t>(count));
+        out_sent_ += static_cast<std::size_t>(count);
+    }
+    if (out_sent_ == out_.size()) {
+        out_.clear();
+        out_sent_ = 0;
     }
     if (waits_to_write_ == !out_.empty() || loop_ == nullptr) return;
     waits_to_write_ = !out_.empty();

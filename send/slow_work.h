@@ -1,6 +1,6 @@
 // What qmail-send must not wait for: syncing the record of a failure, submitting a bounce to qmail-queued. A child process
-// does it, forked before qmail-send confines itself, one piece of work after the other; there is one for each of the two,
-// so that a queue that takes no bounces holds up no record. It holds the instance lock: no new qmail-send starts beside it.
+// does it, forked before qmail-send confines itself, one piece of work after the other. There are some for each of the two:
+// a queue that takes no bounces holds up no record, and those that wait at the same time share a sync. Each holds the instance lock: no new qmail-send starts beside it.
 //
 //   request, answer = length (4 octets, little-endian) fields     on a stream socket pair, between the same program
 #pragma once
@@ -22,12 +22,13 @@ namespace relais::send {
 // What a request or an answer may have; a child ends when it is sent more.
 inline constexpr std::size_t slow_request_limit = std::size_t{4} << 20;
 // Requests that a child has at a time: what an end of qmail-send waits for.
-inline constexpr std::size_t slow_requests_given = 16;
+inline constexpr std::size_t slow_requests_given = 4;
 
 // What the child does. Public for tests.
 std::string record_failure(const queue::Store& store, const FailureRecord& record);  // "" or what went wrong
+// unrecorded: of the recipients whose failure has no record.
 BounceResult submit_bounce(const control::Home& home, const queue::Store& store, queue::MessageId id,
-                           Deadline deadline);
+                           const std::string& unrecorded, Deadline deadline);
 
 std::string encode(const FailureRecord& record);
 std::optional<FailureRecord> decode_failure_record(std::string_view data);
@@ -47,6 +48,9 @@ class SlowWorker {
     void ask(std::string_view request);
     // Forgets the requests that the child has not been given yet; returns how many.
     std::size_t drop_waiting();
+    // Not answered yet.
+    std::size_t requests() const { return given_ + waiting_.size(); }
+    int descriptor() const { return socket_.get(); }
 
   private:
     void exchange(std::uint32_t events);
@@ -60,6 +64,7 @@ class SlowWorker {
     std::deque<std::string> waiting_;
     std::size_t given_ = 0;  // and not answered
     std::string out_;
+    std::size_t out_sent_ = 0;
     std::string in_;
     bool waits_to_write_ = false;
 };

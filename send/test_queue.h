@@ -90,7 +90,10 @@ class TestOutlets : public Outlets {
         return true;
     }
     void record(FailureRecord record) override { records.push_back(std::move(record)); }
-    void bounce(queue::MessageId id) override { bounces.push_back(id); }
+    void bounce(queue::MessageId id, std::string unrecorded) override {
+        bounces.push_back(id);
+        bounce_texts.push_back(std::move(unrecorded));
+    }
     void log(std::string_view line) override { lines.emplace_back(line); }
 
     bool logged(const std::string& part) const {
@@ -103,6 +106,7 @@ class TestOutlets : public Outlets {
     std::vector<Order> orders;
     std::vector<FailureRecord> records;
     std::vector<queue::MessageId> bounces;
+    std::vector<std::string> bounce_texts;
     std::vector<std::string> lines;
 };
 

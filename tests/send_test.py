@@ -180,16 +180,21 @@ class Bounces(SendTest):
         i.wait_empty()
 
     def test_a_failure_that_cannot_be_recorded_is_kept(self):
-        i = self.make()
+        i = self.make(smtproutes=f":127.0.0.1:{relais.free_port()}")
         i.start()
         kept = i.home / "queue/bounce"
         kept.rename(f"{kept}.away")
-        i.send("bob@mail.test", ["nobody@mail.test"], HELLO)
+        # One of them waits for another try, so the failure of the other needs a record.
+        i.send("bob@mail.test", ["nobody@mail.test", "ann@dead.test"], HELLO)
         i.wait_log("alert: unable to ")
         self.assertEqual(len(i.queue_files()), 1)
         os.rename(f"{kept}.away", kept)
         i.kill("qmail-start", signal.SIGALRM)
-        self.bob.wait_messages(1)
+        i.wait_for(lambda: [p for p in kept.rglob("*") if p.is_file()], 60)
+        i.wait_for(lambda: self.ask(i, f"bounce {self.id_of(i)}") == "ok\n")
+        (bounce,) = self.bob.wait_messages(1)
+        self.assertIn(b"<nobody@mail.test>:", bounce)
+        self.assertIn(b"<ann@dead.test>:", bounce)
         i.wait_empty()
 
 
