@@ -73,8 +73,8 @@ int work(const Arguments& arguments) {
     ::umask(007);
 
     const std::uint64_t first = now_microseconds() - task.age * 1'000'000;
-    const std::uint64_t step =
-        std::max<std::uint64_t>(queue::split_count, task.span * 1'000'000 / std::max<std::uint64_t>(1, task.count));
+    const std::uint64_t step = std::max<std::uint64_t>(
+        queue::split_count, task.span * 1'000'000 / std::max<std::uint64_t>(1, task.count));
     for (std::uint64_t i = 0; i < task.count; ++i) {
         // One more for each: a step that the number of directories divides would fill only some of them.
         const queue::MessageId id = first + i * step + i % queue::split_count;
