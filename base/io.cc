@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/transport.h"
 
 namespace relais {
 namespace {
@@ -81,6 +82,10 @@ bool read_exactly(int fd, std::span<char> buffer, Deadline deadline) {
     return true;
 }
 
+bool Reader::has_buffered() const {
+    return begin_ < end_ || (transport_ != nullptr && transport_->has_pending());
+}
+
 bool Reader::fill(Deadline deadline) {
     if (buffer_.empty()) buffer_.resize(io_buffer_size);
     if (begin_ == end_) begin_ = end_ = 0;
@@ -90,7 +95,9 @@ bool Reader::fill(Deadline deadline) {
         end_ -= begin_;
         begin_ = 0;
     }
-    const std::size_t count = read_some(fd_, std::span(buffer_).subspan(end_), deadline);
+    const std::span<char> room = std::span(buffer_).subspan(end_);
+    const std::size_t count =
+        transport_ != nullptr ? transport_->read_some(room, deadline) : read_some(fd_, room, deadline);
     end_ += count;
     return count > 0;
 }

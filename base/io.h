@@ -13,6 +13,8 @@
 
 namespace relais {
 
+class Transport;
+
 inline constexpr std::size_t io_buffer_size = 65536;
 
 // Waits until fd can be read (or has ended). False when the deadline passed first. Throws Error.
@@ -38,14 +40,20 @@ class Reader {
   public:
     // Borrows fd for its lifetime.
     explicit Reader(int fd) : fd_(fd) {}
+    // Borrows the transport for its lifetime.
+    explicit Reader(Transport& transport) : transport_(&transport) {}
 
-    // True if octets are waiting in the buffer: a reply may be held back until the group is answered.
-    bool has_buffered() const { return begin_ < end_; }
+    // True if octets are waiting in the buffer (or decrypted, in the transport): a reply may be held back until the
+    // group is answered.
+    bool has_buffered() const;
     // What is buffered and not yet consumed; valid until the next call.
     std::string_view buffered() const { return {buffer_.data() + begin_, end_ - begin_}; }
     void consume(std::size_t count) { begin_ += count; }
-    // Drops everything that was read ahead (a switch to TLS).
-    void discard() { begin_ = end_ = 0; }
+    // Drops everything that was read ahead, and reads from transport from now on (a switch to TLS). Borrows it.
+    void switch_to(Transport& transport) {
+        begin_ = end_ = 0;
+        transport_ = &transport;
+    }
     // Reads more into the buffer; false at the end of the input. Throws Error as read_some does.
     // The buffer holds at most 64 KiB: when it is full, the caller must consume first (throws a bug Error).
     bool fill(Deadline deadline);
@@ -56,7 +64,8 @@ class Reader {
     Line read_line(std::string& line, std::size_t limit, Deadline deadline);
 
   private:
-    int fd_;
+    int fd_ = -1;
+    Transport* transport_ = nullptr;  // instead of fd_
     std::vector<char> buffer_;
     std::size_t begin_ = 0;
     std::size_t end_ = 0;

@@ -47,6 +47,8 @@ else()
   find_package(GTest REQUIRED)
 endif()
 find_library(CDB_LIBRARY NAMES libcdb_pic.a libcdb.a REQUIRED)
+find_library(SSL_LIBRARY NAMES libssl.a REQUIRED)
+find_library(CRYPTO_LIBRARY NAMES libcrypto.a REQUIRED)
 
 set_property(GLOBAL PROPERTY RELAIS_PROGRAMS "")
 

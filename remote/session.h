@@ -36,7 +36,7 @@ class Session {
     Attempt send(const std::string& sender, const std::vector<std::string>& recipients, Message& message);
 
     // True if another message may be sent: the last one left the session in order, and the server is still there.
-    bool usable() const { return in_step_ && wire_.is_quiet(); }
+    bool usable() { return in_step_ && wire_.is_quiet(); }
     int fd() const { return wire_.fd(); }
     // Says QUIT without waiting for an answer.
     void quit();

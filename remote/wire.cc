@@ -1,9 +1,6 @@
 #include "remote/wire.h"
 
 #include <poll.h>
-#include <sys/socket.h>
-
-#include <algorithm>
 
 #include "base/error.h"
 #include "base/io.h"
@@ -16,36 +13,54 @@ constexpr std::size_t input_limit = 256 * 1024;
 
 }  // namespace
 
-// Reads what there is. False if nothing came, or the server has ended.
-bool Wire::receive() {
+// Reads what there is. wants says what to wait for if that was nothing; an end is remembered.
+Transport::Progress Wire::receive() {
     input_.erase(0, begin_);
     begin_ = 0;
     const std::size_t have = input_.size();
     input_.resize(have + 4096);
-    const ssize_t count = ::recv(fd_.get(), input_.data() + have, input_.size() - have, 0);
-    input_.resize(have + static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
-    if (count < 0 && errno != EAGAIN && errno != EINTR) ended_ = true;
-    if (count == 0) ended_ = true;
-    return count > 0;
+    Transport::Progress progress{0, Transport::Wants::read, false};
+    try {
+        progress = transport_->try_read(std::span(input_).subspan(have));
+        ended_ = progress.ended;
+    } catch (const Error&) {
+        ended_ = true;
+    }
+    input_.resize(have + progress.count);
+    return progress;
 }
 
 void Wire::write(std::string_view data, Deadline deadline) {
     while (!data.empty()) {
-        const ssize_t count = ::send(fd_.get(), data.data(), data.size(), MSG_NOSIGNAL);
-        if (count >= 0) {
-            data.remove_prefix(static_cast<std::size_t>(count));
-            continue;
-        }
-        if (errno == EINTR) continue;
-        if (errno != EAGAIN) throw_errno("write to", "the server");
+        const Transport::Progress progress = transport_->try_write(data);
+        data.remove_prefix(progress.count);
+        if (progress.wants == Transport::Wants::nothing) continue;
         const bool listening = !ended_ && input_.size() - begin_ < input_limit;
-        pollfd entry{fd_.get(), static_cast<short>(listening ? POLLOUT | POLLIN : POLLOUT), 0};
+        // What TLS has read ahead, no poll shows.
+        if (encrypted_ && listening && receive().count > 0) continue;
+        short events = progress.wants == Transport::Wants::write ? POLLOUT : POLLIN;
+        if (listening) events |= POLLIN;
+        pollfd entry{fd_.get(), events, 0};
         if (::poll(&entry, 1, deadline.milliseconds()) < 0 && errno != EINTR)
             throw_errno("wait for", "the server");
-        if ((entry.revents & POLLIN) != 0) receive();
+        if (!encrypted_ && (entry.revents & POLLIN) != 0) receive();
         if ((entry.revents & POLLOUT) == 0 && deadline.passed())
             throw_errno("write to", "the server", ETIMEDOUT);
     }
+}
+
+// More input, or its end; what TLS has read ahead comes without a wait.
+void Wire::wait_and_receive(Deadline deadline) {
+    Transport::Wants wants = Transport::Wants::read;
+    if (encrypted_) {
+        const Transport::Progress progress = receive();
+        if (progress.wants == Transport::Wants::nothing || ended_) return;
+        wants = progress.wants;
+    }
+    const bool ready = wants == Transport::Wants::read ? wait_readable(fd_.get(), deadline)
+                                                       : wait_writable(fd_.get(), deadline);
+    if (!ready) throw_errno("read from", "the server", ETIMEDOUT);
+    receive();
 }
 
 Reply Wire::read_reply(Deadline deadline) {
@@ -65,8 +80,7 @@ Reply Wire::read_reply(Deadline deadline) {
         // Not a line: not a reply. What it is stays unread, for the connection will not be used again.
         if (searched > ReplyParser::line_limit) return Reply{};
         if (ended_) throw_errno("read from", "the server", ECONNRESET);
-        if (!wait_readable(fd_.get(), deadline)) throw_errno("read from", "the server", ETIMEDOUT);
-        receive();
+        wait_and_receive(deadline);
     }
 }
 
@@ -78,10 +92,19 @@ Reply Wire::last_words() {
     }
 }
 
-bool Wire::is_quiet() const {
+bool Wire::is_quiet() {
     if (ended_ || begin_ < input_.size()) return false;
     pollfd entry{fd_.get(), POLLIN, 0};
-    return ::poll(&entry, 1, 0) == 0;
+    if (!encrypted_) return ::poll(&entry, 1, 0) == 0;
+    // TLS may have said something of its own (a session ticket).
+    return receive().count == 0 && !ended_;
+}
+
+void Wire::switch_to(std::unique_ptr<Transport> transport) {
+    input_.clear();
+    begin_ = 0;
+    transport_ = std::move(transport);
+    encrypted_ = true;
 }
 
 }  // namespace relais::remote

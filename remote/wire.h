@@ -2,11 +2,13 @@
 // group late, or complains in the middle of the data, never leaves both sides waiting for each other.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "base/deadline.h"
 #include "base/fd.h"
+#include "base/transport.h"
 #include "remote/smtp_reply.h"
 
 namespace relais::remote {
@@ -14,7 +16,7 @@ namespace relais::remote {
 class Wire {
   public:
     // fd: a connected, non-blocking socket.
-    explicit Wire(Fd fd) : fd_(std::move(fd)) {}
+    explicit Wire(Fd fd) : fd_(std::move(fd)), transport_(std::make_unique<FdTransport>(fd_.get())) {}
 
     // Throws Error: the connection died, or the deadline passed (ETIMEDOUT).
     void write(std::string_view data, Deadline deadline);
@@ -23,14 +25,21 @@ class Wire {
     // A reply that has already come, or comes within a moment: for the last words of a server that hung up. Code 0 if none.
     Reply last_words();
     // True if an idle server has neither spoken nor closed.
-    bool is_quiet() const;
+    bool is_quiet();
+
+    // Drops every octet the server has sent so far, and speaks through transport (over fd()) from now on: a switch to
+    // TLS.
+    void switch_to(std::unique_ptr<Transport> transport);
 
     int fd() const { return fd_.get(); }
 
   private:
-    bool receive();
+    Transport::Progress receive();
+    void wait_and_receive(Deadline deadline);
 
     Fd fd_;
+    std::unique_ptr<Transport> transport_;
+    bool encrypted_ = false;
     std::string input_;
     std::size_t begin_ = 0;
     bool ended_ = false;

@@ -46,8 +46,22 @@ std::size_t Channel::receive(char* to, std::size_t size, Deadline deadline) {
     }
 }
 
+// Replies wait until TLS has nothing more to decrypt either.
+std::size_t Channel::receive_decrypted(char* to, std::size_t size, Deadline deadline) {
+    try {
+        const Transport::Progress progress = transport_->try_read({to, size});
+        if (progress.count > 0 || progress.ended) return progress.count;
+        flush();
+        return transport_->read_some({to, size}, deadline);
+    } catch (const ClientLost&) {
+        throw;
+    } catch (const Error& error) {
+        throw ClientLost(error.number());
+    }
+}
+
 bool Channel::fill(Deadline deadline) {
-    flush();
+    if (transport_ == nullptr) flush();
     if (begin_ == end_) begin_ = end_ = 0;
     if (begin_ > 0 && end_ == io_buffer_size) {
         std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
@@ -55,7 +69,10 @@ bool Channel::fill(Deadline deadline) {
         begin_ = 0;
     }
     if (deadline.passed()) throw ClientLost(ETIMEDOUT);
-    const std::size_t count = receive(buffer_.get() + end_, io_buffer_size - end_, deadline);
+    char* const to = buffer_.get() + end_;
+    const std::size_t room = io_buffer_size - end_;
+    const std::size_t count =
+        transport_ == nullptr ? receive(to, room, deadline) : receive_decrypted(to, room, deadline);
     end_ += count;
     return count > 0;
 }
@@ -101,6 +118,7 @@ void Channel::flush() {
     // Taken out first: after a failure the same octets must not be tried again.
     const std::string output = std::move(output_);
     output_.clear();
+    if (transport_ != nullptr) return send_encrypted(output);
     const Deadline deadline = Deadline::in(timeout_);
     std::string_view left = output;
     while (!left.empty()) {
@@ -111,6 +129,19 @@ void Channel::flush() {
         if (errno != EAGAIN && errno != EINTR) throw ClientLost(errno);
         if (errno == EAGAIN && !wait_writable(out_, deadline)) throw ClientLost(ETIMEDOUT);
     }
+}
+
+void Channel::send_encrypted(std::string_view text) {
+    try {
+        transport_->write_all(text, Deadline::in(timeout_));
+    } catch (const Error& error) {
+        throw ClientLost(error.number());
+    }
+}
+
+void Channel::switch_to(Transport& transport) {
+    begin_ = end_ = 0;
+    transport_ = &transport;
 }
 
 }  // namespace relais::smtpd

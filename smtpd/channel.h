@@ -11,6 +11,7 @@
 
 #include "base/deadline.h"
 #include "base/error.h"
+#include "base/transport.h"
 
 namespace relais::smtpd {
 
@@ -48,15 +49,22 @@ class Channel {
     // Writes what waits. Throws ClientLost.
     void flush();
 
+    // Drops every octet the client has sent so far, and speaks through transport from now on (a switch to TLS).
+    // Borrows it. Replies must have been flushed.
+    void switch_to(Transport& transport);
+
   private:
     std::size_t receive(char* to, std::size_t size, Deadline deadline);
     std::string_view buffered() const { return {buffer_.get() + begin_, end_ - begin_}; }
     bool fill(Deadline deadline);
+    std::size_t receive_decrypted(char* to, std::size_t size, Deadline deadline);
+    void send_encrypted(std::string_view text);
 
     int in_;
     int out_;
     std::chrono::seconds timeout_;
-    bool kernel_waits_;  // the sockets carry the timeout: no poll before each read
+    bool kernel_waits_;               // the sockets carry the timeout: no poll before each read
+    Transport* transport_ = nullptr;  // instead of the descriptors
     std::unique_ptr<char[]> buffer_;
     std::size_t begin_ = 0;
     std::size_t end_ = 0;

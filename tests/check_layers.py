@@ -1,5 +1,5 @@
 """Keeps the layers of docs/architecture.md in the #include lines: base/ knows nothing else of ours; mail/ and
-control/ know base/, net/ these two; other folders know all of them and the protocol headers that the architecture page
+control/ know base/, net/ these two, tls/ these but mail/; other folders know all of them and the protocol headers that the architecture page
 names. A source file is never included. Tests, fuzzers and benchmarks may look everywhere."""
 
 import pathlib
@@ -7,10 +7,11 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-FOLDERS = ("base mail net control sasl tcprules queue smtpd send remote local inject service relay auth pop3 explain "
+FOLDERS = ("base mail net control sasl tls keyd tcprules queue smtpd send remote local inject service relay auth pop3 explain "
            "bench fuzz".split())
-BELOW = {"base": set(), "mail": {"base"}, "control": {"base"}, "net": {"base", "control", "mail"}, "sasl": {"base"}}
-COMMON = {"base", "mail", "net", "control", "sasl"}
+BELOW = {"base": set(), "mail": {"base"}, "control": {"base"}, "net": {"base", "control", "mail"}, "sasl": {"base"},
+         "tls": {"base", "control", "net"}}
+COMMON = {"base", "mail", "net", "control", "sasl", "tls"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
 

@@ -1,0 +1,234 @@
+#include "tls/connection.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <atomic>
+#include <future>
+#include <thread>
+
+#include "base/fd.h"
+#include "base/io.h"
+#include "tls/test_certificate.h"
+
+namespace relais::tls {
+namespace {
+
+Deadline soon() {
+    return Deadline::in(Seconds(60));
+}
+
+struct Ends {
+    Ends() {
+        int both[2];
+        EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, both), 0);
+        server = Fd(both[0]);
+        client = Fd(both[1]);
+    }
+    Fd server;
+    Fd client;
+};
+
+class TlsConnection : public testing::Test {
+  protected:
+    TlsConnection() : certificate_(TestCertificate::make("mail.test")) {
+        server_.use_certificate(certificate_.chain, certificate_.key);
+    }
+
+    void shake_hands(const ClientOptions& options = {}) {
+        auto accepting =
+            std::async(std::launch::async, [&] { return accept(ends_.server.get(), server_, soon()); });
+        mine_ = connect(ends_.client.get(), client_, options, soon());
+        theirs_ = accepting.get();
+    }
+
+    // What a handshake of the client alone comes to.
+    HandshakeFailed failure(const ClientOptions& options, Deadline deadline) {
+        try {
+            connect(ends_.client.get(), client_, options, deadline);
+        } catch (const HandshakeFailed& failed) {
+            return failed;
+        }
+        ADD_FAILURE() << "the handshake succeeded";
+        return HandshakeFailed("", 0, 0);
+    }
+
+    TestCertificate certificate_;
+    ServerContext server_;
+    ClientContext client_;
+    Ends ends_;
+    std::unique_ptr<Connection> theirs_;
+    std::unique_ptr<Connection> mine_;
+};
+
+std::string read_text(Transport& transport) {
+    std::string buffer(65536, '\0');
+    buffer.resize(transport.read_some(buffer, soon()));
+    return buffer;
+}
+
+TEST_F(TlsConnection, CarriesOctetsBothWays) {
+    shake_hands({.server_name = "mail.test"});
+    mine_->write_all("EHLO me\r\n", soon());
+    EXPECT_EQ(read_text(*theirs_), "EHLO me\r\n");
+    theirs_->write_all("250 ok\r\n", soon());
+    EXPECT_EQ(read_text(*mine_), "250 ok\r\n");
+    EXPECT_EQ(theirs_->description().version, "TLSv1.3");
+    EXPECT_EQ(theirs_->description().server_name, "mail.test");
+    EXPECT_FALSE(theirs_->description().resumed);
+    EXPECT_EQ(mine_->description().peer_subject, "CN=mail.test");
+    EXPECT_FALSE(mine_->description().peer_verified);
+    EXPECT_EQ(mine_->description().cipher, theirs_->description().cipher);
+}
+
+TEST_F(TlsConnection, BothSidesHaveTheSameChannelBindings) {
+    shake_hands();
+    EXPECT_EQ(mine_->exporter_binding().size(), 32u);
+    EXPECT_EQ(mine_->exporter_binding(), theirs_->exporter_binding());
+    EXPECT_EQ(mine_->end_point_binding().size(), 32u);
+    EXPECT_EQ(mine_->end_point_binding(), theirs_->end_point_binding());
+}
+
+TEST_F(TlsConnection, BindsTls12ByItsExporterToo) {
+    SSL_CTX_set_max_proto_version(client_.native(), TLS1_2_VERSION);
+    shake_hands();
+    EXPECT_EQ(mine_->description().version, "TLSv1.2");
+    EXPECT_EQ(mine_->exporter_binding().size(), 32u);
+    EXPECT_EQ(mine_->exporter_binding(), theirs_->exporter_binding());
+}
+
+TEST_F(TlsConnection, TellsAnEndFromACut) {
+    shake_hands();
+    mine_->write_all("last", soon());
+    mine_->shut_down();
+    ends_.client.reset();
+    EXPECT_EQ(read_text(*theirs_), "last");
+    EXPECT_EQ(read_text(*theirs_), "");
+    EXPECT_EQ(read_text(*theirs_), "");
+}
+
+TEST_F(TlsConnection, ReportsACutStream) {
+    shake_hands();
+    mine_->write_all("half a mess", soon());
+    ::shutdown(ends_.client.get(), SHUT_WR);
+    EXPECT_EQ(read_text(*theirs_), "half a mess");
+    try {
+        read_text(*theirs_);
+        FAIL() << "a cut stream looked like an end";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.number(), ECONNABORTED);
+    }
+}
+
+TEST_F(TlsConnection, CountsDecryptedOctetsAsPending) {
+    shake_hands();
+    mine_->write_all("one two", soon());
+    std::string three(3, '\0');
+    EXPECT_EQ(theirs_->read_some(three, soon()), 3u);
+    EXPECT_TRUE(theirs_->has_pending());
+    EXPECT_EQ(read_text(*theirs_), " two");
+    EXPECT_FALSE(theirs_->has_pending());
+}
+
+TEST_F(TlsConnection, AReaderRunsOverIt) {
+    shake_hands();
+    Reader reader(ends_.server.get());
+    reader.switch_to(*theirs_);
+    mine_->write_all("a\nb\n", soon());
+    std::string line;
+    EXPECT_EQ(reader.read_line(line, 100, soon()), Reader::Line::complete);
+    EXPECT_EQ(line, "a");
+    EXPECT_TRUE(reader.has_buffered());
+    EXPECT_EQ(reader.read_line(line, 100, soon()), Reader::Line::complete);
+    EXPECT_FALSE(reader.has_buffered());
+}
+
+TEST_F(TlsConnection, TriesDoNotWait) {
+    shake_hands();
+    std::string buffer(100, '\0');
+    const Transport::Progress none = theirs_->try_read(buffer);
+    EXPECT_EQ(none.count, 0u);
+    EXPECT_EQ(none.wants, Transport::Wants::read);
+    EXPECT_FALSE(none.ended);
+    // Fills the socket's buffers until it would have to wait, then the reader catches up.
+    const std::string block(16384, 'x');
+    std::size_t sent = 0;
+    for (;;) {
+        const Transport::Progress progress = mine_->try_write(block);
+        sent += progress.count;
+        if (progress.wants == Transport::Wants::write) break;
+        ASSERT_EQ(progress.wants, Transport::Wants::nothing);
+    }
+    std::size_t received = 0;
+    while (received < sent) received += read_text(*theirs_).size();
+    for (bool again = true; again;) {
+        const Transport::Progress progress = mine_->try_write(block);
+        sent += progress.count;
+        again = progress.count == 0;
+    }
+    while (received < sent) received += read_text(*theirs_).size();
+    EXPECT_EQ(received, sent);
+}
+
+TEST_F(TlsConnection, AHandshakeHasADeadline) {
+    EXPECT_EQ(failure({}, Deadline::in(std::chrono::milliseconds(50))).number(), ETIMEDOUT);
+}
+
+TEST_F(TlsConnection, ADripDoesNotExtendTheDeadline) {
+    std::atomic<bool> stop = false;
+    auto dripping = std::async(std::launch::async, [&] {
+        // The head of a record that announces much more.
+        std::string octets("\x16\x03\x03\x40", 4);
+        for (std::size_t i = 0; !stop; ++i) {
+            const char octet = i < octets.size() ? octets[i] : '\1';
+            if (::send(ends_.server.get(), &octet, 1, MSG_NOSIGNAL) < 0) return;
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        }
+    });
+    EXPECT_EQ(failure({}, Deadline::in(std::chrono::milliseconds(200))).number(), ETIMEDOUT);
+    stop = true;
+    dripping.get();
+}
+
+TEST_F(TlsConnection, AClosedPeerIsNotAProtocolError) {
+    ends_.server.reset();
+    const int number = failure({}, soon()).number();
+    EXPECT_TRUE(number == ECONNRESET || number == EPIPE) << number;
+}
+
+TEST_F(TlsConnection, GarbageIsAProtocolError) {
+    write_all(ends_.server.get(), "220 this is no TLS at all\r\n", soon());
+    const HandshakeFailed failed = failure({}, soon());
+    EXPECT_EQ(failed.number(), 0);
+    EXPECT_NE(std::string(failed.what()).find("TLS handshake failed: "), std::string::npos);
+}
+
+TEST_F(TlsConnection, VerifiesNamesWhereAsked) {
+    BIO* const memory =
+        BIO_new_mem_buf(certificate_.chain.data(), static_cast<int>(certificate_.chain.size()));
+    const X509Ptr root(PEM_read_bio_X509(memory, nullptr, nullptr, nullptr));
+    BIO_free(memory);
+    X509_STORE_add_cert(SSL_CTX_get_cert_store(client_.native()), root.get());
+    shake_hands({.verify_name = "mail.test"});
+    EXPECT_TRUE(mine_->description().peer_verified);
+    ends_ = Ends();
+    auto accepting = std::async(std::launch::async, [&] {
+        EXPECT_THROW(accept(ends_.server.get(), server_, soon()), HandshakeFailed);
+    });
+    EXPECT_EQ(failure({.verify_name = "other.test"}, soon()).verify_result(), X509_V_ERR_HOSTNAME_MISMATCH);
+    accepting.get();
+}
+
+TEST_F(TlsConnection, ResumesASession) {
+    shake_hands();
+    theirs_->write_all("x", soon());
+    EXPECT_EQ(read_text(*mine_), "x");
+    const SessionPtr session = mine_->session();
+    ends_ = Ends();
+    shake_hands({.session = session.get()});
+    EXPECT_TRUE(mine_->description().resumed);
+    EXPECT_TRUE(theirs_->description().resumed);
+}
+
+}  // namespace
+}  // namespace relais::tls

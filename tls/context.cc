@@ -1,0 +1,95 @@
+#include "tls/context.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
+#include "base/error.h"
+
+namespace relais::tls {
+namespace {
+
+using BioPtr = std::unique_ptr<BIO, Release<BIO_free_all>>;
+
+// Forward secrecy and authenticated encryption only.
+constexpr char default_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20";
+// The cheapest first; a client that starts with another of them is not made to try again.
+constexpr char groups[] = "X25519:P-256:P-384:X448:P-521";
+
+[[noreturn]] void fail(std::string_view what) {
+    throw Error(Reaction::permanent, "unable to " + std::string(what) + ": " + take_errors("out of memory"));
+}
+
+SslCtxPtr make(const SSL_METHOD* method, const Protocol& protocol) {
+    initialise();
+    SslCtxPtr context(SSL_CTX_new(method));
+    if (!context) fail("prepare TLS");
+    SSL_CTX* const raw = context.get();
+    if (SSL_CTX_set_min_proto_version(raw, protocol.minimum) != 1) fail("set the lowest version of TLS");
+    // OpenSSL's level 2 has no hash functions for what came before 1.2.
+    if (protocol.minimum < TLS1_2_VERSION) SSL_CTX_set_security_level(raw, 0);
+    const char* ciphers = protocol.ciphers.empty() ? default_ciphers : protocol.ciphers.c_str();
+    if (SSL_CTX_set_cipher_list(raw, ciphers) != 1) fail("use the ciphers \"" + std::string(ciphers) + "\"");
+    if (SSL_CTX_set1_groups_list(raw, groups) != 1) fail("set the groups");
+    SSL_CTX_set_options(raw,
+                        SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    // An idle connection holds no record buffers.
+    SSL_CTX_set_mode(
+        raw, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_read_ahead(raw, 1);
+    SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
+    return context;
+}
+
+BioPtr view(std::string_view text) {
+    BioPtr memory(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+    if (!memory) fail("read a certificate");
+    return memory;
+}
+
+}  // namespace
+
+void initialise() {
+    static const bool done =
+        OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, nullptr) == 1;
+    if (!done) throw Error(Reaction::temporary, "unable to start OpenSSL");
+}
+
+std::string take_errors(std::string_view fallback) {
+    // The first is the cause, what follows says through which functions it came.
+    const unsigned long code = ERR_get_error();
+    ERR_clear_error();
+    if (code == 0) return std::string(fallback);
+    if (ERR_SYSTEM_ERROR(code)) return errno_text(ERR_GET_REASON(code));
+    const char* reason = ERR_reason_error_string(code);
+    return reason != nullptr ? reason : "OpenSSL's error " + std::to_string(code);
+}
+
+std::optional<int> parse_version(std::string_view text) {
+    if (text == "1.0") return TLS1_VERSION;
+    if (text == "1.1") return TLS1_1_VERSION;
+    if (text == "1.2") return TLS1_2_VERSION;
+    if (text == "1.3") return TLS1_3_VERSION;
+    return std::nullopt;
+}
+
+ServerContext::ServerContext(const Protocol& protocol) : context_(make(TLS_server_method(), protocol)) {
+    SSL_CTX_set_num_tickets(context_.get(), 1);
+    SSL_CTX_set_dh_auto(context_.get(), 1);
+}
+
+void ServerContext::use_certificate(std::string_view chain_pem, std::string_view key_pem) {
+    const BioPtr chain = view(chain_pem);
+    const X509Ptr leaf(PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr));
+    const BioPtr key_text = view(key_pem);
+    const KeyPtr key(PEM_read_bio_PrivateKey(key_text.get(), nullptr, nullptr, nullptr));
+    if (!leaf || !key) fail("read a certificate and its key");
+    if (SSL_CTX_use_cert_and_key(context_.get(), leaf.get(), key.get(), nullptr, 1) != 1)
+        fail("use a certificate");
+    while (X509Ptr next{PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr)})
+        if (SSL_CTX_add1_chain_cert(context_.get(), next.get()) != 1) fail("use a chain of certificates");
+    ERR_clear_error();  // the end of the text
+}
+
+ClientContext::ClientContext(const Protocol& protocol) : context_(make(TLS_client_method(), protocol)) {}
+
+}  // namespace relais::tls
