@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "control/control_file.h"
 #include "control/owners.h"
+#include "control/secret_file.h"
 
 namespace relais::control {
 namespace {
@@ -55,6 +56,7 @@ class Inspector {
                        const std::vector<std::string>& lines);
     void check_number(const ControlFile& row, const std::string& text);
     void check_line_forms(const ControlFile& row, const std::vector<std::string>& lines);
+    bool check_passwords(const ControlFile& row, const Owners& owners);
     void check_mode(const ControlFile& row);
     void check_directory();
     void check_name(const std::string& name);
@@ -100,6 +102,9 @@ void Inspector::show(const ControlFile& row) {
         } else {
             file.lines = read_lines(home_, row.name).value_or(std::vector<std::string>{});
         }
+        // From here on nobody sees a password.
+        if (may_hold_passwords(row.name))
+            for (std::string& text : file.lines) text = without_password(text);
         if (content) check_content(row, *content, file.lines);
         if (file.from_file) check_mode(row);
     } catch (const Error& error) {
@@ -139,19 +144,31 @@ void Inspector::check_number(const ControlFile& row, const std::string& text) {
 void Inspector::check_line_forms(const ControlFile& row, const std::vector<std::string>& lines) {
     for (const std::string& line : lines) {
         if (row.kind == FileKind::domains && !is_domain(line)) warn(row.name, quoted(line) + " is no domain");
-        if ((row.name == "virtualdomains" || row.name == "smtproutes") && line.find(':') == std::string::npos)
+        if ((row.name == "virtualdomains" || row.name == "smtproutes" || row.name == "authsenders" ||
+             row.name == "tlsdestinations" || row.name == "domainips") &&
+            line.find(':') == std::string::npos)
             warn(row.name, quoted(line) + " has no colon: it does not count");
         if (row.name == "badmailfrom" && line.find('@') == std::string::npos)
             warn(row.name, quoted(line) + " has no @: it matches nothing");
     }
 }
 
+// True if the file holds passwords: then it must be closed, not open.
+bool Inspector::check_passwords(const ControlFile& row, const Owners& owners) {
+    const auto secret = SecretLines::read_unchecked(home_, row.name);
+    if (!secret || std::none_of(secret->lines().begin(), secret->lines().end(), has_password)) return false;
+    if (const auto wrong = secret->exposure(owners.of(Role::qmailr).uid)) warn(row.name, *wrong);
+    return true;
+}
+
 // root reads everything; the programs are other users. (An instance of one user has no such difference.)
 void Inspector::check_mode(const ControlFile& row) {
     struct stat info {};
-    if (::stat(home_.control_file(row.name).c_str(), &info) != 0 || (info.st_mode & S_IROTH) != 0) return;
+    if (::stat(home_.control_file(row.name).c_str(), &info) != 0) return;
     try {
-        if (Owners::read(home_).single()) return;
+        const Owners owners = Owners::read(home_);
+        if (may_hold_passwords(row.name) && check_passwords(row, owners)) return;
+        if ((info.st_mode & S_IROTH) != 0 || owners.single()) return;
     } catch (const Error&) {
         return;  // check_owners tells
     }

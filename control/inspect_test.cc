@@ -61,6 +61,21 @@ class Inspect : public ::testing::Test {
 
 }  // namespace
 
+TEST_F(Inspect, APasswordIsNeverShown) {
+    put("smtproutes", ":smart.example:587|user|hidden\na:b|hidden\nno colon|user|hidden\n");
+    put("authsenders", "@a.example:smart:587|u|hidden\n");
+    std::string all;
+    const Inspection inspected = inspection();
+    for (const ShownFile& file : inspected.files)
+        for (const std::string& line : file.lines) all += line + "\n";
+    for (const Finding& finding : inspected.findings) all += finding.text + "\n";
+    EXPECT_HAS(all, ":smart.example:587|user|...");
+    EXPECT_HAS(all, "@a.example:smart:587|u|...");
+    EXPECT_EQ(all.find("hidden"), std::string::npos) << all;
+    ::chmod(path("control/smtproutes").c_str(), 0644);
+    EXPECT_HAS(found("control/smtproutes"), "warning: it holds passwords and others may read it");
+}
+
 TEST_F(Inspect, FindsNothingWrongWithAGoodInstance) {
     EXPECT_TRUE(inspection().findings.empty());
 }

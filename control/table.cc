@@ -35,6 +35,8 @@ constexpr ControlFile lines(std::string_view name, std::string_view reader, std:
 constexpr std::array table = {
     number("authcache", "authd", "60", 0,
            "seconds for which a verified login is remembered; 0 is not at all"),
+    lines("authsenders", "remote", "",
+          "sender:host:port|user|password, where and as whom mail of a sender goes"),
     line("authsystem", "authd", "", "name of the PAM service for the system's users; empty is none"),
     lines("badmailfrom", "smtpd", "", "senders that are refused: user@domain, or @domain for all of it"),
     line("bouncefrom", "send", "MAILER-DAEMON", "the user that bounces are from"),
@@ -50,11 +52,14 @@ constexpr std::array table = {
     me_line("defaulthost", "inject", "added to addresses without a host name"),
     line("dnsanchors", "resolver", "", "a file of DNSSEC trust anchors; with it answers are validated"),
     lines("dnsservers", "resolver", "", "the DNS servers to ask instead of those of /etc/resolv.conf"),
+    lines("domainips", "remote", "",
+          "domain:address,address|name, our address and name by sender (@domain) or recipient"),
     me_line("doublebouncehost", "send", "the domain that bounces of bounces go to"),
     line("doublebounceto", "send", "postmaster", "the user that bounces of bounces go to"),
     me_line("envnoathost", "send", "the domain of recipients without one"),
     me_line("helohost", "remote", "the name that is said to other servers"),
     me_line("idhost", "inject", "the domain of the message ids made here"),
+    line("ipversions", "remote", "64", "4, 6, 46 or 64: the families of addresses used, the first one first"),
     me_line("localiphost", "smtpd",
             "the domain that an address of this machine, as in user@[192.0.2.1], stands for"),
     me_domains("locals", "send", "domains whose mail is delivered here, to users"),
@@ -73,6 +78,7 @@ constexpr std::array table = {
     number("opensmtpnorbl", "open-smtp", "0", 0, "1: such an address is exempt from DNS block lists too"),
     number("opensmtpprefix6", "open-smtpd smtpd", "128", 64,
            "64: a login over IPv6 opens the client's /64, not only its address"),
+    lines("outgoingip", "remote", "", "our address for connections to servers, one of each family"),
     lines("owners", "all", "", "the uid and gid of each role; written by qmail-setup"),
     domains("percenthack", "send", "domains at which user%host means user@host"),
     me_line("plusdomain", "inject", "added to host names that end with a plus"),
@@ -87,7 +93,8 @@ constexpr std::array table = {
     number("remotemessages", "remote", "100", 1, "messages on one connection at most"),
     line("smtpgreeting", "smtpd", "", "the greeting; its first word is the server's name"),
     lines("smtplisten", "service", "0 25", "ADDRESS PORT of each SMTP server"),
-    lines("smtproutes", "remote", "", "domain:host:port, the server for a domain instead of its MX"),
+    lines("smtproutes", "remote", "",
+          "domain:host:port|user|password, the server for a domain instead of its MX"),
     line("strict8bit", "remote", "0", "anything but 0 bounces 8-bit mail for servers without 8BITMIME"),
     number("timeoutconnect", "remote", "60", 1, "seconds to wait for a connection"),
     number("timeoutdns", "resolver", "30", 1, "seconds to wait for an answer of the DNS"),
@@ -95,17 +102,18 @@ constexpr std::array table = {
     number("timeoutpop3d", "popup, pop3d", "1200", 1, "seconds to wait for a client"),
     number("timeoutremote", "remote", "1200", 1, "seconds to wait for a server's reply"),
     number("timeoutsmtpd", "smtpd", "1200", 1, "seconds to wait for a client"),
+    lines("tlsdestinations", "remote", "",
+          "destination:none|may|encrypt|verify|fingerprint, how mail to a server is protected"),
     lines("virtualdomains", "send", "", "domain:prefix, mail for domain goes to prefix-user here"),
 };
 
-constexpr std::array<std::string_view, 33> foreign = {
-    "authsenders", "badhelo",          "badmailfromnorelay", "badrcptfrom",    "badrcptto",
-    "bindroutes",  "bouncemaxbytes",   "clientca.pem",       "clientcert.pem", "dnsbllist",
-    "domainips",   "domainkeys",       "notlshosts",         "outgoingip",     "qmqpservers",
-    "rsa512.pem",  "servercert.pem",   "servercerts",        "spfbehavior",    "spfexplain",
-    "spfguess",    "spfrules",         "srs_domain",         "srs_secrets",    "tarpitcount",
-    "tarpitdelay", "tlsclientciphers", "tlsdestinations",    "tlshosts",       "tlsserverciphers",
-    "validrcptto", "validrcptto.cdb",  "virtualdomains.cdb"};
+constexpr std::array<std::string_view, 29> foreign = {
+    "badhelo",          "badmailfromnorelay", "badrcptfrom",     "badrcptto",         "bindroutes",
+    "bouncemaxbytes",   "clientca.pem",       "clientcert.pem",  "dnsbllist",         "domainkeys",
+    "notlshosts",       "qmqpservers",        "rsa512.pem",      "servercert.pem",    "servercerts",
+    "spfbehavior",      "spfexplain",         "spfguess",        "spfrules",          "srs_domain",
+    "srs_secrets",      "tarpitcount",        "tarpitdelay",     "tlsclientciphers",  "tlshosts",
+    "tlsserverciphers", "validrcptto",        "validrcptto.cdb", "virtualdomains.cdb"};
 
 // How many octets must be put in, taken out or changed to make b of a.
 std::size_t distance(std::string_view a, std::string_view b) {

@@ -34,7 +34,7 @@ Result Delivery::try_deliver(Envelope envelope, Message& message) {
     } catch (const Error& error) {
         return {{}, cannot_read_control(error.what()), "", false};
     }
-    const std::string key = route_key(settings_, envelope.host);
+    const std::string key = route_key(settings_, envelope.sender, envelope.host);
     if (!may_reuse(key)) close();
     if (session_)
         if (auto result = deliver_on_open(envelope, message)) return *std::move(result);
@@ -61,7 +61,8 @@ std::optional<Result> Delivery::deliver_on_open(const Envelope& envelope, Messag
 }
 
 Result Delivery::deliver_on_fresh(const Envelope& envelope, Message& message) {
-    const Route route = settings_.routes.match(envelope.host);
+    const Route route = route_of(settings_, envelope.sender, envelope.host);
+    if (route.credentials) return {{}, cannot_read_control("no login yet: " + route.line), "", false};
     ServerSearch search(resolver_, envelope.host, route, policy(envelope.host, route), settings_.timeout_dns);
     std::optional<Verdict> last;  // what the last server said that would not talk to us
     std::size_t tried = 0;

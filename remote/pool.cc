@@ -38,7 +38,7 @@ void close_all_but(std::vector<int> keep) {
 Pool::Pool(control::Home home, TimeoutTable timeouts, int channel, int lock)
     : home_(std::move(home)),
       timeouts_(std::move(timeouts)),
-      settings_(home_),
+      settings_(home_, Passwords::forget),
       channel_(channel),
       lock_(lock) {
     set_nonblocking(channel_, true);
@@ -75,7 +75,7 @@ void Pool::take_order(const Packet& packet) {
     if (!packet.passed) return report_failure(work, cannot_read_message().text);
     std::string key;
     try {
-        key = route_key(settings_.current(), order->host);
+        key = route_key(settings_.current(), order->sender, order->host);
     } catch (const Error&) {
         // The process that gets the order says it.
     }

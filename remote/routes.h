@@ -1,38 +1,72 @@
-// control/smtproutes: which domains do not go to their MX. A line is
+// control/smtproutes: which domains do not go to their MX; and control/authsenders: which senders' mail does not go where
+// that of others goes. A line is
 //
-//   domain:host[:port][|user|password]
+//   domain:host[:port][|user|password]        smtproutes
+//   sender:host[:port][|user|password]        authsenders
 //
 // domain is a whole name, ".suffix" for everything below it, or empty for every domain; the most specific one counts.
+// sender is an address, "@domain" or "domain", "@.suffix", or empty for every sender.
 // host is a name or an address, IPv6 in brackets; empty for "look up the MX as always, but on this port".
+// The password is everything behind the second '|'.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "remote/credentials.h"
+
 namespace relais::remote {
 
 inline constexpr std::uint16_t smtp_port = 25;
+inline constexpr std::uint16_t implicit_tls_port = 465;
+
+enum class Passwords {
+    keep,
+    forget,  // for who only has to know where a route goes
+};
 
 struct Route {
     std::string host;  // empty: by MX; without brackets
     std::uint16_t port = smtp_port;
     bool named = false;  // a line names the domain, by itself or by a suffix
-    bool usable = true;  // false: the line that counts has no valid port or host
-    std::string line;    // the line that counts, for errors
+    bool usable = true;  // false: the line that counts has no valid port, host or credentials
+    std::string line;    // the line that counts, for people: without its password
+    std::shared_ptr<const Credentials> credentials{};  // set: mail on this route never leaves without them
+    bool of_sender = false;                            // from authsenders
+    const char* file() const { return of_sender ? "control/authsenders" : "control/smtproutes"; }
 };
 
 class Routes {
   public:
     Routes() = default;
-    explicit Routes(const std::vector<std::string>& lines);
+    // The lines are borrowed for the call; the passwords in them are wiped by who owns them.
+    explicit Routes(const std::vector<std::string_view>& lines, Passwords passwords = Passwords::keep);
     // The route of a domain (also an address literal), compared without case.
     Route match(std::string_view domain) const;
+    bool has_credentials() const { return has_credentials_; }
 
   private:
-    std::unordered_map<std::string, std::string> targets_;
+    std::unordered_map<std::string, Route> targets_;
+    bool has_credentials_ = false;
+};
+
+class SenderRoutes {
+  public:
+    SenderRoutes() = default;
+    explicit SenderRoutes(const std::vector<std::string_view>& lines, Passwords passwords = Passwords::keep);
+    // The route of a sender's mail; nothing if its recipients decide.
+    const Route* match(std::string_view sender) const;
+    bool has_credentials() const { return has_credentials_; }
+    bool empty() const { return targets_.empty(); }
+
+  private:
+    const Route* find(const std::string& key) const;
+    std::unordered_map<std::string, Route> targets_;
+    bool has_credentials_ = false;
 };
 
 }  // namespace relais::remote

@@ -1,15 +1,28 @@
-// control/smtproutes, and a domain to look up in it: the last line.
+// control/smtproutes and control/authsenders, and a domain or sender to look up in them: the last line. No password may
+// get into what people are shown.
 #include <cstdint>
 #include <cstdlib>
 
 #include "base/text.h"
 #include "remote/routes.h"
 
+namespace {
+
+void check(const relais::remote::Route& route) {
+    if (!route.usable) return;
+    if (route.port == 0 || route.host.find_first_of("[]|") != std::string::npos) std::abort();
+    if (!route.credentials) return;
+    if (route.credentials->user.empty() || route.credentials->password.size() == 0) std::abort();
+    if (!route.line.ends_with("|...")) std::abort();
+}
+
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace relais::remote;
     const auto parts = relais::split({reinterpret_cast<const char*>(data), size}, '\n');
-    const Route route = Routes({parts.begin(), parts.end()}).match(parts.back());
-    if (route.usable && (route.port == 0 || route.host.find_first_of("[]|") != std::string::npos))
-        std::abort();
+    check(Routes(parts).match(parts.back()));
+    const SenderRoutes senders(parts);
+    if (const Route* route = senders.match(parts.back())) check(*route);
     return 0;
 }

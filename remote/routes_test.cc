@@ -57,5 +57,49 @@ TEST(Routes, AWrongLineIsNoRouteElsewhere) {
     EXPECT_TRUE(routes.match("z").usable);
 }
 
+TEST(Routes, Credentials) {
+    const Routes routes({"a:host:587|user@a.example|p:a|s s", "b:host|user", "c:host|user|", "d:host||pass",
+                         ":[::1]:465|all|x", "e:host|", "f:host:x|user|pass"});
+    const Route a = routes.match("a");
+    EXPECT_TRUE(a.usable);
+    EXPECT_EQ(a.port, 587);
+    ASSERT_TRUE(a.credentials);
+    EXPECT_EQ(a.credentials->user, "user@a.example");
+    EXPECT_EQ(a.credentials->password.view(), "p:a|s s");
+    EXPECT_EQ(a.line, "a:host:587|user@a.example|...");
+    // Half of what is needed: nothing is sent rather than sent without a name.
+    for (const char* domain : {"b", "c", "d", "e", "f"}) {
+        EXPECT_FALSE(routes.match(domain).usable) << domain;
+        EXPECT_EQ(routes.match(domain).line.find("pass"), std::string::npos);
+    }
+    EXPECT_EQ(routes.match("elsewhere").host, "::1");
+    EXPECT_EQ(routes.match("elsewhere").credentials->password.view(), "x");
+    EXPECT_TRUE(routes.has_credentials());
+    EXPECT_FALSE(Routes({"a:b"}).has_credentials());
+}
+
+TEST(Routes, WhoOnlyAsksForTheWayKeepsNoPassword) {
+    const Routes routes({"a:host|user|secret"}, Passwords::forget);
+    EXPECT_TRUE(routes.match("a").usable);
+    EXPECT_EQ(routes.match("a").credentials->user, "user");
+    EXPECT_EQ(routes.match("a").credentials->password.size(), 0U);
+}
+
+TEST(SenderRoutes, TheMostSpecificLineCounts) {
+    const SenderRoutes routes({"@a.example:one:587|u|p", "x@A.example:two", "@.b.example:three", "c.example:four", "no colon"});
+    ASSERT_NE(routes.match("me@a.example"), nullptr);
+    EXPECT_EQ(routes.match("me@a.example")->host, "one");
+    EXPECT_TRUE(routes.match("me@a.example")->of_sender);
+    EXPECT_EQ(routes.match("X@a.EXAMPLE")->host, "two");
+    EXPECT_EQ(routes.match("x@y.b.example")->host, "three");
+    EXPECT_EQ(routes.match("x@c.example")->host, "four");
+    EXPECT_EQ(routes.match("x@b.example"), nullptr);
+    EXPECT_EQ(routes.match(""), nullptr);
+    EXPECT_EQ(routes.match("a.example"), nullptr);
+    const SenderRoutes all({":host:587|u|p"});
+    EXPECT_EQ(all.match("")->host, "host");
+    EXPECT_EQ(all.match("x@y")->host, "host");
+}
+
 }  // namespace
 }  // namespace relais::remote

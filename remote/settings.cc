@@ -3,9 +3,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "base/cdb.h"
+#include "base/error.h"
 #include "base/text.h"
+#include "control/secret_file.h"
 
 namespace relais::remote {
 namespace {
@@ -19,22 +22,58 @@ std::vector<std::string> lines(const control::Home& home, std::string_view name)
     return control::read_lines(home, name).value_or(std::vector<std::string>());
 }
 
+template <class Lines>
+void add_to_digest(std::size_t& digest, const Lines& lines) {
+    for (const auto& line : lines) digest = digest * 31 + std::hash<std::string_view>()(line);
+    digest = digest * 31 + lines.size();
+}
+
 }  // namespace
 
-SettingsFiles::SettingsFiles(const control::Home& home) : home_(home) {
-    for (const char* name : {"me", "helohost", "smtproutes", "rcpthosts", "privatemx", "timeoutconnect",
+SettingsFiles::SettingsFiles(const control::Home& home, Passwords passwords)
+    : home_(home), passwords_(passwords), directory_(home.path("control")) {
+    for (const char* name : {"me", "helohost", "smtproutes", "authsenders", "tlsdestinations", "outgoingip",
+                             "domainips", "ipversions", "rcpthosts", "privatemx", "timeoutconnect",
                              "timeoutremote", "timeoutdns", "remoteidle", "remotemessages", "strict8bit"})
-        watches_.emplace_back(home.control_file(name));
+        files_.push_back({home.control_file(name), control::ChangeWatch(home.control_file(name)), true});
+}
+
+bool SettingsFiles::changed() {
+    const bool directory_changed = directory_.changed();
+    bool any = false;
+    for (Watched& file : files_) {
+        if (directory_changed) file.exists = ::access(file.path.c_str(), F_OK) == 0;
+        if (directory_changed || file.exists) any = file.watch.changed() || any;
+    }
+    return any;
 }
 
 const Settings& SettingsFiles::current() {
-    bool changed = !valid_;
-    for (control::ChangeWatch& watched : watches_) changed = watched.changed() || changed;
-    if (!changed) return settings_;
+    if (!changed() && valid_) return settings_;
     valid_ = false;
+    settings_ = read();
+    valid_ = true;
+    return settings_;
+}
+
+Settings SettingsFiles::read() const {
     Settings fresh;
     fresh.helo_host = control::read_line_or_me(home_, "helohost");
-    fresh.routes = Routes(lines(home_, "smtproutes"));
+    add_to_digest(fresh.digest, std::vector{fresh.helo_host});
+    if (const auto secret = control::SecretLines::read(home_, "smtproutes")) {
+        fresh.routes = Routes(secret->lines(), passwords_);
+        add_to_digest(fresh.digest, secret->lines());
+    }
+    if (const auto secret = control::SecretLines::read(home_, "authsenders")) {
+        fresh.sender_routes = SenderRoutes(secret->lines(), passwords_);
+        add_to_digest(fresh.digest, secret->lines());
+    }
+    const auto destinations = lines(home_, "tlsdestinations");
+    const auto addresses = lines(home_, "outgoingip"), by_domain = lines(home_, "domainips");
+    fresh.tls = TlsDestinations(destinations);
+    fresh.sources = Sources(addresses, by_domain);
+    fresh.families = read_families();
+    for (const auto* each : {&destinations, &addresses, &by_domain}) add_to_digest(fresh.digest, *each);
     fresh.rcpthosts = control::DomainSet(lines(home_, "rcpthosts"));
     fresh.privatemx = control::DomainSet(lines(home_, "privatemx"));
     fresh.timeout_connect = read_seconds(home_, "timeoutconnect", 60, 1);
@@ -44,9 +83,14 @@ const Settings& SettingsFiles::current() {
     fresh.idle = read_seconds(home_, "remoteidle", 5, 0);
     fresh.messages = std::max<std::uint64_t>(control::read_number(home_, "remotemessages", 100), 1);
     fresh.strict_8bit = control::read_line(home_, "strict8bit").value_or("0") != "0";
-    settings_ = std::move(fresh);
-    valid_ = true;
-    return settings_;
+    return fresh;
+}
+
+Families SettingsFiles::read_families() const {
+    const std::string text = control::read_line(home_, "ipversions").value_or("64");
+    const auto families = parse_families(text);
+    if (!families) throw_permanent("control/ipversions must be 4, 6, 46 or 64: " + text);
+    return *families;
 }
 
 bool SettingsFiles::in_morercpthosts(std::string_view domain) const {
@@ -60,10 +104,22 @@ bool SettingsFiles::in_morercpthosts(std::string_view domain) const {
     return false;
 }
 
-std::string route_key(const Settings& settings, std::string_view domain) {
-    const Route route = settings.routes.match(domain);
-    const std::string place = route.host.empty() ? "mx " + lower(domain) : "host " + lower(route.host);
-    return place + " " + std::to_string(route.port) + " " + settings.helo_host;
+Route route_of(const Settings& settings, std::string_view sender, std::string_view domain) {
+    if (const Route* route = settings.sender_routes.match(sender)) return *route;
+    return settings.routes.match(domain);
+}
+
+std::string route_key(const Settings& settings, std::string_view sender, std::string_view domain) {
+    const Route route = route_of(settings, sender, domain);
+    const Source& source = settings.sources.choose(sender, domain);
+    // The address of a server is known by its route or its domain; settings that name it by its MX hold for all who share it.
+    const TlsPolicy& policy = settings.tls.match({route.host, domain});
+    std::string key = route.host.empty() ? "mx " + lower(domain) : "host " + lower(route.host);
+    key += " " + std::to_string(route.port) + " " + std::to_string(settings.digest);
+    if (route.credentials) key += " as " + route.credentials->user + "|" + route.line;
+    if (!policy.line.empty()) key += " tls " + policy.line;
+    if (!source.line.empty()) key += " from " + source.line;
+    return key;
 }
 
 }  // namespace relais::remote

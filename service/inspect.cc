@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/io.h"
 #include "base/sys.h"
+#include "control/secret_file.h"
 #include "queue/store.h"
 #include "service/databases.h"
 
@@ -114,6 +115,24 @@ void inspect_control(const Plan& plan, std::vector<Finding>& findings) {
                      set_owner_and_mode(path, false, {info.st_uid, info.st_gid}, info.st_mode & 07755);
                  }});
         }
+    }
+}
+
+// What qmail-remote would refuse to read, or could not.
+void inspect_passwords(const Plan& plan, std::vector<Finding>& findings) {
+    const Owner owner = plan.identity.of(Role::qmailr);
+    for (const char* name : {"smtproutes", "authsenders"}) {
+        const std::string path = plan.home.control_file(name);
+        if (::access(path.c_str(), F_OK) != 0) continue;
+        if (::access(path.c_str(), R_OK) != 0) {
+            findings.push_back({path + " cannot be read by this user: run this as root", nullptr});
+            continue;
+        }
+        const auto lines = control::SecretLines::read_unchecked(plan.home, name);
+        const auto wrong = lines ? lines->exposure(owner.uid) : std::nullopt;
+        if (wrong)
+            findings.push_back(
+                {path + ": " + *wrong, [path, owner] { set_owner_and_mode(path, false, owner, 0400); }});
     }
 }
 
@@ -255,6 +274,7 @@ std::vector<Finding> inspect(const Plan& plan) {
     inspect_users(plan, findings);
     for (const Piece& piece : layout(plan)) inspect_piece(plan, piece, findings);
     inspect_control(plan, findings);
+    inspect_passwords(plan, findings);
     inspect_queue(plan, findings);
     inspect_programs(plan, findings);
     for (const std::string& text : old_databases(plan))

@@ -511,7 +511,7 @@ class Exchangers(RemoteCase):
                 (f".one.test:127.0.0.1:{server.port}", "x.one.test", "K"), (f":127.0.0.1:{server.port}", "no.such.test", "K"),
                 (f"one.test::{server.port}", "one.test", "K"), (f"::{closed}\none.test:a.test:{server.port}", "one.test", "K"),
                 (f"[10.0.0.9]:127.0.0.1:{server.port}", "[10.0.0.9]", "K"), (f"one.test:localhost:{server.port}", "one.test", "K"),
-                (f"one.test:127.0.0.1:{server.port}|user|secret", "one.test", "K"),
+                (f"one.test:127.0.0.1:{server.port}|user|secret", "one.test", "Z"),
                 (f":127.0.0.1:{server.port}\none.test:127.0.0.1:{closed}", "one.test", "Z"),
                 ("one.test:127.0.0.1:99999", "one.test", "Z"), ("one.test:no.such.test", "one.test", "Z")):
             i.control("smtproutes", routes)

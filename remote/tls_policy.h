@@ -1,0 +1,67 @@
+// control/tlsdestinations: how a connection to a server is protected. A line is
+//
+//   destination:level [option ...]
+//
+// destination is a server's name, a recipient's domain, ".suffix" for all names below it, an address (IPv6 in brackets), or
+// empty for everything else. Levels:
+//
+//   none         no TLS
+//   may          TLS where it is offered; without it where it is not, or fails
+//   encrypt      never without TLS; whoever the server is
+//   verify       never without TLS, and only to a server whose certificate is right: chain, dates, name
+//   fingerprint  never without TLS, and only to a server whose certificate or public key has one of the given digests
+//
+// Options: implicit (TLS from the first octet), min=1.2|1.3, ca=FILE (of control/ unless it begins with '/'), name=NAME
+// (that the certificate is to have, in place of the server's; several may be given), sha256=DIGEST (hexadecimal, colons
+// allowed; several may be given), cleartext (passwords may be sent without TLS).
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace relais::remote {
+
+enum class TlsLevel { none, may, encrypt, verify, fingerprint };
+std::string_view name_of(TlsLevel level);
+
+struct TlsPolicy {
+    TlsLevel level = TlsLevel::may;
+    bool implicit = false;
+    bool only_13 = false;
+    bool cleartext_password = false;
+    std::string ca_file;               // empty: the system's
+    std::vector<std::string> names;    // empty: the server's own
+    std::vector<std::string> digests;  // 64 lower-case hexadecimal digits each
+    bool named = false;                // a line names the destination, by itself or by a suffix
+    bool usable = true;                // false: the line that counts cannot be understood
+    std::string line;                  // the line that counts, for people
+
+    bool required() const { return level != TlsLevel::none && level != TlsLevel::may; }
+    bool authenticates_server() const { return level == TlsLevel::verify || level == TlsLevel::fingerprint; }
+    // Equal for policies that ask for the same.
+    std::string identity() const;
+};
+
+TlsPolicy parse_tls_policy(std::string_view text);
+
+class TlsDestinations {
+  public:
+    TlsDestinations() = default;
+    explicit TlsDestinations(const std::vector<std::string>& lines);
+    // The line of the first of the names that has one, each by itself or its longest suffix; else the line for everything
+    // else; else "may". Compared without case.
+    const TlsPolicy& match(std::initializer_list<std::string_view> names) const;
+
+  private:
+    const TlsPolicy* find(std::string_view name) const;
+    std::unordered_map<std::string, TlsPolicy> policies_;
+    TlsPolicy fallback_;
+};
+
+// What holds on a route with credentials: the server is verified, unless a line that names it says otherwise.
+TlsPolicy with_credentials(const TlsPolicy& policy);
+
+}  // namespace relais::remote
