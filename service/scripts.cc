@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include "service/addresses.h"
 #include "service/inspect.h"
 
 namespace relais::service {
@@ -29,6 +30,22 @@ std::string environment(const Plan& plan) {
     const std::string& home = plan.home.directory();
     return fmt::format("env - QMAILHOME={} PATH={}/bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", home,
                        home);
+}
+
+// Rules for the own addresses of one family or of both, for the administrator to put into force: programs on this host that
+// connect to one of them have it as their own address, also a link-local one.
+std::string offered_rules(bool ipv4, bool ipv6) {
+    std::string rules;
+    for (const std::string& address : own_addresses())
+        if (address.find(':') == std::string::npos ? ipv4 : ipv6)
+            rules += "#" + address + ":allow,RELAYCLIENT=\"\"\n";
+    if (rules.empty()) return "";
+    return "# This host's own addresses when this file was made. Programs here, webmail say, that connect to "
+           "one of "
+           "them come from\n"
+           "# it and not from loopback, and are refused: to let them relay, take the # before its rule "
+           "away.\n" +
+           rules;
 }
 
 }  // namespace
@@ -99,19 +116,20 @@ std::string rules_text(const Plan& plan) {
         "#   tcprules tcp.smtp.cdb tcp.smtp.tmp <tcp.smtp\n"
         "# It counts for the next connection.\n";
     std::string rules = "127.0.0.1:allow,RELAYCLIENT=\"\"\n";
+    const bool ipv6_here = !has_ipv6_rules(plan) && (plan.own_listener || plan.listen.front().address == "0");
     if (has_ipv6_rules(plan)) {
         text +=
             "# Rules for IPv6 addresses stand in tcp.smtp6: the tcprules of an IPv4-only ucspi-tcp refuses a "
             "whole file\n"
             "# for one of them. What stands here counts for the servers on IPv6 addresses too.\n";
-    } else if (plan.own_listener || plan.listen.front().address == "0") {
+    } else if (ipv6_here) {
         text +=
             "# The tcprules of relais and of ucspi-tcp-ipv6 understand IPv6 addresses; that of an IPv4-only "
             "ucspi-tcp\n"
             "# refuses the whole file for one of them (and leaves the old tcp.smtp.cdb).\n";
         rules += "::1:allow,RELAYCLIENT=\"\"\n";
     }
-    return text + rules + ":allow\n";
+    return text + rules + offered_rules(true, ipv6_here) + ":allow\n";
 }
 
 std::string rules6_text() {
@@ -119,7 +137,8 @@ std::string rules6_text() {
            "tcp.smtp6.cdb, which\n"
            "# the servers on IPv6 addresses use. By hand:  cat tcp.smtp6 tcp.smtp | tcprules tcp.smtp6.cdb "
            "tcp.smtp6.tmp\n"
-           "::1:allow,RELAYCLIENT=\"\"\n";
+           "::1:allow,RELAYCLIENT=\"\"\n" +
+           offered_rules(false, true);
 }
 
 }  // namespace relais::service

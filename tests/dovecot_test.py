@@ -10,7 +10,7 @@ import relais
 
 class Dovecot(relais.TestCase):
     def setUp(self):
-        self.i = self.instance(control={"rcpthosts": "mail.test", "opensmtplifetime": "4"})
+        self.i = self.instance(control={"rcpthosts": "mail.test"})
         self.dovecot = self.entered()
 
     def entered(self):
@@ -46,7 +46,9 @@ class Dovecot(relais.TestCase):
         self.assertTrue(self.relays(address), self.dovecot.log())
         (entry,) = json.loads(self.i.run("open-smtp", "list", "--json").out)
         self.assertEqual((entry["address"], entry["user"], entry["service"]), (address, "anna", service))
-        self.i.wait_for(lambda: not self.relays(address), 20, "the end of the lifetime")
+        self.i.control("opensmtplifetime", str(entry["age"] + 2))
+        self.i.wait_for(lambda: not self.relays(address), 60, "the end of the lifetime")
+        self.i.control("opensmtplifetime", "10800")
         login(address)
         self.assertTrue(self.relays(address))
 

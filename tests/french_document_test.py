@@ -4,6 +4,7 @@ against real programs. (TLS, AUTH and POP have tests of their own.)"""
 import re
 import signal
 import socket
+import time
 
 import relais
 from sink import Sink
@@ -252,6 +253,44 @@ class FrenchDocument(relais.TestCase):
         (message,) = bob.wait_messages(1)
         self.assertIn(b"Hi. This is the qmail-send program at mail.test.", message)
         self.assertIn(b"<dr_adams@sm66.com>:", message)
+
+    STALE = ("213.41.188.249", "213.41.184.98", "213.41.184.135", "213.41.186.107", "213.41.186.122")
+
+    def test_open_smtp_that_no_cron_job_cleared(self):
+        """11,859 lines, of which nine are younger than three hours: those alone relay, and clearing leaves them, 529 octets."""
+        i = self.instance(control={"opensmtplifetime": str(40 * 86400), "opensmtpnorbl": "1"})
+        i.start(None)
+        now = int(time.time())
+        lines = [f'{address}:allow,RELAYCLIENT="" ,RBLSMTPD="" {now - 30 * 86400 + n}\n' for n, address in enumerate(self.STALE)]
+        lines += [f'10.{n >> 16}.{n >> 8 & 255}.{n & 255}:allow,RELAYCLIENT="",RBLSMTPD=""\t{now - 86400 + n}\n' for n in range(11845)]
+        fresh = [f"213.41.{number}.{10 + number if number > 102 else number - 90}" for number in range(101, 110)]
+        lines += [f'{address}:allow,RELAYCLIENT="" ,RBLSMTPD="" {now - 600 - n}\n' for n, address in enumerate(fresh)]
+        self.assertEqual(len(lines), 11859)
+        old = i.directory / "open-smtp"
+        old.write_text("".join(lines))
+        old.chmod(0o644)
+        self.assertIn("11859 imported, 0 too old", i.run("open-smtp", "import", old).out)
+        # From now on three hours, as it is by default, and nobody clears anything: no stale line relays.
+        i.control("opensmtplifetime", None)
+        for address in self.STALE:
+            self.assertEqual(i.run("open-smtp", "check", address).code, 1)
+        exported = i.run("open-smtp", "export").out
+        self.assertEqual(len(i.run("open-smtp", "list").out.splitlines()), 11859)
+        self.assertEqual(i.run("clearopensmtp").code, 0)
+        self.assertEqual(len(i.run("open-smtp", "list").out.splitlines()), 9)
+        self.assertEqual(i.run("open-smtp", "export").out, exported)
+        self.assertEqual((len(exported.splitlines()), len(exported)), (9, 529))
+        for n, line in enumerate(exported.splitlines()):
+            address, rest = line.split(":", 1)
+            self.assertEqual(address, fresh[n])
+            variables, _, time_of_login = rest.partition("\t")
+            self.assertEqual(variables, 'allow,RELAYCLIENT="",RBLSMTPD=""')
+            self.assertLessEqual(abs(int(time_of_login) - (now - 600 - n)), 1)
+        # The lines as the document prints them are of 2002: not one comes in.
+        old.write_text("".join(f'{address}:allow,RELAYCLIENT="" ,RBLSMTPD="" {login}\n' for address, login in zip(
+            self.STALE, (1029581749, 1029782162, 1029880909, 1029960881, 1030146813))))
+        self.assertEqual(i.run("open-smtp", "import", old).out, "0 imported, 5 too old, 0 from the future, 0 excluded, 0 with a newer "
+                         "login here, 0 not understood\n")
 
 
 if __name__ == "__main__":

@@ -262,6 +262,22 @@ class Kind:
                 client.command("MAIL FROM:<a@client.example>")
                 client.command("RCPT TO:<b@elsewhere.example>")
 
+    def test_rules_offer_the_own_addresses(self):
+        """Not in force, for the administrator to decide; link-local ones too."""
+        own = subprocess.run(["ip", "-o", "addr", "show", "up"], capture_output=True, text=True, check=True).stdout
+        own = {word.split("/")[0] for line in own.splitlines() if not line.split()[1] == "lo" for word in line.split()[3:4]}
+        for listen, files in ((("0",), ("tcp.smtp",)), (("127.0.0.1", "::1"), ("tcp.smtp", "tcp.smtp6"))):
+            i = self.made(listen=listen)
+            for address in ("127.0.0.1", "::1"):
+                name = files[-1] if ":" in address else files[0]
+                self.assertIn(f'\n{address}:allow,RELAYCLIENT=""\n', "\n" + (i.home / name).read_text())
+            for address in own:
+                name = files[-1] if ":" in address else files[0]
+                self.assertIn(f'\n#{address}:allow,RELAYCLIENT=""\n', (i.home / name).read_text())
+            for name in files:
+                done = i.run("tcprulescheck", i.home / f"{name}.cdb", "192.0.2.77")
+                self.assertNotIn("RELAYCLIENT", done.out)
+
     @staticmethod
     def has_ipv6():
         with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as probe:
