@@ -58,7 +58,10 @@ void set_process_title(std::string_view name, const std::vector<std::string_view
     line.resize(std::min(line.size(), area.size - 1));
     std::memcpy(area.begin, line.data(), line.size());
     std::memset(area.begin + line.size(), 0, area.size - line.size());
-    ::prctl(PR_SET_NAME, std::string(name).c_str());
+    static std::string current;
+    if (current == name) return;
+    current = name;
+    ::prctl(PR_SET_NAME, current.c_str());
 }
 
 }  // namespace relais

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
+#include <span>
 
 #include "base/error.h"
 
@@ -18,6 +20,17 @@ sockaddr_un address_of(const std::string& path) {
     if (path.size() >= sizeof address.sun_path) throw_errno("use the socket path", path, ENAMETOOLONG);
     std::memcpy(address.sun_path, path.data(), path.size());
     return address;
+}
+
+// Limits are large and packets small: pages that no packet has filled yet take no memory.
+std::span<char> packet_room(std::size_t limit) {
+    static std::unique_ptr<char[]> room;
+    static std::size_t size = 0;
+    if (size < limit) {
+        room = std::make_unique_for_overwrite<char[]>(limit);
+        size = limit;
+    }
+    return {room.get(), limit};
 }
 
 }  // namespace
@@ -100,10 +113,8 @@ bool send_packet(int socket, std::string_view data, int fd_to_pass) {
 
 std::optional<Packet> receive_packet(int socket, std::size_t limit) {
     Packet packet;
-    // Limits are large and packets small: room for this one, not for the largest.
-    const ssize_t size = ::recv(socket, nullptr, 0, MSG_PEEK | MSG_TRUNC);
-    packet.data.resize(size >= 0 ? std::min(limit, static_cast<std::size_t>(size)) : 1);
-    iovec part{packet.data.data(), packet.data.size()};
+    const std::span<char> room = packet_room(limit);
+    iovec part{room.data(), room.size()};
     msghdr message{};
     message.msg_iov = &part;
     message.msg_iovlen = 1;
@@ -125,7 +136,7 @@ std::optional<Packet> receive_packet(int socket, std::size_t limit) {
     }
     if (count == 0) return std::nullopt;
     if ((message.msg_flags & MSG_TRUNC) != 0) throw_errno("receive", "a packet within its limit", EMSGSIZE);
-    packet.data.resize(static_cast<std::size_t>(count));
+    packet.data.assign(room.data(), static_cast<std::size_t>(count));
     return packet;
 }
 

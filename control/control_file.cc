@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/program.h"
 #include "base/text.h"
+#include "control/directory_watch.h"
 
 namespace relais::control {
 namespace {
@@ -20,6 +21,11 @@ bool is_fresh(const struct stat& file) {
     ::clock_gettime(CLOCK_REALTIME, &now);
     const auto nanoseconds = [](const timespec& t) { return t.tv_sec * 1'000'000'000 + t.tv_nsec; };
     return nanoseconds(now) - nanoseconds(file.st_ctim) < 20'000'000;
+}
+
+bool is_link(const std::string& path) {
+    struct stat file {};
+    return ::lstat(path.c_str(), &file) == 0 && S_ISLNK(file.st_mode);
 }
 
 std::string_view without_trailing_blanks(std::string_view line) {
@@ -88,6 +94,9 @@ std::optional<std::string> DomainSet::match(std::string_view domain) const {
 }
 
 bool ChangeWatch::changed() {
+    const std::uint64_t generation = DirectoryWatch::generation_of(path_);
+    if (generation != 0 && generation == seen_generation_) return false;
+    seen_generation_ = is_link(path_) ? 0 : generation;
     struct stat now {};
     const bool exists = ::stat(path_.c_str(), &now) == 0;
     const bool same =

@@ -30,7 +30,9 @@ Result Delivery::try_deliver(Envelope envelope, Message& message) {
     // "example.org." and "example.org" are one domain, in every control file.
     if (envelope.host.ends_with('.')) envelope.host.pop_back();
     try {
-        settings_ = files_.current();
+        const Settings& current = files_.current();
+        if (files_.version() != version_) settings_ = current;  // a copy: rcpthosts may be long
+        version_ = files_.version();
     } catch (const Error& error) {
         return {{}, cannot_read_control(error.what()), "", false};
     }

@@ -41,6 +41,10 @@ class Delivery {
     // Of the open connection: readable means that the server has closed it, or is about to.
     int fd() const { return session_->fd(); }
     Seconds idle_time() { return settings_.idle; }
+    // To be called when fd() is readable: gives the connection up if the server has.
+    void close_if_gone() {
+        if (!session_->is_there()) close();
+    }
     // Says QUIT if a connection is open.
     void close();
 
@@ -60,6 +64,7 @@ class Delivery {
     TimeoutTable& timeouts_;
     LocalAddresses local_addresses_;
     Settings settings_;
+    std::uint64_t version_ = 0;  // of settings_
     std::unique_ptr<Session> session_;
     std::string key_;    // what the open connection is for
     std::string group_;  // its servers' name

@@ -35,8 +35,10 @@ void close_all_but(std::vector<int> keep) {
 
 }  // namespace
 
-Pool::Pool(control::Home home, TimeoutTable timeouts, int channel, int lock)
+Pool::Pool(control::Home home, TimeoutTable timeouts, control::DirectoryWatch& directory, int channel,
+           int lock)
     : home_(std::move(home)),
+      directory_(directory),
       timeouts_(std::move(timeouts)),
       settings_(home_, Passwords::forget),
       channel_(channel),
@@ -73,6 +75,8 @@ void Pool::take_order(const Packet& packet) {
     if (!order) return log_line("warning: an order that cannot be read");
     const Work work{order->delivery, order->recipients.size()};
     if (!packet.passed) return report_failure(work, cannot_read_message().text);
+    // The process that gets the order sees what this sees.
+    directory_.look();
     std::string key;
     try {
         key = route_key(settings_.current(), order->sender, order->host);

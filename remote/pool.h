@@ -13,6 +13,7 @@
 #include "base/event_loop.h"
 #include "base/fd.h"
 #include "base/unix_socket.h"
+#include "control/directory_watch.h"
 #include "control/home.h"
 #include "remote/settings.h"
 #include "remote/tcpto.h"
@@ -22,9 +23,10 @@ namespace relais::remote {
 
 class Pool {
   public:
-    // channel: the packet socket to qmail-send; lock: the instance's, which the processes of the pool hold too. Both
-    // are borrowed.
-    Pool(control::Home home, TimeoutTable timeouts, int channel, int lock);
+    // directory: watches control/, made before confinement; channel: the packet socket to qmail-send; lock: the
+    // instance's, which the processes of the pool hold too. All three are borrowed.
+    Pool(control::Home home, TimeoutTable timeouts, control::DirectoryWatch& directory, int channel,
+         int lock);
 
     // Serves until the channel is closed and the last process of the pool has ended. Throws Error.
     void run();
@@ -59,6 +61,7 @@ class Pool {
     void channel_closed();
 
     control::Home home_;
+    control::DirectoryWatch& directory_;
     TimeoutTable timeouts_;
     SettingsFiles settings_;
     EventLoop loop_;

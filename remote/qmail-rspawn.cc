@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/privilege.h"
 #include "base/program.h"
+#include "control/directory_watch.h"
 #include "control/owners.h"
 #include "remote/pool.h"
 #include "send/layout.h"
@@ -37,12 +38,13 @@ int serve(const Arguments& arguments) {
     timeouts.give_to(owner.uid, owner.gid);
     raise_descriptor_limit();
     control::become(owners, control::Role::qmailr);
+    control::DirectoryWatch directory({home.path("control")});
     Confinement allowed;
     allowed.open_files = allowed.network = allowed.local_sockets = true;
     allowed.fork_without_signals = true;
     allowed.read_below = {home.path("control")};
     confine(allowed);
-    remote::Pool(home, std::move(timeouts), send::spawner_channel, send::spawner_lock).run();
+    remote::Pool(home, std::move(timeouts), directory, send::spawner_channel, send::spawner_lock).run();
     return static_cast<int>(Exit::success);
 }
 

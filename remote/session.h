@@ -35,8 +35,10 @@ class Session {
     // One message. Never throws; recipients are asked about in order.
     Attempt send(const std::string& sender, const std::vector<std::string>& recipients, Message& message);
 
-    // True if another message may be sent: the last one left the session in order, and the server is still there.
-    bool usable() { return in_step_ && wire_.is_quiet(); }
+    // True if another message may be sent: the last one left the session in order. When an idle server speaks or closes,
+    // fd() becomes readable; is_there() tells whether that means its end.
+    bool usable() const { return in_step_ && wire_.is_answered(); }
+    bool is_there() { return in_step_ && wire_.is_quiet(); }
     int fd() const { return wire_.fd(); }
     // Says QUIT without waiting for an answer.
     void quit();

@@ -52,6 +52,7 @@ const Settings& SettingsFiles::current() {
     if (!changed() && valid_) return settings_;
     valid_ = false;
     settings_ = read();
+    ++version_;
     valid_ = true;
     return settings_;
 }

@@ -38,6 +38,8 @@ class SettingsFiles {
     explicit SettingsFiles(const control::Home& home, Passwords passwords = Passwords::keep);
     // As the files are now. Throws Error.
     const Settings& current();
+    // Another number each time they were read.
+    std::uint64_t version() const { return version_; }
     // The domain is listed in morercpthosts.cdb. Throws Error.
     bool in_morercpthosts(std::string_view domain) const;
 
@@ -57,6 +59,7 @@ class SettingsFiles {
     };
     std::vector<Watched> files_;
     bool valid_ = false;
+    std::uint64_t version_ = 0;
     Settings settings_;
 };
 

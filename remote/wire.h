@@ -24,6 +24,8 @@ class Wire {
     Reply read_reply(Deadline deadline);
     // A reply that has already come, or comes within a moment: for the last words of a server that hung up. Code 0 if none.
     Reply last_words();
+    // True if everything the server has said, as far as it was read, was an answer.
+    bool is_answered() const { return !ended_ && begin_ == input_.size(); }
     // True if an idle server has neither spoken nor closed.
     bool is_quiet();
 

@@ -28,7 +28,7 @@ class Worker {
     }
 
   private:
-    // True if the channel has something; false if meanwhile the open connection was closed.
+    // True if the channel has something. A connection that has spoken or closed meanwhile is given up.
     bool wait_for_order() {
         std::array<pollfd, 2> entries = {{{channel_, POLLIN, 0}, {-1, POLLIN, 0}}};
         Deadline deadline = Deadline::never();
@@ -38,9 +38,9 @@ class Worker {
         }
         const int ready = ::poll(entries.data(), entries.size(), deadline.milliseconds());
         if (ready < 0 && errno != EINTR) throw_errno("wait for", "an order");
-        if (ready > 0 && entries[0].revents != 0) return true;
-        if (ready >= 0) delivery_.close();
-        return false;
+        if (ready == 0) delivery_.close();
+        if (ready > 0 && entries[1].revents != 0) delivery_.close_if_gone();
+        return ready > 0 && entries[0].revents != 0;
     }
 
     void serve(const Packet& packet) {

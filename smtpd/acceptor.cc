@@ -13,6 +13,7 @@
 #include "base/event_loop.h"
 #include "base/privilege.h"
 #include "base/process_title.h"
+#include "control/directory_watch.h"
 #include "relay/address.h"
 #include "smtpd/log.h"
 #include "smtpd/serve.h"
@@ -44,6 +45,11 @@ bool is_crash(int status) {
     }
 }
 
+std::string directory_of(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    return slash == std::string::npos ? "." : path.substr(0, slash);
+}
+
 void set_variable(const std::string& name, const std::string& value) {
     ::setenv(name.c_str(), value.c_str(), 1);
 }
@@ -58,6 +64,9 @@ class Acceptor {
     Acceptor(control::Home home, const ListenerOptions& options) : home_(std::move(home)), options_(options) {
         if (options_.rules) rules_.emplace(*options_.rules);
         load();
+        std::vector<std::string> directories = {home_.path("control")};
+        if (options_.rules) directories.push_back(directory_of(*options_.rules));
+        directories_.emplace(std::move(directories));
         for (const int socket : options_.sockets) {
             set_close_on_exec(socket, true);
             loop_.add(socket, EPOLLIN, [this, socket](std::uint32_t) { accept_some(socket); });
@@ -102,6 +111,7 @@ class Acceptor {
 
     void accept_some(int socket) {
         for (int i = 0; i < accepts_at_once; ++i) {
+            directories_->look();
             std::optional<std::string> trouble = attempt([this] {
                 if (rules_) rules_->get();
             });
@@ -115,6 +125,8 @@ class Acceptor {
                     return rest(socket);
                 continue;  // the client has left again
             }
+            // Once more: what changed before this client came counts for it.
+            directories_->look();
             if (!trouble)
                 trouble = attempt([this] {
                     settings_->get();
@@ -228,6 +240,7 @@ class Acceptor {
     }
 
     EventLoop loop_;
+    std::optional<control::DirectoryWatch> directories_;
     control::Home home_;
     const ListenerOptions& options_;
     std::optional<WatchedRules> rules_;
