@@ -75,7 +75,7 @@ constexpr std::array table = {
     line("opensmtpfile", "smtpd", "", "the open-smtp of a vpopmail; its entries count as long as ours"),
     number("opensmtplifetime", "smtpd open-smtpd", "10800", 0,
            "seconds after a login that its address may relay"),
-    number("opensmtpnorbl", "open-smtp", "0", 0, "1: such an address is exempt from DNS block lists too"),
+    number("opensmtpnorbl", "open-smtp", "0", 0, "1: what open-smtp export and rules write sets RBLSMTPD"),
     number("opensmtpprefix6", "open-smtpd smtpd", "128", 64,
            "64: a login over IPv6 opens the client's /64, not only its address"),
     lines("outgoingip", "remote", "", "our address for connections to servers, one of each family"),

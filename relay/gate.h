@@ -18,7 +18,7 @@ namespace relais::relay {
 struct OpenSmtpSettings {
     std::int64_t lifetime = default_lifetime;  // seconds
     bool whole_networks = false;  // opensmtpprefix6 is 64: a login opens the /64 of an IPv6 client
-    bool norbl = false;           // an entry also exempts from DNS block lists
+    bool norbl = false;           // exported lines and rules also exempt from DNS block lists
     NetworkSet exclude;
     std::string file;  // a vpopmail's open-smtp; "" for none
 

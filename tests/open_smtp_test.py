@@ -362,6 +362,12 @@ class OpenSmtp(relais.TestCase):
         self.assertIn("deny", check("192.0.2.8"))
         self.assertRegex(check("2001:db8::7"), "RELAYCLIENT=")
         self.assertNotIn("RELAYCLIENT", check("192.0.2.9"))
+        # Block lists are left alone unless opensmtpnorbl says otherwise, and then by these rules only.
+        self.assertNotIn("RBLSMTPD", check("192.0.2.7"))
+        self.i.control("opensmtpnorbl", "1")
+        self.assertEqual(self.i.run("open-smtp", "rules", source, cdb).code, 0)
+        self.assertRegex(check("192.0.2.7"), r"RBLSMTPD=\n")
+        self.assertNotIn("RBLSMTPD", check("127.0.0.1"))
 
     def test_remove_by_user_and_expire(self):
         self.i.control("opensmtplifetime", "1000")
