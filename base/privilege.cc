@@ -3,17 +3,17 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/landlock.h>
-#include <seccomp.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
-#include <memory>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/seccomp_filter.h"
 
 namespace relais {
 namespace {
@@ -140,30 +140,11 @@ const Calls never = {"ptrace",       "process_vm_readv", "process_vm_writev",
                      "swapoff",      "userfaultfd",      "personality",
                      "acct",         "settimeofday",     "clock_settime"};
 
-void add_rules(scmp_filter_ctx filter, std::uint32_t action, const Calls& calls) {
-    for (const char* name : calls) {
-        const int number = seccomp_syscall_resolve_name(name);
-        if (number == __NR_SCMP_ERROR) continue;
-        const int result = seccomp_rule_add(filter, action, number, 0);
-        if (result != 0 && result != -EEXIST) throw_errno("add to the seccomp filter", name, -result);
-    }
-}
-
-void allow_socket_family(scmp_filter_ctx filter, int family) {
-    // libseccomp's own macro for this is C that clang refuses.
-    const scmp_arg_cmp is_family{0, SCMP_CMP_EQ, static_cast<scmp_datum_t>(family), 0};
-    for (const int number : {SCMP_SYS(socket), SCMP_SYS(socketpair)}) {
-        const int result = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, 1, &is_family);
-        if (result != 0 && result != -EEXIST) throw_errno("add to the seccomp filter", "socket", -result);
-    }
-}
-
 void load_seccomp(const Confinement& allowed) {
-    const std::unique_ptr<void, decltype(&seccomp_release)> filter(seccomp_init(SCMP_ACT_ERRNO(ENOSYS)),
-                                                                   &seccomp_release);
-    if (!filter) throw_errno("create", "a seccomp filter", ENOMEM);
-    const auto group = [&](bool allow, const Calls& calls) {
-        add_rules(filter.get(), allow ? SCMP_ACT_ALLOW : SCMP_ACT_KILL_PROCESS, calls);
+    SeccompFilter filter;
+    const auto group = [&filter](bool allow, const Calls& calls) {
+        for (const char* name : calls)
+            filter.add(name, allow ? SeccompFilter::Action::allow : SeccompFilter::Action::kill);
     };
     group(true, always);
     group(allowed.open_files, open_files);
@@ -175,19 +156,14 @@ void load_seccomp(const Confinement& allowed) {
     group(allowed.change_identity, identity);
     group(false, never);
     if (allowed.network || allowed.local_sockets) {
-        group(true, Calls(sockets.begin() + 2, sockets.end()));
-        if (allowed.network) {
-            allow_socket_family(filter.get(), 2);   // AF_INET
-            allow_socket_family(filter.get(), 10);  // AF_INET6
-            allow_socket_family(filter.get(),
-                                16);  // AF_NETLINK, asked by the C library which families there are
-        }
-        if (allowed.local_sockets) allow_socket_family(filter.get(), 1);  // AF_UNIX
-    } else {
-        group(false, sockets);
+        std::vector<std::uint32_t> families;
+        if (allowed.local_sockets) families.push_back(AF_UNIX);
+        // AF_NETLINK: asked by the C library which families there are.
+        if (allowed.network) families.insert(families.end(), {AF_INET, AF_INET6, AF_NETLINK});
+        for (const char* name : {"socket", "socketpair"}) filter.allow_with_first_argument(name, families);
     }
-    const int result = seccomp_load(filter.get());
-    if (result != 0) throw_errno("load", "the seccomp filter", -result);
+    group(allowed.network || allowed.local_sockets, sockets);
+    filter.load();
 }
 
 constexpr std::uint64_t landlock_read =

@@ -62,6 +62,25 @@ TEST(Confine, KillsForWhatWasNotAllowed) {
               -SIGSYS);
 }
 
+TEST(Confine, CallsOfNoListAreUnknown) {
+    if (seccomp_is_off()) GTEST_SKIP();
+    EXPECT_EQ(
+        outcome([] {
+            confine({.open_files = true, .change_files = true, .network = true, .create_processes = true});
+            for (const long number : {long{SYS_io_uring_setup}, long{SYS_quotactl}, 1000L, 0x3fffffffL})
+                if (::syscall(number, 0, 0, 0) != -1 || errno != ENOSYS) return 1;
+            return 0;
+        }),
+        0);
+    // Numbers of the other ABI are none at all.
+    EXPECT_EQ(outcome([] {
+                  confine({});
+                  ::syscall(0x40000000L + SYS_getpid);
+                  return 0;
+              }),
+              -SIGSYS);
+}
+
 // Those who are forked without exec share their user: none may end another.
 TEST(Confine, ForkWithoutSignals) {
     if (seccomp_is_off()) GTEST_SKIP();
@@ -84,7 +103,16 @@ TEST(Confine, ASocketOfAnotherFamilyIsNotThere) {
     EXPECT_EQ(outcome([] {
                   confine({.local_sockets = true});
                   if (::socket(AF_UNIX, SOCK_STREAM, 0) < 0) return 1;
-                  return ::socket(AF_INET, SOCK_STREAM, 0) < 0 ? 0 : 2;
+                  if (::syscall(SYS_socket, AF_UNIX | (1LL << 32), SOCK_STREAM, 0) < 0)
+                      return 2;  // as the kernel sees it
+                  return ::socket(AF_INET, SOCK_STREAM, 0) < 0 && errno == ENOSYS ? 0 : 3;
+              }),
+              0);
+    EXPECT_EQ(outcome([] {
+                  confine({.network = true});
+                  for (const int family : {AF_INET, AF_INET6, AF_NETLINK})
+                      if (::socket(family, SOCK_DGRAM, 0) < 0 && errno == ENOSYS) return 1;
+                  return ::socket(AF_UNIX, SOCK_STREAM, 0) < 0 && errno == ENOSYS ? 0 : 2;
               }),
               0);
 }

@@ -1,4 +1,4 @@
-// open_smtp_bench SECONDS ENTRIES: the load of bench/open_smtp_bench.py on the instance of $QMAILHOME, whose open-smtpd runs.
+// open_smtp_bench SECONDS ENTRIES PID: the load of bench/open_smtp_bench.py on the instance of $QMAILHOME, whose open-smtpd runs as process PID.
 // Fills the store, then 64 writers log in (connect, channel, confirm, close) beside 64 readers who look up, then the same
 // while all the entries of the beginning expire; at last the scheme that it replaces, a file under a lock and a cdb made
 // anew for each login. Prints "NAME VALUE" lines. Exit code 1 when an update was lost.
@@ -128,10 +128,27 @@ struct Load {
     }
 };
 
+// Microseconds of processor time of this process, and of another one (in ticks of the kernel).
+double processor_time() {
+    timespec time{};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_nsec) / 1e3;
+}
+double processor_time(const std::string& pid) {
+    const std::string text = read_file("/proc/" + pid + "/stat", 4096).value_or("");
+    const auto fields = split(std::string_view(text).substr(text.rfind(')') + 2), ' ');
+    const std::uint64_t ticks =
+        parse_number(fields.at(11)).value_or(0) + parse_number(fields.at(12)).value_or(0);
+    return static_cast<double>(ticks) * 1e6 / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
 // One phase; meanwhile runs beside the load.
 template <class Meanwhile>
-unsigned phase(const control::Home& home, unsigned entries, const std::string& name, Meanwhile meanwhile) {
+unsigned phase(const control::Home& home, unsigned entries, const std::string& pid, const std::string& name,
+               Meanwhile meanwhile) {
     Load load;
+    const double server_before = processor_time(pid);
+    const double own_before = processor_time();
     std::vector<std::thread> threads;
     const auto begin = Clock::now();
     for (unsigned n = 0; n < writers; ++n) threads.emplace_back([&, n] { load.write(home, n); });
@@ -141,6 +158,9 @@ unsigned phase(const control::Home& home, unsigned entries, const std::string& n
     const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     for (std::thread& thread : threads) thread.join();
     say((name + "_logins_per_second").c_str(), static_cast<double>(load.logins.size()) / seconds);
+    const auto logins = static_cast<double>(load.logins.size());
+    say((name + "_server_cpu_us_per_login").c_str(), (processor_time(pid) - server_before) / logins);
+    say((name + "_clients_cpu_us_per_login").c_str(), (processor_time() - own_before) / logins);
     say((name + "_login_median_us").c_str(), percentile(load.logins, 0.5));
     say((name + "_login_p99_us").c_str(), percentile(load.logins, 0.99));
     say((name + "_login_longest_us").c_str(), percentile(load.logins, 1));
@@ -183,15 +203,16 @@ double old_scheme(const std::string& directory, unsigned entries) {
 }
 
 int work(const Arguments& arguments) {
-    if (arguments.size() != 2) throw_permanent("usage: open_smtp_bench SECONDS ENTRIES");
+    if (arguments.size() != 3) throw_permanent("usage: open_smtp_bench SECONDS ENTRIES PID");
     const auto home = control::Home::from_environment();
     const std::chrono::seconds seconds(parse_number(arguments[0]).value_or(10));
     const auto entries = static_cast<unsigned>(parse_number(arguments[1]).value_or(100000));
     fill(home, entries, relay::Moment::now().wall - 600);
-    unsigned lost = phase(home, entries, "steady", [&] { std::this_thread::sleep_for(seconds); });
+    unsigned lost =
+        phase(home, entries, arguments[2], "steady", [&] { std::this_thread::sleep_for(seconds); });
     // Now all of them are too old, but not those that log in.
     replace_file(home.control_file("opensmtplifetime"), "600\n", 0644);
-    lost += phase(home, entries, "expiring", [&] {
+    lost += phase(home, entries, arguments[2], "expiring", [&] {
         relay::OpenSmtpClient client(home, Deadline::in(10s));
         const auto begin = Clock::now();
         const auto answer = client.ask({.verb = relay::Verb::expire}, Deadline::in(300s));
