@@ -215,7 +215,7 @@ int work(const Arguments& arguments) {
     lost += phase(home, entries, arguments[2], "expiring", [&] {
         relay::OpenSmtpClient client(home, Deadline::in(10s));
         const auto begin = Clock::now();
-        const auto answer = client.ask({.verb = relay::Verb::expire}, Deadline::in(300s));
+        const auto answer = client.ask({.verb = relay::Verb::expire}, Deadline::in(900s));
         say("expire_seconds", std::chrono::duration<double>(Clock::now() - begin).count());
         say("expired", static_cast<double>(parse_number(answer.text).value_or(0)));
         std::this_thread::sleep_until(begin + seconds);

@@ -20,7 +20,6 @@ constexpr int accepts_at_once = 64;
 // Of a job, before logins get their turn: a fourth of what theirs took, within these bounds.
 constexpr std::chrono::microseconds shortest_slice = 200us;
 constexpr std::chrono::microseconds longest_slice = 5ms;
-constexpr std::size_t entries_between_looks = 4;
 constexpr std::size_t connection_limit = 8000;
 // A batch of the client's, answered before it reads (protocol.h).
 constexpr std::size_t unread_limit = std::size_t{1} << 20;
@@ -173,15 +172,14 @@ bool OpenSmtpServer::advance(Job& job) {
     if (job.addresses.empty()) {
         if (job.split == job.end) return true;
         job.addresses = keeper_.addresses(job.split++);
+        if (job.addresses.empty()) return false;
     }
     const auto begin = Clock::now();
     const auto others = std::chrono::duration_cast<std::chrono::microseconds>(begin - last_slice_);
     const auto end = begin + std::clamp(others / 4, shortest_slice, longest_slice);
     do {
-        for (std::size_t n = 0; n < entries_between_looks && !job.addresses.empty(); ++n) {
-            if (keeper_.remove_if(job.addresses.back(), job.drop)) ++job.removed;
-            job.addresses.pop_back();
-        }
+        if (keeper_.remove_if(job.addresses.back(), job.drop)) ++job.removed;
+        job.addresses.pop_back();
     } while (!job.addresses.empty() && Clock::now() < end);
     last_slice_ = Clock::now();
     return false;
