@@ -34,11 +34,7 @@ class Delivery {
         : order_(order), out_(out), instance_(instance), message_(message) {}
 
     Exit run() {
-        enter_home();
-        make_lines();
-        if (message_ != nullptr && message_->header_has(delivered_to_))
-            throw_permanent("This message is looping: it already has my Delivered-To line. (#5.4.6)");
-        find_instructions();
+        prepare();
         const Exit end = carry_out();
         if (end != Exit::success) return end;
         forward();
@@ -46,7 +42,25 @@ class Delivery {
         return Exit::success;
     }
 
+    std::optional<MaildirPlan> plan() {
+        prepare();
+        const auto instructions = parse_dot_qmail(dot_qmail_.text);
+        if (instructions.size() != 1 || instructions[0].kind != Instruction::Kind::maildir ||
+            dot_qmail_.forward_only)
+            return std::nullopt;
+        std::string directory(instructions[0].text);
+        if (!directory.starts_with('/')) directory.insert(0, order_.user.home + "/");
+        return MaildirPlan{std::move(directory), return_path_ + delivered_to_};
+    }
+
   private:
+    void prepare() {
+        enter_home();
+        make_lines();
+        if (message_ != nullptr && message_->header_has(delivered_to_))
+            throw_permanent("This message is looping: it already has my Delivered-To line. (#5.4.6)");
+        find_instructions();
+    }
     void enter_home() const;
     void make_lines();
     const std::string& from();
@@ -246,6 +260,12 @@ Exit run(const Order& order, Output& out, const control::Home* instance, const M
 
 Exit deliver(const control::Home& instance, const Order& order, const Message& message, Output& out) {
     return run(order, out, &instance, &message);
+}
+
+std::optional<MaildirPlan> plan_maildir(const Order& order, const Message& message) {
+    ::umask(077);
+    Output nothing_said(1);
+    return Delivery(order, nothing_said, nullptr, &message).plan();
 }
 
 Exit describe(const Order& order, Output& out) {

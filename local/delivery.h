@@ -29,6 +29,17 @@ struct Order {
 // temporary (try again); out gets the text that says why, or "did F+f+P". Throws nothing.
 Exit deliver(const control::Home& instance, const Order& order, const Message& message, Output& out);
 
+// What there is to do for a message that goes into one Maildir and nowhere else.
+struct MaildirPlan {
+    std::string directory;  // absolute, with a slash at its end
+    std::string head;       // the lines before the message
+};
+
+// For a process that delivers many messages of one user's: finds the instructions as deliver does. Nothing if they ask for
+// anything else than one Maildir: then deliver is to carry them out, in a process of its own. Throws an Error whose text is
+// the report.
+std::optional<MaildirPlan> plan_maildir(const Order& order, const Message& message);
+
 // Says in out what deliver would do: one line for each instruction, then the counts.
 Exit describe(const Order& order, Output& out);
 

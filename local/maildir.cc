@@ -5,6 +5,8 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
+#include <utility>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -47,11 +49,18 @@ std::string new_name() {
            std::to_string(::getpid()) + "Q" + std::to_string(++deliveries) + "." + maildir_host();
 }
 
+}  // namespace
+
+const std::string& maildir_host() {
+    static const std::string host = escaped_host();
+    return host;
+}
+
 // A new file in tmp/. Its name there goes when the delivery is over: by then it has another one in new/, or
 // is of no use.
-class TemporaryFile {
+class MaildirBatch::File {
   public:
-    explicit TemporaryFile(const std::string& directory) : directory_(directory) {
+    explicit File(std::string directory) : directory_(std::move(directory)) {
         for (int attempt = 0; attempt < name_attempts; ++attempt) {
             name_ = new_name();
             file_ = Fd(sys::open(path().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
@@ -62,52 +71,109 @@ class TemporaryFile {
         }
         fail("create", path(), errno);
     }
-    ~TemporaryFile() { sys::unlink(path().c_str()); }
-    TemporaryFile(const TemporaryFile&) = delete;
-    TemporaryFile& operator=(const TemporaryFile&) = delete;
+    ~File() { sys::unlink(path().c_str()); }
+    File(const File&) = delete;
+    File& operator=(const File&) = delete;
 
-    std::string path() const { return directory_ + "tmp/" + name_; }
-    const std::string& name() const { return name_; }
-    int fd() const { return file_.get(); }
+    void write(std::string_view head, const Message& message) const {
+        const std::string_view start = message.start();
+        if (!write_two(file_.get(), head, start)) fail("write", path(), errno);
+        if (message.size() == start.size()) return;
+        std::uint64_t offset = 0;
+        message.each_piece([&](std::string_view piece) {
+            if (offset != 0 && !write_fully(file_.get(), piece)) fail("write", path(), errno);
+            offset += piece.size();
+        });
+    }
+    // Only a beginning: the fsync that follows waits less.
+    void start_writing_back() const { ::sync_file_range(file_.get(), 0, 0, SYNC_FILE_RANGE_WRITE); }
+    void sync() const {
+        if (sys::fsync(file_.get()) != 0) fail("sync", path(), errno);
+    }
+    void publish() const {
+        if (sys::link(path().c_str(), final_path().c_str()) != 0) fail("create", final_path(), errno);
+    }
+    void take_back() const { sys::unlink(final_path().c_str()); }
+    std::string final_directory() const { return directory_ + "new"; }
 
   private:
-    const std::string& directory_;
+    std::string path() const { return directory_ + "tmp/" + name_; }
+    std::string final_path() const { return final_directory() + "/" + name_; }
+
+    std::string directory_;
     std::string name_;
     Fd file_;
 };
 
-void write_message(const TemporaryFile& file, std::string_view head, const Message& message) {
-    const std::string_view start = message.start();
-    if (!write_two(file.fd(), head, start)) fail("write", file.path(), errno);
-    if (message.size() == start.size()) return;
-    std::uint64_t offset = 0;
-    message.each_piece([&](std::string_view piece) {
-        if (offset != 0 && !write_fully(file.fd(), piece)) fail("write", file.path(), errno);
-        offset += piece.size();
-    });
+namespace {
+
+// The names of one directory's new files: durable, all of them, or none.
+template <class File>
+void publish_in(const std::string& directory, const std::vector<const File*>& files,
+                std::vector<std::optional<Error>*> results) {
+    const Fd fd(sys::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0));
+    const int open_error = errno;
+    bool any = false;
+    for (std::size_t i = 0; i < files.size(); ++i) {
+        try {
+            if (!fd) fail("open", directory, open_error);
+            files[i]->publish();
+            any = true;
+        } catch (const Error& error) {
+            *results[i] = error;
+        }
+    }
+    if (!any || sys::fsync(fd.get()) == 0) return;
+    const int sync_error = errno;
+    for (std::size_t i = 0; i < files.size(); ++i) {
+        if (*results[i]) continue;
+        // It will be delivered again; with this copy there would be two.
+        files[i]->take_back();
+        try {
+            fail("sync", directory, sync_error);
+        } catch (const Error& error) {
+            *results[i] = error;
+        }
+    }
 }
 
 }  // namespace
 
-const std::string& maildir_host() {
-    static const std::string host = escaped_host();
-    return host;
+MaildirBatch::MaildirBatch() = default;
+MaildirBatch::~MaildirBatch() = default;
+
+void MaildirBatch::add(const std::string& directory, std::string_view head, const Message& message) {
+    auto file = std::make_unique<File>(directory);
+    file->write(head, message);
+    files_.push_back(std::move(file));
+}
+
+std::vector<std::optional<Error>> MaildirBatch::finish() {
+    std::vector<std::optional<Error>> results(files_.size());
+    if (files_.size() > 1)
+        for (const auto& file : files_) file->start_writing_back();
+    std::map<std::string, std::pair<std::vector<const File*>, std::vector<std::optional<Error>*>>>
+        by_directory;
+    for (std::size_t i = 0; i < files_.size(); ++i) {
+        try {
+            files_[i]->sync();
+        } catch (const Error& error) {
+            results[i] = error;
+            continue;
+        }
+        auto& [files, outcomes] = by_directory[files_[i]->final_directory()];
+        files.push_back(files_[i].get());
+        outcomes.push_back(&results[i]);
+    }
+    for (const auto& [directory, entry] : by_directory) publish_in(directory, entry.first, entry.second);
+    files_.clear();
+    return results;
 }
 
 void deliver_to_maildir(const std::string& directory, std::string_view head, const Message& message) {
-    const TemporaryFile file(directory);
-    write_message(file, head, message);
-    if (sys::fsync(file.fd()) != 0) fail("sync", file.path(), errno);
-    const std::string final_directory = directory + "new";
-    const std::string path = final_directory + "/" + file.name();
-    const Fd directory_fd(sys::open(final_directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0));
-    if (!directory_fd) fail("open", final_directory, errno);
-    if (sys::link(file.path().c_str(), path.c_str()) != 0) fail("create", path, errno);
-    if (sys::fsync(directory_fd.get()) == 0) return;
-    const int error_number = errno;
-    // It will be delivered again; with this copy there would be two.
-    sys::unlink(path.c_str());
-    fail("sync", final_directory, error_number);
+    MaildirBatch batch;
+    batch.add(directory, head, message);
+    if (auto error = batch.finish().front()) throw *std::move(error);
 }
 
 }  // namespace relais::local

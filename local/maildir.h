@@ -1,9 +1,13 @@
 // Delivery into a Maildir.
 #pragma once
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "base/error.h"
 #include "local/message.h"
 
 namespace relais::local {
@@ -16,5 +20,24 @@ const std::string& maildir_host();
 // after a power cut. Throws a temporary Error in qmail's words; nothing is left in new/ then, and nothing in
 // tmp/ if it can be helped.
 void deliver_to_maildir(const std::string& directory, std::string_view head, const Message& message);
+
+// Several deliveries of one user's, durable together: each as deliver_to_maildir makes it, but the disk begins with all of
+// them before it is waited for, and a directory that several went into is synced once.
+class MaildirBatch {
+  public:
+    MaildirBatch();
+    ~MaildirBatch();
+    MaildirBatch(const MaildirBatch&) = delete;
+    MaildirBatch& operator=(const MaildirBatch&) = delete;
+
+    // Writes a message into tmp/ of the Maildir. Throws as deliver_to_maildir; then it does not count.
+    void add(const std::string& directory, std::string_view head, const Message& message);
+    // Syncs, links into new/, syncs that. One entry for each message added, in order: what went wrong with it, or nothing.
+    std::vector<std::optional<Error>> finish();
+
+  private:
+    class File;
+    std::vector<std::unique_ptr<File>> files_;
+};
 
 }  // namespace relais::local

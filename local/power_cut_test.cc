@@ -55,6 +55,20 @@ class PowerCut : public testing::Test {
     void to_maildir() const {
         deliver_to_maildir((live_ / "Maildir/").string(), head, Message(file_.get(), text_.size()));
     }
+    // Three at once; returns how many were delivered.
+    std::size_t batch_to_maildir() const {
+        MaildirBatch batch;
+        for (int i = 0; i < 3; ++i) {
+            try {
+                batch.add((live_ / "Maildir/").string(), head, Message(file_.get(), text_.size()));
+            } catch (const Error& error) {
+                EXPECT_EQ(error.reaction(), Reaction::temporary);
+            }
+        }
+        std::size_t delivered = 0;
+        for (const auto& error : batch.finish()) delivered += error ? 0 : 1;
+        return delivered;
+    }
     void to_mbox() const {
         deliver_to_mbox(live_ / "mbox", "From x\n", head, Message(file_.get(), text_.size()));
     }
@@ -126,6 +140,30 @@ TEST_F(PowerCut, AFailedMaildirDeliveryLeavesNothing) {
                          EXPECT_EQ(files(live_ / "Maildir/tmp").size(), deliveries > 0 ? 1U : 0U);
                      });
     EXPECT_EQ(deliveries, 2U) << "once although the removal from tmp/ failed, once without a failure";
+}
+
+TEST_F(PowerCut, ABatchIsThereWhenItIsReported) {
+    at_every_cut([this] { batch_to_maildir(); },
+                 [this](bool delivered) {
+                     const auto found = files(left_ / "Maildir/new");
+                     ASSERT_TRUE(found.size() <= 3 && (found.size() == 3 || !delivered));
+                     for (const std::string& text : found) {
+                         EXPECT_TRUE(text == head + text_);
+                     }
+                 });
+}
+
+TEST_F(PowerCut, OfABatchNothingIsThereThatWasNotReported) {
+    std::size_t deliveries = 0;
+    for (std::size_t n = 0;; ++n) {
+        SCOPED_TRACE("call " + std::to_string(n) + " fails");
+        seam::Recorder recorder;
+        recorder.fail_call(n, ENOSPC);
+        deliveries += batch_to_maildir();
+        EXPECT_EQ(files(live_ / "Maildir/new").size(), deliveries);
+        if (!recorder.failed() || HasFailure()) break;
+    }
+    EXPECT_GT(deliveries, 3U);
 }
 
 TEST_F(PowerCut, AnMboxKeepsWhatItHadAndWhatWasDelivered) {

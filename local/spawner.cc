@@ -16,6 +16,7 @@
 #include "base/program.h"
 #include "local/delivery.h"
 #include "local/maildir.h"
+#include "local/user_process.h"
 #include "mail/address.h"
 #include "send/layout.h"
 
@@ -26,6 +27,9 @@ namespace {
 constexpr std::size_t report_limit = 3000;
 // A LocalOrder has a fixed size well below this.
 constexpr std::size_t order_limit = 4096;
+// So long a user's instructions are taken to ask for more than a Maildir; so many users are remembered.
+constexpr Seconds declined_span{60};
+constexpr std::size_t declined_limit = 1000;
 // Where a delivery's own descriptors lie, beside the lock: everything else of this process is closed in it.
 constexpr int child_message = send::spawner_channel;
 constexpr int child_output = send::spawner_lock + 1;
@@ -51,7 +55,12 @@ Spawner::Spawner(control::Home home, std::string default_delivery, Fd channel, i
       owners_(control::Owners::read(home_)),
       default_delivery_(std::move(default_delivery)),
       channel_(std::move(channel)),
-      reports_(loop_, channel_.get()) {
+      reports_(loop_, channel_.get()),
+      users_(
+          loop_, [this](UserProcesses::Owner owner, int process) { become_user_process(owner, process); },
+          [this](std::uint64_t number, std::optional<send::Report> answer) {
+              take_user_answer(number, std::move(answer));
+          }) {
     set_close_on_exec(channel_.get(), true);
     set_close_on_exec(lock, true);
     set_nonblocking(channel_.get(), true);
@@ -151,7 +160,7 @@ void Spawner::lookups_died() {
     lookup_pid_ = -1;
     std::vector<std::uint64_t> asked;
     for (const auto& [number, delivery] : deliveries_)
-        if (delivery.pid < 0) asked.push_back(number);
+        if (!delivery.begun) asked.push_back(number);
     for (const std::uint64_t number : asked)
         report(number, send::Outcome::temporary, "Temporary failure in qmail-lspawn. (#4.3.0)");
 }
@@ -170,16 +179,75 @@ std::optional<std::string> Spawner::refusal(uid_t uid) const {
 
 void Spawner::take_answer(const LookupAnswer& answer) {
     const auto found = deliveries_.find(answer.delivery);
-    if (found == deliveries_.end() || found->second.pid >= 0) return;
+    if (found == deliveries_.end() || found->second.begun) return;
     if (answer.result != Lookup::found) return report(answer.delivery, send::Outcome::temporary, answer.text);
     if (auto text = refusal(answer.uid))
         return report(answer.delivery, send::Outcome::temporary, *std::move(text));
+    found->second.begun = true;
+    found->second.user = answer;
+    begin(found->second);
+}
+
+void Spawner::begin(Delivery& delivery) {
+    const std::uint64_t number = delivery.order.delivery;
     try {
-        start(found->second, answer);
+        if (suits_user_process(delivery))
+            users_.give(owner_of(delivery.user), number,
+                        encode_user_order(delivery.user.text, delivery.order), delivery.message.get());
+        else
+            start(delivery, delivery.user);
     } catch (const Error& error) {
-        report(answer.delivery, send::Outcome::temporary,
-               std::string("qmail-lspawn: ") + error.what() + ". (#4.3.0)");
+        report(number, send::Outcome::temporary, std::string("qmail-lspawn: ") + error.what() + ". (#4.3.0)");
     }
+}
+
+bool Spawner::suits_user_process(const Delivery& delivery) {
+    if (delivery.order.message_size > user_message_limit) return false;
+    const auto declined = declined_.find(delivery.user.text);
+    if (declined == declined_.end()) return true;
+    if (declined->second > Clock::now()) return false;
+    declined_.erase(declined);
+    return true;
+}
+
+// Whose rights a delivery has: in an instance of one user his.
+UserProcesses::Owner Spawner::owner_of(const LookupAnswer& answer) const {
+    const control::Owner self = owners_.of(control::Role::alias);
+    return owners_.single() ? UserProcesses::Owner{self.uid, self.gid}
+                            : UserProcesses::Owner{answer.uid, answer.gid};
+}
+
+// As deliver_in_child, for any number of messages.
+void Spawner::become_user_process(UserProcesses::Owner owner, int channel) {
+    try {
+        place_descriptor(channel, child_message);
+        ::close_range(send::spawner_lock + 1, ~0U, 0);
+        drop_privilege(owner.first, owner.second);
+        EventLoop::restore_signals();
+        set_process_title("qmail-local", {"idle"});
+        serve_user(child_message, default_delivery_);
+        ::_exit(static_cast<int>(Exit::success));
+    } catch (const std::exception& error) {
+        log_line(std::string("qmail-local: ") + error.what());
+    }
+    ::_exit(static_cast<int>(Exit::temporary));
+}
+
+void Spawner::take_user_answer(std::uint64_t number, std::optional<send::Report> answer) {
+    const auto found = deliveries_.find(number);
+    if (found == deliveries_.end()) return;
+    if (!answer) {
+        report(number, send::Outcome::temporary, "qmail-local crashed. (#4.3.0)");
+    } else if (answer->recipients.empty()) {
+        if (declined_.size() >= declined_limit) declined_.clear();
+        declined_[found->second.user.text] = Clock::now() + declined_span;
+        return begin(found->second);
+    } else {
+        std::string text = std::move(answer->recipients[0].text);
+        if (text.size() > report_limit) text.resize(report_limit);
+        report(number, answer->recipients[0].outcome, std::move(text));
+    }
+    stop_when_idle();
 }
 
 void Spawner::start(Delivery& delivery, const LookupAnswer& answer) {
@@ -232,7 +300,10 @@ void Spawner::reap() {
     int status = 0;
     for (pid_t pid = 0; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;) {
         const auto found = running_.find(pid);
-        if (found == running_.end()) continue;
+        if (found == running_.end()) {
+            users_.reaped(pid);
+            continue;
+        }
         const std::uint64_t number = found->second;
         running_.erase(found);
         end(deliveries_.at(number), status);
@@ -268,7 +339,7 @@ void Spawner::channel_closed() {
     loop_.remove(channel_.get());
     channel_.reset();
     // What has not begun will be ordered again by the next qmail-send.
-    std::erase_if(deliveries_, [](const auto& entry) { return entry.second.pid < 0; });
+    std::erase_if(deliveries_, [](const auto& entry) { return !entry.second.begun; });
     stop_when_idle();
 }
 

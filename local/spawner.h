@@ -15,6 +15,7 @@
 #include "control/owners.h"
 #include "local/lookup.h"
 #include "local/packet_queue.h"
+#include "local/user_processes.h"
 #include "send/delivery_protocol.h"
 
 namespace relais::local {
@@ -34,7 +35,9 @@ class Spawner {
         send::LocalOrder order;
         Fd message;
         Fd output;       // what the delivery says, to be read when it has exited
-        pid_t pid = -1;  // -1 while its user is looked up
+        pid_t pid = -1;  // of the process that it has for itself
+        LookupAnswer user;
+        bool begun = false;  // its user is known, and somebody is at it
     };
 
     void on_channel(std::uint32_t events);
@@ -44,6 +47,11 @@ class Spawner {
     [[noreturn]] void serve_lookups_in_child(int socket);
     void lookups_died();
     void take_answer(const LookupAnswer& answer);
+    void begin(Delivery& delivery);
+    bool suits_user_process(const Delivery& delivery);
+    UserProcesses::Owner owner_of(const LookupAnswer& answer) const;
+    [[noreturn]] void become_user_process(UserProcesses::Owner owner, int channel);
+    void take_user_answer(std::uint64_t number, std::optional<send::Report> answer);
     void start(Delivery& delivery, const LookupAnswer& answer);
     [[noreturn]] void deliver_in_child(const Delivery& delivery, const LookupAnswer& answer, int output);
     void reap();
@@ -65,6 +73,9 @@ class Spawner {
     std::unique_ptr<PacketQueue> questions_;
     std::unordered_map<std::uint64_t, Delivery> deliveries_;  // by number
     std::unordered_map<pid_t, std::uint64_t> running_;
+    UserProcesses users_;
+    // Users (in the look-up's words) whose instructions asked for more than a Maildir lately, until when that counts.
+    std::unordered_map<std::string, Clock::time_point> declined_;
 };
 
 }  // namespace relais::local

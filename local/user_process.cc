@@ -1,0 +1,122 @@
+#include "local/user_process.h"
+
+#include <sys/socket.h>
+
+#include <vector>
+
+#include "base/error.h"
+#include "base/process_title.h"
+#include "base/unix_socket.h"
+#include "local/delivery.h"
+#include "local/maildir.h"
+#include "mail/address.h"
+
+namespace relais::local {
+namespace {
+
+constexpr std::size_t size_octets = 4;
+constexpr std::size_t packet_limit = 32768;
+
+// One order, from its packet to its answer.
+struct Work {
+    UserOrder order;
+    Fd file;
+    send::Report answer;
+    bool in_batch = false;
+};
+
+void answer_with(Work& work, send::Outcome outcome, std::string_view text) {
+    while (text.ends_with('\n')) text.remove_suffix(1);
+    work.answer.recipients.assign(1, {outcome, std::string(text)});
+}
+
+void answer_with(Work& work, const Error& error) {
+    answer_with(work,
+                error.reaction() == Reaction::permanent ? send::Outcome::permanent : send::Outcome::temporary,
+                error.what());
+}
+
+void add_to_batch(Work& work, MaildirBatch& batch, const std::string& default_delivery) {
+    const mail::AddressParts recipient = mail::split_address(work.order.order.recipient);
+    const Order order{work.order.user,
+                      std::string(recipient.local),
+                      std::string(recipient.domain),
+                      work.order.order.sender,
+                      default_delivery,
+                      std::nullopt};
+    const Message message(work.file.get(), work.order.order.message_size);
+    const auto plan = plan_maildir(order, message);
+    if (!plan) return;  // answered without recipients: given back
+    batch.add(plan->directory, plan->head, message);
+    work.in_batch = true;
+}
+
+// What waits in the channel; at least one order, or none when it has been closed.
+std::vector<Work> take_orders(int channel) {
+    std::vector<Work> all;
+    while (all.size() < user_orders_limit) {
+        if (!all.empty() && ::recv(channel, nullptr, 0, MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC) <= 0) break;
+        auto packet = receive_packet(channel, packet_limit);
+        if (!packet) break;
+        auto order = decode_user_order(packet->data);
+        if (!order || !packet->passed) throw Error(Reaction::bug, "an order that cannot be read");
+        Work work{*std::move(order), std::move(packet->passed), {}, false};
+        work.answer.delivery = work.order.order.delivery;
+        all.push_back(std::move(work));
+    }
+    return all;
+}
+
+void carry_out(std::vector<Work>& all, const std::string& default_delivery) {
+    MaildirBatch batch;
+    for (Work& work : all) {
+        try {
+            add_to_batch(work, batch, default_delivery);
+        } catch (const Error& error) {
+            answer_with(work, error);
+        }
+    }
+    const auto results = batch.finish();
+    std::size_t next = 0;
+    for (Work& work : all) {
+        if (!work.in_batch) continue;
+        if (const auto& error = results[next++])
+            answer_with(work, *error);
+        else
+            answer_with(work, send::Outcome::success, "did 1+0+0");
+    }
+}
+
+}  // namespace
+
+std::string encode_user_order(std::string_view user, const send::LocalOrder& order) {
+    std::string packet;
+    for (std::size_t i = 0; i < size_octets; ++i)
+        packet += static_cast<char>((user.size() >> (8 * i)) & 0xff);
+    return packet.append(user).append(send::encode(order));
+}
+
+std::optional<UserOrder> decode_user_order(std::string_view packet) {
+    if (packet.size() < size_octets) return std::nullopt;
+    std::size_t size = 0;
+    for (std::size_t i = size_octets; i-- > 0;) size = size << 8 | static_cast<unsigned char>(packet[i]);
+    packet.remove_prefix(size_octets);
+    if (size == 0 || size > packet.size()) return std::nullopt;
+    auto user = decode_user(packet.substr(0, size - 1), "");
+    auto order = send::decode_local_order(packet.substr(size));
+    if (!user || !order || packet[size - 1] != '\0') return std::nullopt;
+    return UserOrder{*std::move(user), *std::move(order)};
+}
+
+void serve_user(int channel, const std::string& default_delivery) {
+    for (;;) {
+        std::vector<Work> all = take_orders(channel);
+        if (all.empty()) return;
+        set_process_title("qmail-local", {all.front().order.order.recipient});
+        carry_out(all, default_delivery);
+        for (const Work& work : all) send_packet(channel, send::encode(work.answer));
+        set_process_title("qmail-local", {"idle"});
+    }
+}
+
+}  // namespace relais::local
