@@ -132,7 +132,12 @@ int StoreWriter::split_directory(unsigned split) {
 Fd StoreWriter::open_entry(unsigned split, const std::string& name) {
     constexpr int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_NOATIME;
     const int fd = sys::openat(split_directory(split), name.c_str(), flags);
-    if (fd >= 0 || errno != ENOENT) return Fd(fd);
+    if (fd >= 0) return Fd(fd);
+    // Somebody else's file in our directory, a restored one say: it cannot be written, and the login counts.
+    if (errno == EACCES || errno == EPERM)
+        sys::unlinkat(split_directory(split), name.c_str(), 0);
+    else if (errno != ENOENT)
+        return {};
     return Fd(sys::openat(split_directory(split), name.c_str(), flags | O_CREAT, 0640));
 }
 

@@ -390,6 +390,17 @@ class OpenSmtp(relais.TestCase):
         self.assertEqual(result.code, 111, result)
         self.assertIn("open-smtpd does not run; qmail-start starts it", result.err)
 
+    @unittest.skipUnless(relais.IS_ROOT, "gives files away")
+    def test_a_restored_entry_of_another_owner_is_replaced(self):
+        self.start(None)
+        self.tool("add", "192.0.2.7", "--user", "anna")
+        (entry,) = (self.i.home / "open-smtp").glob("*/192.0.2.7")
+        os.chown(entry, 0, 0)
+        entry.chmod(0o640)
+        self.tool("add", "192.0.2.7", "--user", "bob")
+        self.assertEqual(self.entries()["192.0.2.7"]["user"], "bob")
+        self.assertEqual(entry.stat().st_uid, self.i.ids("qmailo")[0])
+
     # ------------------------------------------------------------ kills, a full disk
 
     def test_kill_at_any_moment(self):
