@@ -25,8 +25,8 @@ class Inspector {
     explicit Inspector(const Home& home) : home_(home) {}
 
     Inspection run() {
-        check_directory();
         for (const ControlFile& row : control_files()) show(row);
+        check_directory();
         check_me();
         check_owners();
         check_rcpthosts();
@@ -188,6 +188,8 @@ void Inspector::check_directory() {
 
 void Inspector::check_name(const std::string& name) {
     if (find_control_file(name) != nullptr) return;
+    for (const std::string& line : shown("tlsdestinations").lines)
+        if (line.find("ca=" + name) != std::string::npos) return;
     if (is_foreign_name(name)) {
         note(name, "nothing here reads it (qmail, or a patch of it, does)");
     } else if (const ControlFile* near = nearest_control_file(name)) {

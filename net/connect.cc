@@ -13,6 +13,15 @@
 namespace relais::net {
 namespace {
 
+bool bind_to(int fd, const std::string& ip) {
+    if (ip.empty()) return true;
+    const int on = 1;
+    // The port is chosen with the destination known: as many connections as ever.
+    ::setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    const SocketAddress address = to_socket_address({ip, 0});
+    return ::bind(fd, address.get(), address.size) == 0;
+}
+
 // The endpoints of one family, one after the other.
 class Lane {
   public:
@@ -23,7 +32,8 @@ class Lane {
     Deadline deadline() const { return deadline_; }
 
     // Starts the next attempt that does not fail at once. True if it is connected already.
-    bool start(std::chrono::milliseconds timeout, std::vector<ConnectFailure>& failures) {
+    bool start(std::chrono::milliseconds timeout, const LocalBinding& from,
+               std::vector<ConnectFailure>& failures) {
         while (!fd_ && !waiting_.empty()) {
             current_ = std::move(waiting_.front());
             waiting_.pop_front();
@@ -32,6 +42,10 @@ class Lane {
             // A kernel without this family has no way there, which is the address's fault, not ours.
             if (!fd && errno != EAFNOSUPPORT) throw_errno("create", "a socket");
             deadline_ = Deadline::in(timeout);
+            if (fd && !bind_to(fd.get(), current_->is_v6() ? from.v6 : from.v4)) {
+                failures.push_back({*current_, errno, true});
+                continue;
+            }
             const bool done = fd && ::connect(fd.get(), address.get(), address.size) == 0;
             const int error = errno;
             if (done || (fd && error == EINPROGRESS)) fd_ = std::move(fd);
@@ -52,7 +66,8 @@ class Lane {
         return false;
     }
 
-    ConnectResult take() { return {std::move(fd_), *current_, {}, {}}; }
+    const Endpoint& current() const { return *current_; }
+    ConnectResult take() { return {std::move(fd_), *current_, {}, {}, {}}; }
     void give_back(std::vector<Endpoint>& untried) {
         if (fd_) untried.push_back(*current_);
         untried.insert(untried.end(), waiting_.begin(), waiting_.end());
@@ -68,8 +83,8 @@ class Lane {
 class Race {
   public:
     Race(std::vector<Endpoint> endpoints, std::chrono::milliseconds timeout,
-         std::chrono::milliseconds head_start)
-        : timeout_(timeout), second_starts_(Deadline::in(head_start)) {
+         std::chrono::milliseconds head_start, const LocalBinding& from)
+        : timeout_(timeout), from_(from), second_starts_(Deadline::in(head_start)) {
         const bool first_is_v6 = endpoints.front().is_v6();
         for (Endpoint& endpoint : endpoints) {
             const bool is_first = endpoint.is_v6() == first_is_v6;
@@ -79,10 +94,11 @@ class Race {
 
     ConnectResult run() {
         for (;;) {
-            if (lanes_[0].start(timeout_, failures_)) return won(0);
-            if ((second_starts_.passed() || lanes_[0].finished()) && lanes_[1].start(timeout_, failures_))
+            if (lanes_[0].start(timeout_, from_, failures_)) return won(0);
+            if ((second_starts_.passed() || lanes_[0].finished()) &&
+                lanes_[1].start(timeout_, from_, failures_))
                 return won(1);
-            if (lanes_[0].finished() && lanes_[1].finished()) return {Fd(), {}, std::move(failures_), {}};
+            if (lanes_[0].finished() && lanes_[1].finished()) return {Fd(), {}, std::move(failures_), {}, {}};
             if (const auto winner = wait()) return won(*winner);
         }
     }
@@ -107,6 +123,7 @@ class Race {
 
     ConnectResult won(std::size_t index) {
         ConnectResult result = lanes_[index].take();
+        if (index == 1 && lanes_[0].connecting()) result.slow = lanes_[0].current();
         const int on = 1;
         ::setsockopt(result.fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         for (Lane& lane : lanes_) lane.give_back(result.untried);
@@ -115,6 +132,7 @@ class Race {
     }
 
     std::chrono::milliseconds timeout_;
+    const LocalBinding& from_;
     Deadline second_starts_;
     std::array<Lane, 2> lanes_;
     std::vector<ConnectFailure> failures_;
@@ -123,9 +141,9 @@ class Race {
 }  // namespace
 
 ConnectResult connect_any(std::vector<Endpoint> endpoints, std::chrono::milliseconds timeout,
-                          std::chrono::milliseconds head_start) {
+                          std::chrono::milliseconds head_start, const LocalBinding& from) {
     if (endpoints.empty()) return {};
-    return Race(std::move(endpoints), timeout, head_start).run();
+    return Race(std::move(endpoints), timeout, head_start, from).run();
 }
 
 }  // namespace relais::net

@@ -1,5 +1,6 @@
 #include "remote/delivery.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/error.h"
@@ -12,6 +13,8 @@ namespace {
 constexpr std::size_t server_limit = 10;
 // DNS may have changed since; a connection does not live for ever.
 constexpr std::chrono::minutes connection_age_limit{5};
+// How long the addresses of one family are tried before those of the other start beside them.
+constexpr std::chrono::milliseconds head_start{300};
 
 }  // namespace
 
@@ -30,13 +33,11 @@ Result Delivery::try_deliver(Envelope envelope, Message& message) {
     // "example.org." and "example.org" are one domain, in every control file.
     if (envelope.host.ends_with('.')) envelope.host.pop_back();
     try {
-        const Settings& current = files_.current();
-        if (files_.version() != version_) settings_ = current;  // a copy: rcpthosts may be long
-        version_ = files_.version();
+        settings_ = &files_.current();
     } catch (const Error& error) {
         return {{}, cannot_read_control(error.what()), "", false};
     }
-    const std::string key = route_key(settings_, envelope.sender, envelope.host);
+    const std::string key = route_key(*settings_, envelope.sender, envelope.host);
     if (!may_reuse(key)) close();
     if (session_)
         if (auto result = deliver_on_open(envelope, message)) return *std::move(result);
@@ -45,7 +46,7 @@ Result Delivery::try_deliver(Envelope envelope, Message& message) {
 }
 
 bool Delivery::may_reuse(const std::string& key) const {
-    return session_ && key == key_ && session_->usable() && messages_ < settings_.messages &&
+    return session_ && key == key_ && session_->usable() && messages_ < settings_->messages &&
            Clock::now() - connected_at_ < connection_age_limit;
 }
 
@@ -63,17 +64,21 @@ std::optional<Result> Delivery::deliver_on_open(const Envelope& envelope, Messag
 }
 
 Result Delivery::deliver_on_fresh(const Envelope& envelope, Message& message) {
-    const Route route = route_of(settings_, envelope.sender, envelope.host);
-    if (route.credentials) return {{}, cannot_read_control("no login yet: " + route.line), "", false};
-    ServerSearch search(resolver_, envelope.host, route, policy(envelope.host, route), settings_.timeout_dns);
+    const Source& source = settings_->sources.choose(envelope.sender, envelope.host);
+    if (!source.usable) return {{}, cannot_read_control(source.line + " cannot be used"), "", false};
+    const Way way{
+        envelope.host, route_of(*settings_, envelope.sender, envelope.host), source, {source.v4, source.v6}};
+    ServerSearch search(resolver_, envelope.host, way.route, policy(envelope.host, way.route),
+                        settings_->timeout_dns);
     std::optional<Verdict> last;  // what the last server said that would not talk to us
     std::size_t tried = 0;
     while (tried < server_limit) {
         const auto server = search.next();
         if (!server) break;
         ++tried;
-        if (!open_session(*server, route.port, last)) continue;
-        group_ = search.group();
+        if (!open_session(*server, way, last)) continue;
+        // What goes by its sender says nothing of where others' mail goes.
+        group_ = way.route.of_sender ? "" : search.group();
         messages_ = 1;
         connected_at_ = Clock::now();
         Result result = session_->send(envelope.sender, envelope.recipients, message).result;
@@ -82,13 +87,16 @@ Result Delivery::deliver_on_fresh(const Envelope& envelope, Message& message) {
         return result;
     }
     if (tried == 0) return {{}, search.refusal(), search.group(), false};
-    return {{}, last ? *last : no_connection(), search.group(), true};
+    return {
+        {}, last ? *last : no_connection(), way.route.of_sender ? "" : search.group(), !way.route.of_sender};
 }
 
 AddressPolicy Delivery::policy(const std::string& host, const Route& route) {
     AddressPolicy policy;
-    policy.allow_all = settings_.privatemx.contains(host);
-    policy.allow_private = route.named || settings_.rcpthosts.contains(host) || files_.in_morercpthosts(host);
+    policy.families = settings_->families;
+    policy.allow_all = settings_->privatemx.contains(host);
+    policy.allow_private =
+        route.named || settings_->rcpthosts.contains(host) || files_.in_morercpthosts(host);
     policy.is_local = [this](const std::string& address) { return local_addresses_.contains(address); };
     return policy;
 }
@@ -97,6 +105,11 @@ std::vector<net::Endpoint> Delivery::endpoints(const Server& server, std::uint16
     std::vector<net::Endpoint> result;
     for (const std::string& address : server.addresses)
         if (!timeouts_.is_resting(address, now_seconds())) result.push_back({address, port});
+    // The family that answered last time goes first.
+    if (result.size() > 1)
+        std::stable_partition(result.begin(), result.end(), [this](const net::Endpoint& endpoint) {
+            return !memory_.is_slow(endpoint.ip, now_seconds());
+        });
     return result;
 }
 
@@ -104,32 +117,66 @@ void Delivery::note(const net::ConnectResult& connected) {
     for (const net::ConnectFailure& failure : connected.failures)
         if (failure.error_number == ETIMEDOUT || failure.error_number == EHOSTUNREACH)
             timeouts_.note_timeout(failure.endpoint.ip, now_seconds());
+    if (connected.slow) memory_.note_slow(connected.slow->ip, now_seconds());
     if (connected.fd) timeouts_.note_success(connected.endpoint.ip);
 }
 
 // Tries the server's addresses until one of them greets us properly.
-bool Delivery::open_session(const Server& server, std::uint16_t port, std::optional<Verdict>& last) {
-    std::vector<net::Endpoint> left = endpoints(server, port);
+bool Delivery::open_session(const Server& server, const Way& way, std::optional<Verdict>& last) {
+    SessionSettings terms{
+        settings_->helo_host, settings_->timeout_remote, settings_->strict_8bit, &encryption_, {},
+        server.name,          way.route.credentials};
+    if (!way.source.helo.empty()) terms.helo_host = way.source.helo;
+    terms.tls = settings_->tls.match(
+        way.route.host.empty() ? std::initializer_list<std::string_view>{way.domain, server.name}
+                               : std::initializer_list<std::string_view>{way.route.host, way.domain});
+    if (!terms.tls.usable) {
+        last = cannot_read_control("control/tlsdestinations cannot be used: " + terms.tls.line);
+        return false;
+    }
+    if (terms.credentials) terms.tls = with_credentials(terms.tls);
+    if (way.route.port == implicit_tls_port && terms.tls.level != TlsLevel::none) terms.tls.implicit = true;
+
+    std::vector<net::Endpoint> left = endpoints(server, way.route.port);
     while (!left.empty()) {
-        net::ConnectResult connected = net::connect_any(std::move(left), settings_.timeout_connect);
+        net::ConnectResult connected =
+            net::connect_any(std::move(left), settings_->timeout_connect, head_start, way.from);
         note(connected);
+        for (const net::ConnectFailure& failure : connected.failures)
+            if (failure.of_local_address)
+                last = no_local_address(failure.endpoint.is_v6() ? way.from.v6 : way.from.v4);
         if (!connected.fd) return false;
         left = std::move(connected.untried);
-        auto session = std::make_unique<Session>(
-            std::move(connected.fd), connected.endpoint.ip,
-            SessionSettings{settings_.helo_host, settings_.timeout_remote, settings_.strict_8bit});
-        const auto refused = session->open();
-        if (!refused) {
-            session_ = std::move(session);
-            return true;
-        }
-        last = *refused;
+        if (open_session_at(std::move(connected), terms, way, last)) return true;
     }
     return false;
 }
 
+bool Delivery::open_session_at(net::ConnectResult connected, const SessionSettings& terms, const Way& way,
+                               std::optional<Verdict>& last) {
+    const net::Endpoint endpoint = connected.endpoint;
+    auto session = std::make_unique<Session>(std::move(connected.fd), endpoint.ip, terms);
+    Session::Opening opening = session->open();
+    if (opening.retry_without_tls) {
+        // What a handshake has broken is not mended on the same connection.
+        session.reset();
+        connected = net::connect_any({endpoint}, settings_->timeout_connect, head_start, way.from);
+        if (!connected.fd) return false;
+        SessionSettings plain = terms;
+        plain.encryption = nullptr;
+        session = std::make_unique<Session>(std::move(connected.fd), endpoint.ip, std::move(plain));
+        opening = session->open();
+    }
+    if (opening.refused) {
+        last = std::move(*opening.refused);
+        return false;
+    }
+    session_ = std::move(session);
+    return true;
+}
+
 void Delivery::keep_or_close() {
-    if (!session_->usable() || messages_ >= settings_.messages) close();
+    if (!session_->usable() || messages_ >= settings_->messages) close();
 }
 
 void Delivery::close() {

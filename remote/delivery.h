@@ -10,11 +10,13 @@
 #include "net/connect.h"
 #include "net/resolver_protocol.h"
 #include "remote/addresses.h"
+#include "remote/encryption.h"
 #include "remote/message.h"
 #include "remote/report.h"
 #include "remote/servers.h"
 #include "remote/session.h"
 #include "remote/settings.h"
+#include "remote/shared_memory.h"
 #include "remote/tcpto.h"
 
 namespace relais::remote {
@@ -28,8 +30,13 @@ struct Envelope {
 class Delivery {
   public:
     // All borrowed.
-    Delivery(SettingsFiles& settings, net::Resolver& resolver, TimeoutTable& timeouts)
-        : files_(settings), resolver_(resolver), timeouts_(timeouts) {}
+    Delivery(const control::Home& home, SettingsFiles& settings, net::Resolver& resolver,
+             TimeoutTable& timeouts, SharedMemory& memory)
+        : files_(settings),
+          resolver_(resolver),
+          timeouts_(timeouts),
+          memory_(memory),
+          encryption_(home, memory) {}
     ~Delivery() { close(); }
     Delivery(const Delivery&) = delete;
     Delivery& operator=(const Delivery&) = delete;
@@ -40,7 +47,7 @@ class Delivery {
     bool connected() const { return session_ != nullptr; }
     // Of the open connection: readable means that the server has closed it, or is about to.
     int fd() const { return session_->fd(); }
-    Seconds idle_time() { return settings_.idle; }
+    Seconds idle_time() const { return settings_->idle; }
     // To be called when fd() is readable: gives the connection up if the server has.
     void close_if_gone() {
         if (!session_->is_there()) close();
@@ -49,12 +56,21 @@ class Delivery {
     void close();
 
   private:
+    // Where a message goes, and as whom.
+    struct Way {
+        std::string domain;
+        Route route;
+        const Source& source;
+        net::LocalBinding from;
+    };
     Result try_deliver(Envelope envelope, Message& message);
     bool may_reuse(const std::string& key) const;
     std::optional<Result> deliver_on_open(const Envelope& envelope, Message& message);
     Result deliver_on_fresh(const Envelope& envelope, Message& message);
     AddressPolicy policy(const std::string& host, const Route& route);
-    bool open_session(const Server& server, std::uint16_t port, std::optional<Verdict>& last);
+    bool open_session(const Server& server, const Way& way, std::optional<Verdict>& last);
+    bool open_session_at(net::ConnectResult connected, const SessionSettings& terms, const Way& way,
+                         std::optional<Verdict>& last);
     std::vector<net::Endpoint> endpoints(const Server& server, std::uint16_t port) const;
     void note(const net::ConnectResult& connected);
     void keep_or_close();
@@ -62,9 +78,10 @@ class Delivery {
     SettingsFiles& files_;
     net::Resolver& resolver_;
     TimeoutTable& timeouts_;
+    SharedMemory& memory_;
+    Encryption encryption_;
     LocalAddresses local_addresses_;
-    Settings settings_;
-    std::uint64_t version_ = 0;  // of settings_
+    const Settings* settings_ = nullptr;  // files_'; as they were when the last message came
     std::unique_ptr<Session> session_;
     std::string key_;    // what the open connection is for
     std::string group_;  // its servers' name

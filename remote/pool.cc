@@ -141,7 +141,7 @@ void Pool::become_worker(Fd channel) {
         EventLoop::restore_signals();
         // The parent's table of processes, and with it their channels, stays in memory but is closed here.
         close_all_but({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, lock_, timeouts_.fd(), channel.get()});
-        serve_orders(home_, timeouts_, channel.get());
+        serve_orders(home_, timeouts_, memory_, channel.get());
         ::_exit(static_cast<int>(Exit::success));
     } catch (const std::exception& error) {
         log_line("qmail-remote: " + std::string(error.what()));

@@ -16,6 +16,7 @@
 #include "control/directory_watch.h"
 #include "control/home.h"
 #include "remote/settings.h"
+#include "remote/shared_memory.h"
 #include "remote/tcpto.h"
 #include "send/delivery_protocol.h"
 
@@ -64,6 +65,7 @@ class Pool {
     control::DirectoryWatch& directory_;
     TimeoutTable timeouts_;
     SettingsFiles settings_;
+    SharedMemory memory_;
     EventLoop loop_;
     int channel_;
     int lock_;

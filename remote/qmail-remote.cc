@@ -29,7 +29,7 @@ void drop(const control::Home& home, remote::TimeoutTable& timeouts) {
     }
     Confinement allowed;
     allowed.open_files = allowed.network = allowed.local_sockets = true;
-    allowed.read_below = {home.path("control")};
+    allowed.read_below = remote::readable_places(home);
     confine(allowed);
 }
 
@@ -47,7 +47,8 @@ remote::Result deliver(const Arguments& arguments) {
         net::Resolver resolver(home);
         const remote::MessageInput input = remote::message_input(STDIN_FILENO);
         remote::Message message(input.fd, input.offset, input.size);
-        remote::Delivery delivery(settings, resolver, timeouts);
+        remote::SharedMemory memory;
+        remote::Delivery delivery(home, settings, resolver, timeouts, memory);
         return delivery.deliver({arguments[0], arguments[1], {arguments.begin() + 2, arguments.end()}},
                                 message);
     } catch (const std::exception& error) {

@@ -42,7 +42,7 @@ int serve(const Arguments& arguments) {
     Confinement allowed;
     allowed.open_files = allowed.network = allowed.local_sockets = true;
     allowed.fork_without_signals = true;
-    allowed.read_below = {home.path("control")};
+    allowed.read_below = remote::readable_places(home);
     confine(allowed);
     remote::Pool(home, std::move(timeouts), directory, send::spawner_channel, send::spawner_lock).run();
     return static_cast<int>(Exit::success);

@@ -41,18 +41,30 @@ Verdict no_such_host(std::string_view host) {
 Verdict no_exchanger() {
     return {Letter::permanent, "Sorry, I couldn't find a mail exchanger or IP address. (#5.4.4)\n"};
 }
-Verdict loops_back() {
-    return {Letter::permanent,
-            "Sorry. Although I'm listed as a best-preference MX or A for that host,\n"
-            "it isn't in my control/locals file, so I don't treat it as local. (#5.4.6)\n"};
+Verdict loops_back(std::string_view loopback) {
+    std::string text =
+        "Sorry. Although I'm listed as a best-preference MX or A for that host,\n"
+        "it isn't in my control/locals file, so I don't treat it as local. (#5.4.6)\n";
+    if (!loopback.empty()) text += "Its address is a loopback address: " + std::string(loopback) + "\n";
+    return {Letter::permanent, std::move(text)};
 }
 Verdict takes_no_mail(std::string_view host) {
     return {Letter::permanent,
             "Sorry, " + std::string(host) + " does not accept mail: it has a null MX. (#5.1.10)\n"};
 }
-Verdict private_exchanger(std::string_view host) {
-    return {Letter::permanent,
-            "Sorry, every mail exchanger of " + std::string(host) + " has a private address. (#5.4.4)\n"};
+Verdict private_exchanger(std::string_view host, std::string_view address) {
+    return {Letter::permanent, "Sorry, every mail exchanger of " + std::string(host) +
+                                   " has a private or link-local address: " + std::string(address) +
+                                   " (#5.4.4)\n"};
+}
+Verdict wrong_family(std::string_view host) {
+    return {Letter::temporary,
+            "Sorry, " + std::string(host) +
+                " has only addresses of the family that control/ipversions turns off. (#4.4.4)\n"};
+}
+Verdict no_local_address(std::string_view address) {
+    return {Letter::temporary, "Sorry, I cannot connect from " + std::string(address) +
+                                   ", which control/outgoingip or control/domainips names. (#4.4.1)\n"};
 }
 Verdict cannot_read_message() {
     return {Letter::temporary, "Unable to read message. (#4.3.0)\n"};

@@ -27,11 +27,16 @@ struct Result {
 
 Verdict no_connection();  // Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)
 Verdict dns_failed();     // CNAME lookup failed temporarily. (#4.4.3)
-Verdict no_such_host(std::string_view host);   // (#5.1.2)
-Verdict no_exchanger();                        // neither MX nor address (#5.4.4)
-Verdict loops_back();                          // best-preference MX is me (#5.4.6)
+Verdict no_such_host(std::string_view host);  // (#5.1.2)
+Verdict no_exchanger();                       // neither MX nor address (#5.4.4)
+// Best-preference MX is me (#5.4.6). loopback: its address if that is every host's own, else empty.
+Verdict loops_back(std::string_view loopback);
 Verdict takes_no_mail(std::string_view host);  // null MX (#5.1.10)
-Verdict private_exchanger(std::string_view host);
+// (#5.4.4). address: one of those that are not used.
+Verdict private_exchanger(std::string_view host, std::string_view address);
+Verdict wrong_family(std::string_view host);  // control/ipversions leaves it no address (#4.4.4)
+Verdict no_local_address(
+    std::string_view address);  // outgoingip or domainips names what is not ours (#4.4.1)
 Verdict cannot_read_message();
 Verdict cannot_read_control(std::string_view detail);
 Verdict system_failure(std::string_view detail);

@@ -86,7 +86,8 @@ TEST(Routes, WhoOnlyAsksForTheWayKeepsNoPassword) {
 }
 
 TEST(SenderRoutes, TheMostSpecificLineCounts) {
-    const SenderRoutes routes({"@a.example:one:587|u|p", "x@A.example:two", "@.b.example:three", "c.example:four", "no colon"});
+    const SenderRoutes routes(
+        {"@a.example:one:587|u|p", "x@A.example:two", "@.b.example:three", "c.example:four", "no colon"});
     ASSERT_NE(routes.match("me@a.example"), nullptr);
     EXPECT_EQ(routes.match("me@a.example")->host, "one");
     EXPECT_TRUE(routes.match("me@a.example")->of_sender);

@@ -56,15 +56,15 @@ net::DnsAnswer ServerSearch::ask(net::RecordType type, const std::string& name) 
 
 void ServerSearch::begin() {
     if (!route_.usable) {
-        refusal_ = cannot_read_control("control/smtproutes cannot be used: " + route_.line);
+        refusal_ = cannot_read_control(std::string(route_.file()) + " cannot be used: " + route_.line);
         return;
     }
     refusal_ = no_exchanger();
     if (!route_.host.empty()) {
         // The administrator's word: no policy, and what is wrong with it is not the sender's fault.
         policy_.allow_all = true;
-        refusal_ = {Letter::temporary,
-                    "Sorry, I couldn't find the host " + route_.host + " of control/smtproutes. (#4.1.2)\n"};
+        refusal_ = {Letter::temporary, "Sorry, I couldn't find the host " + route_.host + " of " +
+                                           route_.file() + ". (#4.1.2)\n"};
         candidates_.push_back({0, without_final_dot(route_.host)});
         group_ = candidates_.front().name + ":" + std::to_string(route_.port);
         return;
@@ -128,11 +128,11 @@ bool ServerSearch::resolve_next_preference() {
         ready_.clear();
         candidates_.clear();
         // A better server whose address DNS did not tell just now may yet take it.
-        if (refusal_.letter != Letter::temporary) refusal_ = loops_back();
+        if (refusal_.letter != Letter::temporary) refusal_ = loops_back(loopback_address_);
         return false;
     }
-    if (any_private_ && !any_address_ && refusal_.letter != Letter::temporary)
-        refusal_ = private_exchanger(domain_);
+    if (!private_address_.empty() && !any_address_ && refusal_.letter != Letter::temporary)
+        refusal_ = private_exchanger(domain_, private_address_);
     return true;
 }
 
@@ -141,11 +141,31 @@ Server ServerSearch::resolve(const std::string& name) {
     if (const auto address = net::canonical_address(name)) {
         // Only smtproutes and literals may give an address: an MX is a name.
         if (!route_.host.empty() || mail::address_literal(domain_)) server.addresses = {*address};
+        if (!server.addresses.empty() && !is_of_used_family(*address)) {
+            server.addresses.clear();
+            refusal_ = wrong_family(name);
+        }
         return server;
     }
-    add_addresses(net::RecordType::aaaa, name, server);
-    add_addresses(net::RecordType::a, name, server);
+    const Families& families = policy_.families;
+    if (families.v4 && families.v4_first) add_addresses(net::RecordType::a, name, server);
+    if (families.v6) add_addresses(net::RecordType::aaaa, name, server);
+    if (families.v4 && !families.v4_first) add_addresses(net::RecordType::a, name, server);
+    if (server.addresses.empty() && refusal_.letter != Letter::temporary && has_other_family(name))
+        refusal_ = wrong_family(name);
     return server;
+}
+
+bool ServerSearch::is_of_used_family(const std::string& address) const {
+    return address.find(':') != std::string::npos ? policy_.families.v6 : policy_.families.v4;
+}
+
+// True if the name has addresses, but only of the family that we do not use: that is our doing, not the sender's.
+bool ServerSearch::has_other_family(const std::string& name) {
+    if (policy_.families.v4 && policy_.families.v6) return false;
+    Server other{name, {}};
+    add_addresses(policy_.families.v4 ? net::RecordType::aaaa : net::RecordType::a, name, other);
+    return !other.addresses.empty();
 }
 
 void ServerSearch::add_addresses(net::RecordType type, const std::string& name, Server& server) {
@@ -166,7 +186,8 @@ bool ServerSearch::keep_usable(Server& server) {
             policy_.is_local && policy_.is_local(address) ? AddressKind::ours : kind_of(address);
         if (policy_.allow_all) return kind == AddressKind::unusable;
         if (kind == AddressKind::ours) is_me = true;
-        if (kind == AddressKind::private_) any_private_ = true;
+        if (kind_of(address) == AddressKind::ours) loopback_address_ = address;
+        if (kind == AddressKind::private_) private_address_ = address;
         return !(kind == AddressKind::global || (kind == AddressKind::private_ && policy_.allow_private));
     });
     any_address_ = any_address_ || !server.addresses.empty();

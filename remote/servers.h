@@ -13,6 +13,7 @@
 #include "remote/addresses.h"
 #include "remote/report.h"
 #include "remote/routes.h"
+#include "remote/source.h"
 
 namespace relais::remote {
 
@@ -26,6 +27,7 @@ struct AddressPolicy {
     bool allow_private = false;  // rcpthosts or smtproutes names the domain
     bool allow_all = false;      // control/privatemx names the domain: loopback and our own addresses too
     std::function<bool(const std::string&)> is_local;  // an address of one of our interfaces
+    Families families{};                               // of addresses that we use at all, and which first
 };
 
 // Finds one server after the other, best first; equal preferences are shuffled. Addresses are looked up only when their
@@ -53,6 +55,8 @@ class ServerSearch {
     void set_candidates(const std::vector<net::DnsRecord>& records);
     bool resolve_next_preference();
     Server resolve(const std::string& name);
+    bool is_of_used_family(const std::string& address) const;
+    bool has_other_family(const std::string& name);
     void add_addresses(net::RecordType type, const std::string& name, Server& server);
     bool keep_usable(Server& server);
 
@@ -64,7 +68,8 @@ class ServerSearch {
     Clock::duration patience_;  // left for DNS: many slow names must not hold a process for hours
     bool begun_ = false;
     bool any_address_ = false;
-    bool any_private_ = false;
+    std::string private_address_;   // one that was not used
+    std::string loopback_address_;  // likewise
     std::deque<Candidate> candidates_;
     std::deque<Server> ready_;
     Verdict refusal_;

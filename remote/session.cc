@@ -27,6 +27,9 @@ bool fits_in_path(std::string_view address) {
     return domain.find_first_of(" <>\"\\()@,;") == std::string_view::npos;
 }
 
+// A handshake is a matter of seconds; who hangs in it must not hold a process for long.
+constexpr std::chrono::seconds handshake_limit{60};
+
 std::string path(const std::string& address) {
     std::string text = "<";
     if (!address.empty()) text += mail::quoted_address(address);
@@ -68,21 +71,95 @@ Verdict Session::connection_died(bool critical) const {
                                    (critical ? "Possible duplicate! " : "") + "(#4.4.2)\n"};
 }
 
-std::optional<Verdict> Session::open() {
+Verdict Session::unusable(std::string_view what, std::string_view status, const Reply& reply) const {
+    return {Letter::temporary, "Connected to " + ip_ + " but " + std::string(what) + ". (#" +
+                                   std::string(status) + ")\n" + quoted(reply)};
+}
+
+Session::Opening Session::open() {
     try {
+        if (settings_.tls.implicit)
+            if (Opening opening = secure(); opening.refused) return opening;
         const Reply greeting = wire_.read_reply(deadline());
-        if (greeting.code != 220) return verdict(Letter::temporary, " but greeting failed", greeting);
-        Reply reply = command("EHLO " + settings_.helo_host);
-        if (reply.code == 250) {
-            extensions_ = parse_extensions(reply);
-        } else {
-            if (reply.permanent()) reply = command("HELO " + settings_.helo_host);
-            if (reply.code != 250) return verdict(Letter::temporary, " but my name was rejected", reply);
+        if (greeting.code != 220) return {verdict(Letter::temporary, " but greeting failed", greeting)};
+        if (auto refused = say_hello()) return {std::move(refused)};
+        if (settings_.tls.level != TlsLevel::none && wire_.tls() == nullptr &&
+            settings_.encryption != nullptr) {
+            Opening opening = secure_by_command();
+            if (opening.refused || opening.retry_without_tls) return opening;
         }
+        if (settings_.credentials)
+            if (auto refused = authenticate()) return {std::move(refused)};
     } catch (const Error&) {
-        return connection_died(false);
+        return {connection_died(false)};
     }
+    if (wire_.tls() != nullptr) settings_.encryption->remember(*wire_.tls(), session_key_);
     in_step_ = true;
+    return {};
+}
+
+// Throws Error.
+std::optional<Verdict> Session::say_hello() {
+    extensions_ = {};
+    Reply reply = command("EHLO " + settings_.helo_host);
+    if (reply.code == 250) {
+        extensions_ = parse_extensions(reply);
+        return std::nullopt;
+    }
+    if (reply.permanent()) reply = command("HELO " + settings_.helo_host);
+    if (reply.code != 250) return verdict(Letter::temporary, " but my name was rejected", reply);
+    return std::nullopt;
+}
+
+// STARTTLS where it is offered. Throws Error.
+Session::Opening Session::secure_by_command() {
+    const bool required = settings_.tls.required();
+    if (!extensions_.starttls) {
+        if (!required) return {};
+        return {unusable("TLS is required and it does not offer STARTTLS", "4.7.10")};
+    }
+    const Reply reply = command("STARTTLS");
+    if (reply.code != 220) {
+        if (reply.code == 0 || reply.code == 421) throw_errno("understand", "the server", EPROTO);
+        if (!required) return {};
+        return {unusable("TLS is required and STARTTLS was refused", "4.7.10", reply)};
+    }
+    // What it says in the clear after its answer could have been put there by anybody, to be taken for what comes under TLS.
+    if (wire_.has_unread()) {
+        if (!required) return {std::nullopt, true};
+        return {unusable("it spoke on after its answer to STARTTLS, in the clear", "4.7.5")};
+    }
+    if (Opening opening = secure(); opening.refused || opening.retry_without_tls) return opening;
+    // All that was known of the server came in the clear.
+    return {say_hello()};
+}
+
+Session::Opening Session::secure() {
+    try {
+        const auto limit = std::min<std::chrono::milliseconds>(settings_.timeout, handshake_limit);
+        Secured secured = settings_.encryption->secure(wire_.fd(), settings_.tls, settings_.server_name, ip_,
+                                                       Deadline::in(limit));
+        protection_ = secured.description;
+        session_key_ = std::move(secured.session_key);
+        wire_.switch_to(std::move(secured.connection));
+        return {};
+    } catch (const Error& error) {
+        if (!settings_.tls.required() && !settings_.tls.implicit) return {std::nullopt, true};
+        return {unusable("the connection could not be secured: " + std::string(error.what()), "4.7.5")};
+    }
+}
+
+// Nothing of a message is said before this is done. Throws Error.
+std::optional<Verdict> Session::authenticate() {
+    const Channel channel = wire_.tls() == nullptr                 ? Channel::clear
+                            : settings_.tls.authenticates_server() ? Channel::verified
+                                                                   : Channel::encrypted;
+    const LoginResult result = log_in(wire_, *settings_.credentials, extensions_.auth,
+                                      {channel, settings_.tls.cleartext_password, settings_.timeout});
+    if (!result.done)
+        return unusable(result.complaint + ", and this route sends nothing without a login", "4.7.8",
+                        result.reply);
+    login_ = sasl::name_of(result.mechanism);
     return std::nullopt;
 }
 
@@ -238,15 +315,25 @@ void Session::send_data(Transaction& transaction) {
 
 void Session::take_final_reply(Transaction& transaction, const Reply& reply) {
     if (reply.positive())
-        transaction.decide(verdict(Letter::accepted, " accepted message", reply));
+        transaction.decide(
+            {Letter::accepted, verdict(Letter::accepted, " accepted message", reply).text + protection()});
     else
         transaction.decide(verdict(reply.permanent() ? Letter::permanent : Letter::temporary,
                                    " failed after I sent the message", reply));
 }
 
+// What stands behind the server's words: how the message went. Nothing for one that went in the clear, as ever.
+std::string Session::protection() const {
+    std::string text;
+    if (wire_.tls() != nullptr) text = "Encrypted: " + protection_;
+    if (!login_.empty()) text += (text.empty() ? "Authenticated: " : ", authenticated: ") + login_;
+    return text.empty() ? "" : text + "\n";
+}
+
 void Session::quit() {
     try {
         if (in_step_) wire_.write("QUIT\r\n", Deadline::in(Seconds(1)));
+        wire_.shut_down();
     } catch (const Error&) {
         // It has gone already.
     }

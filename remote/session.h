@@ -1,11 +1,14 @@
-// An SMTP session as its client (RFC 5321; SIZE: RFC 1870; 8BITMIME: RFC 6152; PIPELINING: RFC 2920): one connection,
-// any number of messages. It decides what each answer means for the message and its recipients, in qmail-remote's words.
+// An SMTP session as its client (RFC 5321; SIZE: RFC 1870; 8BITMIME: RFC 6152; PIPELINING: RFC 2920; STARTTLS: RFC 3207;
+// AUTH: RFC 4954): one connection, any number of messages. It decides what each answer means for the message and its recipients, in qmail-remote's words.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "remote/credentials.h"
+#include "remote/encryption.h"
+#include "remote/login.h"
 #include "remote/message.h"
 #include "remote/report.h"
 #include "remote/wire.h"
@@ -14,8 +17,12 @@ namespace relais::remote {
 
 struct SessionSettings {
     std::string helo_host;
-    Seconds timeout{1200};     // for each reply, and for each 64 KiB written
-    bool strict_8bit = false;  // an 8-bit message is refused if the server does not offer 8BITMIME
+    Seconds timeout{1200};             // for each reply, and for each 64 KiB written
+    bool strict_8bit = false;          // an 8-bit message is refused if the server does not offer 8BITMIME
+    Encryption* encryption = nullptr;  // borrowed; nothing: no TLS
+    TlsPolicy tls{};
+    std::string server_name{};                         // for its certificate
+    std::shared_ptr<const Credentials> credentials{};  // nothing is sent before they have been accepted
 };
 
 class Session {
@@ -24,8 +31,12 @@ class Session {
     Session(Fd fd, std::string ip, SessionSettings settings)
         : wire_(std::move(fd)), ip_(std::move(ip)), settings_(std::move(settings)) {}
 
-    // Reads the greeting and says EHLO, or HELO where that is not understood. The verdict if this server cannot be used.
-    std::optional<Verdict> open();
+    struct Opening {
+        std::optional<Verdict> refused;  // this server cannot be used
+        bool retry_without_tls = false;  // it could not speak TLS after all, and need not
+    };
+    // Reads the greeting, says EHLO, or HELO where that is not understood, switches to TLS and logs in, as the settings ask.
+    Opening open();
 
     struct Attempt {
         Result result;
@@ -37,7 +48,7 @@ class Session {
 
     // True if another message may be sent: the last one left the session in order. When an idle server speaks or closes,
     // fd() becomes readable; is_there() tells whether that means its end.
-    bool usable() const { return in_step_ && wire_.is_answered(); }
+    bool usable() { return in_step_ && (wire_.tls() == nullptr ? wire_.is_answered() : wire_.is_quiet()); }
     bool is_there() { return in_step_ && wire_.is_quiet(); }
     int fd() const { return wire_.fd(); }
     // Says QUIT without waiting for an answer.
@@ -48,6 +59,11 @@ class Session {
 
     Deadline deadline() const { return Deadline::in(settings_.timeout); }
     Reply command(const std::string& line);
+    std::optional<Verdict> say_hello();
+    Opening secure_by_command();
+    Opening secure();
+    std::optional<Verdict> authenticate();
+    Verdict unusable(std::string_view what, std::string_view status, const Reply& reply = {}) const;
     Verdict verdict(Letter letter, std::string_view what, const Reply& reply) const;
     Verdict connection_died(bool critical) const;
     std::optional<Verdict> refuse_unsent(Message& message, const std::string& sender) const;
@@ -58,12 +74,16 @@ class Session {
     void take_recipient_reply(Transaction& transaction, const Reply& reply);
     void take_data_reply(Transaction& transaction, const Reply& reply);
     void send_data(Transaction& transaction);
+    std::string protection() const;
     void take_final_reply(Transaction& transaction, const Reply& reply);
 
     Wire wire_;
     std::string ip_;
     SessionSettings settings_;
     Extensions extensions_;
+    std::string protection_;  // how it is encrypted
+    std::string session_key_;
+    std::string login_;  // the mechanism that logged us in
     bool in_step_ = false;
     bool reset_needed_ = false;
 };

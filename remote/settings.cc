@@ -52,7 +52,6 @@ const Settings& SettingsFiles::current() {
     if (!changed() && valid_) return settings_;
     valid_ = false;
     settings_ = read();
-    ++version_;
     valid_ = true;
     return settings_;
 }
@@ -103,6 +102,11 @@ bool SettingsFiles::in_morercpthosts(std::string_view domain) const {
     for (std::size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1))
         if (database.find(std::string_view(name).substr(dot))) return true;
     return false;
+}
+
+std::vector<std::string> readable_places(const control::Home& home) {
+    return {home.path("control"), "/etc/ssl", "/etc/pki", "/usr/share/ca-certificates",
+            "/usr/local/share/ca-certificates"};
 }
 
 Route route_of(const Settings& settings, std::string_view sender, std::string_view domain) {

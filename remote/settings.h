@@ -30,7 +30,7 @@ struct Settings {
     Seconds idle{5};               // an open connection waits for the next message that long
     std::uint64_t messages = 100;  // on one connection at most
     bool strict_8bit = false;
-    std::size_t digest = 0;        // of what they were read from: what was decided by others is not reused
+    std::size_t digest = 0;  // of what they were read from: what was decided by others is not reused
 };
 
 class SettingsFiles {
@@ -38,8 +38,6 @@ class SettingsFiles {
     explicit SettingsFiles(const control::Home& home, Passwords passwords = Passwords::keep);
     // As the files are now. Throws Error.
     const Settings& current();
-    // Another number each time they were read.
-    std::uint64_t version() const { return version_; }
     // The domain is listed in morercpthosts.cdb. Throws Error.
     bool in_morercpthosts(std::string_view domain) const;
 
@@ -59,9 +57,11 @@ class SettingsFiles {
     };
     std::vector<Watched> files_;
     bool valid_ = false;
-    std::uint64_t version_ = 0;
     Settings settings_;
 };
+
+// What a confined process must still be able to read: control/, and where the system keeps the authorities it trusts.
+std::vector<std::string> readable_places(const control::Home& home);
 
 // The way of a message: by its sender's route, or its recipients'.
 Route route_of(const Settings& settings, std::string_view sender, std::string_view domain);

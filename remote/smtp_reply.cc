@@ -8,6 +8,9 @@
 namespace relais::remote {
 namespace {
 
+constexpr std::size_t mechanism_length = 20;  // RFC 4422, 3.1
+constexpr std::size_t mechanism_limit = 32;
+
 bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
@@ -18,6 +21,15 @@ int line_code(std::string_view line) {
     if (line.size() > 3 && line[3] != ' ' && line[3] != '-') return 0;
     const int code = (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
     return code >= 200 && code < 600 ? code : 0;
+}
+
+// "AUTH PLAIN LOGIN", and what was before it: "AUTH=PLAIN LOGIN".
+void take_mechanisms(std::string_view parameters, std::vector<std::string>& known) {
+    for (const std::string_view word : split(parameters, ' ')) {
+        const auto is_same = [word](const std::string& name) { return equal_ignoring_case(name, word); };
+        if (word.empty() || word.size() > mechanism_length || known.size() == mechanism_limit) continue;
+        if (std::none_of(known.begin(), known.end(), is_same)) known.emplace_back(word);
+    }
 }
 
 }  // namespace
@@ -47,6 +59,9 @@ Extensions parse_extensions(const Reply& reply) {
         const std::string_view keyword = parameters.substr(0, parameters.find(' '));
         if (equal_ignoring_case(keyword, "PIPELINING")) extensions.pipelining = true;
         if (equal_ignoring_case(keyword, "8BITMIME")) extensions.eight_bit_mime = true;
+        if (equal_ignoring_case(keyword, "STARTTLS")) extensions.starttls = true;
+        if (starts_ignoring_case(keyword, "AUTH") && (keyword.size() == 4 || keyword[4] == '='))
+            take_mechanisms(parameters.substr(std::min<std::size_t>(5, parameters.size())), extensions.auth);
         if (!equal_ignoring_case(keyword, "SIZE")) continue;
         extensions.size = true;
         extensions.size_limit = parse_number(trim(parameters.substr(keyword.size()))).value_or(0);

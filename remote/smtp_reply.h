@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace relais::remote {
 
@@ -42,6 +43,8 @@ struct Extensions {
     bool eight_bit_mime = false;
     bool size = false;
     std::uint64_t size_limit = 0;  // 0: none is told
+    bool starttls = false;
+    std::vector<std::string> auth{};  // mechanisms, as "AUTH" or the older "AUTH=" names them; each once
 };
 Extensions parse_extensions(const Reply& reply);
 

@@ -55,5 +55,15 @@ TEST(Extensions, AsServersWriteThem) {
     EXPECT_EQ(parse_extensions(parse({"250-x", "250 SIZE 99999999999999999999999"})).size_limit, 0U);
 }
 
+TEST(Extensions, StartTlsAndAuthInBothForms) {
+    ReplyParser parser;
+    for (const char* line : {"250-AUTH PLAIN", "250-StartTLS", "250-AUTH LOGIN CRAM-MD5  plain",
+                             "250-AUTH=LOGIN NTLM", "250-AUTHOR x", "250 AUTH"})
+        parser.take(line);
+    const Extensions extensions = parse_extensions(parser.finish());
+    EXPECT_TRUE(extensions.starttls);
+    EXPECT_EQ(extensions.auth, (std::vector<std::string>{"LOGIN", "CRAM-MD5", "plain", "NTLM"}));
+}
+
 }  // namespace
 }  // namespace relais::remote

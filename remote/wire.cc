@@ -1,6 +1,9 @@
 #include "remote/wire.h"
 
 #include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
 
 #include "base/error.h"
 #include "base/io.h"
@@ -11,61 +14,77 @@ namespace {
 // Replies held while writing; a server that talks on is no longer listened to until the write is over.
 constexpr std::size_t input_limit = 256 * 1024;
 
+short events_of(Transport::Wants wants) {
+    return wants == Transport::Wants::write ? POLLOUT : POLLIN;
+}
+
+// False when the deadline passed first.
+bool wait_for(int fd, short events, Deadline deadline) {
+    return events == POLLOUT ? wait_writable(fd, deadline) : wait_readable(fd, deadline);
+}
+
 }  // namespace
 
-// Reads what there is. wants says what to wait for if that was nothing; an end is remembered.
-Transport::Progress Wire::receive() {
+// Reads what there is.
+Wire::Step Wire::receive() {
     input_.erase(0, begin_);
     begin_ = 0;
     const std::size_t have = input_.size();
     input_.resize(have + 4096);
-    Transport::Progress progress{0, Transport::Wants::read, false};
-    try {
-        progress = transport_->try_read(std::span(input_).subspan(have));
-        ended_ = progress.ended;
-    } catch (const Error&) {
-        ended_ = true;
+    Step step{false, POLLIN};
+    if (!tls_) {
+        const ssize_t count = ::recv(fd_.get(), input_.data() + have, input_.size() - have, 0);
+        input_.resize(have + static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+        if (count < 0 && errno != EAGAIN && errno != EINTR) ended_ = true;
+        if (count == 0) ended_ = true;
+        step.moved = count > 0;
+        return step;
     }
-    input_.resize(have + progress.count);
-    return progress;
+    try {
+        const Transport::Progress progress = tls_->try_read({input_.data() + have, input_.size() - have});
+        input_.resize(have + progress.count);
+        ended_ = ended_ || progress.ended;
+        return {progress.count > 0, events_of(progress.wants)};
+    } catch (const Error&) {
+        input_.resize(have);
+        ended_ = true;
+        return step;
+    }
+}
+
+// Takes from data what went. Throws Error.
+Wire::Step Wire::send(std::string_view& data) {
+    if (tls_) {
+        const Transport::Progress progress = tls_->try_write(data);
+        data.remove_prefix(progress.count);
+        return {progress.count > 0, events_of(progress.wants)};
+    }
+    const ssize_t count = ::send(fd_.get(), data.data(), data.size(), MSG_NOSIGNAL);
+    if (count < 0 && errno != EAGAIN && errno != EINTR) throw_errno("write to", "the server");
+    data.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+    return {count >= 0 || errno == EINTR, POLLOUT};
 }
 
 void Wire::write(std::string_view data, Deadline deadline) {
     while (!data.empty()) {
-        const Transport::Progress progress = transport_->try_write(data);
-        data.remove_prefix(progress.count);
-        if (progress.wants == Transport::Wants::nothing) continue;
+        const Step step = send(data);
+        if (step.moved) continue;
         const bool listening = !ended_ && input_.size() - begin_ < input_limit;
-        // What TLS has read ahead, no poll shows.
-        if (encrypted_ && listening && receive().count > 0) continue;
-        short events = progress.wants == Transport::Wants::write ? POLLOUT : POLLIN;
-        if (listening) events |= POLLIN;
-        pollfd entry{fd_.get(), events, 0};
+        pollfd entry{fd_.get(), static_cast<short>(listening ? step.events | POLLIN : step.events), 0};
         if (::poll(&entry, 1, deadline.milliseconds()) < 0 && errno != EINTR)
             throw_errno("wait for", "the server");
-        if (!encrypted_ && (entry.revents & POLLIN) != 0) receive();
-        if ((entry.revents & POLLOUT) == 0 && deadline.passed())
+        if ((entry.revents & POLLIN) != 0 && listening) receive();
+        if ((entry.revents & step.events) == 0 && deadline.passed())
             throw_errno("write to", "the server", ETIMEDOUT);
     }
-}
-
-// More input, or its end; what TLS has read ahead comes without a wait.
-void Wire::wait_and_receive(Deadline deadline) {
-    Transport::Wants wants = Transport::Wants::read;
-    if (encrypted_) {
-        const Transport::Progress progress = receive();
-        if (progress.wants == Transport::Wants::nothing || ended_) return;
-        wants = progress.wants;
-    }
-    const bool ready = wants == Transport::Wants::read ? wait_readable(fd_.get(), deadline)
-                                                       : wait_writable(fd_.get(), deadline);
-    if (!ready) throw_errno("read from", "the server", ETIMEDOUT);
-    receive();
 }
 
 Reply Wire::read_reply(Deadline deadline) {
     ReplyParser parser;
     std::size_t searched = 0;
+    // Under TLS octets may be here already, where poll(2) does not see them.
+    bool try_first = tls_ != nullptr;
+    short events = POLLIN;
     for (;;) {
         const std::string_view have = std::string_view(input_).substr(begin_);
         const std::size_t end = have.find('\n', searched);
@@ -80,7 +99,13 @@ Reply Wire::read_reply(Deadline deadline) {
         // Not a line: not a reply. What it is stays unread, for the connection will not be used again.
         if (searched > ReplyParser::line_limit) return Reply{};
         if (ended_) throw_errno("read from", "the server", ECONNRESET);
-        wait_and_receive(deadline);
+        if (!try_first && !wait_for(fd_.get(), events, deadline))
+            throw_errno("read from", "the server", ETIMEDOUT);
+        // A steady drip must not outlive the deadline.
+        if (deadline.passed()) throw_errno("read from", "the server", ETIMEDOUT);
+        const Step step = receive();
+        try_first = tls_ && step.moved;
+        events = step.events;
     }
 }
 
@@ -93,18 +118,24 @@ Reply Wire::last_words() {
 }
 
 bool Wire::is_quiet() {
-    if (ended_ || begin_ < input_.size()) return false;
-    pollfd entry{fd_.get(), POLLIN, 0};
-    if (!encrypted_) return ::poll(&entry, 1, 0) == 0;
-    // TLS may have said something of its own (a session ticket).
-    return receive().count == 0 && !ended_;
+    if (ended_ || has_unread()) return false;
+    if (!tls_) {
+        pollfd entry{fd_.get(), POLLIN, 0};
+        return ::poll(&entry, 1, 0) == 0;
+    }
+    // A session ticket is nothing that it says; and what TLS has read ahead no poll shows.
+    receive();
+    return !ended_ && !has_unread();
 }
 
-void Wire::switch_to(std::unique_ptr<Transport> transport) {
+void Wire::switch_to(std::unique_ptr<tls::Connection> connection) {
     input_.clear();
     begin_ = 0;
-    transport_ = std::move(transport);
-    encrypted_ = true;
+    tls_ = std::move(connection);
+}
+
+void Wire::shut_down() {
+    if (tls_) tls_->shut_down();
 }
 
 }  // namespace relais::remote

@@ -1,5 +1,5 @@
-// The octets of one connection to a server. While it writes it also reads, so that a server that answers a pipelined
-// group late, or complains in the middle of the data, never leaves both sides waiting for each other.
+// The octets of one connection to a server, as they are or under TLS. While it writes it also reads, so that a server that
+// answers a pipelined group late, or complains in the middle of the data, never leaves both sides waiting for each other.
 #pragma once
 
 #include <memory>
@@ -8,15 +8,15 @@
 
 #include "base/deadline.h"
 #include "base/fd.h"
-#include "base/transport.h"
 #include "remote/smtp_reply.h"
+#include "tls/connection.h"
 
 namespace relais::remote {
 
 class Wire {
   public:
     // fd: a connected, non-blocking socket.
-    explicit Wire(Fd fd) : fd_(std::move(fd)), transport_(std::make_unique<FdTransport>(fd_.get())) {}
+    explicit Wire(Fd fd) : fd_(std::move(fd)) {}
 
     // Throws Error: the connection died, or the deadline passed (ETIMEDOUT).
     void write(std::string_view data, Deadline deadline);
@@ -28,20 +28,28 @@ class Wire {
     bool is_answered() const { return !ended_ && begin_ == input_.size(); }
     // True if an idle server has neither spoken nor closed.
     bool is_quiet();
+    // Octets of the server's have come that nobody has read.
+    bool has_unread() const { return begin_ < input_.size(); }
 
-    // Drops every octet the server has sent so far, and speaks through transport (over fd()) from now on: a switch to
-    // TLS.
-    void switch_to(std::unique_ptr<Transport> transport);
+    // From here on everything goes over that connection, which is one over fd(). What came before and was not read is dropped.
+    void switch_to(std::unique_ptr<tls::Connection> connection);
+    // Nothing if not under TLS.
+    const tls::Connection* tls() const { return tls_.get(); }
+    // Ends TLS properly, without waiting.
+    void shut_down();
 
     int fd() const { return fd_.get(); }
 
   private:
-    Transport::Progress receive();
-    void wait_and_receive(Deadline deadline);
+    struct Step {
+        bool moved = false;  // octets came or went
+        short events = 0;    // else: what to poll for before the next try
+    };
+    Step receive();
+    Step send(std::string_view& data);
 
     Fd fd_;
-    std::unique_ptr<Transport> transport_;
-    bool encrypted_ = false;
+    std::unique_ptr<tls::Connection> tls_;
     std::string input_;
     std::size_t begin_ = 0;
     bool ended_ = false;

@@ -14,8 +14,11 @@ namespace {
 
 class Worker {
   public:
-    Worker(const control::Home& home, TimeoutTable& timeouts, int channel)
-        : settings_(home), resolver_(home), delivery_(settings_, resolver_, timeouts), channel_(channel) {}
+    Worker(const control::Home& home, TimeoutTable& timeouts, SharedMemory& memory, int channel)
+        : settings_(home),
+          resolver_(home),
+          delivery_(home, settings_, resolver_, timeouts, memory),
+          channel_(channel) {}
 
     void run() {
         set_process_title("qmail-remote", {"idle"});
@@ -34,7 +37,7 @@ class Worker {
         Deadline deadline = Deadline::never();
         if (delivery_.connected()) {
             entries[1].fd = delivery_.fd();
-            deadline = Deadline::in(delivery_.idle_time());
+            deadline = Deadline(idle_since_ + delivery_.idle_time());
         }
         const int ready = ::poll(entries.data(), entries.size(), deadline.milliseconds());
         if (ready < 0 && errno != EINTR) throw_errno("wait for", "an order");
@@ -54,6 +57,7 @@ class Worker {
         report.delivery = order->delivery;
         const auto span = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin).count();
         report.milliseconds = static_cast<std::uint32_t>(std::min<std::int64_t>(span, 0xffffffff));
+        idle_since_ = Clock::now();
         send_packet(channel_, send::encode(report));
         set_process_title("qmail-remote", {"idle"});
     }
@@ -69,12 +73,13 @@ class Worker {
     net::Resolver resolver_;
     Delivery delivery_;
     int channel_;
+    Clock::time_point idle_since_{};
 };
 
 }  // namespace
 
-void serve_orders(const control::Home& home, TimeoutTable& timeouts, int channel) {
-    Worker(home, timeouts, channel).run();
+void serve_orders(const control::Home& home, TimeoutTable& timeouts, SharedMemory& memory, int channel) {
+    Worker(home, timeouts, memory, channel).run();
 }
 
 }  // namespace relais::remote

@@ -3,12 +3,13 @@
 #pragma once
 
 #include "control/home.h"
+#include "remote/shared_memory.h"
 #include "remote/tcpto.h"
 
 namespace relais::remote {
 
 // Serves orders until the channel is closed by qmail-rspawn. Each is answered by one report. Throws Error if the channel
 // breaks.
-void serve_orders(const control::Home& home, TimeoutTable& timeouts, int channel);
+void serve_orders(const control::Home& home, TimeoutTable& timeouts, SharedMemory& memory, int channel);
 
 }  // namespace relais::remote

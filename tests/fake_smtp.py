@@ -98,7 +98,8 @@ class Session:
 
 
 class FakeServer:
-    def __init__(self, address="127.0.0.1", port=0, **replies):
+    def __init__(self, address="127.0.0.1", port=0, session_class=Session, **replies):
+        self.session_class = session_class
         self.replies = {**USUAL, **replies}
         self.sessions = []
         self.listening = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
@@ -116,7 +117,7 @@ class FakeServer:
                 connection, _ = self.listening.accept()
             except OSError:
                 return
-            session = Session(self, connection, len(self.sessions))
+            session = self.session_class(self, connection, len(self.sessions))
             self.sessions.append(session)
             self.connections.append(connection)
             thread = threading.Thread(target=session.run, daemon=True)

@@ -474,7 +474,7 @@ class Exchangers(RemoteCase):
         for host in ("private.test", "[10.99.0.1]", "[192.168.1.1]"):
             report = self.remote(i, host)
             self.assertEqual((report.letter, report.text), (
-                "D", f"Sorry, every mail exchanger of {host} has a private address. (#5.4.4)\n"))
+                "D", f"Sorry, every mail exchanger of {host} has a private or link-local address: {report.text.split()[-2]} (#5.4.4)\n"))
         self.assertEqual(server.sessions, [])
 
     def test_we_as_backup_never_send_to_ourselves(self):

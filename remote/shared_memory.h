@@ -1,0 +1,38 @@
+// What the processes of a pool know together, in memory that they share: sessions of TLS to resume, and addresses that did
+// not answer as soon as another of the same server. Advice only: what is lost, old or half written is as if it had never been.
+//
+// Every process of the pool can write it; they share a user, his files and his passwords, and so trust one another. A server
+// cannot: what is kept of it is found only under the name, address and policy under which it was met.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace relais::remote {
+
+class SharedMemory {
+  public:
+    // Memory that children forked later share. Without memory nothing is remembered.
+    SharedMemory();
+    ~SharedMemory();
+    SharedMemory(const SharedMemory&) = delete;
+    SharedMemory& operator=(const SharedMemory&) = delete;
+
+    // A session as SSL_SESSION's DER; too large ones are not kept. now: unix seconds.
+    void put_session(std::string_view key, std::string_view session, std::int64_t now);
+    // Not older than an hour.
+    std::optional<std::string> session(std::string_view key, std::int64_t now) const;
+
+    void note_slow(std::string_view address, std::int64_t now);
+    // Within the last ten minutes.
+    bool is_slow(std::string_view address, std::int64_t now) const;
+
+  private:
+    struct Table;
+    Table* table_ = nullptr;
+};
+
+}  // namespace relais::remote
