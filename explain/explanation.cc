@@ -145,7 +145,7 @@ Explanation explain(const control::Home& home, const Question& question) {
     explanation.client = client_of(explanation);
     explanation.turned_away = turned_away(explanation);
     try {
-        ask_server(home, explanation);
+        if (explanation.turned_away.empty()) ask_server(home, explanation);
     } catch (const Error& error) {
         explanation.trouble = error.what();
         explanation.outcomes.clear();

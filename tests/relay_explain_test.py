@@ -1,0 +1,279 @@
+"""relay-explain: golden answers for situations of the source documents and others, each held against what a real
+qmail-smtpd says to the same client. RELAIS_GOLDEN=write writes the golden files anew."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import time
+import unittest
+
+import relais
+
+GOLDEN = pathlib.Path(__file__).resolve().parent / "golden/relay_explain"
+SPAN = r"\d+ (?:d|h|min|s)(?: \d+ (?:h|min|s))?"
+LOCAL_RULES = '127.0.0.1:allow,RELAYCLIENT=""\n::1:allow,RELAYCLIENT=""\n:allow\n'
+STRANGER = "203.0.113.5"
+FOREIGN = "bob@elsewhere.example"
+HOUR = 3600
+
+# A network of its own whose loopback has the addresses of the Russian document's server.
+OWN_ADDRESSES = ("ip link set lo up && ip addr add 192.168.103.193/32 dev lo && "
+                 'ip addr add fe80::200:5aee:feaa:20a2/64 dev lo nodad && exec "$@"')
+
+
+class Situation:
+    """control: files beside the usual ones (None removes). logins: (address, user, service, seconds ago). text: tcp.smtp
+    as it is left uncompiled. change: called with the instance before the question. own: asked in OWN_ADDRESSES.
+    real: compared with a real session."""
+
+    def __init__(self, *args, rules=LOCAL_RULES, control=None, logins=(), text=None, change=None, own=False, real=True,
+                 code=1):
+        self.args, self.rules, self.control, self.logins = [str(a) for a in args], rules, control or {}, logins
+        self.text, self.change, self.own, self.real, self.code = text, change, own, real, code
+
+
+def checksum(data):
+    """FNV-1a of 64 bits."""
+    value = 14695981039346656037
+    for octet in data:
+        value = (value ^ octet) * 1099511628211 % 2**64
+    return b"%016x" % value
+
+
+def rcpt(*recipients, sender="anna@customer.example"):
+    return ["--from", sender, *(word for r in recipients for word in ("--rcpt", r))]
+
+
+def vpopmail_file(instance):
+    """The French document's lines, one of them of now."""
+    lines = ['213.41.188.249:allow,RELAYCLIENT="" ,RBLSMTPD="" 1029581749', '213.41.184.98:allow,RELAYCLIENT="" ,RBLSMTPD="" '
+             + str(int(time.time()) - 600)]
+    path = instance.home / "vpopmail-open-smtp"
+    path.write_text("".join(line + "\n" for line in lines))
+    path.chmod(0o644)
+    instance.control("opensmtpfile", str(path))
+
+
+def merge_logins(instance):
+    result = instance.run("open-smtp", "rules", instance.home / "tcp.smtp", instance.home / "tcp.smtp.cdb")
+    assert result.code == 0, result
+    result = instance.run("open-smtp", "remove", STRANGER)
+    assert result.code == 0, result
+
+
+RELAY_RULE = ',RELAYCLIENT=""'
+SITUATIONS = {
+    # The documents' cases.
+    "ip_not_in_tcp_smtp": Situation(STRANGER, *rcpt(FOREIGN)),
+    "document_relay_denied": Situation(
+        STRANGER, *rcpt("anna@wanadoo.example"),
+        control={"relaydenied": "sorry, that domain isn't allowed to be relayed thru this MTA (#5.7.1)"}),
+    "webmail_ipv6_localhost": Situation("::1", *rcpt(FOREIGN), rules='127.0.0.1:allow,RELAYCLIENT=""\n:allow\n'),
+    "webmail_ipv6_localhost_mended": Situation("::1", *rcpt(FOREIGN), code=0),
+    "webmail_public_address": Situation("192.168.103.193", *rcpt(FOREIGN), own=True),
+    "webmail_link_local_address": Situation("fe80::200:5aee:feaa:20a2", *rcpt(FOREIGN), own=True),
+    "webmail_link_local_mended": Situation(
+        "fe80::200:5aee:feaa:20a2", *rcpt(FOREIGN), own=True, code=0,
+        rules='127.0.0.1:allow,RELAYCLIENT=""\nfe80::200:5aee:feaa:20a2:allow,RELAYCLIENT=""\n:allow\n'),
+    "rcpthosts_entry_deleted": Situation(STRANGER, *rcpt("postmaster@test.example"),
+                                         control={"locals": "mail.test\ntest.example\n"}),
+    "virtualdomain_not_in_rcpthosts": Situation(
+        STRANGER, *rcpt("info@shop.example"), control={"virtualdomains": "# shops\nshop.example:shop\n"}),
+    "pop_expired": Situation(STRANGER, *rcpt(FOREIGN), logins=[(STRANGER, "anna", "pop3", 3 * HOUR + 720)]),
+    "pop_live": Situation(STRANGER, *rcpt(FOREIGN), logins=[(STRANGER, "anna", "pop3", 1200)], code=0),
+    "outsider_with_our_domain": Situation(
+        STRANGER, *rcpt("bob@mail.test", sender="anna@mail.test"), control={"localsenders": "enforce"}),
+    "outsider_with_our_domain_warned": Situation(
+        STRANGER, *rcpt("bob@mail.test", sender="anna@mail.test"), control={"localsenders": "warn"}, code=0),
+    "relayclient_blank": Situation("127.0.0.1", *rcpt(FOREIGN), rules='127.0.0.:allow,RELAYCLIENT=" "\n:allow\n', code=0),
+    "vpopmail_live_file": Situation("213.41.184.98", *rcpt(FOREIGN), change=vpopmail_file, code=0),
+    "vpopmail_stale_line": Situation("213.41.188.249", *rcpt(FOREIGN), change=vpopmail_file),
+    # Rules.
+    "rule_single_address": Situation("192.0.2.10", *rcpt(FOREIGN), rules="192.0.2.10:allow" + RELAY_RULE + "\n:allow\n", code=0),
+    "rule_network": Situation("198.51.100.77", *rcpt(FOREIGN), rules="198.51.100.0/25:allow" + RELAY_RULE + "\n:allow\n",
+                              code=0),
+    "rule_ipv6_network": Situation("2001:db8:1:2::9", *rcpt(FOREIGN),
+                                   rules="2001:db8::/32:allow" + RELAY_RULE + "\n:allow\n", code=0),
+    "rule_denies": Situation(STRANGER, *rcpt("bob@mail.test"), rules="203.0.113.:deny\n:allow\n"),
+    "rule_lacks_final_dot": Situation("192.168.1.7", *rcpt(FOREIGN), rules="192.168.1:allow" + RELAY_RULE + "\n:allow\n"),
+    "rule_more_exact_alone_counts": Situation(
+        "192.168.1.7", *rcpt(FOREIGN), rules="192.168.1.:allow" + RELAY_RULE + '\n192.168.1.7:allow,DATABYTES="1000"\n:allow\n'),
+    "rule_appends": Situation("192.0.2.10", *rcpt("bob"), code=0,
+                              rules='192.0.2.10:allow,RELAYCLIENT="@fixme.mail.test"\n:allow\n'),
+    "rule_everybody": Situation(STRANGER, *rcpt(FOREIGN), rules=":allow" + RELAY_RULE + "\n", code=0),
+    "rules_not_compiled": Situation(STRANGER, *rcpt(FOREIGN), text="203.0.113.5:allow" + RELAY_RULE + "\n" + LOCAL_RULES),
+    "rules_with_a_wrong_line": Situation(STRANGER, *rcpt(FOREIGN),
+                                         text="203.0.113.5:allow" + RELAY_RULE + "\n192.0.2.1:permit\n" + LOCAL_RULES),
+    "rules_missing": Situation(STRANGER, *rcpt("bob@mail.test"), real=False,
+                               change=lambda i: (i.home / "tcp.smtp.cdb").unlink()),
+    "login_merged_into_cdb": Situation(STRANGER, *rcpt(FOREIGN), logins=[(STRANGER, "anna", "pop3", 60)],
+                                       change=merge_logins, code=0),
+    "mapped_address": Situation("::ffff:192.0.2.10", *rcpt(FOREIGN), rules="192.0.2.:allow" + RELAY_RULE + "\n:allow\n", code=0),
+    "no_server_for_ipv6": Situation("2001:db8::7", *rcpt(FOREIGN), control={"smtplisten": "127.0.0.1 25"}),
+    # Logins.
+    "login_other_family": Situation(STRANGER, *rcpt(FOREIGN, sender="anna@mail.test"),
+                                    logins=[("2001:db8::7", "anna%mail.test", "imap", 720)]),
+    "login_other_address": Situation(STRANGER, *rcpt(FOREIGN, sender="anna@mail.test"),
+                                     logins=[("198.51.100.9", "anna", "pop3", 720)]),
+    "login_expired_here_live_elsewhere": Situation(
+        STRANGER, *rcpt(FOREIGN),
+        logins=[(STRANGER, "anna", "pop3", 4 * HOUR), ("2001:db8::7", "anna", "pop3", 720)]),
+    "login_same_64": Situation("2001:db8:0:1::77", *rcpt(FOREIGN), logins=[("2001:db8:0:1::5", "anna", "pop3", 720)]),
+    "login_opens_64": Situation("2001:db8:0:1::77", *rcpt(FOREIGN), control={"opensmtpprefix6": "64"},
+                                logins=[("2001:db8:0:1::5", "anna", "pop3", 720)], code=0),
+    "login_excluded": Situation(STRANGER, *rcpt(FOREIGN), change=lambda i: i.control("opensmtpexclude", "203.0.113.0/24"),
+                                logins=[(STRANGER, "anna", "pop3", 720)]),
+    "login_of_the_future": Situation(STRANGER, *rcpt(FOREIGN), logins=[(STRANGER, "anna", "pop3", -7200)]),
+    "login_lifetime_short": Situation(STRANGER, *rcpt(FOREIGN), control={"opensmtplifetime": "600"},
+                                      logins=[(STRANGER, "anna", "pop3", 720)]),
+    "authenticated": Situation(STRANGER, "--user", "anna@mail.test", *rcpt(FOREIGN), real=False, code=0),
+    # Senders and recipients.
+    "badmailfrom_sender": Situation(STRANGER, *rcpt("bob@mail.test", sender="Spam@Junk.example"),
+                                    control={"badmailfrom": "# known\nspam@junk.example\n"}),
+    "badmailfrom_domain": Situation("127.0.0.1", *rcpt(FOREIGN, sender="x@junk.example"),
+                                    control={"badmailfrom": "@junk.example\n"}),
+    "badmailfrom_to_postmaster": Situation(STRANGER, *rcpt("postmaster@mail.test", sender="x@junk.example"),
+                                           control={"badmailfrom": "@junk.example\n"}, code=0),
+    "to_us": Situation(STRANGER, *rcpt("bob@mail.test"), code=0),
+    "to_us_and_to_others": Situation(STRANGER, *rcpt("bob@mail.test", FOREIGN)),
+    "to_nobody_in_particular": Situation(STRANGER),
+    "postmaster_without_domain": Situation(STRANGER, *rcpt("postmaster"), code=0),
+    "morercpthosts": Situation(STRANGER, *rcpt("info@many.example"), control={"morercpthosts": "many.example\n"}, code=0),
+    "morercpthosts_not_compiled": Situation(STRANGER, *rcpt("info@many.example"),
+                                            change=lambda i: i.control("morercpthosts", "many.example")),
+    "rcpthosts_missing": Situation(STRANGER, *rcpt("bob@mail.test"), control={"rcpthosts": None}),
+    "rcpthosts_empty": Situation(STRANGER, *rcpt("bob@other.example"), control={"rcpthosts": ""}),
+    "rcpthosts_subdomain": Situation(STRANGER, *rcpt("bob@sub.mail.test")),
+    "rcpthosts_suffix": Situation(STRANGER, *rcpt("bob@b.example"), control={"rcpthosts": "mail.test\n.b.example\n"}),
+    "size_of_the_rule": Situation("192.0.2.10", *rcpt(FOREIGN), control={"databytes": "5000"}, code=0,
+                                  rules='192.0.2.10:allow,RELAYCLIENT="",DATABYTES="1000000"\n:allow\n'),
+    "address_literal_of_ours": Situation(STRANGER, *rcpt("bob@[192.0.2.25]"),
+                                         control={"smtplisten": "192.0.2.25 25", "localiphost": "mail.test"}, code=0),
+    "hostile_recipient": Situation(STRANGER, "--rcpt", "bob@é.example"),
+    "me_missing": Situation(STRANGER, *rcpt("bob@mail.test"), control={"me": None, "smtpgreeting": None}),
+}
+USUAL = {"me": "mail.test\n", "locals": "mail.test\n", "rcpthosts": "mail.test\n", "smtplisten": "0 25\n"}
+
+
+class Explain(relais.TestCase):
+    """One instance for all situations; each begins with the usual files."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.shared = relais.Instance()
+        cls.addClassCleanup(cls.shared.remove)
+        cls.shared.start_send()
+        cls.control_files = {p.name for p in (cls.shared.home / "control").iterdir()}
+
+    def setUp(self):
+        i = self.shared
+        for path in (i.home / "control").iterdir():
+            if path.name not in self.control_files:
+                path.unlink()
+        for name, content in USUAL.items():
+            i.control(name, content)
+        for path in (i.home / "open-smtp").glob("*/*"):
+            path.unlink()
+
+    def login(self, address, user, service, ago):
+        """A login of that many seconds ago: the two clocks of its record are set back (relay/entry_file.h)."""
+        i = self.shared
+        result = i.run("open-smtp", "add", address, "--user", user, "--service", service)
+        self.assertEqual(result.code, 0, result)
+        key = address.rsplit(":", 1)[0] + ":_64" if (i.home / "control/opensmtpprefix6").exists() else address
+        (path,) = (i.home / "open-smtp").glob("*/" + key)
+        fields = path.read_bytes().split(b"\0")[:7]
+        fields[3] = str(int(fields[3]) - ago).encode()
+        fields[5] = str(int(fields[5]) - ago).encode()
+        record = b"".join(field + b"\0" for field in fields)
+        path.write_bytes(record + checksum(key.replace("_", "/").encode() + b"\0" + record) + b"\0")
+
+    def prepare(self, situation):
+        i = self.shared
+        for name, content in situation.control.items():
+            i.control(name, content)
+        i.rules(situation.rules)
+        for login in situation.logins:
+            self.login(*login)
+        if situation.text is not None:
+            (i.home / "tcp.smtp").write_text(situation.text)
+        if situation.change:
+            situation.change(i)
+
+    def ask(self, situation, *options):
+        words = [relais.program("relay-explain"), *situation.args, *options]
+        if situation.own:
+            words = ["/usr/bin/unshare", "-n", "sh", "-c", OWN_ADDRESSES, "sh", *words]
+        result = self.shared.run(*words)
+        self.assertEqual(result.err, "")
+        return result
+
+    def golden(self, text):
+        text = text.replace(str(self.shared.home), "/var/qmail")
+        text = re.sub(SPAN + " ago", "AGE ago", text)
+        return re.sub(f"(another|expires in) {SPAN}", r"\1 SPAN", text)
+
+    def real_replies(self, answer):
+        """What qmail-smtpd says: the rules by tcprulescheck, the client by its environment, as tcpserver has it."""
+        i = self.shared
+        env = {"TCPREMOTEIP": answer["address"], "TCPLOCALIP": "127.0.0.1" if answer["server"]["address"] == "0" else answer["server"]["address"]}
+        checked = i.run("tcprulescheck", i.home / "tcp.smtp.cdb", env=env).out
+        for line in checked.splitlines():
+            if line.startswith("set environment variable "):
+                name, _, value = line.removeprefix("set environment variable ").partition("=")
+                env[name] = value
+        if "deny connection" in checked:
+            return None
+        commands = ["EHLO x", f"MAIL FROM:<{answer['sender']['address']}>", *(r["command"] for r in answer["recipients"]), "QUIT"]
+        result = i.run("qmail-smtpd", input="".join(c + "\r\n" for c in commands), env=env)
+        replies = [line for line in result.out.split("\r\n") if line[3:4] == " "]
+        return replies[3:-1]
+
+    def check(self, name, situation):
+        self.prepare(situation)
+        result = self.ask(situation)
+        path = GOLDEN / (name + ".txt")
+        text = self.golden(result.out)
+        if os.environ.get("RELAIS_GOLDEN") == "write":
+            GOLDEN.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        self.assertEqual(text, path.read_text())
+        self.assertEqual(result.code, situation.code)
+        shown = self.ask(situation, "--json")
+        self.assertEqual(shown.code, situation.code)
+        answer = json.loads(shown.out)
+        self.assertEqual(answer["allowed"], situation.code == 0)
+        for sentence in [r["decision"] for r in answer["recipients"]] + answer["remedies"]:
+            self.assertIn(re.sub("[^ -~]", "_", sentence), result.out)
+        if situation.real:
+            real = self.real_replies(answer)
+            if real is None:
+                self.assertIsNotNone(answer["turned_away"])
+            elif answer["trouble"]:
+                self.assertIn("421 unable to read controls (#4.3.0)", result.out)
+                self.assertEqual(real, [])
+            else:
+                self.assertEqual([r["reply"] for r in answer["recipients"]], real)
+
+
+def add_situation(name, situation):
+    def test(self):
+        if situation.own and not relais.IS_ROOT:
+            self.skipTest("only root can make a network")
+        self.check(name, situation)
+    setattr(Explain, "test_" + name, test)
+
+
+for each in SITUATIONS.items():
+    add_situation(*each)
+
+
+class Golden(unittest.TestCase):
+    def test_no_file_is_left_over(self):
+        self.assertEqual({p.stem for p in GOLDEN.iterdir()}, set(SITUATIONS))
+
+
+if __name__ == "__main__":
+    relais.main()
