@@ -1,8 +1,5 @@
 // Close calls: what nearly decided otherwise. Each is one sentence.
-#include <arpa/inet.h>
 #include <fmt/core.h>
-#include <ifaddrs.h>
-#include <netinet/in.h>
 
 #include <algorithm>
 
@@ -39,26 +36,6 @@ bool gives_relay(const tcprules::Decision& decision) {
 
 std::string line_text(const tcprules::TextLine& line) {
     return fmt::format("{} line {} \"{}\"", line.file, line.number, plain(line.text));
-}
-
-// True if the address is one of this machine's own.
-bool is_own_address(const std::string& ip) {
-    struct ifaddrs* list = nullptr;
-    if (::getifaddrs(&list) != 0) return false;
-    bool found = false;
-    for (const struct ifaddrs* each = list; each != nullptr && !found; each = each->ifa_next) {
-        if (each->ifa_addr == nullptr) continue;
-        char text[INET6_ADDRSTRLEN] = "";
-        if (each->ifa_addr->sa_family == AF_INET)
-            ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in*>(each->ifa_addr)->sin_addr, text,
-                        sizeof text);
-        else if (each->ifa_addr->sa_family == AF_INET6)
-            ::inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6*>(each->ifa_addr)->sin6_addr, text,
-                        sizeof text);
-        found = relay::canonical_client(text) == ip;
-    }
-    ::freeifaddrs(list);
-    return found;
 }
 
 class Calls {
@@ -139,7 +116,7 @@ class Calls {
         if (!twin.empty() && gives_relay(rules.cdb->look_up({twin, {}, {}})))
             add(fmt::format("{} has a rule with RELAYCLIENT, {} has none: programs on this host use both",
                             twin, ip_));
-        else if (is_own_address(ip_))
+        else if (explanation_.own_address)
             add(fmt::format(
                 "{} is an address of this machine: a program here (webmail) connects from it, and "
                 "the rules for 127.0.0.1 and ::1 do not hold for it",
@@ -209,23 +186,21 @@ class Calls {
         std::size_t found = 0;
         relay::OpenSmtpStore(home_).for_each([&](const relay::Entry& entry) {
             if (found >= logins_named || !relay::live(entry, explanation_.lifetime, now)) return;
-            const std::string when = relay::login_text(entry, now);
+            if (explanation_.login.entry && explanation_.login.entry->address == entry.address) return;
             const bool near = own_network && relay::network64(entry.address) == own_network;
             const bool same_user = (!user.empty() && entry.user == user) || is_senders(entry.user);
             if (!near && !same_user) return;
             ++found;
-            if (near)
-                add(fmt::format(
-                    "last login {} was from {}, the same /64: control/opensmtpprefix6 of 64 opens "
-                    "it all",
-                    when, entry.address));
-            else if (is_ipv6(entry.address) != is_ipv6(ip_))
-                add(fmt::format(
-                    "last login {} was from {}: {}, while SMTP came over {}; the client uses both", when,
-                    entry.address, is_ipv6(entry.address) ? "IPv6" : "IPv4", is_ipv6(ip_) ? "IPv6" : "IPv4"));
-            else
-                add(fmt::format("last login {} was from {}, another address", when, entry.address));
+            add("a login by " + login_words(entry, relay::age(entry, now)) + ", was from " + entry.address +
+                how_it_differs(entry.address, near));
         });
+    }
+
+    std::string how_it_differs(const std::string& address, bool near) const {
+        if (near) return ", in the same /64: control/opensmtpprefix6 of 64 would let it count";
+        if (is_ipv6(address) == is_ipv6(ip_)) return ", another address";
+        return fmt::format(": by {}, while SMTP comes by {}; the client uses both",
+                           is_ipv6(address) ? "IPv6" : "IPv4", is_ipv6(ip_) ? "IPv6" : "IPv4");
     }
 
     void domain(const Outcome& outcome) {

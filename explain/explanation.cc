@@ -1,12 +1,16 @@
 #include "explain/explanation.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "control/control_file.h"
+#include "explain/plain.h"
 #include "mail/address.h"
+#include "net/own_addresses.h"
 #include "smtpd/listener.h"
 
 namespace relais::explain {
@@ -122,6 +126,12 @@ std::optional<Place> find_line(const control::Home& home, const std::string& nam
     return std::nullopt;
 }
 
+std::string login_words(const relay::Entry& entry, std::optional<std::int64_t> age) {
+    return fmt::format("{} over {}, {}", entry.user.empty() ? "somebody" : plain(entry.user),
+                       plain(entry.service),
+                       age ? relay::span_text(*age) + " ago" : "at a time that the clock has not reached");
+}
+
 std::optional<relay::Reason> Explanation::right() const {
     relay::Inputs inputs;
     inputs.relayclient = client.relayclient;
@@ -143,6 +153,8 @@ Explanation explain(const control::Home& home, const Question& question) {
     explanation.rules = RulesOfServer::read(explanation.listener);
     explanation.rule = match(explanation.rules, {question.ip, question.host, std::nullopt});
     explanation.client = client_of(explanation);
+    const auto own = net::own_addresses(net::Loopback::with);
+    explanation.own_address = std::find(own.begin(), own.end(), question.ip) != own.end();
     explanation.turned_away = turned_away(explanation);
     try {
         if (explanation.turned_away.empty()) ask_server(home, explanation);

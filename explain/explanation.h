@@ -52,8 +52,9 @@ struct Explanation {
     Listener listener;
     RulesOfServer rules;
     RuleMatch rule;
-    std::string trouble;      // what cannot be read; the server then refuses everything for now
-    std::string turned_away;  // the client gets this instead of a greeting; "" if it is served
+    std::string trouble;       // what cannot be read; the server then refuses everything for now
+    bool own_address = false;  // the client's address is one of this machine's
+    std::string turned_away;   // the client gets this instead of a greeting; "" if it is served
     smtpd::Client client;
     smtpd::Settings settings;
     relay::OpenSmtpFinding login;
@@ -75,6 +76,9 @@ struct Explanation {
 
 // Throws Error for what is not the server's trouble but ours.
 Explanation explain(const control::Home& home, const Question& question);
+
+// "anna over pop3, 12 min ago".
+std::string login_words(const relay::Entry& entry, std::optional<std::int64_t> age);
 
 // What nearly decided otherwise, or will surprise (explain/close_calls.cc).
 std::vector<std::string> find_close_calls(const control::Home& home, const Explanation& explanation);

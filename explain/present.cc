@@ -107,9 +107,10 @@ std::string rule_step(const Explanation& explanation) {
 std::string login_step(const Explanation& explanation) {
     const relay::OpenSmtpFinding& login = explanation.login;
     if (!login.entry) return "no entry: nobody has logged in from there";
-    std::string text = fmt::format("{} ({})", plain(login.text), plain(login.source));
+    std::string text =
+        fmt::format("{} ({})", login_words(*login.entry, explanation.login_age), plain(login.source));
     if (login.excluded) return text + ": excluded by control/opensmtpexclude " + plain(*login.excluded);
-    if (!login.live) return text + ": expired, does not count";
+    if (!login.live) return text + (explanation.login_age ? ": expired, does not count" : ": does not count");
     return text + fmt::format(": counts for another {}",
                               relay::span_text(explanation.lifetime - explanation.login_age.value_or(0)));
 }

@@ -1,12 +1,15 @@
 // relay-explain says whether a client may send, why, what it is told, and what can be done about it.
 //
 //   relay-explain IP [--from S] [--rcpt R]... [--helo H] [--host NAME] [--user U] [--listener NAME] [--json]
+//   relay-explain --audit [--json]      what is wrong with who may relay
+//   relay-explain --watch [LOG]         explains each refusal in the log
 //
 // It decides with qmail-smtpd's own code and, started by root, as qmail-smtpd's own user: what that cannot read, this
-// cannot either. It changes nothing.
+// cannot either (with --watch it stays root, for the log is not that user's). It changes nothing.
 //
-// Inputs: service/*/run, control/, open-smtp/, the rules cdb and the text beside it.
-// Exit codes: 0 allowed; 1 refused; 100 wrong usage; 111 something cannot be read.
+// Inputs: service/*/run, control/, open-smtp/, the rules cdb and the text beside it; the log is written by strangers.
+// Exit codes: 0 allowed, or nothing wrong; 1 refused, or an open relay or something else wrong; 100 wrong usage; 111
+// something cannot be read.
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -15,7 +18,9 @@
 #include "base/io.h"
 #include "base/program.h"
 #include "control/owners.h"
+#include "explain/audit.h"
 #include "explain/present.h"
+#include "explain/watch.h"
 #include "relay/address.h"
 
 using namespace relais;
@@ -25,7 +30,14 @@ namespace {
 struct Options {
     explain::Question question;
     bool json = false;
+    bool audit = false;
+    bool watch = false;
+    std::string log;
 };
+
+void print(std::string_view text) {
+    write_all(STDOUT_FILENO, text, Deadline::never());
+}
 
 void refuse_control_characters(const std::string& text) {
     for (const char c : text)
@@ -54,12 +66,28 @@ void become_server(const control::Home& home) {
         throw_permanent("unable to read " + home.path("open-smtp") + ": run this as root");
 }
 
-int explain_client(const control::Home& home, const Options& options) {
+int explain_client(const control::Home& home, Options& options) {
+    check(options);
+    if (options.question.helo.empty()) options.question.helo = "[" + options.question.ip + "]";
     become_server(home);
     const explain::Explanation explanation = explain::explain(home, options.question);
-    write_all(STDOUT_FILENO, options.json ? explain::to_json(explanation) : explain::to_text(explanation),
-              Deadline::never());
+    print(options.json ? explain::to_json(explanation) : explain::to_text(explanation));
     return explanation.all_accepted() ? 0 : 1;
+}
+
+int audit(const control::Home& home, const Options& options) {
+    const auto findings = explain::audit(home);
+    print(options.json ? explain::to_json(findings) : explain::to_text(findings));
+    return explain::is_bad(findings) ? 1 : 0;
+}
+
+int watch(const control::Home& home, const Options& options) {
+    explain::follow(options.log.empty() ? home.path("log/qmail-smtpd") : options.log,
+                    [&](std::string_view line) {
+                        const auto refusal = explain::parse_refusal(line);
+                        if (refusal) print(explain::explain_refusal(home, *refusal));
+                    });
+    return 0;
 }
 
 int work(const Arguments& arguments) {
@@ -67,7 +95,7 @@ int work(const Arguments& arguments) {
     std::string user;
     std::string host;
     CLI::App app("Says whether a client may send, and why.", "relay-explain");
-    app.add_option("IP", options.question.ip, "the client's address")->required();
+    app.add_option("IP", options.question.ip, "the client's address");
     app.add_option("--from", options.question.sender, "the envelope sender (default: empty, as of a bounce)");
     app.add_option("--rcpt", options.question.recipients, "a recipient (repeatable; default: a foreign one)")
         ->expected(1)
@@ -77,6 +105,11 @@ int work(const Arguments& arguments) {
     app.add_option("--user", user, "as if this user had authenticated");
     app.add_option("--listener", options.question.listener, "the SMTP server by its service, or a rules cdb");
     app.add_flag("--json", options.json, "as JSON");
+    auto* const audited = app.add_flag("--audit", options.audit, "what is wrong with who may relay");
+    app.add_option("--watch", options.log,
+                   "explain refusals in this log (a multilog directory, a file, or -)")
+        ->expected(0, 1)
+        ->excludes(audited);
     try {
         app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
     } catch (const CLI::ParseError& error) {
@@ -84,9 +117,12 @@ int work(const Arguments& arguments) {
     }
     if (!user.empty()) options.question.user = user;
     if (!host.empty()) options.question.host = host;
-    check(options);
-    if (options.question.helo.empty()) options.question.helo = "[" + options.question.ip + "]";
-    return explain_client(control::Home::from_environment(), options);
+    options.watch = app.count("--watch") > 0;
+    const auto home = control::Home::from_environment();
+    if (options.question.ip.empty() == !(options.audit || options.watch))
+        throw_permanent("an address is needed, or --audit, or --watch (and no address with these)");
+    if (options.audit) return audit(home, options);
+    return options.watch ? watch(home, options) : explain_client(home, options);
 }
 
 }  // namespace

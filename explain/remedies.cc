@@ -75,10 +75,7 @@ class Remedies {
                 add("or let it pass for everybody: control/localsenders of warn or off");
                 break;
             case smtpd::Cause::no_right:
-                if (outcome.ours)
-                    add(fmt::format("add {} to control/rcpthosts: {} has it", plain(outcome.domain.detail),
-                                    *outcome.ours));
-                if (!outcome.ours) gain_right();
+                no_right(outcome);
                 break;
             case smtpd::Cause::too_long:
                 add("shorten RELAYCLIENT or the address");
@@ -87,20 +84,49 @@ class Remedies {
             add("send a command that the reply does not complain of");
     }
 
+    void no_right(const Outcome& outcome) {
+        const std::string& domain = outcome.domain.detail;
+        if (outcome.ours)
+            return add(fmt::format("add {} to control/rcpthosts: {} has it", plain(domain), *outcome.ours));
+        if (find_line(home_, "morercpthosts", domain))
+            return add("compile control/morercpthosts: qmailctl cdb");
+        gain_right();
+        if (!explanation_.sample())
+            add(fmt::format("or, if {} is a domain of yours, add it to control/rcpthosts", plain(domain)));
+    }
+
     void gain_right() {
+        const RuleMatch& rule = explanation_.rule;
+        if (rule.text_differs && rule.text_line != nullptr && sets_relayclient(*rule.text_line)) {
+            const auto* wrong = explanation_.rules.text->first_wrong();
+            return add(fmt::format(
+                "{}{}: {} line {} lets it relay then",
+                wrong != nullptr ? fmt::format("mend {} line {}, then ", wrong->file, wrong->number) : "",
+                compile_, rule.text_line->file, rule.text_line->number));
+        }
+        const std::string_view or_ = explanation_.own_address ? "" : "or ";
+        if (!explanation_.own_address) log_in();
+        // Where the rule for the address is there already, and says no, its line is to be changed.
+        if (rule.key == explanation_.question.ip && rule.line != nullptr)
+            add(fmt::format("{}add ,RELAYCLIENT=\"\" to {} line {}, then {}", or_,
+                            file_for_rule(explanation_), rule.line->number, compile_));
+        else
+            add(fmt::format("{}add this line to {}, then {}: {}", or_, file_for_rule(explanation_), compile_,
+                            rule_line(",RELAYCLIENT=\"\"")));
+    }
+
+    void log_in() {
         add("have the user authenticate: in the mail program, \"my server requires authentication\", port "
             "587");
         if (!explanation_.login.excluded && explanation_.lifetime > 0)
             add(fmt::format("or log in by POP3 or IMAP from {} first: that address may send for {} then",
                             explanation_.question.ip, relay::span_text(explanation_.lifetime)));
-        // Where the rule for the address is there already, and says no, its line is to be changed.
-        const RuleMatch& rule = explanation_.rule;
-        if (rule.key == explanation_.question.ip && rule.line != nullptr)
-            add(fmt::format("or add ,RELAYCLIENT=\"\" to {} line {}, then {}", file_for_rule(explanation_),
-                            rule.line->number, compile_));
-        else
-            add(fmt::format("or add this line to {}, then {}: {}", file_for_rule(explanation_), compile_,
-                            rule_line(",RELAYCLIENT=\"\"")));
+    }
+
+    static bool sets_relayclient(const tcprules::TextLine& line) {
+        const tcprules::Decision decision = line.decision();
+        return decision.allow && std::any_of(decision.variables.begin(), decision.variables.end(),
+                                             [](const auto& each) { return each.first == "RELAYCLIENT"; });
     }
 
     const control::Home& home_;

@@ -55,6 +55,7 @@ constexpr Dependence dependences[] = {{"tcp.smtp.cdb", "tcp.smtp"},
                                       {"tcp.smtp6.cdb", "tcp.smtp"},
                                       {"tcp.smtp6.cdb", "tcp.smtp6"},
                                       {"users/cdb", "users/assign"},
+                                      {"users/passwd.cdb", "users/passwd"},
                                       {"control/morercpthosts.cdb", "control/morercpthosts"}};
 
 }  // namespace
@@ -72,6 +73,8 @@ void compile_databases(const Plan& plan) {
         must_compile({program_directory() + "/qmail-newmrh"});
         give_to_administrator(plan, plan.home.path("control/morercpthosts.cdb"));
     }
+    // It keeps the owner itself.
+    if (changed_at(plan, "users/passwd")) must_compile({program_directory() + "/qmail-passwd", "build"});
 }
 
 std::vector<std::string> old_databases(const Plan& plan) {

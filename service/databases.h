@@ -8,7 +8,7 @@
 
 namespace relais::service {
 
-// Compiles tcp.smtp, tcp.smtp6, users/assign and control/morercpthosts with the programs that do that, where
+// Compiles tcp.smtp, tcp.smtp6, users/assign, users/passwd and control/morercpthosts with the programs that do that, where
 // there is a source. Throws a permanent Error with the program's words; each old database then stands.
 void compile_databases(const Plan& plan);
 

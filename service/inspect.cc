@@ -136,6 +136,26 @@ void inspect_passwords(const Plan& plan, std::vector<Finding>& findings) {
     }
 }
 
+// Passwords' hashes, and passwords: root's alone, or the one user's.
+void inspect_secrets(const Plan& plan, std::vector<Finding>& findings) {
+    for (const char* name : {"users/passwd", "users/passwd.cdb", "users/passwd.tmp"}) {
+        const std::string path = plan.home.path(name);
+        struct stat info {};
+        if (::lstat(path.c_str(), &info) != 0) continue;
+        if (!S_ISREG(info.st_mode)) {
+            findings.push_back({path + " is not a plain file", nullptr});
+            continue;
+        }
+        const Owner owner = plan.identity.administrator();
+        const mode_t mode = info.st_mode & 07777;
+        if (mode == 0600 && info.st_uid == owner.uid) continue;
+        findings.push_back(
+            {fmt::format("{} has passwords; it belongs to {} with mode {:o}, not to {} with mode 600", path,
+                         owner_text({info.st_uid, info.st_gid}), mode, owner_text(owner)),
+             [path, owner] { set_owner_and_mode(path, false, owner, 0600); }});
+    }
+}
+
 // Messages and bounce texts must be readable and writable for qmail-queued and qmail-send: a restored backup
 // or a root shell often leaves them otherwise.
 void inspect_queue_file(const Plan& plan, const fs::path& file, std::vector<Finding>& findings) {
@@ -275,6 +295,7 @@ std::vector<Finding> inspect(const Plan& plan) {
     for (const Piece& piece : layout(plan)) inspect_piece(plan, piece, findings);
     inspect_control(plan, findings);
     inspect_passwords(plan, findings);
+    inspect_secrets(plan, findings);
     inspect_queue(plan, findings);
     inspect_programs(plan, findings);
     for (const std::string& text : old_databases(plan))

@@ -3,7 +3,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
-#include "service/addresses.h"
+#include "net/own_addresses.h"
 #include "service/inspect.h"
 
 namespace relais::service {
@@ -36,7 +36,7 @@ std::string environment(const Plan& plan) {
 // connect to one of them have it as their own address, also a link-local one.
 std::string offered_rules(bool ipv4, bool ipv6) {
     std::string rules;
-    for (const std::string& address : own_addresses())
+    for (const std::string& address : net::own_addresses(net::Loopback::without))
         if (address.find(':') == std::string::npos ? ipv4 : ipv6)
             rules += "#" + address + ":allow,RELAYCLIENT=\"\"\n";
     if (rules.empty()) return "";

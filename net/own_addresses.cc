@@ -1,4 +1,4 @@
-#include "service/addresses.h"
+#include "net/own_addresses.h"
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 
-namespace relais::service {
+namespace relais::net {
 namespace {
 
 struct FreeAddresses {
@@ -29,13 +29,14 @@ std::string text_of(const sockaddr* address) {
 
 }  // namespace
 
-std::vector<std::string> own_addresses() {
+std::vector<std::string> own_addresses(Loopback loopback) {
     ifaddrs* first = nullptr;
     if (::getifaddrs(&first) != 0) throw_errno("list", "this machine's addresses");
     const std::unique_ptr<ifaddrs, FreeAddresses> list(first);
     std::vector<std::string> found;
     for (const ifaddrs* each = first; each != nullptr; each = each->ifa_next) {
-        const bool counts = (each->ifa_flags & IFF_UP) != 0 && (each->ifa_flags & IFF_LOOPBACK) == 0;
+        const bool counts = (each->ifa_flags & IFF_UP) != 0 &&
+                            (loopback == Loopback::with || (each->ifa_flags & IFF_LOOPBACK) == 0);
         if (!counts || each->ifa_addr == nullptr) continue;
         std::string text = text_of(each->ifa_addr);
         if (!text.empty() && std::find(found.begin(), found.end(), text) == found.end())
@@ -46,4 +47,4 @@ std::vector<std::string> own_addresses() {
     return found;
 }
 
-}  // namespace relais::service
+}  // namespace relais::net

@@ -1,0 +1,142 @@
+#include "explain/audit.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "control/control_file.h"
+#include "explain/explanation.h"
+#include "explain/plain.h"
+#include "relay/gate.h"
+
+namespace relais::explain {
+namespace {
+
+// A login that counts longer than this is as good as none.
+constexpr std::int64_t long_lifetime = 86400;
+
+using Findings = std::vector<Finding>;
+using Lines = std::vector<std::string>;
+
+void look_at_rcpthosts(const control::Home& home, Findings& findings) {
+    const auto lines = control::read_lines(home, "rcpthosts");
+    if (!lines || lines->empty())
+        findings.push_back(
+            {Level::wrong,
+             fmt::format("control/rcpthosts is {}: mail from outside is refused for every domain (stock "
+                         "qmail would be an open relay without it)",
+                         lines ? "empty" : "missing"),
+             "write the domains that you accept mail for into it, one a line"});
+    for (const std::string& line : lines.value_or(Lines()))
+        if (line == "." || (line.starts_with('.') && line.find('.', 1) == std::string::npos))
+            findings.push_back(
+                {Level::open_relay,
+                 fmt::format("control/rcpthosts has \"{}\": everybody may send to all domains below it",
+                             plain(line)),
+                 "remove it"});
+    for (const char* name : {"locals", "virtualdomains"}) {
+        for (const std::string& line : control::read_lines(home, name).value_or(Lines())) {
+            const std::size_t colon = line.find(':');
+            const std::string domain = line.substr(0, colon);
+            const bool exception = std::string_view(name) == "virtualdomains" &&
+                                   (colon == std::string::npos || colon + 1 == line.size());
+            if (exception || domain.find('@') != std::string::npos || domain.starts_with('.')) continue;
+            if (control::DomainSet(lines.value_or(Lines())).contains(domain) ||
+                find_line(home, "morercpthosts", domain) || equal_ignoring_case(domain, "localhost"))
+                continue;
+            findings.push_back(
+                {Level::wrong,
+                 fmt::format("{} is in control/{}, but not in control/rcpthosts: mail for it from outside "
+                             "is refused",
+                             plain(domain), name),
+                 "add it to control/rcpthosts"});
+        }
+    }
+}
+
+void look_at_logins(const control::Home& home, const relay::OpenSmtpSettings& settings, Findings& findings) {
+    if (settings.lifetime > long_lifetime)
+        findings.push_back({Level::note,
+                            "a login lets its address relay for " + relay::span_text(settings.lifetime) +
+                                " (control/opensmtplifetime); by then somebody else may have that address",
+                            ""});
+    for (const std::string& line : settings.exclude.wrong())
+        findings.push_back(
+            {Level::wrong, "control/opensmtpexclude has no address and no network in \"" + plain(line) + "\"",
+             "mend it"});
+    const std::string word = control::read_line(home, "localsenders").value_or("off");
+    if (!word.empty() && !equal_ignoring_case(word, "off") && !equal_ignoring_case(word, "warn") &&
+        !equal_ignoring_case(word, "enforce"))
+        findings.push_back({Level::wrong,
+                            "control/localsenders says \"" + plain(word) + "\", which counts as off",
+                            "off, warn or enforce"});
+}
+
+std::string_view word_of(Level level) {
+    switch (level) {
+        case Level::open_relay:
+            return "OPEN RELAY";
+        case Level::wrong:
+            return "WRONG";
+        default:
+            return "note";
+    }
+}
+
+std::string_view name_of(Level level) {
+    return level == Level::open_relay ? "open_relay" : level == Level::wrong ? "wrong" : "note";
+}
+
+bool has_open_relay(const Findings& findings) {
+    return std::any_of(findings.begin(), findings.end(),
+                       [](const Finding& each) { return each.level == Level::open_relay; });
+}
+
+}  // namespace
+
+std::vector<Finding> audit(const control::Home& home) {
+    Findings findings;
+    const auto settings = relay::OpenSmtpSettings::read(home);
+    std::set<std::string> seen;
+    for (const Listener& listener : find_listeners(home))
+        if (listener.relays_all || seen.insert(listener.rules).second)
+            audit_rules(listener, RulesOfServer::read(listener), settings.lifetime, findings);
+    look_at_rcpthosts(home, findings);
+    look_at_logins(home, settings, findings);
+    std::stable_sort(findings.begin(), findings.end(),
+                     [](const Finding& a, const Finding& b) { return a.level < b.level; });
+    return findings;
+}
+
+bool is_bad(const Findings& findings) {
+    return std::any_of(findings.begin(), findings.end(),
+                       [](const Finding& each) { return each.level != Level::note; });
+}
+
+std::string to_text(const Findings& findings) {
+    std::string text;
+    if (has_open_relay(findings))
+        text += "*** THIS SERVER IS AN OPEN RELAY: strangers can send through it. Mend this first. ***\n\n";
+    else
+        text += is_bad(findings) ? "Not an open relay, but this is wrong:\n\n" : "Not an open relay.\n";
+    for (const Finding& finding : findings) {
+        text += fmt::format("{:<11}{}\n", word_of(finding.level), finding.text);
+        if (!finding.remedy.empty()) text += fmt::format("{:<11}-> {}\n", "", finding.remedy);
+    }
+    return text;
+}
+
+std::string to_json(const Findings& findings) {
+    using Json = nlohmann::ordered_json;
+    Json json{{"open_relay", has_open_relay(findings)}, {"findings", Json::array()}};
+    for (const Finding& finding : findings)
+        json["findings"].push_back(
+            {{"level", name_of(finding.level)}, {"text", finding.text}, {"remedy", finding.remedy}});
+    return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace relais::explain

@@ -1,0 +1,263 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "explain/audit.h"
+#include "explain/plain.h"
+#include "relay/entry.h"
+
+namespace relais::explain {
+namespace {
+
+// From these sizes on, of public addresses that relay, it is strangers who do.
+constexpr double open_ipv4 = 16777216;  // a /8
+constexpr double wide_ipv4 = 65536;     // a /16
+constexpr double open_ipv6 = 65536;     // a /16, in networks of 32 bits
+constexpr double wide_ipv6 = 1;         // a /32, what one provider has
+// Places named in one sentence.
+constexpr std::size_t named_at_most = 3;
+
+std::optional<std::string> value_of(const tcprules::Decision& record, std::string_view name) {
+    for (const auto& [variable, value] : record.variables)
+        if (variable == name) return value;
+    return std::nullopt;
+}
+
+bool relays(const tcprules::Decision& record) {
+    return record.allow && value_of(record, "RELAYCLIENT").has_value();
+}
+
+std::string line_text(const tcprules::TextLine& line) {
+    return fmt::format("{} line {} \"{}\"", line.file, line.number, plain(line.text));
+}
+
+class RulesAudit {
+  public:
+    RulesAudit(const Listener& listener, const RulesOfServer& rules, std::int64_t lifetime,
+               std::vector<Finding>& findings)
+        : listener_(listener), rules_(rules), lifetime_(lifetime), findings_(findings) {}
+
+    void run() {
+        if (listener_.relays_all)
+            add(Level::open_relay,
+                fmt::format("the run script of {} sets RELAYCLIENT: everybody relays", listener_.name),
+                "take it out of service/" + listener_.name + "/run");
+        if (rules_.path.empty()) return;
+        if (!rules_.cdb)
+            return add(Level::wrong,
+                       fmt::format("{}: nobody can connect to {}", rules_.trouble, listener_.name),
+                       "qmailctl cdb");
+        if (!rules_.source_trouble.empty()) add(Level::wrong, rules_.source_trouble, "");
+        if (rules_.text) look_at_text();
+        look_at_cdb();
+        loopback();
+    }
+
+  private:
+    void add(Level level, std::string text, std::string remedy) {
+        findings_.push_back({level, std::move(text), std::move(remedy)});
+    }
+
+    // "tcp.smtp line 3 ...", or the key where the text has no such rule.
+    std::string place_of(const std::string& key) const {
+        const auto* line = rules_.text ? rules_.text->line_of(key) : nullptr;
+        return line != nullptr ? line_text(*line)
+                               : fmt::format("the key \"{}\" in {}", plain(key), rules_.path);
+    }
+
+    void look_at_text() {
+        const auto& lines = rules_.text->lines();
+        if (const auto* wrong = rules_.text->first_wrong())
+            add(Level::wrong,
+                fmt::format("{}: {}; because of it tcprules refuses the whole file", line_text(*wrong),
+                            std::get<tcprules::Wrong>(wrong->parsed).reason),
+                "mend the line, then qmailctl cdb");
+        else if (rules_.older)
+            add(Level::wrong,
+                fmt::format("{} is older than its text: what was changed does not count yet", rules_.path),
+                "qmailctl cdb");
+        const tcprules::TextLine* first_ipv6 = nullptr;
+        for (const tcprules::TextLine& line : lines) {
+            if (line.rule() == nullptr) continue;
+            look_at_line(line);
+            if (first_ipv6 == nullptr && is_ipv6_rule(line)) first_ipv6 = &line;
+        }
+        if (first_ipv6 != nullptr && first_ipv6->file == "tcp.smtp")
+            add(Level::note,
+                line_text(*first_ipv6) +
+                    " names an IPv6 address: the tcprules of an IPv4-only ucspi-tcp refuses "
+                    "the whole file and leaves the old cdb; build it with qmailctl cdb",
+                "");
+    }
+
+    static bool is_ipv6_rule(const tcprules::TextLine& line) {
+        return line.address.find(':') != std::string::npos;
+    }
+
+    void look_at_line(const tcprules::TextLine& line) {
+        const tcprules::Rule& rule = *line.rule();
+        if (rule.keys.empty() || !can_match(line.address)) {
+            const bool dot = line.address.find_first_not_of("0123456789.") == std::string::npos &&
+                             std::count(line.address.begin(), line.address.end(), '.') < 3;
+            add(Level::wrong, line_text(line) + " matches no address",
+                dot ? "it lacks its final dot: " + line.address + ".:"
+                    : "an address, a prefix with its final dot, a network, or =name");
+        } else if (line.counting_keys == 0) {
+            const auto* first = rules_.text->line_of(rule.keys.front().text);
+            add(Level::wrong,
+                line_text(line) +
+                    " never counts: " + (first != nullptr ? line_text(*first) : "an earlier line") +
+                    " decides all of its addresses",
+                "remove one of the two");
+        } else if (line.address.find('=') != std::string::npos && !listener_.names) {
+            add(Level::wrong,
+                line_text(line) + " goes by name, and " + listener_.name +
+                    " looks no names up (tcpserver -H)",
+                "write the address");
+        }
+        const auto value = value_of(line.decision(), "RELAYCLIENT");
+        if (!value || value->empty()) return;
+        if (trim(*value).empty())
+            add(Level::wrong,
+                line_text(line) + " sets RELAYCLIENT to blanks: qmail appends them to every recipient",
+                "write RELAYCLIENT=\"\"");
+        else
+            add(Level::note, line_text(line) + " appends \"" + plain(*value) + "\" to every recipient", "");
+    }
+
+    // False for a key that no client's address can ask for.
+    static bool can_match(const std::string& address) {
+        if (address.empty() || address.find_first_of(":=@/") != std::string::npos) return true;
+        const bool prefix = address.ends_with('.');
+        const auto parts = split(std::string_view(address).substr(0, address.size() - (prefix ? 1 : 0)), '.');
+        if (parts.size() > 4 || (parts.size() == 4) == prefix) return false;
+        return std::all_of(parts.begin(), parts.end(), [](std::string_view part) {
+            const auto dash = part.find('-');
+            const auto first = parse_number(part.substr(0, dash));
+            return dash != std::string_view::npos ||
+                   (first && *first <= 255 && std::to_string(*first) == part);
+        });
+    }
+
+    void look_at_cdb() {
+        std::set<std::string> seen;
+        rules_.cdb->for_each([&](const tcprules::Decision& record) {
+            if (!seen.insert(*record.rule).second || !relays(record)) return;
+            look_at_key(record);
+        });
+        if (ipv4_ >= open_ipv4 || ipv6_ >= open_ipv6)
+            add(Level::open_relay, breadth_text() + names(wide_), "name the addresses of your own clients");
+        else if (ipv4_ >= wide_ipv4 || ipv6_ > wide_ipv6)
+            add(Level::note, breadth_text() + names(wide_) + "; are they all yours?", "");
+        merged();
+    }
+
+    void look_at_key(const tcprules::Decision& record) {
+        const std::string& key = *record.rule;
+        if (key.empty() || key == "::/0")
+            return add(Level::open_relay, place_of(key) + " lets everybody relay",
+                       "take RELAYCLIENT out of it");
+        if (key.starts_with('=') && listener_.names) return look_at_name(key);
+        if (key == ":" || key == "::")
+            return add(
+                Level::wrong,
+                place_of(key) + " is no rule for all of IPv6, and another tcpserver may take it for one",
+                "remove it");
+        const auto* line = rules_.text ? rules_.text->line_of(key) : nullptr;
+        if (const auto time = value_of(record, "OPENSMTP")) {
+            ++merged_;
+            const auto seconds = parse_number(*time);
+            if (!seconds || now_seconds() - static_cast<std::int64_t>(*seconds) >= lifetime_)
+                ++merged_expired_;
+        } else if (rules_.text && line == nullptr && !rules_.older) {
+            unexplained_.push_back(key);
+        }
+        const Breadth breadth = breadth_of_key(key);
+        ipv4_ += breadth.ipv4;
+        ipv6_ += breadth.ipv6;
+        if (breadth.ipv4 < wide_ipv4 && breadth.ipv6 < wide_ipv6) return;
+        const std::string place = place_of(key);
+        if (std::find(wide_.begin(), wide_.end(), place) == wide_.end()) wide_.push_back(place);
+    }
+
+    void look_at_name(const std::string& key) {
+        const bool open = key == "=" || std::count(key.begin(), key.end(), '.') <= 1;
+        add(open ? Level::open_relay : Level::note,
+            place_of(key) + (key == "=" ? " lets every address relay that has a name"
+                                        : " relays by name: whoever owns an address can give it such a name"),
+            open ? "take RELAYCLIENT out of it" : "");
+    }
+
+    std::string breadth_text() const {
+        std::string text;
+        if (ipv4_ >= wide_ipv4) text = fmt::format("{:.0f} public IPv4 addresses", ipv4_);
+        if (ipv6_ > wide_ipv6)
+            text += fmt::format("{}IPv6 networks as large as {:.0f} providers have",
+                                text.empty() ? "" : " and ", ipv6_);
+        return text + " may relay by ";
+    }
+
+    static std::string names(const std::vector<std::string>& all) {
+        std::string text;
+        for (std::size_t i = 0; i < std::min(all.size(), named_at_most); ++i)
+            text += (i == 0 ? "" : ", ") + plain(all[i]);
+        if (all.size() > named_at_most) text += fmt::format(" and {} more", all.size() - named_at_most);
+        return text.empty() ? "many small rules" : text;
+    }
+
+    void merged() {
+        if (merged_expired_ > 0)
+            add(Level::wrong,
+                fmt::format("{} of {} logins that were merged into {} have expired and relay still",
+                            merged_expired_, merged_, rules_.path),
+                "qmailctl cdb; a cdb with logins must be made anew every few minutes");
+        else if (merged_ > 0)
+            add(Level::note,
+                fmt::format("{} logins are merged into {}: there they do not expire by themselves", merged_,
+                            rules_.path),
+                "");
+        if (!unexplained_.empty())
+            add(Level::wrong,
+                fmt::format("{} keys of {} let relay and stand in no text (logins of a vpopmail?): they "
+                            "never expire: {}",
+                            unexplained_.size(), rules_.path, names(unexplained_)),
+                "qmailctl cdb");
+    }
+
+    // Programs on this host connect by either.
+    void loopback() {
+        if (!listener_.takes(true) || !listener_.takes(false)) return;
+        const bool ipv4 = relays(rules_.cdb->look_up({"127.0.0.1", {}, {}}));
+        const bool ipv6 = relays(rules_.cdb->look_up({"::1", {}, {}}));
+        if (ipv4 != ipv6)
+            add(Level::note,
+                fmt::format("{} may relay and {} may not: programs on this host (webmail) use both",
+                            ipv4 ? "127.0.0.1" : "::1", ipv4 ? "::1" : "127.0.0.1"),
+                fmt::format("{}:allow,RELAYCLIENT=\"\" in {}", ipv4 ? "::1" : "127.0.0.1",
+                            rules_.sources.empty() ? "the rules" : rules_.sources.front()));
+    }
+
+    const Listener& listener_;
+    const RulesOfServer& rules_;
+    std::int64_t lifetime_;
+    std::vector<Finding>& findings_;
+    double ipv4_ = 0;
+    double ipv6_ = 0;
+    std::vector<std::string> wide_;
+    std::vector<std::string> unexplained_;
+    std::size_t merged_ = 0;
+    std::size_t merged_expired_ = 0;
+};
+
+}  // namespace
+
+void audit_rules(const Listener& listener, const RulesOfServer& rules, std::int64_t lifetime,
+                 std::vector<Finding>& findings) {
+    RulesAudit(listener, rules, lifetime, findings).run();
+}
+
+}  // namespace relais::explain
