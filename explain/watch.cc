@@ -55,7 +55,7 @@ std::optional<std::string> take(std::string_view& text, std::string_view mark) {
 // "<a@b>" or "-".
 std::optional<std::string> address_of(const std::string& path) {
     if (path.size() < 2 || path.front() != '<' || path.back() != '>') return std::nullopt;
-    return path.substr(1, path.size() - 2);
+    return plain(std::string_view(path).substr(1, path.size() - 2));
 }
 
 std::string file_of(const std::string& path) {
@@ -160,13 +160,27 @@ std::optional<Refusal> parse_refusal(std::string_view line) {
     const auto sender = take(line, " rcpt ");
     const auto recipient = take(line, " reason ");
     if (!ip || !helo || !sender || !recipient) return std::nullopt;
-    refusal.ip = *ip;
-    refusal.helo = *helo == "-" ? "" : *helo;
+    refusal.ip = plain(*ip);
+    refusal.helo = *helo == "-" ? "" : plain(*helo);
     refusal.sender = address_of(*sender);
     refusal.recipient = address_of(*recipient);
     refusal.reason = plain(line);
     return refusal;
 }
+
+namespace {
+
+// " | note: ... | to do: ...", or that it would be allowed now.
+std::string what_is_behind(const control::Home& home, const Question& question) {
+    const Explanation explanation = explain(home, question);
+    if (explanation.all_accepted()) return " | now: " + headline(explanation, explanation.outcomes.front());
+    std::string text;
+    if (!explanation.close_calls.empty()) text += " | note: " + plain(explanation.close_calls.front());
+    if (!explanation.remedies.empty()) text += " | to do: " + plain(explanation.remedies.front());
+    return text;
+}
+
+}  // namespace
 
 std::string explain_refusal(const control::Home& home, const Refusal& refusal) {
     std::string text = time_text(refusal.time) + plain(refusal.ip);
@@ -182,12 +196,12 @@ std::string explain_refusal(const control::Home& home, const Refusal& refusal) {
     question.helo = refusal.helo;
     question.sender = refusal.sender.value_or("");
     if (refusal.recipient && !refusal.recipient->empty()) question.recipients = {*refusal.recipient};
-    const Explanation explanation = explain(home, question);
-    if (explanation.all_accepted())
-        return text + " | now: " + headline(explanation, explanation.outcomes.front()) + "\n";
-    if (!explanation.close_calls.empty()) text += " | note: " + plain(explanation.close_calls.front());
-    if (!explanation.remedies.empty()) text += " | to do: " + plain(explanation.remedies.front());
-    return text + "\n";
+    try {
+        return text + what_is_behind(home, question) + "\n";
+    } catch (const Error& error) {
+        // A file that is being changed, say: the next refusal may find it whole.
+        return text + " | " + plain(error.what()) + "\n";
+    }
 }
 
 void follow(const std::string& path, const std::function<void(std::string_view line)>& line) {

@@ -22,7 +22,8 @@ struct Refusal {
 // Nothing for every other line. Pure.
 std::optional<Refusal> parse_refusal(std::string_view line);
 
-// The refusal, what is behind it, and what can be done, in one line with its LF. Throws Error.
+// The refusal, what is behind it, and what can be done, in one line with its LF. What cannot be
+// read is said in it.
 std::string explain_refusal(const control::Home& home, const Refusal& refusal);
 
 // Calls line for each line of a log: "-" is standard input up to its end; a directory means the file current in it, a

@@ -258,6 +258,179 @@ class Explain(relais.TestCase):
             else:
                 self.assertEqual([r["reply"] for r in answer["recipients"]], real)
 
+    # ------------------------------------------------------------ numbers, real connections, odd questions
+
+    def test_age_and_time_left(self):
+        self.prepare(Situation(logins=[(STRANGER, "anna", "pop3", 1000)]))
+        entry = json.loads(self.shared.run("relay-explain", STRANGER, "--json").out)["open_smtp"]
+        self.assertTrue(1000 <= entry["age"] <= 1300, entry)
+        self.assertEqual(entry["age"] + entry["left"], 3 * HOUR)
+        self.assertEqual((entry["user"], entry["service"], entry["live"]), ("anna", "pop3", True))
+
+    def test_agrees_with_real_connections(self):
+        """The same client, over TCP: through tcpserver, and through our own listener over IPv6."""
+        i = self.shared
+        self.prepare(Situation(rules="127.0.0.1:allow" + RELAY_RULE + "\n127.7.7.7:deny\n:allow\n"))
+
+        def told(source):
+            try:
+                with i.smtp(source=source, address="::1" if ":" in source else "127.0.0.1") as client:
+                    client.command("MAIL FROM:<anna@customer.example>")
+                    return str(client.command(f"RCPT TO:<{FOREIGN}>", None))
+            except (EOFError, ConnectionError):
+                return None
+        for start, sources in ((i.start_tcpserver, ("127.0.0.1", "127.0.0.2", "127.7.7.7")),
+                               (lambda: i.start_listener("::1"), ("::1",))):
+            start()
+            for source in sources:
+                answer = json.loads(i.run("relay-explain", source, *rcpt(FOREIGN), "--json").out)
+                expected = answer["recipients"][0]["reply"] if answer["recipients"] else None
+                self.assertEqual(told(source), expected, source)
+            server = i.running.pop("smtpd")
+            server.terminate()
+            server.wait(60)
+
+    def test_wrong_usage(self):
+        for words in ((), ("nonsense",), ("1.2.3.4", "--audit"), ("1.2.3.4", "--rcpt", "a\r\nDATA"), ("1.2.3.4", "--rcpt", ""),
+                      ("1.2.3.4", "--listener", "nobody"), ("--audit", "--watch"), ("1.2.3.4", "--odd")):
+            self.assertEqual(self.shared.run("relay-explain", *words).code, 100, words)
+
+    def test_a_cdb_by_its_path(self):
+        i = self.shared
+        path = i.directory / "other"
+        path.write_text(STRANGER + ":allow" + RELAY_RULE + "\n")
+        self.assertEqual(i.run("tcprules", f"{path}.cdb", f"{path}.tmp", input=path.read_bytes()).code, 0)
+        result = i.run("relay-explain", STRANGER, "--listener", f"{path}.cdb")
+        self.assertEqual(result.code, 0, result)
+        self.assertIn("other line 1 sets RELAYCLIENT", result.out)
+
+    # ------------------------------------------------------------ the audit
+
+    def audit(self, rules, code, *expected, **control):
+        self.setUp()
+        self.prepare(Situation(rules=rules, control=control))
+        result = self.shared.run("relay-explain", "--audit")
+        self.assertEqual(result.code, code, result)
+        for part in expected:
+            self.assertIn(part, result.out)
+        loud = any(part.startswith("OPEN RELAY") for part in expected)
+        self.assertEqual("*** THIS SERVER IS AN OPEN RELAY" in result.out, loud, result.out)
+        answer = json.loads(self.shared.run("relay-explain", "--audit", "--json").out)
+        self.assertEqual(answer["open_relay"], loud)
+        return result.out
+
+    def test_audit_of_a_good_server(self):
+        out = self.audit(LOCAL_RULES + "192.0.2.:allow" + RELAY_RULE + "\n2001:db8::/32:allow" + RELAY_RULE + "\n10.:allow"
+                         + RELAY_RULE + "\n", 0, "Not an open relay.")
+        self.assertNotIn("WRONG", out)
+
+    def test_audit_finds_open_relays(self):
+        for rule in (":allow", "0.0.0.0/0:allow", "0.0.0.0/1:allow", "1-255.:allow", "::/0:allow", "2000::/3:allow",
+                     "2001:0000::/16:allow", "8.:allow"):
+            self.audit(LOCAL_RULES.removesuffix(":allow\n") + rule + RELAY_RULE + "\n", 1,
+                       "OPEN RELAY ")
+        self.audit(LOCAL_RULES, 1, "OPEN RELAY control/rcpthosts has \".com\"", rcpthosts="mail.test\n.com\n")
+
+    def test_audit_finds_names_where_they_are_looked_up(self):
+        script = self.shared.home / "service/qmail-smtpd/run"
+        old = script.read_text()
+        try:
+            self.audit("=:allow" + RELAY_RULE + "\n:allow\n", 1, "WRONG      tcp.smtp line 1 \"=:allow")
+            script.write_text(old.replace(" -R -H ", " "))
+            self.audit("=:allow" + RELAY_RULE + "\n:allow\n", 1, "OPEN RELAY tcp.smtp line 1 \"=:allow")
+            self.audit("=.example:allow" + RELAY_RULE + "\n:allow\n", 1, "OPEN RELAY tcp.smtp line 1 \"=.example")
+            self.audit("=.host.example:allow" + RELAY_RULE + "\n:allow\n", 0, "note       tcp.smtp line 1")
+            script.write_text(old.replace("env - ", "env - RELAYCLIENT= "))
+            self.audit(LOCAL_RULES, 1, "OPEN RELAY the run script of qmail-smtpd sets RELAYCLIENT")
+        finally:
+            script.write_text(old)
+
+    def test_audit_finds_what_is_wrong(self):
+        for rules, expected in (
+                ("192.168.1:allow" + RELAY_RULE, "matches no address\n           -> it lacks its final dot: 192.168.1.:"),
+                ("192.168.1.300:allow", "matches no address"), ("20-10.:allow", "matches no address"),
+                ("localhost:allow" + RELAY_RULE, "matches no address"),
+                ("10.:allow\n10.:deny", "line 2 \"10.:deny\" never counts: tcp.smtp line 1"),
+                ('127.0.0.:allow,RELAYCLIENT=" "', "sets RELAYCLIENT to blanks")):
+            self.audit(rules + "\n:allow\n", 1, expected)
+        self.audit(LOCAL_RULES, 1, "control/rcpthosts is missing", rcpthosts=None)
+        self.audit(LOCAL_RULES, 1, "lost.example is in control/locals, but not in", locals="mail.test\nlost.example\n")
+        self.audit(LOCAL_RULES, 1, "control/localsenders says \"yes\"", localsenders="yes")
+        self.audit("127.0.0.1:allow" + RELAY_RULE + "\n:allow\n", 0, "127.0.0.1 may relay and ::1 may not")
+
+    def test_audit_finds_logins_in_a_cdb(self):
+        i = self.shared
+        self.prepare(Situation(logins=[(STRANGER, "anna", "pop3", 60)]))
+        result = i.run("open-smtp", "rules", i.home / "tcp.smtp", i.home / "tcp.smtp.cdb")
+        self.assertEqual(result.code, 0, result)
+        self.assertIn("1 logins are merged into", i.run("relay-explain", "--audit").out)
+        i.control("opensmtplifetime", "1")
+        relais.wait_until(lambda: "1 of 1 logins" in i.run("relay-explain", "--audit").out, 60)
+        result = i.run("relay-explain", "--audit")
+        self.assertIn("1 of 1 logins that were merged into", result.out)
+        self.assertEqual(result.code, 1)
+
+    def test_audit_finds_old_and_unexplained_keys(self):
+        i = self.shared
+        self.prepare(Situation())
+        text, cdb = i.home / "tcp.smtp", i.home / "tcp.smtp.cdb"
+        vpopmail = text.read_bytes() + b'198.51.100.9:allow,RELAYCLIENT="",RBLSMTPD=""\n'
+        self.assertEqual(i.run("tcprules", cdb, i.home / "tcp.smtp.tmp", input=vpopmail).code, 0)
+        self.assertIn("1 keys of", i.run("relay-explain", "--audit").out)
+        os.utime(cdb, (1, 1))
+        self.assertIn("is older than its text", i.run("relay-explain", "--audit").out)
+        cdb.write_bytes(b"nonsense")
+        result = i.run("relay-explain", "--audit")
+        self.assertIn("nobody can connect to qmail-smtpd", result.out)
+        self.assertEqual(result.code, 1)
+
+    # ------------------------------------------------------------ the log
+
+    REFUSE = "qmail-smtpd: refuse from {} helo x sender <anna@mail.test> rcpt <{}> reason 553 sorry (#5.7.1): no rule\n"
+
+    def test_watch_reads_standard_input(self):
+        self.prepare(Situation(rules='127.0.0.1:allow,RELAYCLIENT=""\n:allow\n'))
+        log = ("qmail-smtpd: accept msg 1 from 1.2.3.4 helo x\n@4000000067410f2a0d1c2b3c " + self.REFUSE.format("::1", FOREIGN)
+               + self.REFUSE.format(STRANGER, "bob@mail.test") + "refuse from\n\xff\0 refuse from x helo y\n"
+               + "qmail-smtpd: refuse from 1.2.3.4 helo - sender - rcpt - reason 421 too many\n")
+        result = self.shared.run("relay-explain", "--watch", "-", input=log, env={"TZ": "UTC"})
+        self.assertEqual(result.code, 0, result)
+        first, second, third = result.out.splitlines()
+        self.assertTrue(first.startswith("2024-11-22 23:09:20 ::1 from <anna@mail.test> to <bob@elsewhere.example>: 553 sorry"))
+        self.assertIn(" | note: 127.0.0.1 has a rule with RELAYCLIENT, ::1 has none", first)
+        self.assertIn(" | to do: add this line to ", first)
+        self.assertIn(" | now: ALLOWED: 203.0.113.5 may send to bob@mail.test", second)
+        self.assertEqual(third, "1.2.3.4: 421 too many")
+
+    def test_watch_follows_a_multilog_directory(self):
+        i = self.shared
+        self.prepare(Situation())
+        log = i.directory / "multilog"
+        log.mkdir()
+        current = log / "current"
+        current.write_text(self.REFUSE.format("192.0.2.1", FOREIGN))
+        watcher = subprocess.Popen([relais.program("relay-explain"), "--watch", log], stdout=subprocess.PIPE, env=i.environment)
+        try:
+            fds = pathlib.Path(f"/proc/{watcher.pid}/fd")
+            self.assertTrue(relais.wait_until(lambda: any(os.path.realpath(fd) == str(current) for fd in fds.iterdir()), 60))
+            # It may have opened the file and not yet gone to its end: its position tells.
+            self.assertTrue(relais.wait_until(lambda: any(
+                os.path.realpath(fd) == str(current) and f"pos:\t{current.stat().st_size}\n" in
+                pathlib.Path(f"/proc/{watcher.pid}/fdinfo/{fd.name}").read_text() for fd in fds.iterdir()), 60))
+            with current.open("a") as file:
+                file.write(self.REFUSE.format("192.0.2.2", FOREIGN))
+            self.assertTrue(watcher.stdout.readline().startswith(b"192.0.2.2 from"))
+            with current.open("a") as file:
+                file.write(self.REFUSE.format("192.0.2.3", FOREIGN))
+            current.rename(log / "@40000000")
+            current.write_text(self.REFUSE.format("192.0.2.4", FOREIGN))
+            self.assertTrue(watcher.stdout.readline().startswith(b"192.0.2.3 from"))
+            self.assertTrue(watcher.stdout.readline().startswith(b"192.0.2.4 from"))
+        finally:
+            watcher.kill()
+            watcher.wait()
+            watcher.stdout.close()
+
 
 def add_situation(name, situation):
     def test(self):
