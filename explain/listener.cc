@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <span>
 #include <sstream>
 
 #include "base/error.h"
@@ -71,6 +72,28 @@ std::string Listener::text() const {
     return name + ", " + (address == "0" ? "all addresses" : address) + " port " + port;
 }
 
+namespace {
+
+// The options of tcpserver, or of our own listener: -x and -H, alone or behind other letters.
+void read_options(std::span<const std::string> words, Listener& listener) {
+    constexpr std::string_view with_value = "cxBgulbt";
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        const std::string& word = words[i];
+        if (word.size() < 2 || word.front() != '-' || word[1] == '-') continue;
+        for (std::size_t letter = 1; letter < word.size(); ++letter) {
+            if (word[letter] == 'H') listener.names = false;
+            if (with_value.find(word[letter]) == std::string_view::npos) continue;
+            const bool apart = letter + 1 == word.size();
+            if (word[letter] == 'x')
+                listener.rules = !apart ? word.substr(letter + 1) : i + 1 < words.size() ? words[i + 1] : "";
+            i += apart ? 1 : 0;
+            break;
+        }
+    }
+}
+
+}  // namespace
+
 std::optional<Listener> parse_run_script(std::string name, std::string_view script) {
     const std::vector<std::string> words = words_of(script);
     const auto smtpd = std::find_if(words.begin(), words.end(),
@@ -82,16 +105,8 @@ std::optional<Listener> parse_run_script(std::string name, std::string_view scri
     listener.name = std::move(name);
     listener.tcpserver = server != smtpd;
     listener.names = listener.tcpserver;
-    const auto options = listener.tcpserver ? server : smtpd;
-    const auto end = listener.tcpserver ? smtpd : words.end();
-    for (auto word = options; word != end; ++word) {
-        if (*word == "-x" && word + 1 != end)
-            listener.rules = *(word + 1);
-        else if (word->size() > 2 && word->starts_with("-x") && listener.rules.empty())
-            listener.rules = word->substr(2);
-        else if (word->size() > 1 && word->front() == '-' && word->find('H') != std::string::npos)
-            listener.names = false;
-    }
+    read_options(std::span(listener.tcpserver ? server : smtpd, listener.tcpserver ? smtpd : words.end()),
+                 listener);
     listener.relays_all = std::any_of(words.begin(), words.end(),
                                       [](const auto& word) { return word.starts_with("RELAYCLIENT="); });
     return listener;
