@@ -3,11 +3,13 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <unordered_map>
+#include <vector>
 
 #include "base/error.h"
 #include "base/event_loop.h"
@@ -25,6 +27,9 @@ namespace {
 
 // So many before other events get their turn.
 constexpr int accepts_at_once = 64;
+// Between two looks at every child for those whose signal merged with another's.
+constexpr std::chrono::seconds sweep_interval{1};
+constexpr std::chrono::milliseconds sweep_pause{20};
 
 constexpr std::string_view too_many = "421 too many connections, try again later (#4.3.2)";
 constexpr std::string_view too_many_from_you = "421 too many connections from your address (#4.7.0)";
@@ -73,7 +78,7 @@ class Acceptor {
         }
         loop_.on_signal(SIGTERM, [this] { loop_.stop(); });
         loop_.on_signal(SIGHUP, [this] { load(); });
-        loop_.on_signal(SIGCHLD, [this] { reap(); });
+        watch_children();
     }
 
     int run() {
@@ -155,10 +160,9 @@ class Acceptor {
     }
 
     void admit(int connection, const net::Endpoint& peer, std::optional<std::string> trouble) {
-        if (children_.size() >= options_.connection_limit) return turn_away(connection, peer, too_many);
-        const auto same = per_ip_.find(neighbourhood(peer.ip));
-        if (options_.address_limit > 0 && same != per_ip_.end() && same->second >= options_.address_limit)
-            return turn_away(connection, peer, too_many_from_you);
+        if (has_too_many() || has_too_many_of(peer)) sweep_unless_fresh();
+        if (has_too_many()) return turn_away(connection, peer, too_many);
+        if (has_too_many_of(peer)) return turn_away(connection, peer, too_many_from_you);
         tcprules::Decision decision;
         if (!trouble && rules_)
             trouble = attempt([&] {
@@ -170,6 +174,12 @@ class Acceptor {
         }
         if (!decision.allow) return turn_away(connection, peer, denied);
         start(connection, peer, decision);
+    }
+
+    bool has_too_many() const { return children_.size() >= options_.connection_limit; }
+    bool has_too_many_of(const net::Endpoint& peer) const {
+        const auto same = per_ip_.find(neighbourhood(peer.ip));
+        return options_.address_limit > 0 && same != per_ip_.end() && same->second >= options_.address_limit;
     }
 
     // One packet that fits any socket buffer; whoever does not take it does without.
@@ -223,20 +233,61 @@ class Acceptor {
         }
     }
 
-    void reap() {
-        int status = 0;
-        for (pid_t pid = ::waitpid(-1, &status, WNOHANG); pid > 0; pid = ::waitpid(-1, &status, WNOHANG)) {
-            const auto child = children_.find(pid);
-            if (child == children_.end()) continue;
-            if (is_crash(status)) {
-                log_line("child " + std::to_string(pid) + " serving " + child->second.ip +
-                         " died by signal " + std::to_string(WTERMSIG(status)));
-                stop(acceptor_saw_crash);
+    // A signal names one child; it stands for all that ended before it was read. wait(2) for any child would look at
+    // every idle session each time, so the others are asked for one by one, now and then.
+    void watch_children() {
+        sigset_t only;
+        sigemptyset(&only);
+        sigaddset(&only, SIGCHLD);
+        if (::sigprocmask(SIG_BLOCK, &only, nullptr) != 0) throw_errno("block", "signals");
+        child_signals_ = Fd(::signalfd(-1, &only, SFD_CLOEXEC | SFD_NONBLOCK));
+        if (!child_signals_) throw_errno("create", "a signal descriptor");
+        loop_.add(child_signals_.get(), EPOLLIN, [this](std::uint32_t) {
+            signalfd_siginfo info{};
+            while (::read(child_signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+                reap(static_cast<pid_t>(info.ssi_pid));
+                ended_ = true;
             }
-            const auto count = per_ip_.find(neighbourhood(child->second.ip));
-            if (--count->second == 0) per_ip_.erase(count);
-            children_.erase(child);
+            if (ended_ && !sweep_planned_) plan_sweep();
+        });
+    }
+
+    // As long as children end, and once more after the last one.
+    void plan_sweep() {
+        sweep_planned_ = true;
+        ended_ = false;
+        loop_.after(sweep_interval, [this] {
+            sweep_planned_ = false;
+            sweep();
+            if (ended_) plan_sweep();
+        });
+    }
+
+    void sweep() {
+        last_sweep_ = Clock::now();
+        std::vector<pid_t> all;
+        all.reserve(children_.size());
+        for (const auto& [pid, child] : children_) all.push_back(pid);
+        for (const pid_t pid : all) reap(pid);
+    }
+
+    // Before somebody is turned away because of those who have gone.
+    void sweep_unless_fresh() {
+        if (Clock::now() - last_sweep_ > sweep_pause) sweep();
+    }
+
+    void reap(pid_t pid) {
+        const auto child = children_.find(pid);
+        int status = 0;
+        if (child == children_.end() || ::waitpid(pid, &status, WNOHANG) != pid) return;
+        if (is_crash(status)) {
+            log_line("child " + std::to_string(pid) + " serving " + child->second.ip + " died by signal " +
+                     std::to_string(WTERMSIG(status)));
+            stop(acceptor_saw_crash);
         }
+        const auto count = per_ip_.find(neighbourhood(child->second.ip));
+        if (--count->second == 0) per_ip_.erase(count);
+        children_.erase(child);
     }
 
     EventLoop loop_;
@@ -248,6 +299,10 @@ class Acceptor {
     std::unique_ptr<Policy> policy_;
     std::unordered_map<pid_t, Child> children_;
     std::unordered_map<std::string, std::size_t> per_ip_;
+    Fd child_signals_;
+    bool ended_ = false;  // since the last sweep was planned
+    bool sweep_planned_ = false;
+    Clock::time_point last_sweep_{};
     bool confined_ = false;
     int exit_code_ = 0;
 };

@@ -1,7 +1,3 @@
-#include <unistd.h>
-
-#include <cerrno>
-
 #include "queue/client.h"
 #include "smtpd/session.h"
 
@@ -11,16 +7,10 @@ namespace {
 // A message may come slowly (session.cc has the limit); the answer comes soon after its end.
 constexpr std::chrono::hours submission_time_limit{24};
 
-// queue-network is qmaild's alone: whoever runs "sendmail -bs" submits as the user he is.
-queue::Door door(const control::Home& home) {
-    const bool refused = ::access(home.socket("queue-network").c_str(), W_OK) != 0 && errno == EACCES;
-    return refused ? queue::Door::submit : queue::Door::network;
-}
-
 class QueueSink : public MessageSink {
   public:
     explicit QueueSink(const control::Home& home)
-        : submission_(home, door(home), Deadline::in(submission_time_limit)) {}
+        : submission_(home, queue::Door::network, Deadline::in(submission_time_limit)) {}
 
     void write(std::string_view text) override { submission_.write(text); }
     queue::SubmitAnswer finish(const std::string& sender,

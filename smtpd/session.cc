@@ -190,6 +190,7 @@ std::optional<std::string_view> Session::receive_message(std::unique_ptr<Message
         const std::string_view input = channel_.read_data();
         if (deadline.passed()) throw ClientLost(ETIMEDOUT);
         text.clear();
+        text.reserve(input.size());
         channel_.consume(decoder.decode(input, text));
         if (refusal) continue;
         size += text.size();
