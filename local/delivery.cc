@@ -30,8 +30,9 @@ constexpr std::string_view double_bounce_sender = "#@[]";
 class Delivery {
   public:
     // instance and message are null for a description.
-    Delivery(const Order& order, Output& out, const control::Home* instance, const Message* message)
-        : order_(order), out_(out), instance_(instance), message_(message) {}
+    Delivery(const Order& order, Output& out, const control::Home* instance, const Message* message,
+             DotQmail* found)
+        : order_(order), out_(out), instance_(instance), message_(message), found_(found) {}
 
     Exit run() {
         prepare();
@@ -80,6 +81,7 @@ class Delivery {
     Output& out_;
     const control::Home* instance_;
     const Message* message_;
+    DotQmail* found_;
     std::string delivered_to_;
     std::string return_path_;
     std::string from_;
@@ -122,9 +124,11 @@ void Delivery::find_instructions() {
     auto found = find_dot_qmail(user.dash, user.extension);
     if (!found && !user.dash.empty()) throw_permanent("Sorry, no mailbox here by that name. (#5.1.1)");
     if (found) dot_qmail_ = *std::move(found);
-    if (!dot_qmail_.text.empty()) return;
-    dot_qmail_.text = order_.default_delivery;
-    dot_qmail_.forward_only = false;
+    if (dot_qmail_.text.empty()) {
+        dot_qmail_.text = order_.default_delivery;
+        dot_qmail_.forward_only = false;
+    }
+    if (found_ != nullptr) *found_ = dot_qmail_;
 }
 
 // Errors about forwarded mail go to the -owner of the address if it has one.
@@ -243,10 +247,11 @@ void Delivery::say_counts() {
     if (qp_ != 0) out_.say("qp " + std::to_string(qp_) + "\n");
 }
 
-Exit run(const Order& order, Output& out, const control::Home* instance, const Message* message) {
+Exit run(const Order& order, Output& out, const control::Home* instance, const Message* message,
+         DotQmail* found) {
     ::umask(077);
     try {
-        return Delivery(order, out, instance, message).run();
+        return Delivery(order, out, instance, message, found).run();
     } catch (const Error& error) {
         out.complain(error.what());
         return error.reaction() == Reaction::permanent ? Exit::permanent : Exit::temporary;
@@ -259,17 +264,17 @@ Exit run(const Order& order, Output& out, const control::Home* instance, const M
 }  // namespace
 
 Exit deliver(const control::Home& instance, const Order& order, const Message& message, Output& out) {
-    return run(order, out, &instance, &message);
+    return run(order, out, &instance, &message, nullptr);
 }
 
 std::optional<MaildirPlan> plan_maildir(const Order& order, const Message& message) {
     ::umask(077);
     Output nothing_said(1);
-    return Delivery(order, nothing_said, nullptr, &message).plan();
+    return Delivery(order, nothing_said, nullptr, &message, nullptr).plan();
 }
 
-Exit describe(const Order& order, Output& out) {
-    return run(order, out, nullptr, nullptr);
+Exit describe(const Order& order, Output& out, DotQmail* found) {
+    return run(order, out, nullptr, nullptr, found);
 }
 
 }  // namespace relais::local

@@ -9,6 +9,7 @@
 #include "base/deadline.h"
 #include "base/program.h"
 #include "control/home.h"
+#include "local/dot_qmail.h"
 #include "local/message.h"
 #include "local/output.h"
 #include "local/user.h"
@@ -40,7 +41,8 @@ struct MaildirPlan {
 // the report.
 std::optional<MaildirPlan> plan_maildir(const Order& order, const Message& message);
 
-// Says in out what deliver would do: one line for each instruction, then the counts.
-Exit describe(const Order& order, Output& out);
+// Says in out what deliver would do: one line for each instruction, then the counts. found, if not null, gets the .qmail
+// file that would be used; its path stays empty if there is none, its text is what counts.
+Exit describe(const Order& order, Output& out, DotQmail* found = nullptr);
 
 }  // namespace relais::local

@@ -16,6 +16,7 @@
 #include "base/program.h"
 #include "local/delivery.h"
 #include "local/maildir.h"
+#include "local/user_database.h"
 #include "local/user_process.h"
 #include "mail/address.h"
 #include "send/layout.h"
@@ -165,23 +166,11 @@ void Spawner::lookups_died() {
         report(number, send::Outcome::temporary, "Temporary failure in qmail-lspawn. (#4.3.0)");
 }
 
-// Who never gets a delivery, whatever users/assign says.
-std::optional<std::string> Spawner::refusal(uid_t uid) const {
-    using control::Role;
-    if (owners_.single()) return std::nullopt;
-    if (uid == 0) return "Not allowed to perform deliveries as root.";
-    for (const Role role : {Role::qmaild, Role::qmaill, Role::qmailn, Role::qmailo, Role::qmailp,
-                            Role::qmailq, Role::qmailr, Role::qmails})
-        if (owners_.of(role).uid == uid)
-            return "Not allowed to perform deliveries as a user of the mail system.";
-    return std::nullopt;
-}
-
 void Spawner::take_answer(const LookupAnswer& answer) {
     const auto found = deliveries_.find(answer.delivery);
     if (found == deliveries_.end() || found->second.begun) return;
     if (answer.result != Lookup::found) return report(answer.delivery, send::Outcome::temporary, answer.text);
-    if (auto text = refusal(answer.uid))
+    if (auto text = delivery_refusal(owners_, answer.uid))
         return report(answer.delivery, send::Outcome::temporary, *std::move(text));
     found->second.begun = true;
     found->second.user = answer;

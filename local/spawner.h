@@ -58,7 +58,6 @@ class Spawner {
     void end(Delivery& delivery, int status);
     void report(std::uint64_t delivery, send::Outcome outcome, std::string text);
     std::optional<std::string> fault_of(const Delivery& delivery) const;
-    std::optional<std::string> refusal(uid_t uid) const;
     void channel_closed();
     void stop_when_idle();
 

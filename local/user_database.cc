@@ -94,15 +94,19 @@ UserFinder::UserFinder(control::Home home)
           }
       }) {}
 
-User UserFinder::find(std::string_view local) {
+User UserFinder::find(std::string_view local, FoundBy* by) {
     if (const auto& database = database_.get()) {
-        auto user = find_assigned(local, [&](std::string_view key) { return database->find(key); });
+        auto user = find_assigned(local, [&](std::string_view key) {
+            const auto data = database->find(key);
+            if (data && by != nullptr) *by = {FoundBy::Step::assign, std::string(key)};
+            return data;
+        });
         if (user) return *std::move(user);
     }
-    return find_without_assign(local);
+    return find_without_assign(local, by);
 }
 
-User UserFinder::find_without_assign(std::string_view local) const {
+User UserFinder::find_without_assign(std::string_view local, FoundBy* by) const {
     const control::Owner alias = owners_.of(control::Role::alias);
     // An instance of one ordinary user delivers as that user only, so the homes of others are out of its
     // reach.
@@ -111,8 +115,20 @@ User UserFinder::find_without_assign(std::string_view local) const {
         if (found && owners_.single() && found->uid != alias.uid) found.reset();
         return found;
     });
+    if (by != nullptr) *by = {user ? FoundBy::Step::system : FoundBy::Step::alias, ""};
     if (user) return *user;
     return {"alias", alias.uid, alias.gid, home_.path("alias"), "-", std::string(local)};
+}
+
+std::optional<std::string> delivery_refusal(const control::Owners& owners, uid_t uid) {
+    using control::Role;
+    if (owners.single()) return std::nullopt;
+    if (uid == 0) return "Not allowed to perform deliveries as root.";
+    for (const Role role : {Role::qmaild, Role::qmaill, Role::qmailn, Role::qmailo, Role::qmailp,
+                            Role::qmailq, Role::qmailr, Role::qmails})
+        if (owners.of(role).uid == uid)
+            return "Not allowed to perform deliveries as a user of the mail system.";
+    return std::nullopt;
 }
 
 }  // namespace relais::local

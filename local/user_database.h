@@ -38,19 +38,29 @@ std::optional<SystemUser> system_user(const std::string& name);
 // temporary Error when that cannot be told now.
 std::optional<User> find_system_user(std::string_view local, const FindSystemUser& find);
 
+// Which of the three steps found a user, and the key in users/cdb that matched (without its NUL).
+struct FoundBy {
+    enum class Step { assign, system, alias };
+    Step step = Step::alias;
+    std::string key;
+};
+
 // All three steps for one instance; for a long-lived process. It sees a new users/cdb at the next look-up.
 class UserFinder {
   public:
     explicit UserFinder(control::Home home);
     // Always a user: the last resort is alias, with the whole address as extension. Throws a temporary Error.
-    User find(std::string_view local);
+    User find(std::string_view local, FoundBy* by = nullptr);
     // Steps two and three alone: qmail-getpw.
-    User find_without_assign(std::string_view local) const;
+    User find_without_assign(std::string_view local, FoundBy* by = nullptr) const;
 
   private:
     control::Home home_;
     control::Owners owners_;
     control::Cached<std::optional<CdbReader>> database_;
 };
+
+// Why this user never gets a delivery, whatever users/assign says: root and the mail system's own. Nothing if he may.
+std::optional<std::string> delivery_refusal(const control::Owners& owners, uid_t uid);
 
 }  // namespace relais::local

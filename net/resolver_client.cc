@@ -8,6 +8,7 @@
 namespace relais::net {
 
 Resolver::Resolver(control::Home home) : home_(std::move(home)) {}
+Resolver::Resolver(control::Home home, Fd connected) : home_(std::move(home)), fd_(std::move(connected)) {}
 Resolver::~Resolver() = default;
 
 DnsAnswer Resolver::ask(RecordType type, std::string_view name, Deadline deadline) {

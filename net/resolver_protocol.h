@@ -75,6 +75,8 @@ std::optional<DnsAnswer> decode_answer(std::string_view body);
 class Resolver {
   public:
     explicit Resolver(control::Home home);
+    // On a connection that is there already.
+    Resolver(control::Home home, Fd connected);
     virtual ~Resolver();
     Resolver(const Resolver&) = delete;
     Resolver& operator=(const Resolver&) = delete;

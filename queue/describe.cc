@@ -12,22 +12,6 @@
 namespace relais::queue {
 namespace {
 
-// The length of the UTF-8 character at the beginning of text; 0 if there is none, or a control character.
-std::size_t character_length(std::string_view text) {
-    const auto octet = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    const unsigned char first = octet(0);
-    if (first < 0x80) return first >= 32 && first != 127 ? 1 : 0;
-    const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
-    for (std::size_t i = 1; i < length; ++i)
-        if ((octet(i) & 0xc0) != 0x80) return 0;
-    // U+0080 to U+009F are control characters; too long forms and surrogates are no characters.
-    if (first == 0xc2 && octet(1) < 0xa0) return 0;
-    if ((first == 0xe0 && octet(1) < 0xa0) || (first == 0xed && octet(1) >= 0xa0)) return 0;
-    if ((first == 0xf0 && octet(1) < 0x90) || (first == 0xf4 && octet(1) >= 0x90)) return 0;
-    return length;
-}
-
 std::string bracketed(std::string_view address) {
     return "<" + printable(address) + ">";
 }
@@ -78,17 +62,6 @@ std::string time_text(std::int64_t when) {
 }
 
 }  // namespace
-
-std::string printable(std::string_view text) {
-    std::string result;
-    result.reserve(text.size());
-    while (!text.empty()) {
-        const std::size_t length = character_length(text);
-        result.append(length > 0 ? text.substr(0, length) : "_");
-        text.remove_prefix(std::max<std::size_t>(length, 1));
-    }
-    return result;
-}
 
 std::int64_t next_try(const SeenMessage& seen, const send::RewriteRules& rules) {
     const Status& status = seen.message.status;

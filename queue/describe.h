@@ -5,13 +5,11 @@
 #include <string>
 #include <string_view>
 
+#include "base/printable.h"
 #include "queue/select.h"
 #include "send/rewrite.h"
 
 namespace relais::queue {
-
-// Text from outside for a terminal: octets that could command one, and what is not UTF-8, become '_'.
-std::string printable(std::string_view text);
 
 // What only other places know about a message.
 struct Surroundings {

@@ -68,7 +68,8 @@ Result Delivery::deliver_on_fresh(const Envelope& envelope, Message& message) {
     if (!source.usable) return {{}, cannot_read_control(source.line + " cannot be used"), "", false};
     const Way way{
         envelope.host, route_of(*settings_, envelope.sender, envelope.host), source, {source.v4, source.v6}};
-    ServerSearch search(resolver_, envelope.host, way.route, policy(envelope.host, way.route),
+    ServerSearch search(resolver_, envelope.host, way.route,
+                        address_policy(files_, *settings_, local_addresses_, envelope.host, way.route),
                         settings_->timeout_dns);
     std::optional<Verdict> last;  // what the last server said that would not talk to us
     std::size_t tried = 0;
@@ -89,16 +90,6 @@ Result Delivery::deliver_on_fresh(const Envelope& envelope, Message& message) {
     if (tried == 0) return {{}, search.refusal(), search.group(), false};
     return {
         {}, last ? *last : no_connection(), way.route.of_sender ? "" : search.group(), !way.route.of_sender};
-}
-
-AddressPolicy Delivery::policy(const std::string& host, const Route& route) {
-    AddressPolicy policy;
-    policy.families = settings_->families;
-    policy.allow_all = settings_->privatemx.contains(host);
-    policy.allow_private =
-        route.named || settings_->rcpthosts.contains(host) || files_.in_morercpthosts(host);
-    policy.is_local = [this](const std::string& address) { return local_addresses_.contains(address); };
-    return policy;
 }
 
 std::vector<net::Endpoint> Delivery::endpoints(const Server& server, std::uint16_t port) const {

@@ -67,7 +67,6 @@ class Delivery {
     bool may_reuse(const std::string& key) const;
     std::optional<Result> deliver_on_open(const Envelope& envelope, Message& message);
     Result deliver_on_fresh(const Envelope& envelope, Message& message);
-    AddressPolicy policy(const std::string& host, const Route& route);
     bool open_session(const Server& server, const Way& way, std::optional<Verdict>& last);
     bool open_session_at(net::ConnectResult connected, const SessionSettings& terms, const Way& way,
                          std::optional<Verdict>& last);

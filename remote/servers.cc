@@ -25,20 +25,43 @@ std::string without_final_dot(std::string_view name) {
     return lower(name);
 }
 
+// The name that records were found at, if that is another one than was asked for.
+std::string alias_behind(std::string_view name, const net::DnsAnswer& answer) {
+    std::string canonical = without_final_dot(answer.canonical_name);
+    return canonical == without_final_dot(name) ? "" : canonical;
+}
+
 }  // namespace
 
+AddressPolicy address_policy(const SettingsFiles& files, const Settings& settings, LocalAddresses& ours,
+                             std::string_view domain, const Route& route) {
+    AddressPolicy policy;
+    policy.families = settings.families;
+    policy.allow_all = settings.privatemx.contains(domain);
+    policy.allow_private =
+        route.named || settings.rcpthosts.contains(domain) || files.in_morercpthosts(domain);
+    policy.is_local = [&ours](const std::string& address) { return ours.contains(address); };
+    return policy;
+}
+
 ServerSearch::ServerSearch(net::Resolver& resolver, std::string domain, Route route, AddressPolicy policy,
-                           Seconds timeout)
+                           Seconds timeout, SearchTrace* trace)
     : resolver_(resolver),
       domain_(std::move(domain)),
       route_(std::move(route)),
       policy_(std::move(policy)),
       timeout_(timeout),
-      patience_(3 * timeout) {}
+      patience_(3 * timeout),
+      trace_(trace) {}
 
 std::optional<Server> ServerSearch::next() {
-    if (!begun_) begin();
-    begun_ = true;
+    if (!begun_) {
+        begun_ = true;
+        begin();
+        if (trace_ != nullptr)
+            for (const Candidate& candidate : candidates_)
+                trace_->hosts.push_back({candidate.preference, candidate.name});
+    }
     while (ready_.empty())
         if (!resolve_next_preference()) return std::nullopt;
     Server server = std::move(ready_.front());
@@ -79,6 +102,11 @@ void ServerSearch::begin() {
 
 void ServerSearch::begin_by_mx() {
     const net::DnsAnswer answer = ask(net::RecordType::mx, domain_);
+    if (trace_ != nullptr) {
+        trace_->asked_mx = true;
+        trace_->mx_status = answer.status;
+        trace_->mx_alias = alias_behind(domain_, answer);
+    }
     switch (answer.status) {
         case net::DnsStatus::found:
             set_candidates(answer.records);
@@ -86,6 +114,7 @@ void ServerSearch::begin_by_mx() {
         // The domain itself is its mail exchanger. An alias without MX behind it ends here too: the addresses are the alias's.
         case net::DnsStatus::no_such_record:
             set_candidates({{0, without_final_dot(domain_)}});
+            if (trace_ != nullptr) trace_->no_exchanger = true;
             break;
         case net::DnsStatus::no_such_name:
             refusal_ = no_such_host(domain_);
@@ -103,7 +132,10 @@ void ServerSearch::set_candidates(const std::vector<net::DnsRecord>& records) {
     std::shuffle(candidates_.begin(), candidates_.end(), shuffler());
     std::stable_sort(candidates_.begin(), candidates_.end(),
                      [](const Candidate& a, const Candidate& b) { return a.preference < b.preference; });
-    if (candidates_.size() > candidate_limit) candidates_.resize(candidate_limit);
+    if (candidates_.size() > candidate_limit) {
+        if (trace_ != nullptr) trace_->dropped = candidates_.size() - candidate_limit;
+        candidates_.resize(candidate_limit);
+    }
 
     std::vector<std::string> best;
     for (const Candidate& candidate : candidates_)
@@ -125,7 +157,9 @@ bool ServerSearch::resolve_next_preference() {
         if (!server.addresses.empty()) ready_.push_back(std::move(server));
     }
     if (is_me) {
+        is_me_ = true;
         ready_.clear();
+        if (trace_ != nullptr) trace_the_rest(preference);
         candidates_.clear();
         // A better server whose address DNS did not tell just now may yet take it.
         if (refusal_.letter != Letter::temporary) refusal_ = loops_back(loopback_address_);
@@ -134,6 +168,27 @@ bool ServerSearch::resolve_next_preference() {
     if (!private_address_.empty() && !any_address_ && refusal_.letter != Letter::temporary)
         refusal_ = private_exchanger(domain_, private_address_);
     return true;
+}
+
+// What is as good as this host, or worse, is not used: its addresses are looked up to be shown.
+void ServerSearch::trace_the_rest(std::uint16_t preference) {
+    const Verdict refusal = refusal_;
+    for (const Candidate& candidate : candidates_) {
+        Server server = resolve(candidate.name);
+        keep_usable(server);
+    }
+    refusal_ = refusal;
+    for (SearchTrace::Host& host : trace_->hosts)
+        if (host.preference >= preference)
+            for (SearchTrace::Address& address : host.addresses) address.used = false;
+}
+
+// The host whose addresses are being looked up; nothing if nobody wants to know.
+SearchTrace::Host* ServerSearch::traced(const std::string& name) {
+    if (trace_ == nullptr) return nullptr;
+    const auto found = std::find_if(trace_->hosts.begin(), trace_->hosts.end(),
+                                    [&](const SearchTrace::Host& host) { return host.name == name; });
+    return found == trace_->hosts.end() ? nullptr : &*found;
 }
 
 Server ServerSearch::resolve(const std::string& name) {
@@ -172,6 +227,14 @@ void ServerSearch::add_addresses(net::RecordType type, const std::string& name, 
     net::DnsAnswer answer = ask(type, name);
     if (answer.status == net::DnsStatus::failed || answer.status == net::DnsStatus::bogus)
         refusal_ = dns_failed();
+    if (SearchTrace::Host* host = traced(name)) {
+        // Failure of either family outweighs what the other one found: there may be more.
+        if (!host->asked || answer.status == net::DnsStatus::found ||
+            answer.status == net::DnsStatus::failed || answer.status == net::DnsStatus::bogus)
+            host->status = answer.status;
+        host->asked = true;
+        if (host->alias_of.empty()) host->alias_of = alias_behind(name, answer);
+    }
     std::shuffle(answer.records.begin(), answer.records.end(), shuffler());
     if (answer.records.size() > addresses_per_family) answer.records.resize(addresses_per_family);
     for (const net::DnsRecord& record : answer.records)
@@ -181,14 +244,19 @@ void ServerSearch::add_addresses(net::RecordType type, const std::string& name, 
 // Removes the addresses that must not be used. False if one of them is this host.
 bool ServerSearch::keep_usable(Server& server) {
     bool is_me = false;
+    SearchTrace::Host* host = traced(server.name);
     std::erase_if(server.addresses, [&](const std::string& address) {
         const AddressKind kind =
             policy_.is_local && policy_.is_local(address) ? AddressKind::ours : kind_of(address);
-        if (policy_.allow_all) return kind == AddressKind::unusable;
+        const bool usable = policy_.allow_all ? kind != AddressKind::unusable
+                                              : kind == AddressKind::global ||
+                                                    (kind == AddressKind::private_ && policy_.allow_private);
+        if (host != nullptr) host->addresses.push_back({address, kind, usable});
+        if (policy_.allow_all) return !usable;
         if (kind == AddressKind::ours) is_me = true;
         if (kind_of(address) == AddressKind::ours) loopback_address_ = address;
         if (kind == AddressKind::private_) private_address_ = address;
-        return !(kind == AddressKind::global || (kind == AddressKind::private_ && policy_.allow_private));
+        return !usable;
     });
     any_address_ = any_address_ || !server.addresses.empty();
     return !is_me;

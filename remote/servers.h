@@ -13,6 +13,7 @@
 #include "remote/addresses.h"
 #include "remote/report.h"
 #include "remote/routes.h"
+#include "remote/settings.h"
 #include "remote/source.h"
 
 namespace relais::remote {
@@ -30,12 +31,39 @@ struct AddressPolicy {
     Families families{};                               // of addresses that we use at all, and which first
 };
 
+// What a search saw, also what it passed over: for the tools that explain a route.
+struct SearchTrace {
+    struct Address {
+        std::string text;
+        AddressKind kind;
+        bool used;  // false: no mail is sent there
+    };
+    struct Host {
+        std::uint16_t preference = 0;
+        std::string name;
+        bool asked = false;                                    // else an address or beyond the limit
+        net::DnsStatus status = net::DnsStatus::no_such_name;  // of its addresses
+        std::string alias_of{};                                // it is a CNAME for that
+        std::vector<Address> addresses{};
+    };
+    bool asked_mx = false;
+    net::DnsStatus mx_status = net::DnsStatus::failed;
+    std::string mx_alias;       // the domain is a CNAME for that
+    bool no_exchanger = false;  // without MX: the domain's own addresses
+    std::size_t dropped = 0;    // MX records beyond the limit
+    std::vector<Host> hosts;    // best first
+};
+
+// The policy for a domain, by control files and this host's interfaces (borrowed).
+AddressPolicy address_policy(const SettingsFiles& files, const Settings& settings, LocalAddresses& ours,
+                             std::string_view domain, const Route& route);
+
 // Finds one server after the other, best first; equal preferences are shuffled. Addresses are looked up only when their
 // turn comes. An MX of the same or a worse preference than one that is this host is never returned: that would be a loop.
 class ServerSearch {
   public:
     ServerSearch(net::Resolver& resolver, std::string domain, Route route, AddressPolicy policy,
-                 Seconds timeout);
+                 Seconds timeout, SearchTrace* trace = nullptr);
 
     // The next one with at least one usable address, or nothing.
     std::optional<Server> next();
@@ -43,6 +71,8 @@ class ServerSearch {
     const Verdict& refusal() const { return refusal_; }
     // Names the best servers, equal for domains that share them. Meaningful after the first next().
     const std::string& group() const { return group_; }
+    // True if DNS, or smtproutes, says that this host itself is the best server.
+    bool is_me() const { return is_me_; }
 
   private:
     struct Candidate {
@@ -59,6 +89,8 @@ class ServerSearch {
     bool has_other_family(const std::string& name);
     void add_addresses(net::RecordType type, const std::string& name, Server& server);
     bool keep_usable(Server& server);
+    SearchTrace::Host* traced(const std::string& name);
+    void trace_the_rest(std::uint16_t preference);
 
     net::Resolver& resolver_;
     std::string domain_;
@@ -66,7 +98,9 @@ class ServerSearch {
     AddressPolicy policy_;
     Seconds timeout_;
     Clock::duration patience_;  // left for DNS: many slow names must not hold a process for hours
+    SearchTrace* trace_;
     bool begun_ = false;
+    bool is_me_ = false;
     bool any_address_ = false;
     std::string private_address_;   // one that was not used
     std::string loopback_address_;  // likewise

@@ -20,6 +20,7 @@
 #include "control/home.h"
 #include "control/owners.h"
 #include "queue/store.h"
+#include "send/default_delivery.h"
 #include "send/layout.h"
 #include "send/supervisor.h"
 
@@ -33,7 +34,6 @@ using send::Program;
 
 constexpr uid_t same_uid = static_cast<uid_t>(-1);
 constexpr gid_t same_gid = static_cast<gid_t>(-1);
-constexpr std::size_t default_delivery_limit = 8192;
 constexpr int hint_pipe_size = 1 << 20;
 
 void check_user(const Owners& owners) {
@@ -56,14 +56,6 @@ void fill_standard_descriptors() {
         ::close(fd);
         return;
     }
-}
-
-std::string default_delivery(const Home& home, const Arguments& arguments) {
-    if (!arguments.empty()) return arguments[0];
-    std::string content =
-        read_file(home.control_file("defaultdelivery"), default_delivery_limit).value_or("./Maildir/");
-    content.erase(content.find_last_not_of(" \t\r\n") + 1);
-    return content;
 }
 
 // One qmail-start at a time has the sockets.
@@ -107,7 +99,7 @@ int work(const Arguments& arguments) {
     const Owners owners = Owners::read(home);
     check_user(owners);
     if (::chdir("/") != 0) throw_errno("change to", "/");
-    const std::string delivery = default_delivery(home, arguments);
+    const std::string delivery = arguments.empty() ? send::read_default_delivery(home) : arguments[0];
     const Fd socket_lock = lock_sockets(home);
 
     const auto owner = [&](Role role) {

@@ -46,17 +46,22 @@ bool RewriteRules::has_percenthack(std::string_view domain) const {
 }
 
 const std::string* RewriteRules::virtual_prefix(std::string_view address) const {
+    const VirtualDomain* found = virtual_domain(address);
+    return found == nullptr ? nullptr : &found->second;
+}
+
+const RewriteRules::VirtualDomain* RewriteRules::virtual_domain(std::string_view address) const {
     if (virtualdomains_.empty()) return nullptr;
     const std::string name = lower(address);
     const auto look = [&](std::size_t from) {
         const auto found = virtualdomains_.find(name.substr(from));
-        return found == virtualdomains_.end() ? nullptr : &found->second;
+        return found == virtualdomains_.end() ? nullptr : &*found;
     };
-    if (const auto* prefix = look(0)) return prefix;
+    if (const auto* line = look(0)) return line;
     const std::size_t domain = name.rfind('@') + 1;
-    if (const auto* prefix = look(domain)) return prefix;
+    if (const auto* line = look(domain)) return line;
     for (std::size_t dot = name.find('.', domain); dot != std::string::npos; dot = name.find('.', dot + 1))
-        if (const auto* prefix = look(dot)) return prefix;
+        if (const auto* line = look(dot)) return line;
     return look(name.size());
 }
 
@@ -64,11 +69,14 @@ std::string destination_name(const Route& route) {
     return lower(route.local ? route.plain : route.host);
 }
 
-Route rewrite(const RewriteRules& rules, std::string_view recipient) {
+Route rewrite(const RewriteRules& rules, std::string_view recipient, RewriteTrace* trace) {
     Route route;
     std::string& address = route.address;
     address = recipient;
-    if (address.find('@') == std::string::npos) address.append("@").append(rules.envnoathost());
+    if (address.find('@') == std::string::npos) {
+        address.append("@").append(rules.envnoathost());
+        if (trace != nullptr) trace->added_host = true;
+    }
     std::size_t at = address.rfind('@');
     while (rules.has_percenthack(std::string_view(address).substr(at + 1))) {
         const std::size_t percent = at == 0 ? std::string::npos : address.rfind('%', at - 1);
@@ -76,16 +84,18 @@ Route rewrite(const RewriteRules& rules, std::string_view recipient) {
         address.resize(at);
         address[percent] = '@';
         at = percent;
+        if (trace != nullptr) trace->percenthack.push_back(address);
     }
     route.plain = address;
     if (rules.is_local(std::string_view(address).substr(at + 1))) {
         route.local = true;
         return route;
     }
-    const std::string* prefix = rules.virtual_prefix(address);
-    if (prefix != nullptr && !prefix->empty()) {
+    const RewriteRules::VirtualDomain* line = rules.virtual_domain(address);
+    if (trace != nullptr) trace->virtual_domain = line;
+    if (line != nullptr && !line->second.empty()) {
         route.local = true;
-        address.insert(0, *prefix + "-");
+        address.insert(0, line->second + "-");
         return route;
     }
     route.host = address.substr(at + 1);

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "control/home.h"
@@ -28,6 +29,9 @@ class RewriteRules {
     // The prefix for user@domain, domain, .suffix (longest first) or everything, in this order; nullptr if no
     // key matches. An empty prefix is an exception: the address is remote.
     const std::string* virtual_prefix(std::string_view address) const;
+    // The same with the key that matched in front: a line of virtualdomains.
+    using VirtualDomain = std::pair<const std::string, std::string>;
+    const VirtualDomain* virtual_domain(std::string_view address) const;
 
   private:
     std::string envnoathost_;
@@ -46,7 +50,15 @@ struct Route {
 // What its deliveries are counted under: a remote one by its domain, a local one by its address.
 std::string destination_name(const Route& route);
 
-Route rewrite(const RewriteRules& rules, std::string_view recipient);
+// What rewrite met on its way: for the tools that explain a route.
+struct RewriteTrace {
+    bool added_host = false;               // the address had no domain: envnoathost
+    std::vector<std::string> percenthack;  // the address after each turn
+    const RewriteRules::VirtualDomain* virtual_domain =
+        nullptr;  // the line that counts, if the domain is not in locals
+};
+
+Route rewrite(const RewriteRules& rules, std::string_view recipient, RewriteTrace* trace = nullptr);
 
 // The envelope sender for one recipient: "list-@host-@[]" becomes "list-joe=example.org@host" for
 // joe@example.org (VERP); any other sender stays as it is.

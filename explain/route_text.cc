@@ -1,0 +1,122 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/printable.h"
+#include "explain/route.h"
+
+namespace relais::explain {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string_view name_of(remote::AddressKind kind) {
+    using remote::AddressKind;
+    switch (kind) {
+        case AddressKind::ours:
+            return "ours";
+        case AddressKind::private_:
+            return "private";
+        case AddressKind::unusable:
+            return "unusable";
+        default:
+            return "global";
+    }
+}
+
+std::string_view name_of(net::DnsStatus status) {
+    using net::DnsStatus;
+    switch (status) {
+        case DnsStatus::found:
+            return "found";
+        case DnsStatus::no_such_name:
+            return "no such name";
+        case DnsStatus::no_such_record:
+            return "no such record";
+        case DnsStatus::bogus:
+            return "bogus";
+        default:
+            return "failed";
+    }
+}
+
+Json host_json(const remote::SearchTrace::Host& host) {
+    Json addresses = Json::array();
+    for (const auto& address : host.addresses)
+        addresses.push_back(
+            {{"address", address.text}, {"kind", name_of(address.kind)}, {"used", address.used}});
+    Json object{{"preference", host.preference}, {"name", host.name}};
+    object["alias_of"] = host.alias_of.empty() ? Json() : Json(host.alias_of);
+    object["status"] = host.asked ? Json(name_of(host.status)) : Json();
+    object["addresses"] = std::move(addresses);
+    return object;
+}
+
+Json remote_json(const RemoteEnd& end) {
+    Json object{{"domain", end.domain}};
+    object["smtproute"] = end.route.line.empty() ? Json() : Json(end.route.line);
+    object["port"] = end.route.port;
+    object["mx"] = end.search.asked_mx ? Json(name_of(end.search.mx_status)) : Json();
+    object["hosts"] = Json::array();
+    for (const auto& host : end.search.hosts) object["hosts"].push_back(host_json(host));
+    object["servers"] = Json::array();
+    for (const auto& server : end.servers) {
+        std::vector<std::string> addresses = server.addresses;
+        std::sort(addresses.begin(), addresses.end());
+        object["servers"].push_back({{"name", server.name}, {"addresses", addresses}});
+    }
+    object["dns"] = end.asked;
+    return object;
+}
+
+Json local_json(const LocalEnd& end) {
+    return {{"user", end.user},
+            {"uid", end.uid},
+            {"gid", end.gid},
+            {"home", end.home},
+            {"dash", end.dash},
+            {"extension", end.extension},
+            {"found_by", end.found_by},
+            {"dot_qmail", end.dot_qmail.empty() ? Json() : Json(end.dot_qmail)},
+            {"instructions", end.instructions}};
+}
+
+std::string lines_of(const Finding& finding) {
+    std::string text = fmt::format("{}: {}\n", name_of(finding.weight), printable(finding.text));
+    if (!finding.remedy.empty()) text += "    do: " + printable(finding.remedy) + "\n";
+    return text;
+}
+
+}  // namespace
+
+std::string route_text(const RouteReport& report) {
+    std::string text = printable(report.address.empty() ? report.asked : report.address) + " " +
+                       printable(report.answer) + "\n\n";
+    for (const RouteStep& step : report.steps)
+        text += fmt::format("  {:<15}{}\n", step.place, printable(step.evidence));
+    if (!report.findings.empty()) text += "\n";
+    for (const Finding& finding : report.findings) text += lines_of(finding);
+    return text;
+}
+
+std::string route_json(const RouteReport& report) {
+    Json object{{"asked", report.asked},
+                {"address", report.address},
+                {"fate", name_of(report.fate)},
+                {"answer", report.answer}};
+    object["local"] = report.local ? local_json(*report.local) : Json();
+    object["remote"] = report.remote ? remote_json(*report.remote) : Json();
+    object["steps"] = Json::array();
+    for (const RouteStep& step : report.steps)
+        object["steps"].push_back({{"place", step.place}, {"evidence", step.evidence}});
+    object["findings"] = Json::array();
+    for (const Finding& finding : report.findings) {
+        Json one{{"weight", name_of(finding.weight)}, {"code", finding.code}, {"text", finding.text}};
+        one["remedy"] = finding.remedy.empty() ? Json() : Json(finding.remedy);
+        object["findings"].push_back(std::move(one));
+    }
+    return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace relais::explain

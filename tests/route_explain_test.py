@@ -1,0 +1,246 @@
+"""route-explain against a real name server: one golden text for each situation in tests/golden/route_explain.
+
+RELAIS_GOLDEN=write writes the texts anew; read the difference before you commit it."""
+
+import json
+import os
+import pathlib
+import re
+import unittest
+
+import dns
+import relais
+
+GOLDEN = pathlib.Path(__file__).resolve().parent / "golden/route_explain"
+
+ZONE = """
+; who takes whose mail
+good MX 10 mx1.isp
+good MX 20 mx2.isp
+mx1.isp A 198.51.100.1
+mx1.isp AAAA 2001:db8:9::1
+mx2.isp A 198.51.100.2
+nomx A 198.51.100.3
+text TXT "neither MX nor address"
+null MX 0 .
+private MX 10 mx.private
+mx.private A 10.1.2.3
+cname MX 10 alias.isp
+alias.isp CNAME mx1.isp
+dangling MX 10 gone.isp
+dangling MX 20 mx2.isp
+gone.isp TXT "no address"
+address MX 10 198.51.100.9.
+mixed MX 10 aspmx.google.com.
+mixed MX 20 mx1.isp
+me MX 10 myself
+backup MX 10 mx1.isp
+backup MX 20 myself
+myself A 127.0.0.1
+foreign MX 10 mx1.isp
+two MX 10 mx1.isp
+two MX 20 myself
+equal MX 10 mx1.isp
+equal MX 10 mx2.isp
+smart A 198.51.100.25
+"""
+GOOGLE = "aspmx A 198.51.100.77\n"
+
+
+class RouteExplain(relais.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.zones = dns.Nsd({"test": ZONE, "google.com": GOOGLE})
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.zones.stop()
+
+    def made(self, **control):
+        i = self.instance(me="mail.test")
+        i.control("dnsservers", self.zones.server)
+        i.control("timeoutdns", "3")
+        i.control("locals", "mail.test\nme2.test\n")
+        i.control("rcpthosts", "mail.test\nme2.test\n")
+        for name, content in control.items():
+            i.control(name, content)
+        return i
+
+    def cleaned(self, i, text):
+        """Without what differs from run to run: where the instance is, and its numbers."""
+        text = text.replace(str(i.home), "$QMAILHOME").replace(str(i.directory), "$TEST")
+        return re.sub(r"(uid|chown) \w+", r"\1 N", text)
+
+    def explain(self, i, name, address, code):
+        """Compares the whole text with golden/NAME.txt; returns the JSON form."""
+        result = i.run("route-explain", address)
+        text = self.cleaned(i, result.out)
+        path = GOLDEN / f"{name}.txt"
+        if os.environ.get("RELAIS_GOLDEN") == "write":
+            path.write_text(text)
+        self.assertEqual(text, path.read_text(), f"{name}: {result}")
+        self.assertEqual(result.code, code, result)
+        self.assertEqual(result.err, "")
+        object = json.loads(i.run("route-explain", "--json", address).out)
+        self.assertEqual([f["text"] in result.out for f in object["findings"]], [True] * len(object["findings"]))
+        return object
+
+    def codes(self, object):
+        return [finding["code"] for finding in object["findings"]]
+
+    # ------------------------------------------------------------ local
+
+    def test_local_user_and_files(self):
+        i = self.made()
+        ann = i.add_user("ann")
+        ann.write(".qmail-list", "# members\nbob@good.test\n&carl@null.test\n", 0o600)
+        ann.write(".qmail-default", "|cat >/dev/null\n./Maildir/\n")
+        i.run("route-explain", "ann@mail.test")
+        self.assertEqual(self.explain(i, "local_user", "ann@mail.test", 0)["fate"], "local")
+        self.assertEqual(self.explain(i, "local_list", "Ann-LIST@mail.test", 0)["local"]["instructions"],
+                         ["forward bob@good.test", "forward carl@null.test"])
+        self.explain(i, "local_default", "ann-other@mail.test", 0)
+        found = self.explain(i, "no_mailbox", "nobody-there@mail.test", 1)
+        self.assertEqual(self.codes(found)[0], "no_mailbox")
+        (i.home / "alias/.qmail-info").write_text("ann@mail.test\n")
+        self.explain(i, "alias", "info@mail.test", 0)
+
+    def test_without_domain(self):
+        i = self.made()
+        i.add_user("ann")
+        self.explain(i, "without_domain", "ann", 0)
+
+    def test_blank_and_writable(self):
+        i = self.made()
+        ann = i.add_user("ann")
+        ann.write(".qmail", "\n")
+        self.assertEqual(self.explain(i, "blank_qmail", "ann@mail.test", 1)["fate"], "waits")
+        ann.write(".qmail", "./Maildir/\n", 0o602)
+        self.assertEqual(self.explain(i, "writable_qmail", "ann@mail.test", 1)["fate"], "waits")
+        ann.write(".qmail", "./Maildir/\n", 0o600)
+        ann.home.chmod(0o1700)
+        self.assertIn("home_sticky", self.codes(self.explain(i, "sticky_home", "ann@mail.test", 1)))
+
+    def test_virtual_domain(self):
+        i = self.made(virtualdomains="shop.test:ann\nmail.test:nobody\n.sub.test:ann-sub\nbut.sub.test:\n")
+        ann = i.add_user("ann")
+        ann.write(".qmail-default", "./Maildir/\n")
+        found = self.explain(i, "virtual_domain", "sales@shop.test", 0)
+        self.assertIn("not_in_rcpthosts", self.codes(found))
+        self.assertIn("local_and_virtual", self.codes(self.explain(i, "both", "ann@mail.test", 0)))
+        self.explain(i, "virtual_suffix", "x@a.sub.test", 0)
+        self.explain(i, "virtual_exception", "x@but.sub.test", 1)
+
+    def test_percenthack(self):
+        i = self.made(percenthack="mail.test\n")
+        found = self.explain(i, "percenthack", "bob%good.test@mail.test", 0)
+        self.assertIn("percenthack_relay", self.codes(found))
+        self.assertEqual(found["address"], "bob@good.test")
+
+    @unittest.skipUnless(relais.IS_ROOT, "needs users of several ids")
+    def test_users_that_get_nothing(self):
+        i = self.made()
+        i.assign("=boss:root:0:0:/root:::")
+        self.assertIn("refused_user", self.codes(self.explain(i, "refused_user", "boss@mail.test", 1)))
+        # What only root could read is not shown: .qmail is read as its owner.
+        ann = i.add_user("ann")
+        secret = i.directory / "secret"
+        secret.write_text("root's own business\n")
+        secret.chmod(0o600)
+        (ann.home / ".qmail").symlink_to(secret)
+        result = i.run("route-explain", "ann@mail.test")
+        self.assertNotIn("business", result.out)
+        self.assertIn("Unable to open .qmail: Permission denied", result.out)
+
+    # ------------------------------------------------------------ MX of local domains
+
+    def test_mx_elsewhere(self):
+        """The Russian document: "550 relay not permitted" because the MX points elsewhere."""
+        i = self.made(locals="foreign.test\ntwo.test\nme.test\nnamed.test\n", rcpthosts="foreign.test\ntwo.test\nme.test\n")
+        i.add_user("ann")
+        self.assertEqual(self.codes(self.explain(i, "mx_elsewhere", "ann@foreign.test", 0)), ["mx_elsewhere"])
+        self.assertIn("mx_elsewhere_first", self.codes(self.explain(i, "mx_elsewhere_first", "ann@two.test", 0)))
+        self.assertEqual(self.codes(self.explain(i, "mx_here", "ann@me.test", 0)), [])
+
+    # ------------------------------------------------------------ remote
+
+    def test_servers(self):
+        i = self.made()
+        found = self.explain(i, "servers", "bob@good.test", 0)
+        self.assertEqual([s["name"] for s in found["remote"]["servers"]], ["mx1.isp.test", "mx2.isp.test"])
+        self.assertEqual(self.codes(found), [])
+        self.explain(i, "equal_servers", "bob@equal.test", 0)
+        self.explain(i, "no_mx", "bob@nomx.test", 0)
+        self.assertEqual(self.codes(self.explain(i, "no_mx_no_address", "bob@text.test", 1))[0], "no_mx")
+        self.assertEqual(self.codes(self.explain(i, "null_mx", "bob@null.test", 1)), ["null_mx"])
+        self.assertEqual(self.codes(self.explain(i, "no_such_domain", "bob@nowhere.test", 1)), ["no_such_domain"])
+        self.assertIn("mx_private", self.codes(self.explain(i, "mx_private", "bob@private.test", 1)))
+        self.assertIn("mx_is_alias", self.codes(self.explain(i, "mx_is_alias", "bob@cname.test", 0)))
+        self.assertIn("mx_without_address", self.codes(self.explain(i, "mx_without_address", "bob@dangling.test", 0)))
+        self.assertIn("mx_is_address", self.codes(self.explain(i, "mx_is_address", "bob@address.test", 1)))
+        self.assertEqual(self.codes(self.explain(i, "mixed_providers", "bob@mixed.test", 0)), ["mixed_providers"])
+        self.explain(i, "address_literal", "bob@[198.51.100.44]", 0)
+
+    def test_best_mx_is_me(self):
+        """The French document: a domain missing in locals comes back to its own server."""
+        i = self.made(rcpthosts="mail.test\nme.test\nbackup.test\ngood.test\n")
+        self.assertEqual(self.codes(self.explain(i, "mx_is_me", "bob@me.test", 1)), ["mx_is_me"])
+        self.assertEqual(self.codes(self.explain(i, "backup_mx", "bob@backup.test", 0)), ["backup_mx"])
+        self.assertEqual(self.codes(self.explain(i, "rcpthosts_only", "bob@good.test", 0)), ["rcpthosts_only"])
+        i.control("rcpthosts", "mail.test\n")
+        self.assertIn("and control/rcpthosts", self.explain(i, "mx_is_me_unlisted", "bob@me.test", 1)["findings"][0]["remedy"])
+
+    def test_smtproutes(self):
+        i = self.made(smtproutes="good.test:smart.test:587|user|secret\nloop.test:127.0.0.1\nbad.test:host:port\n"
+                                 ".priv.test:10.9.8.7\nport.test::2525\nlost.test:nowhere.test\n")
+        self.assertEqual(self.codes(self.explain(i, "open_password", "bob@good.test", 1)), ["control_unusable"])
+        path = i.home / "control/smtproutes"
+        path.chmod(0o400)
+        if relais.IS_ROOT and not i.single:
+            os.chown(path, *i.ids("qmailr"))
+        found = self.explain(i, "smtproute", "bob@good.test", 0)
+        self.assertNotIn("secret", json.dumps(found))
+        self.assertEqual(found["remote"]["port"], 587)
+        self.assertEqual(self.codes(self.explain(i, "smtproute_to_me", "bob@loop.test", 0)), ["smtproute_to_me"])
+        self.assertEqual(self.codes(self.explain(i, "bad_smtproute", "bob@bad.test", 1)), ["bad_smtproute"])
+        self.explain(i, "smtproute_suffix", "bob@a.priv.test", 0)
+        self.assertEqual(self.codes(self.explain(i, "smtproute_unknown", "bob@lost.test", 1)), ["smtproute_unknown"])
+
+    # ------------------------------------------------------------ DNS
+
+    def test_dns_that_fails(self):
+        silent = dns.SilentServer()
+        try:
+            i = self.made(dnsservers=silent.server, timeoutdns="1")
+            self.assertEqual(self.codes(self.explain(i, "dns_silent", "bob@good.test", 1)), ["dns_failed"])
+            result = i.run("route-explain", "--no-dns", "bob@good.test")
+            self.assertEqual((result.code, "DNS was not asked" in result.out), (0, True), result)
+        finally:
+            silent.stop()
+
+    def test_instance_resolver_is_asked(self):
+        i = self.made()
+        dns.start_resolver(i)
+        i.wait_for((i.home / "sockets/resolver").is_socket, 20, "the resolver's socket")
+        found = json.loads(i.run("route-explain", "--json", "bob@good.test").out)
+        self.assertEqual(found["remote"]["dns"], "qmail-resolver of this instance")
+        self.assertEqual(found["fate"], "remote")
+
+    def test_hostile_words(self):
+        i = self.made()
+        ann = i.add_user("ann")
+        ann.write(".qmail", b"|echo \x1b[2J\x07\xff\n")
+        result = i.run("route-explain", "ann@mail.test")
+        self.assertNotIn("\x1b", result.out)
+        self.assertIn("program echo _[2J__", result.out)
+        for address in ("", "@", "@@", "a@", "a" * 1003, "a@b\nc", "%@%", "a@" + "b." * 200 + "c", "a@[", "a@[]", "a@..", "\xff@\xfe"):
+            result = i.run("route-explain", "--", address)
+            self.assertIn(result.code, (0, 1, 100), f"{address!r}: {result}")
+
+    def test_usage(self):
+        i = self.made()
+        self.assertEqual(i.run("route-explain").code, 100)
+        self.assertEqual(i.run("route-explain", "a@b", "c@d").code, 100)
+
+
+relais.main()
