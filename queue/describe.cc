@@ -57,6 +57,18 @@ std::string reasons(const SeenMessage& seen, const Surroundings& around) {
     return text;
 }
 
+// The hint for the message's last error; nullptr if there is none, or none is wanted.
+const mail::BounceHint* hint_for(const SeenMessage& seen, const Surroundings& around) {
+    const std::string& error = seen.message.status.last_error;
+    return around.hints == nullptr || seen.damaged || error.empty() ? nullptr : around.hints->match(error);
+}
+
+std::string hint_line(const SeenMessage& seen, const Surroundings& around, std::string_view start) {
+    const mail::BounceHint* hint = hint_for(seen, around);
+    if (hint == nullptr) return "";
+    return std::string(start) + "hint: " + printable(hint->cause + " " + hint->remedy) + "\n";
+}
+
 std::string time_text(std::int64_t when) {
     return when == 0 ? "never" : date_gmt(when) + " GMT";
 }
@@ -117,7 +129,7 @@ std::string table_rows(const SeenMessage& seen, const Surroundings& around) {
     if (!around.why.empty() || states_of(seen).front() != "new") text += why;
     if (!status.last_error.empty() && why.find(printable(status.last_error)) == std::string::npos)
         text += "    last error: " + printable(status.last_error) + "\n";
-    return text;
+    return text + hint_line(seen, around, "    ");
 }
 
 std::string details(const SeenMessage& seen, const Surroundings& around) {
@@ -138,6 +150,7 @@ std::string details(const SeenMessage& seen, const Surroundings& around) {
     const std::int64_t next = next_try(seen, around.rules);
     text += "next try: " + (next == 0 ? std::string("-") : time_text(next)) + "\n";
     if (!status.last_error.empty()) text += "last error: " + printable(status.last_error) + "\n";
+    text += hint_line(seen, around, "");
     for (const Recipient& recipient : envelope.recipients)
         text += fmt::format("recipient: {} {} {}\n", mark_word(recipient.mark),
                             route_word(around.rules, recipient), printable(recipient.address));
@@ -168,6 +181,13 @@ std::string json(const SeenMessage& seen, const Surroundings& around) {
         object["last_try"] = when(status.last_try);
         object["next_try"] = when(next_try(seen, around.rules));
         object["last_error"] = status.last_error.empty() ? Json() : Json(status.last_error);
+        if (around.hints != nullptr) {
+            const mail::BounceHint* hint = hint_for(seen, around);
+            object["hint"] =
+                hint == nullptr
+                    ? Json()
+                    : Json{{"name", hint->name}, {"cause", hint->cause}, {"remedy", hint->remedy}};
+        }
         object["recipients"] = Json::array();
         for (const Recipient& recipient : envelope.recipients)
             object["recipients"].push_back({{"address", recipient.address},

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/printable.h"
+#include "mail/bounce_hints.h"
 #include "queue/select.h"
 #include "send/rewrite.h"
 
@@ -18,6 +19,7 @@ struct Surroundings {
     std::string why;                  // why it waits, in qmail-send's words, in lines; empty: not known
     std::string bounce_text;          // so far; for show
     std::string path;                 // of its file; for show
+    const mail::HintTable* hints = nullptr;  // for what other servers said; null: none are shown
 };
 
 // When it is tried next, by the status block or else the schedule; 0: at once, or nobody can tell.

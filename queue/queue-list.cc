@@ -18,6 +18,7 @@
 #include "base/time.h"
 #include "queue/change.h"
 #include "queue/describe.h"
+#include "send/bounce_hints.h"
 
 namespace relais::queue {
 namespace {
@@ -51,6 +52,19 @@ send::RewriteRules read_rules(const control::Home& home) {
     }
 }
 
+// Nothing if control/bouncehints says so, or if it cannot be read: hints are a courtesy.
+std::optional<mail::HintTable> read_hints(const control::Home& home) {
+    std::vector<std::string> mistakes;
+    std::optional<mail::HintTable> table;
+    try {
+        if (send::HintPlaces::read(home).queue_list) table = send::read_hint_table(home, mistakes);
+    } catch (const Error& error) {
+        mistakes.push_back(error.what());
+    }
+    for (const std::string& mistake : mistakes) log_line("warning: " + mistake);
+    return table;
+}
+
 // qmail-send's words on why messages wait, as long as it answers.
 class Reasons {
   public:
@@ -78,11 +92,17 @@ class Reasons {
 
 int list(const control::Home& home, const Options& options, bool everything) {
     const send::RewriteRules rules = read_rules(home);
+    const auto hints = read_hints(home);
     Reasons reasons(home);
     std::uint64_t count = 0;
     std::string text = options.json ? "[" : "";
     select(home, options.filter, [&](const SeenMessage& seen) {
-        Surroundings around{rules, now_seconds(), reasons.of(seen.id()), "", message_path(home, seen.id())};
+        Surroundings around{rules,
+                            now_seconds(),
+                            reasons.of(seen.id()),
+                            "",
+                            message_path(home, seen.id()),
+                            hints ? &*hints : nullptr};
         if (options.json) {
             text += (count == 0 ? "\n" : ",\n") + json(seen, around);
         } else if (everything) {

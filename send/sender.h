@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "mail/bounce_hints.h"
 #include "queue/store.h"
 #include "send/control_protocol.h"
 #include "send/delivery_protocol.h"
@@ -27,6 +28,7 @@ struct Settings {
     unsigned concurrency_local = 10;
     unsigned concurrency_remote = 20;
     std::int64_t queue_lifetime = 604800;
+    std::shared_ptr<const mail::HintTable> hints{};  // shown in bounces; usually none are
 };
 
 // Recipients that have failed for good. To do, in this order: text appended to the bounce text and synced, the marks F.

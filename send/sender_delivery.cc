@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "send/active.h"
 #include "send/bounce.h"
+#include "send/bounce_hints.h"
 #include "send/log_text.h"
 
 namespace relais::send {
@@ -180,8 +181,12 @@ void Sender::fail(Active& active, const std::vector<std::uint32_t>& recipients,
     for (std::size_t i = 0; i < recipients.size(); ++i) {
         const Route route =
             rewrite(settings_.rules, active.stored.envelope.recipients[recipients[i]].address);
-        active.failures.push_back(
-            {recipients[i], bounce_paragraph(route.plain, texts[std::min(i, texts.size() - 1)])});
+        std::string text = texts[std::min(i, texts.size() - 1)];
+        if (settings_.hints) {
+            const std::string hint = bounce_hint_lines(*settings_.hints, text);
+            text += (text.empty() || hint.empty() ? "" : "\n") + hint;
+        }
+        active.failures.push_back({recipients[i], bounce_paragraph(route.plain, text)});
         active.failure_octets += active.failures.back().paragraph.size();
         active.set(recipients[i], RecipientState::failing);
     }

@@ -1,0 +1,182 @@
+#include "explain/refusal.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "base/text.h"
+
+namespace relais::explain {
+namespace {
+
+// Where other people's words end and the original message begins.
+constexpr std::array<std::string_view, 10> copy_marks = {"--- Below this line is a copy of the message.",
+                                                         "--- Below this line is the original bounce.",
+                                                         "------ This is a copy of",
+                                                         "------ This is the header",
+                                                         "--- The header of the original message",
+                                                         "----- Original message",
+                                                         "----- Transcript of session follows -----\n\n\n",
+                                                         "Content-Type: message/rfc822",
+                                                         "Content-Type: text/rfc822-headers",
+                                                         "Original message headers:"};
+
+struct Line {
+    std::string_view name;
+    std::string_view value;
+};
+
+// "Name: value"; a name has no blanks.
+std::optional<Line> field_of(std::string_view line) {
+    const std::size_t colon = line.find(':');
+    if (colon == 0 || colon == std::string_view::npos) return std::nullopt;
+    const std::string_view name = line.substr(0, colon);
+    if (!std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 127; }))
+        return std::nullopt;
+    return Line{name, trim(line.substr(colon + 1))};
+}
+
+// Takes a line off the front, without its end.
+std::string_view take_line(std::string_view& text) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    return line;
+}
+
+bool is_continuation(std::string_view line) {
+    return line.starts_with(' ') || line.starts_with('\t');
+}
+
+struct Head {
+    bool is_message = false;
+    std::string failed;  // X-Failed-Recipients
+    std::string_view body;
+};
+
+// The header of a message, if the text begins with one.
+Head read_head(std::string_view text) {
+    Head head;
+    if (text.starts_with("From ")) take_line(text);
+    bool any = false;
+    while (!text.empty()) {
+        const std::string_view line = take_line(text);
+        if (line.empty()) {
+            head.is_message = head.is_message && any;
+            head.body = text;
+            return head;
+        }
+        if (any && is_continuation(line)) continue;
+        const auto field = field_of(line);
+        if (!field) break;
+        any = true;
+        for (const std::string_view name : {"Received", "Return-Path", "From", "To", "Date", "Message-ID"})
+            head.is_message = head.is_message || equal_ignoring_case(field->name, name);
+        if (equal_ignoring_case(field->name, "X-Failed-Recipients")) head.failed = field->value;
+    }
+    return {};
+}
+
+std::string_view before_copy(std::string_view body) {
+    std::size_t end = body.size();
+    for (const std::string_view mark : copy_marks) end = std::min(end, body.find(mark));
+    return body.substr(0, end);
+}
+
+// "rfc822; bob@example.org" and "smtp; 550 no".
+std::string_view without_type(std::string_view value) {
+    const std::size_t semicolon = value.find(';');
+    return semicolon == std::string_view::npos ? value : trim(value.substr(semicolon + 1));
+}
+
+// The groups of fields of message/delivery-status, wherever they are: those with a Diagnostic-Code or a Status.
+class StatusReader {
+  public:
+    std::vector<Refusal> read(std::string_view body) {
+        while (!body.empty() && refusals_.size() < refusals_limit) {
+            const std::string_view line = take_line(body);
+            if (line.empty()) {
+                end_group();
+            } else if (is_continuation(line) && last_ != nullptr) {
+                last_->append(" ").append(trim(line));
+            } else {
+                take(line);
+            }
+        }
+        end_group();
+        return std::move(refusals_);
+    }
+
+  private:
+    void take(std::string_view line) {
+        last_ = nullptr;
+        const auto field = field_of(line);
+        if (!field) return;
+        const auto is = [&](std::string_view name) { return equal_ignoring_case(field->name, name); };
+        if (is("Final-Recipient") || (is("Original-Recipient") && recipient_.empty()))
+            recipient_ = without_type(field->value);
+        else if (is("Action"))
+            action_ = lower(field->value);
+        else if (is("Status"))
+            status_ = field->value;
+        else if (is("Diagnostic-Code"))
+            set(diagnostic_, without_type(field->value));
+    }
+
+    void set(std::string& to, std::string_view value) {
+        to = value;
+        last_ = &to;
+    }
+
+    void end_group() {
+        const bool failed = action_ != "delivered" && action_ != "relayed" && action_ != "expanded";
+        if (!recipient_.empty() && failed && (!diagnostic_.empty() || !status_.empty()))
+            refusals_.push_back({recipient_, diagnostic_.empty() ? "status " + status_ : diagnostic_});
+        recipient_.clear();
+        action_.clear();
+        status_.clear();
+        diagnostic_.clear();
+        last_ = nullptr;
+    }
+
+    std::vector<Refusal> refusals_;
+    std::string recipient_, action_, status_, diagnostic_;
+    std::string* last_ = nullptr;
+};
+
+}  // namespace
+
+std::vector<Refusal> read_paragraphs(std::string_view text) {
+    std::vector<Refusal> refusals;
+    std::string* open = nullptr;
+    while (!text.empty() && refusals.size() < refusals_limit) {
+        const std::string_view line = take_line(text);
+        if (line.empty()) {
+            open = nullptr;
+        } else if (open != nullptr) {
+            open->append(line).append("\n");
+        } else if (line.starts_with('<') && line.ends_with(">:")) {
+            refusals.push_back({std::string(line.substr(1, line.size() - 3)), ""});
+            open = &refusals.back().text;
+        }
+    }
+    return refusals;
+}
+
+std::vector<Refusal> read_refusals(std::string_view input) {
+    input = input.substr(0, bounce_message_limit);
+    const Head head = read_head(input);
+    if (!head.is_message) {
+        if (auto told = read_paragraphs(before_copy(input)); !told.empty()) return told;
+        if (trim(input).empty()) return {};
+        return {{"", std::string(trim(input))}};
+    }
+    const std::string_view body = before_copy(head.body);
+    if (auto told = StatusReader().read(body); !told.empty()) return told;
+    if (auto told = read_paragraphs(body); !told.empty()) return told;
+    if (trim(body).empty()) return {};
+    return {{head.failed, std::string(trim(body))}};
+}
+
+}  // namespace relais::explain
