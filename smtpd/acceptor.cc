@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <unordered_map>
 #include <vector>
@@ -55,8 +56,21 @@ std::string directory_of(const std::string& path) {
     return slash == std::string::npos ? "." : path.substr(0, slash);
 }
 
-void set_variable(const std::string& name, const std::string& value) {
-    ::setenv(name.c_str(), value.c_str(), 1);
+using Variables = std::vector<std::pair<std::string, std::string>>;
+
+// The last one of that name, or what the environment has; of the connection it knows nothing.
+std::optional<std::string> look_up(const Variables& variables, const std::string& name) {
+    const auto found = std::find_if(variables.rbegin(), variables.rend(),
+                                    [&](const auto& variable) { return variable.first == name; });
+    if (found != variables.rend()) return found->second;
+    const char* value = name.starts_with("TCP") ? nullptr : std::getenv(name.c_str());
+    return value != nullptr ? std::optional<std::string>(value) : std::nullopt;
+}
+
+void export_variables(const Variables& variables) {
+    for (const char* name : {"TCPREMOTEHOST", "TCPREMOTEINFO", "TCP6REMOTEHOST", "TCP6REMOTEINFO"})
+        ::unsetenv(name);
+    for (const auto& [name, value] : variables) ::setenv(name.c_str(), value.c_str(), 1);
 }
 
 // Whose connections are counted together: an IPv6 client has a whole /64 to call from.
@@ -189,29 +203,38 @@ class Acceptor {
         log_line(refuse_line({peer.ip, std::nullopt}, std::nullopt, std::nullopt, reply));
     }
 
+    // What can be done before the fork is done here: each page that the child touches first costs it a fault.
     void start(int connection, const net::Endpoint& peer, const tcprules::Decision& decision) {
+        std::optional<Client> client;
+        Variables variables;
+        const auto trouble = attempt([&] {
+            variables = connection_variables(net::local_endpoint(connection), peer);
+            for (const auto& variable : decision.variables) variables.push_back(variable);
+            client = Client::from([&](const std::string& name) { return look_up(variables, name); });
+        });
+        if (trouble) return log_line(*trouble);
         const pid_t pid = ::fork();
         if (pid < 0) {
             log_line("unable to fork: " + errno_text(errno));
             return turn_away(connection, peer, our_trouble);
         }
-        if (pid == 0) ::_exit(serve_child(connection, peer, decision));
+        if (pid == 0) ::_exit(serve_child(connection, *client, variables));
         children_.emplace(pid, Child{peer.ip});
         ++per_ip_[neighbourhood(peer.ip)];
     }
 
     // The child: nothing of the acceptor's is left open but the log.
-    int serve_child(int connection, const net::Endpoint& peer, const tcprules::Decision& decision) {
+    int serve_child(int connection, const Client& client, const Variables& variables) {
         try {
             EventLoop::restore_signals();
             ::signal(SIGHUP, SIG_IGN);
-            set_connection_variables(net::local_endpoint(connection), peer);
-            for (const auto& [name, value] : decision.variables) set_variable(name, value);
+            // Only a program that may be run could see them.
+            if (!confined_) export_variables(variables);
             if (::dup2(connection, STDIN_FILENO) < 0 || ::dup2(connection, STDOUT_FILENO) < 0)
                 throw_errno("move", "a connection");
             ::close_range(STDERR_FILENO + 1, ~0U, 0);
-            set_process_title("qmail-smtpd", {peer.ip});
-            serve(home_, settings_->last(), *policy_);
+            set_process_title("qmail-smtpd", {client.ip});
+            serve(home_, settings_->last(), *policy_, client);
             return 0;
         } catch (const std::exception& error) {
             log_line(error.what());
@@ -219,18 +242,18 @@ class Acceptor {
         }
     }
 
-    void set_connection_variables(const net::Endpoint& local, const net::Endpoint& peer) const {
-        set_variable("PROTO", peer.is_v6() ? "TCP6" : "TCP");
+    // As tcpserver sets them.
+    Variables connection_variables(const net::Endpoint& local, const net::Endpoint& peer) const {
+        Variables all = {{"PROTO", peer.is_v6() ? "TCP6" : "TCP"}};
         for (const std::string prefix : {"TCP", "TCP6"}) {
-            set_variable(prefix + "LOCALIP", local.ip);
-            set_variable(prefix + "LOCALPORT", std::to_string(local.port));
-            set_variable(prefix + "LOCALHOST", settings_->last().me);
-            set_variable(prefix + "REMOTEIP", peer.ip);
-            set_variable(prefix + "REMOTEPORT", std::to_string(peer.port));
-            ::unsetenv((prefix + "REMOTEHOST").c_str());
-            ::unsetenv((prefix + "REMOTEINFO").c_str());
-            if (!peer.is_v6()) return;
+            all.emplace_back(prefix + "LOCALIP", local.ip);
+            all.emplace_back(prefix + "LOCALPORT", std::to_string(local.port));
+            all.emplace_back(prefix + "LOCALHOST", settings_->last().me);
+            all.emplace_back(prefix + "REMOTEIP", peer.ip);
+            all.emplace_back(prefix + "REMOTEPORT", std::to_string(peer.port));
+            if (!peer.is_v6()) break;
         }
+        return all;
     }
 
     // A signal names one child; it stands for all that ended before it was read. wait(2) for any child would look at

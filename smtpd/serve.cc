@@ -14,8 +14,7 @@
 
 namespace relais::smtpd {
 
-void serve(const control::Home& home, const Settings& settings, Policy& policy) {
-    const Client client = Client::from_environment();
+void serve(const control::Home& home, const Settings& settings, Policy& policy, const Client& client) {
     Channel channel(STDIN_FILENO, STDOUT_FILENO, settings.timeout);
     Session session(
         channel, client, settings, policy, [&home] { return open_queue(home); },
@@ -39,7 +38,7 @@ void serve_standalone(const control::Home& home) {
         throw;
     }
     Policy policy(home);
-    serve(home, settings, policy);
+    serve(home, settings, policy, Client::from_environment());
 }
 
 }  // namespace relais::smtpd

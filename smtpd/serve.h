@@ -3,13 +3,14 @@
 #pragma once
 
 #include "control/home.h"
+#include "smtpd/client.h"
 #include "smtpd/policy.h"
 #include "smtpd/settings.h"
 
 namespace relais::smtpd {
 
-// Serves the client on descriptors 0 and 1, with the environment that tcpserver or the listener made.
-void serve(const control::Home& home, const Settings& settings, Policy& policy);
+// Serves the client on descriptors 0 and 1.
+void serve(const control::Home& home, const Settings& settings, Policy& policy, const Client& client);
 
 // Reads the control files first; a client whose settings cannot be read is told to come back (421), and the
 // Error goes on to the caller.
