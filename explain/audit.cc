@@ -19,7 +19,7 @@ namespace {
 // A login that counts longer than this is as good as none.
 constexpr std::int64_t long_lifetime = 86400;
 
-using Findings = std::vector<Finding>;
+using Findings = std::vector<AuditFinding>;
 using Lines = std::vector<std::string>;
 
 void look_at_rcpthosts(const control::Home& home, Findings& findings) {
@@ -58,6 +58,18 @@ void look_at_rcpthosts(const control::Home& home, Findings& findings) {
     }
 }
 
+// user%host@domain, accepted for the domain, goes to host: a way through for everybody.
+void look_at_percenthack(const control::Home& home, Findings& findings) {
+    const control::DomainSet accepted(control::read_lines(home, "rcpthosts").value_or(Lines()));
+    for (const std::string& domain : control::read_lines(home, "percenthack").value_or(Lines()))
+        if (accepted.contains(domain) || find_line(home, "morercpthosts", domain))
+            findings.push_back({Level::open_relay,
+                                fmt::format("control/percenthack and control/rcpthosts both have {}: mail to "
+                                            "user%elsewhere@{} goes anywhere for everybody",
+                                            plain(domain), plain(domain)),
+                                "remove it from control/percenthack"});
+}
+
 void look_at_logins(const control::Home& home, const relay::OpenSmtpSettings& settings, Findings& findings) {
     if (settings.lifetime > long_lifetime)
         findings.push_back({Level::note,
@@ -93,12 +105,12 @@ std::string_view name_of(Level level) {
 
 bool has_open_relay(const Findings& findings) {
     return std::any_of(findings.begin(), findings.end(),
-                       [](const Finding& each) { return each.level == Level::open_relay; });
+                       [](const AuditFinding& each) { return each.level == Level::open_relay; });
 }
 
 }  // namespace
 
-std::vector<Finding> audit(const control::Home& home) {
+std::vector<AuditFinding> audit(const control::Home& home) {
     Findings findings;
     const auto settings = relay::OpenSmtpSettings::read(home);
     std::set<std::string> seen;
@@ -106,15 +118,16 @@ std::vector<Finding> audit(const control::Home& home) {
         if (listener.relays_all || seen.insert(listener.rules).second)
             audit_rules(listener, RulesOfServer::read(listener), settings.lifetime, findings);
     look_at_rcpthosts(home, findings);
+    look_at_percenthack(home, findings);
     look_at_logins(home, settings, findings);
     std::stable_sort(findings.begin(), findings.end(),
-                     [](const Finding& a, const Finding& b) { return a.level < b.level; });
+                     [](const AuditFinding& a, const AuditFinding& b) { return a.level < b.level; });
     return findings;
 }
 
 bool is_bad(const Findings& findings) {
     return std::any_of(findings.begin(), findings.end(),
-                       [](const Finding& each) { return each.level != Level::note; });
+                       [](const AuditFinding& each) { return each.level != Level::note; });
 }
 
 std::string to_text(const Findings& findings) {
@@ -123,7 +136,7 @@ std::string to_text(const Findings& findings) {
         text += "*** THIS SERVER IS AN OPEN RELAY: strangers can send through it. Mend this first. ***\n\n";
     else
         text += is_bad(findings) ? "Not an open relay, but this is wrong:\n\n" : "Not an open relay.\n";
-    for (const Finding& finding : findings) {
+    for (const AuditFinding& finding : findings) {
         text += fmt::format("{:<11}{}\n", word_of(finding.level), finding.text);
         if (!finding.remedy.empty()) text += fmt::format("{:<11}-> {}\n", "", finding.remedy);
     }
@@ -133,7 +146,7 @@ std::string to_text(const Findings& findings) {
 std::string to_json(const Findings& findings) {
     using Json = nlohmann::ordered_json;
     Json json{{"open_relay", has_open_relay(findings)}, {"findings", Json::array()}};
-    for (const Finding& finding : findings)
+    for (const AuditFinding& finding : findings)
         json["findings"].push_back(
             {{"level", name_of(finding.level)}, {"text", finding.text}, {"remedy", finding.remedy}});
     return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

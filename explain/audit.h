@@ -12,7 +12,7 @@ namespace relais::explain {
 
 enum class Level { open_relay, wrong, note };
 
-struct Finding {
+struct AuditFinding {
     Level level;
     std::string text;
     std::string remedy;  // "" if there is none, or it is said by the text
@@ -20,15 +20,15 @@ struct Finding {
 
 // Looks at every SMTP server, its rules and the control files. The worst first. Throws Error for what is not the
 // server's trouble but ours.
-std::vector<Finding> audit(const control::Home& home);
+std::vector<AuditFinding> audit(const control::Home& home);
 // Findings about the rules of one server.
 void audit_rules(const Listener& listener, const RulesOfServer& rules, std::int64_t lifetime,
-                 std::vector<Finding>& findings);
+                 std::vector<AuditFinding>& findings);
 
-std::string to_text(const std::vector<Finding>& findings);
-std::string to_json(const std::vector<Finding>& findings);
+std::string to_text(const std::vector<AuditFinding>& findings);
+std::string to_json(const std::vector<AuditFinding>& findings);
 // True if there is something to mend, beyond notes.
-bool is_bad(const std::vector<Finding>& findings);
+bool is_bad(const std::vector<AuditFinding>& findings);
 
 // How many addresses of the public Internet a key of a rules cdb stands for: IPv4 addresses, and IPv6 networks of 32 bits
 // (parts of one too). Pure.

@@ -38,7 +38,7 @@ std::string line_text(const tcprules::TextLine& line) {
 class RulesAudit {
   public:
     RulesAudit(const Listener& listener, const RulesOfServer& rules, std::int64_t lifetime,
-               std::vector<Finding>& findings)
+               std::vector<AuditFinding>& findings)
         : listener_(listener), rules_(rules), lifetime_(lifetime), findings_(findings) {}
 
     void run() {
@@ -244,7 +244,7 @@ class RulesAudit {
     const Listener& listener_;
     const RulesOfServer& rules_;
     std::int64_t lifetime_;
-    std::vector<Finding>& findings_;
+    std::vector<AuditFinding>& findings_;
     double ipv4_ = 0;
     double ipv6_ = 0;
     std::vector<std::string> wide_;
@@ -256,7 +256,7 @@ class RulesAudit {
 }  // namespace
 
 void audit_rules(const Listener& listener, const RulesOfServer& rules, std::int64_t lifetime,
-                 std::vector<Finding>& findings) {
+                 std::vector<AuditFinding>& findings) {
     RulesAudit(listener, rules, lifetime, findings).run();
 }
 

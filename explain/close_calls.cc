@@ -203,7 +203,17 @@ class Calls {
                            is_ipv6(address) ? "IPv6" : "IPv4", is_ipv6(ip_) ? "IPv6" : "IPv4");
     }
 
+    // user%host@domain is rewritten to user@host after it was accepted for domain.
+    void percenthack(const Outcome& outcome) {
+        const mail::AddressParts parts = mail::split_address(outcome.recipient);
+        if (!outcome.accepted() || parts.local.find('%') == std::string_view::npos) return;
+        if (const auto place = find_line(home_, "percenthack", parts.domain))
+            add(fmt::format("by {} this goes on to {}: an OPEN RELAY by user%host@{}", place->text(),
+                            plain(parts.local.substr(parts.local.rfind('%') + 1)), plain(parts.domain)));
+    }
+
     void domain(const Outcome& outcome) {
+        percenthack(outcome);
         if (outcome.domain.reason != relay::Reason::foreign_domain) return;
         const std::string& name = outcome.domain.detail;
         if (outcome.ours)

@@ -11,6 +11,7 @@
 #include "explain/plain.h"
 #include "mail/address.h"
 #include "net/own_addresses.h"
+#include "net/socket.h"
 #include "smtpd/listener.h"
 
 namespace relais::explain {
@@ -20,13 +21,25 @@ constexpr std::size_t control_limit = std::size_t{16} << 20;
 // Nobody's domain (RFC 2606): stands for every foreign recipient.
 constexpr std::string_view foreign_recipient = "someone@elsewhere.invalid";
 
+// The address of this host that the client speaks to. Where it may be any of them, one that a recipient names
+// (user@[192.0.2.1]), for only then does it matter.
+std::optional<std::string> local_address(const Explanation& explanation) {
+    if (explanation.listener.address.size() > 1) return explanation.listener.address;
+    const auto own = net::own_addresses(net::Loopback::with);
+    for (const std::string& recipient : explanation.question.recipients) {
+        const auto literal = mail::address_literal(mail::split_address(recipient).domain);
+        const auto address = literal ? net::canonical_address(*literal) : std::nullopt;
+        if (address && std::find(own.begin(), own.end(), *address) != own.end()) return address;
+    }
+    return std::nullopt;
+}
+
 smtpd::Client client_of(const Explanation& explanation) {
     const Question& question = explanation.question;
     smtpd::Client client = smtpd::Client::from([&](const std::string& name) -> std::optional<std::string> {
         if (name == "TCPREMOTEIP") return question.ip;
         if (name == "TCPREMOTEHOST") return question.host;
-        if (name == "TCPLOCALIP" && explanation.listener.address.size() > 1)
-            return explanation.listener.address;
+        if (name == "TCPLOCALIP") return local_address(explanation);
         if (const auto value = explanation.rule.variable(name)) return value;
         if (name == "RELAYCLIENT" && explanation.listener.relays_all) return "";
         return std::nullopt;
@@ -108,8 +121,12 @@ void ask_server(const control::Home& home, Explanation& explanation) {
     Rehearsal rehearsal = rehearse(explanation.client, explanation.settings, policy,
                                    explanation.question.helo, explanation.question.sender, recipients);
     explanation.mail = std::move(rehearsal.mail);
-    for (std::size_t i = 0; i < recipients.size(); ++i)
-        explanation.outcomes[i].exchange = std::move(rehearsal.recipients[i]);
+    for (std::size_t i = 0; i < recipients.size(); ++i) {
+        Outcome& outcome = explanation.outcomes[i];
+        outcome.exchange = std::move(rehearsal.recipients[i]);
+        // The dialogue ended before any of that was asked: a syntax error, too many recipients.
+        if (outcome.exchange.reply != outcome.verdict.reply) outcome.verdict.cause = smtpd::Cause::none;
+    }
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ std::optional<Place> find_line(const control::Home& home, const std::string& nam
 
 struct Outcome {
     std::string recipient;
-    smtpd::Verdict verdict;
+    smtpd::Verdict verdict;      // its cause is none also where the dialogue was refused before anybody asked
     relay::DomainMatch domain;   // what is known of its domain, also where the right came from elsewhere
     std::optional<Place> place;  // of the entry that holds the domain
     std::optional<std::string>

@@ -248,7 +248,7 @@ Json login_json(const Explanation& explanation) {
 std::string_view name_of(smtpd::Cause cause) {
     switch (cause) {
         case smtpd::Cause::none:
-            return "none";
+            return "dialogue";
         case smtpd::Cause::bad_sender:
             return "bad_sender";
         case smtpd::Cause::local_sender:

@@ -45,6 +45,12 @@ void refuse_control_characters(const std::string& text) {
             throw_permanent("an argument has a control character");
 }
 
+// As people copy it from a log: <anna@example.org>.
+void strip_brackets(std::string& address) {
+    if (address.size() >= 2 && address.front() == '<' && address.back() == '>')
+        address = address.substr(1, address.size() - 2);
+}
+
 void check(Options& options) {
     explain::Question& question = options.question;
     const auto address = relay::canonical_client(question.ip);
@@ -53,7 +59,9 @@ void check(Options& options) {
     if (question.recipients.size() > explain::recipient_limit) throw_permanent("too many recipients");
     refuse_control_characters(question.helo);
     refuse_control_characters(question.sender);
-    for (const std::string& recipient : question.recipients) {
+    strip_brackets(question.sender);
+    for (std::string& recipient : question.recipients) {
+        strip_brackets(recipient);
         refuse_control_characters(recipient);
         if (recipient.empty()) throw_permanent("--rcpt needs an address");
     }

@@ -152,6 +152,12 @@ SITUATIONS = {
     "address_literal_of_ours": Situation(STRANGER, *rcpt("bob@[192.0.2.25]"),
                                          control={"smtplisten": "192.0.2.25 25", "localiphost": "mail.test"}, code=0),
     "hostile_recipient": Situation(STRANGER, "--rcpt", "bob@é.example"),
+    "address_too_long": Situation(STRANGER, *rcpt("a" * 1100 + "@elsewhere.example")),
+    "address_in_brackets": Situation(STRANGER, "--from", "<>", "--rcpt", "<bob@mail.test>", code=0),
+    "literal_of_this_host": Situation(STRANGER, *rcpt("bob@[127.0.0.1]"), code=0),
+    "percent_bang_and_route": Situation(STRANGER, *rcpt("bob%elsewhere.example@mail.test", "elsewhere.example!bob",
+                                                        "@mail.test:bob@elsewhere.example")),
+    "percenthack": Situation(STRANGER, *rcpt("bob%elsewhere.example@mail.test"), control={"percenthack": "mail.test\n"}, code=0),
     "me_missing": Situation(STRANGER, *rcpt("bob@mail.test"), control={"me": None, "smtpgreeting": None}),
 }
 USUAL = {"me": "mail.test\n", "locals": "mail.test\n", "rcpthosts": "mail.test\n", "smtplisten": "0 25\n"}
@@ -330,6 +336,7 @@ class Explain(relais.TestCase):
             self.audit(LOCAL_RULES.removesuffix(":allow\n") + rule + RELAY_RULE + "\n", 1,
                        "OPEN RELAY ")
         self.audit(LOCAL_RULES, 1, "OPEN RELAY control/rcpthosts has \".com\"", rcpthosts="mail.test\n.com\n")
+        self.audit(LOCAL_RULES, 1, "OPEN RELAY control/percenthack and control/rcpthosts both have mail.test", percenthack="mail.test")
 
     def test_audit_finds_names_where_they_are_looked_up(self):
         script = self.shared.home / "service/qmail-smtpd/run"

@@ -347,6 +347,27 @@ class Kind:
         self.assertNotEqual(i.run("qmail-setup", "--repair", i.home).code, 0)
         self.assertEqual(victim.stat().st_mode & 0o777, 0o600)
 
+    def test_password_files_are_looked_after(self):
+        """--check knows their mode, qmailctl cdb makes the database anew."""
+        i = self.made()
+        i.run("qmail-passwd", "set", "anna", "--uid", 1000, "--gid", 1000, "--home", "/tmp", input="a password\n")
+        text, database = i.home / "users/passwd", i.home / "users/passwd.cdb"
+        self.assertEqual(i.run("qmail-setup", "--check", i.home).code, 0)
+        old = database.read_bytes()
+        text.chmod(0o644)
+        database.chmod(0o640)
+        check = i.run("qmail-setup", "--check", i.home)
+        self.assertEqual(check.code, 1)
+        self.assertIn(f"{text} has passwords", check.out)
+        self.assertIn(f"{database} has passwords", check.out)
+        self.assertEqual(i.run("qmail-setup", "--repair", i.home).code, 0)
+        self.assertEqual({p.stat().st_mode & 0o777 for p in (text, database)}, {0o600})
+        database.unlink()
+        self.assertIn("users/passwd.cdb is missing", i.run("qmail-setup", "--check", i.home).out)
+        i.ctl("cdb")
+        self.assertEqual(database.read_bytes(), old)
+        self.assertEqual(i.run("qmail-setup", "--check", i.home).code, 0)
+
     def test_check_finds_strangers_in_the_queue(self):
         i = self.made()
         stray = i.home / "queue/mess/4/notes"
