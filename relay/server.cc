@@ -81,6 +81,8 @@ void OpenSmtpServer::finish_exchange(const std::shared_ptr<Connection>& connecti
 // The timer is set anew here and not at each exchange.
 void OpenSmtpServer::close_if_idle(int fd) {
     Connection& connection = *connections_.at(fd);
+    // Who waits for a long expiry is not idle.
+    if (connection.busy) connection.last_exchange = Clock::now();
     if (Clock::now() - connection.last_exchange >= idle_limit) return close(fd);
     connection.timer = loop_.at(connection.last_exchange + idle_limit, [this, fd] { close_if_idle(fd); });
 }
