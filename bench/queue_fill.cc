@@ -1,8 +1,8 @@
 // queue_fill COUNT AGE SPAN OCTETS SENDER RECIPIENT...: puts COUNT messages into the queue of $QMAILHOME, straight in the
-// format of queue/format.h and without a sync: what qmail-queued would have written, and what qmail-send would have noted
-// after a first try. The oldest was born AGE seconds ago, the others are spread over the SPAN seconds after it. A % in a
-// recipient stands for the number of the message. Nothing else may write into the queue meanwhile. As root it becomes
-// qmailq. Exit codes: 0, 100 for wrong arguments, 111 when the disk refuses.
+// format of queue/format.h, with one sync for all: what qmail-queued would have written, and what qmail-send would have
+// noted after a first try. The oldest was born AGE seconds ago, the others are spread over the SPAN seconds after it. A % in
+// a recipient stands for the number of the message, a ~ for one of a thousand numbers. Nothing else may write into the
+// queue meanwhile, and nobody may have accepted mail for it that is younger. As root it becomes qmailq. Exit codes: 0, 100 for wrong arguments, 111 when the disk refuses.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,11 +15,14 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "control/owners.h"
+#include "queue/recovery.h"
 #include "queue/store.h"
 
 namespace {
 
 using namespace relais;
+
+constexpr std::uint64_t domains = 1000;
 
 struct Task {
     std::uint64_t count = 0, age = 0, span = 0, octets = 0;
@@ -28,8 +31,13 @@ struct Task {
 };
 
 std::string numbered(std::string text, std::uint64_t number) {
-    const std::size_t at = text.find('%');
-    return at == std::string::npos ? text : text.replace(at, 1, std::to_string(number));
+    const auto replace = [&text](char mark, std::uint64_t by) {
+        const std::size_t at = text.find(mark);
+        if (at != std::string::npos) text.replace(at, 1, std::to_string(by));
+    };
+    replace('%', number);
+    replace('~', number % domains);
+    return text;
 }
 
 queue::Status tried_once(std::int64_t when) {
@@ -75,14 +83,20 @@ int work(const Arguments& arguments) {
     const std::uint64_t first = now_microseconds() - task.age * 1'000'000;
     const std::uint64_t step = std::max<std::uint64_t>(
         queue::split_count, task.span * 1'000'000 / std::max<std::uint64_t>(1, task.count));
+    queue::MessageId last = 0;
     for (std::uint64_t i = 0; i < task.count; ++i) {
         // One more for each: a step that the number of directories divides would fill only some of them.
         const queue::MessageId id = first + i * step + i % queue::split_count;
+        last = id;
         const std::string path = queue::message_path(home, id);
         const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0660));
         if (!file) throw_errno("create", path);
         write_all(file.get(), file_of(task, id, i), Deadline::never());
     }
+    // Without it qmail-queued would look at each of them when it starts, and sync it.
+    const Fd queue(::open(queue::message_directory(home, 0).c_str(), O_RDONLY | O_CLOEXEC));
+    if (!queue || ::syncfs(queue.get()) != 0) throw_errno("sync", "the queue");
+    queue::write_checkpoint(home, last + 1);
     return 0;
 }
 

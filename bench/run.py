@@ -39,14 +39,14 @@ POSTFIX_SETTINGS = (
 
 
 @contextlib.contextmanager
-def journaled_directory(gigabytes=4):
+def journaled_directory(gigabytes=4, inodes=600_000):
     """A directory on a fresh loop-mounted ext4 with its journal: the file system that users have."""
     work = pathlib.Path(tempfile.mkdtemp(prefix="rlb.", dir="/var/tmp"))
     work.chmod(0o755)
     image, mount = work / "ext4", work / "m"
     mount.mkdir()
     subprocess.run(["truncate", "-s", f"{gigabytes}G", image], check=True)
-    subprocess.run(["mkfs.ext4", "-q", "-F", "-N", "600000", image], check=True)
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-N", str(inodes), image], check=True)
     subprocess.run(["mount", "-o", "loop", image, mount], check=True)
     mount.chmod(0o755)
     try:
