@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import time
 import unittest
@@ -295,6 +296,42 @@ class Explain(relais.TestCase):
             server = i.running.pop("smtpd")
             server.terminate()
             server.wait(60)
+
+    def test_denial_by_our_own_listener(self):
+        i = self.shared
+        self.prepare(Situation(rules="127.7.7.7:deny\n:allow\n"))
+        script = i.home / "service/qmail-smtpd/run"
+        old = script.read_text()
+        try:
+            script.write_text(f'exec qmail-smtpd "$@" -x {i.home}/tcp.smtp.cdb\n')
+            answer = json.loads(i.run("relay-explain", "127.7.7.7", "--json").out)
+        finally:
+            script.write_text(old)
+        i.start_listener()
+        with i.smtp(source="127.7.7.7", ehlo=None, greeting=554) as client:
+            self.assertEqual(str(client.greeting), answer["turned_away"])
+        server = i.running.pop("smtpd")
+        server.terminate()
+        server.wait(60)
+
+    def test_servers_with_rules_of_their_own(self):
+        """An instance with a server for each family: the client's family chooses, and --listener."""
+        i = self.shared
+        self.prepare(Situation(rules='127.0.0.1:allow,RELAYCLIENT=""\n:allow\n', control={"smtplisten": "127.0.0.1 25\n::1 25"}))
+        second = i.home / "service/qmail-smtpd2"
+        second.mkdir()
+        self.addCleanup(shutil.rmtree, second)
+        script = (i.home / "service/qmail-smtpd/run").read_text().replace("tcp.smtp.cdb", "tcp.smtp6.cdb")
+        (second / "run").write_text(script)
+        (i.home / "tcp.smtp6").write_text('::1:allow,RELAYCLIENT=""\n')
+        self.assertEqual(i.run("qmailctl", "cdb", i.home).code, 0)
+        for words, server, file, code in ((("::1",), "qmail-smtpd2", "tcp.smtp6", 0), (("127.0.0.1",), "qmail-smtpd", "tcp.smtp", 0),
+                                          (("127.0.0.1", "--listener", "qmail-smtpd2"), "qmail-smtpd2", "tcp.smtp", 0),
+                                          (("2001:db8::1",), "qmail-smtpd2", "tcp.smtp", 1)):
+            result = i.run("relay-explain", *words, "--json")
+            answer = json.loads(result.out)
+            self.assertEqual((answer["server"]["name"], answer["rule"]["file"], result.code), (server, file, code), words)
+        self.assertEqual(i.run("relay-explain", "--audit").code, 0)
 
     def test_wrong_usage(self):
         for words in ((), ("nonsense",), ("1.2.3.4", "--audit"), ("1.2.3.4", "--rcpt", "a\r\nDATA"), ("1.2.3.4", "--rcpt", ""),
