@@ -1,0 +1,107 @@
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "explain/present.h"
+
+namespace relais::explain {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+template <class Value>
+Json or_null(const std::optional<Value>& value) {
+    return value ? Json(*value) : Json();
+}
+
+Json rule_json(const Explanation& explanation) {
+    const RuleMatch& rule = explanation.rule;
+    Json json{{"allow", rule.allow}, {"key", or_null(rule.key)}};
+    json["file"] = rule.line != nullptr ? Json(rule.line->file) : Json();
+    json["line"] = rule.line != nullptr ? Json(rule.line->number) : Json();
+    json["text"] = rule.line != nullptr ? Json(rule.line->text) : Json();
+    json["variables"] = Json::object();
+    for (const auto& [name, value] : rule.variables) json["variables"][name] = value;
+    json["text_differs"] = rule.text_differs;
+    json["merged"] = rule.merged.has_value();
+    return json;
+}
+
+Json login_json(const Explanation& explanation) {
+    const relay::OpenSmtpFinding& login = explanation.login;
+    if (!login.entry) return Json();
+    Json json{
+        {"address", login.entry->address}, {"user", login.entry->user}, {"service", login.entry->service}};
+    json["login"] = login.entry->login.wall;
+    json["age"] = or_null(explanation.login_age);
+    json["left"] =
+        explanation.login_age ? std::max<std::int64_t>(explanation.lifetime - *explanation.login_age, 0) : 0;
+    json["live"] = login.live;
+    json["source"] = login.source;
+    json["excluded"] = or_null(login.excluded);
+    return json;
+}
+
+std::string_view name_of(smtpd::Cause cause) {
+    switch (cause) {
+        case smtpd::Cause::none:
+            return "dialogue";
+        case smtpd::Cause::bad_sender:
+            return "bad_sender";
+        case smtpd::Cause::local_sender:
+            return "local_sender";
+        case smtpd::Cause::too_long:
+            return "too_long";
+        default:
+            return "no_right";
+    }
+}
+
+Json place_json(const std::optional<Place>& place) {
+    return place ? Json{{"file", place->file}, {"line", place->line}} : Json();
+}
+
+Json recipient_json(const Explanation& explanation, const Outcome& outcome) {
+    Json json{{"recipient", outcome.recipient}, {"sample", explanation.sample()}};
+    json["allowed"] = outcome.accepted();
+    json["reason"] = relay::name_of(explanation.right().value_or(outcome.domain.reason));
+    json["cause"] = outcome.accepted() ? Json() : Json(name_of(outcome.verdict.cause));
+    json["domain"] = {{"match", relay::name_of(outcome.domain.reason)},
+                      {"detail", outcome.domain.detail},
+                      {"place", place_json(outcome.place)}};
+    json["command"] = outcome.exchange.command;
+    json["reply"] = outcome.exchange.reply;
+    json["log"] = outcome.exchange.log;
+    json["decision"] = headline(explanation, outcome);
+    return json;
+}
+
+}  // namespace
+
+std::string to_json(const Explanation& explanation) {
+    const Question& question = explanation.question;
+    Json json{{"address", question.ip}, {"allowed", explanation.all_accepted()}};
+    const auto right = explanation.right();
+    json["right"] = right ? Json(relay::name_of(*right)) : Json();
+    json["server"] = {{"name", explanation.listener.name},
+                      {"address", explanation.listener.address},
+                      {"port", explanation.listener.port},
+                      {"rules", explanation.rules.path}};
+    json["rule"] = rule_json(explanation);
+    json["turned_away"] = explanation.turned_away.empty() ? Json() : Json(explanation.turned_away);
+    json["trouble"] = explanation.trouble.empty() ? Json() : Json(explanation.trouble);
+    json["user"] = or_null(question.user);
+    json["open_smtp"] = login_json(explanation);
+    json["sender"] = {{"address", question.sender},
+                      {"bad", explanation.bad_sender},
+                      {"place", place_json(explanation.bad_sender_place)},
+                      {"reply", explanation.mail.reply}};
+    json["size_limit"] = explanation.client.databytes.value_or(explanation.settings.databytes);
+    json["recipients"] = Json::array();
+    for (const Outcome& outcome : explanation.outcomes)
+        json["recipients"].push_back(recipient_json(explanation, outcome));
+    json["notes"] = explanation.close_calls;
+    json["remedies"] = explanation.remedies;
+    return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace relais::explain
