@@ -2,7 +2,6 @@
 
 #include <fmt/core.h>
 
-#include "base/time.h"
 #include "explain/plain.h"
 
 namespace relais::explain {
@@ -10,7 +9,7 @@ namespace {
 
 using relay::Reason;
 
-// Paths of an instance stay short: "tcp.smtp.cdb".
+// A step: its name in a column of its own.
 std::string line(std::string_view name, std::string_view text) {
     return fmt::format("{:<11}{}\n", name, text);
 }
