@@ -16,6 +16,11 @@ constexpr std::chrono::minutes connection_age_limit{5};
 // How long the addresses of one family are tried before those of the other start beside them.
 constexpr std::chrono::milliseconds head_start{300};
 
+// Under which a server is remembered that lets its clients hang in the handshake.
+std::string tls_with(const std::string& ip) {
+    return "tls " + ip;
+}
+
 }  // namespace
 
 Result Delivery::deliver(const Envelope& envelope, Message& message) {
@@ -73,7 +78,8 @@ Result Delivery::deliver_on_fresh(const Envelope& envelope, Message& message) {
                         settings_->timeout_dns);
     std::optional<Verdict> last;  // what the last server said that would not talk to us
     std::size_t tried = 0;
-    while (tried < server_limit) {
+    hopeless_ = false;
+    while (tried < server_limit && !hopeless_) {
         const auto server = search.next();
         if (!server) break;
         ++tried;
@@ -129,7 +135,7 @@ bool Delivery::open_session(const Server& server, const Way& way, std::optional<
     if (way.route.port == implicit_tls_port && terms.tls.level != TlsLevel::none) terms.tls.implicit = true;
 
     std::vector<net::Endpoint> left = endpoints(server, way.route.port);
-    while (!left.empty()) {
+    while (!left.empty() && !hopeless_) {
         net::ConnectResult connected =
             net::connect_any(std::move(left), settings_->timeout_connect, head_start, way.from);
         note(connected);
@@ -146,11 +152,15 @@ bool Delivery::open_session(const Server& server, const Way& way, std::optional<
 bool Delivery::open_session_at(net::ConnectResult connected, const SessionSettings& terms, const Way& way,
                                std::optional<Verdict>& last) {
     const net::Endpoint endpoint = connected.endpoint;
-    auto session = std::make_unique<Session>(std::move(connected.fd), endpoint.ip, terms);
+    SessionSettings here = terms;
+    if (!terms.tls.required() && !terms.tls.implicit && memory_.is_slow(tls_with(endpoint.ip), now_seconds()))
+        here.encryption = nullptr;
+    auto session = std::make_unique<Session>(std::move(connected.fd), endpoint.ip, std::move(here));
     Session::Opening opening = session->open();
     if (opening.retry_without_tls) {
         // What a handshake has broken is not mended on the same connection.
         session.reset();
+        if (opening.hung_in_tls) memory_.note_slow(tls_with(endpoint.ip), now_seconds());
         connected = net::connect_any({endpoint}, settings_->timeout_connect, head_start, way.from);
         if (!connected.fd) return false;
         SessionSettings plain = terms;
@@ -158,6 +168,7 @@ bool Delivery::open_session_at(net::ConnectResult connected, const SessionSettin
         session = std::make_unique<Session>(std::move(connected.fd), endpoint.ip, std::move(plain));
         opening = session->open();
     }
+    hopeless_ = opening.hopeless;
     if (opening.refused) {
         last = std::move(*opening.refused);
         return false;

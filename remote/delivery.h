@@ -85,6 +85,7 @@ class Delivery {
     std::string key_;    // what the open connection is for
     std::string group_;  // its servers' name
     std::uint64_t messages_ = 0;
+    bool hopeless_ = false;  // no further server of this message is to be tried
     Clock::time_point connected_at_{};
 };
 

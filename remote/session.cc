@@ -89,7 +89,7 @@ Session::Opening Session::open() {
             if (opening.refused || opening.retry_without_tls) return opening;
         }
         if (settings_.credentials)
-            if (auto refused = authenticate()) return {std::move(refused)};
+            if (Opening opening = authenticate(); opening.refused) return opening;
     } catch (const Error&) {
         return {connection_died(false)};
     }
@@ -144,23 +144,25 @@ Session::Opening Session::secure() {
         wire_.switch_to(std::move(secured.connection));
         return {};
     } catch (const Error& error) {
-        if (!settings_.tls.required() && !settings_.tls.implicit) return {std::nullopt, true};
+        if (!settings_.tls.required() && !settings_.tls.implicit)
+            return {std::nullopt, true, error.number() == ETIMEDOUT};
         return {unusable("the connection could not be secured: " + std::string(error.what()), "4.7.5")};
     }
 }
 
 // Nothing of a message is said before this is done. Throws Error.
-std::optional<Verdict> Session::authenticate() {
+Session::Opening Session::authenticate() {
     const Channel channel = wire_.tls() == nullptr                 ? Channel::clear
                             : settings_.tls.authenticates_server() ? Channel::verified
                                                                    : Channel::encrypted;
     const LoginResult result = log_in(wire_, *settings_.credentials, extensions_.auth,
                                       {channel, settings_.tls.cleartext_password, settings_.timeout});
     if (!result.done)
-        return unusable(result.complaint + ", and this route sends nothing without a login", "4.7.8",
-                        result.reply);
+        return {unusable(result.complaint + ", and this route sends nothing without a login", "4.7.8",
+                         result.reply),
+                false, false, result.reply.permanent()};
     login_ = sasl::name_of(result.mechanism);
-    return std::nullopt;
+    return {};
 }
 
 // What need not be asked: the server has said that it cannot take this message.

@@ -34,6 +34,8 @@ class Session {
     struct Opening {
         std::optional<Verdict> refused;  // this server cannot be used
         bool retry_without_tls = false;  // it could not speak TLS after all, and need not
+        bool hung_in_tls = false;        // which took long to find out
+        bool hopeless = false;           // it knows our login and refuses it: so will its other addresses
     };
     // Reads the greeting, says EHLO, or HELO where that is not understood, switches to TLS and logs in, as the settings ask.
     Opening open();
@@ -62,7 +64,7 @@ class Session {
     std::optional<Verdict> say_hello();
     Opening secure_by_command();
     Opening secure();
-    std::optional<Verdict> authenticate();
+    Opening authenticate();
     Verdict unusable(std::string_view what, std::string_view status, const Reply& reply = {}) const;
     Verdict verdict(Letter letter, std::string_view what, const Reply& reply) const;
     Verdict connection_died(bool critical) const;

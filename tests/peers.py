@@ -33,6 +33,17 @@ LIBRARIES = {
     "libevent-2.1.so.7": "libevent-2.1-7",
     "libfstrm.so.0": "libfstrm0",
     "libprotobuf-c.so.1": "libprotobuf-c1",
+    "libmariadb.so.3": "libmariadb3",
+    "libspf2.so.2": "libspf2-2",
+    "libpq.so.5": "libpq5",
+    "libperl.so.5.36": "libperl5.36",
+    "libldap-2.5.so.0": "libldap-2.5-0",
+    "liblber-2.5.so.0": "libldap-2.5-0",
+    "libgnutls-dane.so.0": "libgnutls-dane0",
+    "libgnutls.so.30": "libgnutls30",
+    "libidn.so.12": "libidn12",
+    "libpcre2-8.so.0": "libpcre2-8-0",
+    "libsqlite3.so.0": "libsqlite3-0",
 }
 
 
@@ -41,7 +52,7 @@ class Tree:
 
     def __init__(self, directory):
         self.directory = directory
-        libraries = [directory / "usr/lib/postfix", directory / "usr/lib/x86_64-linux-gnu"]
+        libraries = [directory / "usr/lib/postfix", directory / "usr/lib/x86_64-linux-gnu", directory / "usr/lib"]
         self.environment = {"LD_LIBRARY_PATH": ":".join(str(p) for p in libraries if p.is_dir())}
 
     def program(self, name):
@@ -116,6 +127,11 @@ def ucspi_tcp():
 def postfix():
     """Postfix's programs, smtp-sink and smtp-source among them."""
     return fetch("postfix", "postfix")
+
+
+def exim():
+    """Exim with everything that Debian builds into it."""
+    return fetch("exim", "exim4-daemon-heavy", "exim4-base")
 
 
 class Postfix:
@@ -244,6 +260,222 @@ smtpd_tls_security_level = none
     def wait_messages(self, count=1, seconds=30):
         if not relais.wait_until(lambda: len(self.messages()) >= count, seconds):
             raise AssertionError(f"Postfix did not deliver {count} messages\n{self.log()}")
+        return self.messages()
+
+
+class AuthPostfix(Postfix):
+    """A Postfix that wants TLS and a login before it takes mail: certificate is a pair of files (.cert, .key; nothing: no TLS),
+    logins a dict of passwords by user (nothing: no AUTH), which a Dovecot keeps."""
+
+    def __init__(self, certificate=None, logins=None, settings=()):
+        wanted = ["smtpd_client_restrictions =", "smtpd_recipient_restrictions = permit_sasl_authenticated, reject",
+                  "smtpd_relay_restrictions = permit_sasl_authenticated, reject", "virtual_mailbox_domains = static:all"]
+        if certificate is not None:
+            wanted += ["smtpd_tls_security_level = encrypt", f"smtpd_tls_cert_file = {certificate.cert}", f"smtpd_tls_key_file = {certificate.key}"]
+        self.auth = None
+        if logins is not None:
+            self.auth = DovecotAuth(logins)
+            wanted += ["smtpd_sasl_auth_enable = yes", "smtpd_sasl_security_options = noanonymous", "broken_sasl_auth_clients = yes",
+                       "smtpd_sasl_type = dovecot", f"smtpd_sasl_path = {self.auth.socket}"]
+        super().__init__(settings=[*wanted, *settings])
+
+    def __enter__(self):
+        if self.auth:
+            self.auth.start()
+        return super().__enter__()
+
+    def __exit__(self, *arguments):
+        super().__exit__(*arguments)
+        if self.auth:
+            self.auth.stop()
+
+
+class DovecotAuth:
+    """A Dovecot that only checks logins, at its socket."""
+
+    def __init__(self, logins):
+        self.tree = dovecot()
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="rlda.", dir="/tmp"))
+        self.directory.chmod(0o755)
+        self.socket = self.directory / "auth"
+        (self.directory / "passwd").write_text("".join(f"{user}:{{PLAIN}}{password}\n" for user, password in logins.items()))
+        (self.directory / "dovecot.conf").write_text(f"""\
+base_dir = {self.directory}/run
+state_dir = {self.directory}/run
+log_path = {self.directory}/log
+protocols =
+ssl = no
+default_login_user = {Dovecot.LOGIN}
+default_internal_user = {Dovecot.INTERNAL}
+default_internal_group = {Dovecot.INTERNAL}
+auth_mechanisms = plain login cram-md5 scram-sha-256
+auth_failure_delay = 0
+passdb {{
+  driver = passwd-file
+  args = {self.directory}/passwd
+}}
+userdb {{
+  driver = static
+  args = uid=65534 gid=65534 home={self.directory}
+}}
+service auth {{
+  unix_listener {self.socket} {{
+    mode = 0666
+  }}
+}}
+""")
+        self.process = None
+
+    def start(self):
+        script = ("mount --make-rprivate / && mount -t overlay overlay -o \"lowerdir=$0/usr:/usr\" /usr && "
+                  "exec /usr/sbin/dovecot -F -c \"$1\"")
+        self.process = subprocess.Popen(["unshare", "-m", "sh", "-c", script, self.tree.directory, self.directory / "dovecot.conf"],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(self.directory / "stderr", "wb"))
+        relais.wait_until(lambda: self.socket.is_socket() or self.process.poll() is not None, 60)
+        if self.process.poll() is not None:
+            text = (self.directory / "stderr").read_text() + "".join(p.read_text() for p in self.directory.glob("log"))
+            self.stop()
+            if "mount" in text:
+                raise unittest.SkipTest(f"no mount namespace here: {text}")
+            raise AssertionError("Dovecot does not start:\n" + text)
+
+    def stop(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+        if self.process is not None:
+            self.process.wait(20)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class Exim:
+    """An Exim on 127.0.0.1 that wants TLS and a login (nothing: has no AUTH), and puts mail for everybody into messages(). Its user
+    has its name built in, so it runs in a mount namespace of its own where /etc/passwd knows it."""
+
+    CONFIG = """\
+exim_path = {program}
+deliver_drop_privilege
+exim_user = Debian-exim
+exim_group = Debian-exim
+spool_directory = {d}/spool
+log_file_path = {d}/log-%s
+pid_file_path = {d}/exim.pid
+primary_hostname = mx.exim.test
+daemon_smtp_ports = {port}
+local_interfaces = 127.0.0.1
+keep_environment =
+never_users =
+host_lookup =
+rfc1413_query_timeout = 0s
+smtp_accept_max_nonmail = 100
+tls_advertise_hosts = {tls_hosts}
+tls_certificate = {cert}
+tls_privatekey = {key}
+auth_advertise_hosts = ${{if def:tls_in_cipher {{*}}{{}}}}
+acl_smtp_rcpt = rcpt
+begin acl
+rcpt:
+  deny message = TLS and a login are required
+    {condition}
+  accept
+begin routers
+all:
+  driver = accept
+  transport = box
+begin transports
+box:
+  driver = appendfile
+  directory = {d}/mail
+  maildir_format
+  create_directory
+  user = Debian-exim
+begin retry
+* * F,2h,15m
+begin authenticators
+{authenticators}
+"""
+    AUTHENTICATORS = """\
+plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_condition = ${{if and{{{{eq{{$auth2}}{{{user}}}}}{{eq{{$auth3}}{{{password}}}}}}}}}
+  server_set_id = $auth2
+login:
+  driver = plaintext
+  public_name = LOGIN
+  server_prompts = Username:: : Password::
+  server_condition = ${{if and{{{{eq{{$auth1}}{{{user}}}}}{{eq{{$auth2}}{{{password}}}}}}}}}
+  server_set_id = $auth1
+cram:
+  driver = cram_md5
+  public_name = CRAM-MD5
+  server_secret = ${{if eq{{$auth1}}{{{user}}}{{{password}}}fail}}
+  server_set_id = $auth1
+"""
+    UID = 61234
+
+    def __init__(self, certificate=None, login=None):
+        if not relais.IS_ROOT:
+            raise unittest.SkipTest("a whole Exim needs root")
+        self.tree = exim()
+        self.port = relais.free_port()
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="rlexim.", dir="/tmp"))
+        self.directory.chmod(0o755)
+        self.process = None
+        for name in ("spool", "mail"):
+            (self.directory / name).mkdir()
+            os.chown(self.directory / name, self.UID, self.UID)
+        cert, key = "", ""
+        if certificate is not None:
+            cert, key = self.directory / "cert", self.directory / "key"
+            cert.write_bytes(certificate.cert.read_bytes())
+            key.write_bytes(certificate.key.read_bytes())
+            os.chown(key, self.UID, self.UID)
+        os.chown(self.directory, self.UID, self.UID)
+        authenticators = self.AUTHENTICATORS.format(user=login[0], password=login[1]) if login else ""
+        condition = "!authenticated = *" if login else "!encrypted = *" if certificate else "condition = no"
+        (self.directory / "config").write_text(self.CONFIG.format(
+            program=self.tree.program("exim4"), d=self.directory, port=self.port, tls_hosts="*" if certificate else "", cert=cert, key=key, condition=condition,
+            authenticators=authenticators))
+        for name, entry in (("passwd", f"Debian-exim:x:{self.UID}:{self.UID}::/:/bin/false"), ("group", f"Debian-exim:x:{self.UID}:")):
+            (self.directory / name).write_text(pathlib.Path("/etc", name).read_text() + entry + "\n")
+
+    def __enter__(self):
+        script = ("mount --make-rprivate / && mount --bind $1/passwd /etc/passwd && mount --bind $1/group /etc/group && "
+                  "exec $0 -C $1/config -bdf")
+        self.process = subprocess.Popen(
+            ["unshare", "-m", "sh", "-c", script, self.tree.program("exim4"), self.directory], env={**os.environ, **self.tree.environment},
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(self.directory / "stderr", "wb"))
+
+        def answers():
+            with contextlib.suppress(OSError, EOFError):
+                relais.Smtp(self.port).close()
+                return True
+            return self.process.poll() is not None
+        relais.wait_until(answers, 60)
+        if self.process.poll() is not None:
+            text = self.log() + (self.directory / "stderr").read_text()
+            self.__exit__()
+            if "mount" in text:
+                raise unittest.SkipTest(f"no mount namespace here: {text}")
+            raise AssertionError("Exim does not start:\n" + text)
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait(20)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def log(self):
+        return "".join(path.read_text(errors="replace") for path in sorted(self.directory.glob("log-*")))
+
+    def messages(self):
+        new = self.directory / "mail/new"
+        return [path.read_bytes() for path in sorted(new.iterdir())] if new.is_dir() else []
+
+    def wait_messages(self, count=1, seconds=60):
+        if not relais.wait_until(lambda: len(self.messages()) >= count, seconds):
+            raise AssertionError(f"Exim did not deliver {count} messages\n{self.log()}")
         return self.messages()
 
 
