@@ -12,8 +12,9 @@ import time
 import unittest
 import unittest.mock
 
+import dns
 import relais
-from fake_smtp import CLOSE, SILENT
+from fake_smtp import CLOSE, SILENT, SilentHost
 from remote_test import RemoteCase
 from rspawn_test import Spawner
 from tls_peers import PASSWORD, USER, Authority, TlsServer, close_halfway, garbage_after_starttls
@@ -413,6 +414,16 @@ class Addresses(TlsCase):
 class Pool(TlsCase):
     """The same under qmail-rspawn: connections and sessions are shared by those who may share them."""
 
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.nsd = dns.Nsd({"test": "both MX 10 both-host\nboth-host A 127.0.0.1\nboth-host AAAA ::1\n"})
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.nsd.stop()
+        super().tearDownClass()
+
     def pool(self, i):
         spawner = Spawner(i)
         self.addCleanup(spawner.close)
@@ -477,6 +488,38 @@ class Pool(TlsCase):
         self.secret(i, "smtproutes", f":127.0.0.1:{server.port}|{USER}|wrong again")
         self.assertIn("refused our login", spawner.deliver().recipients[0][1])
         self.assertEqual(len(server.messages), 1)
+
+    def test_who_hangs_in_the_handshake_costs_one_message_only(self):
+        server = self.tls(STARTTLS=lambda session, line: (session.socket.sendall(b"220 go\r\n"), SILENT)[1])
+        spawner = self.pool(self.to(server, control={"remotemessages": "1", "timeoutremote": "2"}))
+        for _ in range(3):
+            self.assertNotIn("Encrypted", self.assert_accepted(spawner.deliver()))
+        self.assertEqual([b"STARTTLS" in session.commands for session in server.sessions], [True, False, False, False])
+
+    def test_the_family_that_does_not_answer_goes_last_from_then_on(self):
+        with SilentHost() as silent:
+            server = self.server("::1", silent.port)
+            i = self.instance(control={"dnsservers": self.nsd.server, "smtproutes": f"::{silent.port}", "privatemx": ".test",
+                                       "ipversions": "46", "remotemessages": "1", "timeoutconnect": "30"})
+            dns.start_resolver(i)
+            spawner = self.pool(i)
+            for _ in range(3):
+                self.assertTrue(self.assert_accepted(spawner.deliver(host="both.test")).startswith("::1 accepted"))
+            self.assertEqual(len(server.sessions), 3)
+            fresh = time.monotonic()
+            spawner.deliver(host="both.test")
+            self.assertLess(time.monotonic() - fresh, 10)
+
+    def test_a_refused_login_is_not_tried_at_every_address(self):
+        first = self.tls(mechanisms=("PLAIN",), AUTH=b"535 no\r\n")
+        second = TlsServer(self.good, "::1", first.port, mechanisms=("PLAIN",))
+        self.addCleanup(second.stop)
+        i = self.instance(control={"dnsservers": self.nsd.server, "ipversions": "46", "test-ca.pem": self.authority.root.cert.read_bytes(),
+                                   "tlsdestinations": "both-host.test:verify ca=test-ca.pem name=smart.test"})
+        self.secret(i, "smtproutes", f":both-host.test:{first.port}|{USER}|{PASSWORD}")
+        dns.start_resolver(i)
+        self.assertIn("it refused our login", self.pool(i).deliver().recipients[0][1])
+        self.assertEqual((len(first.sessions), second.sessions), (1, []))
 
     def test_no_password_in_titles_and_memory_of_the_parent(self):
         held = threading.Event()
