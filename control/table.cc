@@ -41,7 +41,7 @@ constexpr std::array table = {
     lines("badmailfrom", "smtpd", "", "senders that are refused: user@domain, or @domain for all of it"),
     line("bouncefrom", "send", "MAILER-DAEMON", "the user that bounces are from"),
     line("bouncehints", "send queue-list", "queue-list",
-         "where hints on what other servers said are shown: queue-list, bounces, both, or off"),
+         "where hints on what other servers said are shown: the words queue-list, bounces; or off"),
     lines("bouncehints.local", "send queue-list", "", "the administrator's own hints, as in bouncehints(5)"),
     me_line("bouncehost", "send", "the domain that bounces are from"),
     number("concurrencyincoming", "service", "40", 1, "SMTP connections at once"),

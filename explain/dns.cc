@@ -2,14 +2,16 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/io.h"
 #include "base/unix_socket.h"
+#include "control/owners.h"
 #include "send/layout.h"
 
 namespace relais::explain {
@@ -38,17 +40,30 @@ Channel make_channel() {
     return channel;
 }
 
-[[noreturn]] void become_resolver(const std::string& program, int listening, pid_t parent) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    const int quiet = ::open("/dev/null", O_RDWR);
-    if (::getppid() == parent && quiet >= 0 && ::dup2(quiet, STDIN_FILENO) >= 0 &&
-        ::dup2(quiet, STDERR_FILENO) >= 0) {
-        if (listening == send::resolver_socket)
-            ::fcntl(listening, F_SETFD, 0);
-        else
-            ::dup2(listening, send::resolver_socket);
+// Should this process be killed, nobody else ends its resolver; no question takes that long.
+constexpr unsigned longest_life_seconds = 900;
+
+void place(int listening) {
+    if (listening == send::resolver_socket) {
+        ::fcntl(listening, F_SETFD, 0);
+        return;
+    }
+    if (::dup2(listening, send::resolver_socket) < 0) throw_errno("place", "a descriptor");
+}
+
+// In an instance of one ordinary user the program is that user's, and never run by root.
+[[noreturn]] void become_resolver(const control::Owners& owners, const std::string& program, int listening) {
+    try {
+        const int quiet = ::open("/dev/null", O_RDWR);
+        if (quiet < 0 || ::dup2(quiet, STDIN_FILENO) < 0 || ::dup2(quiet, STDERR_FILENO) < 0)
+            throw_errno("open", "/dev/null");
+        place(listening);
         ::close_range(send::resolver_socket + 1, ~0U, 0);
+        if (owners.single()) control::become(owners, control::Role::qmailn);
+        ::alarm(longest_life_seconds);
         ::execl(program.c_str(), "qmail-resolver", static_cast<char*>(nullptr));
+    } catch (const std::exception&) {
+        // Dns::trouble tells that it has ended.
     }
     ::_exit(111);
 }
@@ -78,7 +93,11 @@ Dns::~Dns() {
 }
 
 std::string Dns::trouble() {
-    if (pid_ > 0 && ::waitpid(pid_, nullptr, WNOHANG) == pid_) {
+    if (pid_ <= 0) return trouble_;
+    // Its end of the connection is closed a moment before it has ended.
+    const Fd ended(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
+    if (ended && wait_readable(ended.get(), Deadline::in(Seconds(1))) &&
+        ::waitpid(pid_, nullptr, WNOHANG) == pid_) {
         pid_ = -1;
         trouble_ = "qmail-resolver does not run, and one of our own could not start (are you root?)";
     }
@@ -88,10 +107,10 @@ std::string Dns::trouble() {
 Fd Dns::start(const control::Home& home) {
     const std::string program = home.program("qmail-resolver");
     Channel channel = make_channel();
-    const pid_t self = ::getpid();
+    const auto owners = control::Owners::read(home);
     pid_ = ::fork();
     if (pid_ < 0) throw_errno("fork", "qmail-resolver");
-    if (pid_ == 0) become_resolver(program, channel.listening.get(), self);
+    if (pid_ == 0) become_resolver(owners, program, channel.listening.get());
     return std::move(channel.connected);
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/text.h"
+#include "sasl/base64.h"
 
 namespace relais::explain {
 namespace {
@@ -82,6 +83,56 @@ std::string_view before_copy(std::string_view body) {
     std::size_t end = body.size();
     for (const std::string_view mark : copy_marks) end = std::min(end, body.find(mark));
     return body.substr(0, end);
+}
+
+int hex_digit(char c) {
+    const std::size_t at = std::string_view("0123456789abcdef").find(lower(c));
+    return at == std::string_view::npos ? -1 : static_cast<int>(at);
+}
+
+// Quoted-printable (RFC 2045, 6.7); what is none stays as it is.
+std::string unquoted(std::string_view text) {
+    std::string result;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const std::string_view rest = text.substr(i);
+        if (rest.starts_with("=\n") || rest.starts_with("=\r\n")) {
+            i += rest[1] == '\n' ? 1 : 2;
+        } else if (rest.size() > 2 && rest[0] == '=' && hex_digit(rest[1]) >= 0 && hex_digit(rest[2]) >= 0) {
+            result += static_cast<char>(hex_digit(rest[1]) * 16 + hex_digit(rest[2]));
+            i += 2;
+        } else {
+            result += rest[0];
+        }
+    }
+    return result;
+}
+
+// Base64 in lines; what is none stays as it is.
+std::string from_base64(std::string_view text) {
+    std::string joined;
+    for (const char c : text)
+        if (c > ' ') joined += c;
+    return sasl::decode_base64(joined).value_or(std::string(text));
+}
+
+// The text with its base64 and quoted-printable parts decoded, each up to the next boundary.
+std::string with_decoded_parts(std::string_view text) {
+    std::string result;
+    while (!text.empty()) {
+        const std::string_view line = take_line(text);
+        result.append(line).append("\n");
+        const auto field = field_of(line);
+        if (!field || !equal_ignoring_case(field->name, "Content-Transfer-Encoding")) continue;
+        const bool base64 = equal_ignoring_case(field->value, "base64");
+        if (!base64 && !equal_ignoring_case(field->value, "quoted-printable")) continue;
+        for (std::string_view more = take_line(text); !more.empty(); more = take_line(text))
+            result.append(more).append("\n");
+        const std::size_t end = text.starts_with("--") ? 0 : std::min(text.find("\n--"), text.size());
+        const std::string_view part = text.substr(0, end);
+        result.append("\n").append(base64 ? from_base64(part) : unquoted(part));
+        text.remove_prefix(end);
+    }
+    return result;
 }
 
 // "rfc822; bob@example.org" and "smtp; 550 no".
@@ -166,12 +217,13 @@ std::vector<Refusal> read_paragraphs(std::string_view text) {
 
 std::vector<Refusal> read_refusals(std::string_view input) {
     input = input.substr(0, bounce_message_limit);
-    const Head head = read_head(input);
-    if (!head.is_message) {
+    if (!read_head(input).is_message) {
         if (auto told = read_paragraphs(before_copy(input)); !told.empty()) return told;
         if (trim(input).empty()) return {};
         return {{"", std::string(trim(input))}};
     }
+    const std::string text = with_decoded_parts(input);
+    const Head head = read_head(text);
     const std::string_view body = before_copy(head.body);
     if (auto told = StatusReader().read(body); !told.empty()) return told;
     if (auto told = read_paragraphs(body); !told.empty()) return told;

@@ -54,6 +54,20 @@ TEST(Refusal, plain_words_of_exim) {
     EXPECT_EQ(refusals[0].text.find("over quota"), std::string::npos);
 }
 
+TEST(Refusal, encoded_parts) {
+    const std::string base64 =
+        "From: a@b\nContent-Transfer-Encoding: base64\nX: y\n\nNTUwIHJlbGF5IG5v\ndCBwZXJtaXR0ZWQ=\n";
+    EXPECT_EQ(read_refusals(base64), (Refusals{{"", "550 relay not permitted"}}));
+    const std::string quoted =
+        "From: a@b\r\nX: y\r\n\r\n--b\r\nContent-Transfer-Encoding: Quoted-Printable\r\n\r\n550 relay "
+        "n=\r\not =70ermitted=2\r\n--b\r\n";
+    const auto refusals = read_refusals(quoted);
+    ASSERT_EQ(refusals.size(), 1U);
+    EXPECT_NE(refusals[0].text.find("550 relay not permitted=2"), std::string::npos) << refusals[0].text;
+    const std::string wrong = "From: a@b\nContent-Transfer-Encoding: base64\n\n550 no!\n";
+    EXPECT_EQ(read_refusals(wrong), (Refusals{{"", "550 no!"}}));
+}
+
 TEST(Refusal, many_are_cut) {
     std::string text;
     for (int i = 0; i < 3000; ++i) text += "<a@b>:\nno\n\n";

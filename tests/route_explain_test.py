@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import subprocess
 import unittest
 
 import dns
@@ -225,6 +226,24 @@ class RouteExplain(relais.TestCase):
         found = json.loads(i.run("route-explain", "--json", "bob@good.test").out)
         self.assertEqual(found["remote"]["dns"], "qmail-resolver of this instance")
         self.assertEqual(found["fate"], "remote")
+
+    @unittest.skipUnless(relais.IS_ROOT, "is about root")
+    def test_root_runs_no_program_of_a_user_instance(self):
+        i = self.instance(me="mail.test", single=True, control={"dnsservers": self.zones.server})
+        command = [relais.program("route-explain"), "bob@good.test"]
+        done = subprocess.run(command, capture_output=True, env=i.environment, timeout=120)
+        self.assertIn(b"goes to mx1.isp.test", done.stdout)
+        programs = i.home / "bin"
+        if programs.is_symlink():
+            programs.unlink()
+        programs.mkdir(exist_ok=True)
+        resolver = programs / "qmail-resolver"
+        resolver.unlink(missing_ok=True)
+        resolver.write_text("#!/bin/sh\nid -u > $QMAILHOME/who\n")
+        resolver.chmod(0o755)
+        done = subprocess.run(command, capture_output=True, env=i.environment, timeout=120)
+        self.assertIn(b"could not start", done.stdout)
+        self.assertEqual((i.home / "who").read_text(), f"{i.ids('qmailn')[0]}\n")
 
     def test_hostile_words(self):
         i = self.made()
