@@ -12,7 +12,7 @@ CMAKE = cmake -G Ninja -S .
 CTEST = ctest --output-on-failure -j4
 SOURCES = $(shell git ls-files '*.cc' '*.h')
 
-.PHONY: help configure all run stop test debug test-debug fuzz bench install clean format tidy check packages
+.PHONY: help configure all run stop test debug test-debug fuzz bench bench-queue install clean format tidy check packages
 .DEFAULT_GOAL := all
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo 'make debug      build/debug: ASan, UBSan, checked standard library; make test-debug runs the tests there'
 	@echo 'make fuzz       build/fuzz with clang, and run each fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make bench      measure (docs/performance.md)'
+	@echo 'make bench-queue  measure with a million messages in the queue'
 	@echo 'make install    programs, manual pages and service files below DESTDIR and PREFIX=$(PREFIX)'
 	@echo 'make format     clang-format; make tidy: clang-tidy; make check: format, layers and tests in one'
 	@echo 'make clean      remove build/ (not the instances)'
@@ -68,6 +69,10 @@ fuzz:
 	    echo "== $$fuzzer"; mkdir -p build/fuzz/corpus/$${fuzzer##*/}; \
 	    $$fuzzer -max_total_time=$(FUZZ_SECONDS) -print_final_stats=0 build/fuzz/corpus/$${fuzzer##*/} fuzz/$${fuzzer##*/}; \
 	done
+
+bench-queue: all
+	@scripts/install-packages test
+	@python3 -B bench/queue_scale.py --write
 
 bench: all
 	@scripts/install-packages test

@@ -140,6 +140,7 @@ def flush_rows(parent, count):
             with contextlib.ExitStack() as sinks:
                 if scene is fresh:
                     sinks.enter_context(FastSink(scene.ports[HEALTHY]))
+                deliveries, cpu, begin = Deliveries(scene.instance), 0, time.monotonic()
                 scene.instance.start_send()
                 if scene is old:
                     # It is down: one attempt says so, and everything waits.
@@ -147,11 +148,8 @@ def flush_rows(parent, count):
                     wait_for_scan(scene)
                     scene.instance.wait_log("deferral", seconds=60)
                     sinks.enter_context(FastSink(scene.ports[HEALTHY]))
-                deliveries, cpu, begin = Deliveries(scene.instance), cpu_of(scene.instance), time.monotonic()
-                if scene is old:
+                    deliveries, cpu, begin = Deliveries(scene.instance), cpu_of(scene.instance), time.monotonic()
                     scene.instance.kill("qmail-send", 14)
-                else:
-                    deliveries.success = deliveries.started = 0
                 deliveries.wait(count * 9 // 10)
                 figures[scene] = (deliveries.success / (time.monotonic() - begin), (cpu_of(scene.instance) - cpu) / deliveries.success * 1000)
         a, b = figures[fresh], figures[old]

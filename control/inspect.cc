@@ -12,11 +12,18 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "control/control_file.h"
+#include "control/destination_limits.h"
 #include "control/owners.h"
 #include "control/secret_file.h"
 
 namespace relais::control {
 namespace {
+
+// "x", which is no limit, for a line without a colon.
+std::string_view after_colon(std::string_view line) {
+    const std::size_t colon = line.find(':');
+    return colon == std::string_view::npos ? "x" : line.substr(colon + 1);
+}
 
 constexpr std::size_t size_limit = std::size_t{16} << 20;
 
@@ -148,6 +155,8 @@ void Inspector::check_line_forms(const ControlFile& row, const std::vector<std::
              row.name == "tlsdestinations" || row.name == "domainips") &&
             line.find(':') == std::string::npos)
             warn(row.name, quoted(line) + " has no colon: it does not count");
+        if (row.name == "destinationlimits" && !parse_destination_limit(after_colon(line)))
+            warn(row.name, quoted(line) + " is not domain:connections:messages:rate: it does not count");
         if (row.name == "badmailfrom" && line.find('@') == std::string::npos)
             warn(row.name, quoted(line) + " has no @: it matches nothing");
     }

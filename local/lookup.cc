@@ -29,6 +29,7 @@ std::string encode(const LookupAnswer& answer) {
     put_number(out, answer.uid, 4);
     put_number(out, answer.gid, 4);
     put_number(out, answer.program_limit, 4);
+    put_number(out, answer.delivery_limit, 4);
     return out.append(answer.text);
 }
 
@@ -46,6 +47,7 @@ std::optional<LookupAnswer> decode_lookup_answer(std::string_view packet) {
     answer.uid = static_cast<uid_t>(take_number(packet, 4));
     answer.gid = static_cast<gid_t>(take_number(packet, 4));
     answer.program_limit = static_cast<std::uint32_t>(take_number(packet, 4));
+    answer.delivery_limit = static_cast<std::uint32_t>(take_number(packet, 4));
     if (answer.result != Lookup::found && answer.result != Lookup::trouble) return std::nullopt;
     answer.text = packet;
     return answer;

@@ -17,6 +17,8 @@ void look_up(UserFinder& finder, const control::Home& home, std::string_view loc
     answer.gid = user.gid;
     if (const auto limit = program_limit(home))
         answer.program_limit = static_cast<std::uint32_t>(limit->count());
+    if (const auto limit = delivery_limit(home))
+        answer.delivery_limit = static_cast<std::uint32_t>(limit->count());
     answer.text = encode_user(user);
     if (answer.text.size() > lookup_packet_limit - answer_head_size)
         throw Error(Reaction::temporary, "the user's fields are too long");

@@ -26,6 +26,7 @@ namespace {
 
 // As much of a delivery's words as goes into a bounce.
 constexpr std::size_t report_limit = 3000;
+constexpr std::chrono::milliseconds longest_look_pause{10'000};
 // A LocalOrder has a fixed size well below this.
 constexpr std::size_t order_limit = 4096;
 // So long a user's instructions are taken to ask for more than a Maildir; so many users are remembered.
@@ -247,6 +248,7 @@ void Spawner::start(Delivery& delivery, const LookupAnswer& answer) {
     if (pid < 0) throw_errno("fork", "a delivery");
     if (pid == 0) deliver_in_child(delivery, answer, output.write.get());
     delivery.pid = pid;
+    if (answer.delivery_limit > 0) watch(delivery, Seconds(answer.delivery_limit));
     delivery.message.reset();
     delivery.output = std::move(output.read);
     running_.emplace(pid, answer.delivery);
@@ -285,6 +287,32 @@ void Spawner::deliver_in_child(const Delivery& delivery, const LookupAnswer& ans
     ::_exit(static_cast<int>(end));
 }
 
+// Looked at now and then, all together: few deliveries ever meet their end so.
+void Spawner::watch(Delivery& delivery, Seconds limit) {
+    delivery.overdue_at = Clock::now() + limit;
+    const auto pause = std::min<std::chrono::milliseconds>(limit, longest_look_pause);
+    if (look_timer_ != 0 && next_look_ <= Clock::now() + pause) return;
+    if (look_timer_ != 0) loop_.cancel(look_timer_);
+    next_look_ = Clock::now() + pause;
+    look_timer_ = loop_.after(pause, [this] { end_overdue(); });
+}
+
+// One that the user has stopped is ended, too; its report comes when it has been reaped.
+void Spawner::end_overdue() {
+    look_timer_ = 0;
+    bool more = false;
+    const auto now = Clock::now();
+    for (auto& [number, delivery] : deliveries_) {
+        if (delivery.pid < 0 || delivery.overdue || delivery.overdue_at == Clock::time_point{}) continue;
+        delivery.overdue = now >= delivery.overdue_at;
+        if (delivery.overdue) ::kill(delivery.pid, SIGKILL);
+        more = more || !delivery.overdue;
+    }
+    if (!more) return;
+    next_look_ = now + longest_look_pause;
+    look_timer_ = loop_.after(longest_look_pause, [this] { end_overdue(); });
+}
+
 void Spawner::reap() {
     int status = 0;
     for (pid_t pid = 0; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;) {
@@ -307,7 +335,7 @@ void Spawner::end(Delivery& delivery, int status) {
     std::string text(buffer.data(), count > 0 ? static_cast<std::size_t>(count) : 0);
     send::Outcome outcome = send::Outcome::temporary;
     if (!WIFEXITED(status))
-        text = "qmail-local crashed. (#4.3.0)";
+        text = delivery.overdue ? "This delivery took too long. (#4.3.0)" : "qmail-local crashed. (#4.3.0)";
     else if (WEXITSTATUS(status) == static_cast<int>(Exit::success))
         outcome = send::Outcome::success;
     else if (WEXITSTATUS(status) == static_cast<int>(Exit::permanent))

@@ -37,7 +37,9 @@ class Spawner {
         Fd output;       // what the delivery says, to be read when it has exited
         pid_t pid = -1;  // of the process that it has for itself
         LookupAnswer user;
-        bool begun = false;  // its user is known, and somebody is at it
+        bool begun = false;              // its user is known, and somebody is at it
+        Clock::time_point overdue_at{};  // control/deadlinelocal; none for the default value
+        bool overdue = false;            // it was ended for that
     };
 
     void on_channel(std::uint32_t events);
@@ -54,6 +56,8 @@ class Spawner {
     void take_user_answer(std::uint64_t number, std::optional<send::Report> answer);
     void start(Delivery& delivery, const LookupAnswer& answer);
     [[noreturn]] void deliver_in_child(const Delivery& delivery, const LookupAnswer& answer, int output);
+    void watch(Delivery& delivery, Seconds limit);
+    void end_overdue();
     void reap();
     void end(Delivery& delivery, int status);
     void report(std::uint64_t delivery, send::Outcome outcome, std::string text);
@@ -75,6 +79,8 @@ class Spawner {
     UserProcesses users_;
     // Users (in the look-up's words) whose instructions asked for more than a Maildir lately, until when that counts.
     std::unordered_map<std::string, Clock::time_point> declined_;
+    EventLoop::TimerId look_timer_ = 0;
+    Clock::time_point next_look_{};
 };
 
 }  // namespace relais::local

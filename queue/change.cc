@@ -98,6 +98,7 @@ send::ControlAnswer Changer::change_here(send::ControlVerb verb, SeenMessage& se
         case send::ControlVerb::retry:
             seen.message.status.next_try = now_seconds();
             store.write_status(seen.message);
+            store.note_retry(seen.id());
             return {true, "when qmail-send runs"};
         case send::ControlVerb::remove:
             store.remove(seen.id());

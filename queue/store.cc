@@ -1,7 +1,5 @@
 #include "queue/store.h"
 
-#include <dirent.h>
-
 #include <algorithm>
 #include <array>
 #include <memory>
@@ -15,6 +13,9 @@
 
 namespace relais::queue {
 namespace {
+
+// Of the list of messages to try again: some millions.
+constexpr std::size_t retries_limit = std::size_t{64} << 20;
 
 std::string place(const control::Home& home, std::string_view kind, std::size_t split) {
     return home.path("queue/" + std::string(kind) + "/" + std::to_string(split));
@@ -118,6 +119,10 @@ std::string queued_lock_path(const control::Home& home) {
 }
 std::string checkpoint_path(const control::Home& home) {
     return home.path("queue/checkpoint");
+}
+
+std::string retry_path(const control::Home& home) {
+    return home.path("queue/retry");
 }
 
 std::vector<std::string> queue_directories(const control::Home& home) {
@@ -256,19 +261,26 @@ void Store::scan(const std::function<bool(MessageId)>& visit) const {
 }
 
 void Store::scan_split(std::size_t split, const std::function<bool(MessageId)>& visit) const {
-    const std::string path = message_directory(home_, split);
-    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()), &::closedir);
-    if (!directory) throw_errno("open", path);
-    for (;;) {
+    DirectoryScan(home_, split).next(SIZE_MAX, visit);
+}
+
+DirectoryScan::DirectoryScan(const control::Home& home, std::size_t split)
+    : path_(message_directory(home, split)), split_(split), directory_(::opendir(path_.c_str())) {
+    if (!directory_) throw_errno("open", path_);
+}
+
+bool DirectoryScan::next(std::size_t most, const std::function<bool(MessageId)>& visit) {
+    for (std::size_t count = 0; count < most; ++count) {
         errno = 0;
-        const dirent* entry = ::readdir(directory.get());
+        const dirent* entry = ::readdir(directory_.get());
         if (entry == nullptr) {
-            if (errno != 0) throw_errno("read", path);
-            return;
+            if (errno != 0) throw_errno("read", path_);
+            return false;
         }
         const auto id = parse_message_name(entry->d_name);
-        if (id && *id % split_count == split && !visit(*id)) return;
+        if (id && *id % split_count == split_ && !visit(*id)) return false;
     }
+    return true;
 }
 
 std::uint64_t Store::count() const {
@@ -278,6 +290,23 @@ std::uint64_t Store::count() const {
         return true;
     });
     return total;
+}
+
+void Store::note_retry(MessageId id) const {
+    const std::string path = retry_path(home_);
+    const Fd fd(sys::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0660));
+    if (!fd) throw_errno("create", path);
+    write_all(fd.get(), std::to_string(id) + "\n", Deadline::never());
+}
+
+std::vector<MessageId> Store::take_retries() const {
+    std::vector<MessageId> ids;
+    const auto content = read_file(retry_path(home_), retries_limit);
+    if (!content) return ids;
+    unlink_if_there(retry_path(home_));
+    for (const std::string_view line : split(*content, '\n'))
+        if (const auto id = parse_message_name(line)) ids.push_back(*id);
+    return ids;
 }
 
 }  // namespace relais::queue

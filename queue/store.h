@@ -2,8 +2,11 @@
 // look.
 #pragma once
 
+#include <dirent.h>
+
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +24,8 @@ std::string bounce_path(const control::Home& home, MessageId id);
 std::string send_lock_path(const control::Home& home);
 std::string queued_lock_path(const control::Home& home);
 std::string checkpoint_path(const control::Home& home);
+// Ids that were to be tried when qmail-send was down, a line each.
+std::string retry_path(const control::Home& home);
 // qmail-remote's table of hosts that did not answer: qmailr's.
 inline std::string tcpto_path(const control::Home& home) {
     return home.path("queue/lock/tcpto");
@@ -47,6 +52,23 @@ struct StoredMessage {
 };
 
 enum class Load { whole, missing, damaged, unfinished };
+
+// The names in one split directory, some at a time. What comes or goes meanwhile may be told or not.
+class DirectoryScan {
+  public:
+    // Throws Error.
+    DirectoryScan(const control::Home& home, std::size_t split);
+    // Calls visit for at most that many messages, or until it returns false. False when there are no more. Throws Error.
+    bool next(std::size_t most, const std::function<bool(MessageId)>& visit);
+
+  private:
+    struct Close {
+        void operator()(DIR* directory) const { ::closedir(directory); }
+    };
+    std::string path_;
+    std::size_t split_;
+    std::unique_ptr<DIR, Close> directory_;
+};
 
 class Store {
   public:
@@ -79,9 +101,17 @@ class Store {
     // Calls visit for every message in the queue, in no order, until it returns false. One split directory at
     // a time, names only: a million messages take a second. Throws Error.
     void scan(const std::function<bool(MessageId)>& visit) const;
-    // The same for one split directory (0 to split_count - 1), for an event loop that scans in steps.
+    // For an event loop that scans in steps.
+    DirectoryScan directory_scan(std::size_t split) const { return DirectoryScan(home_, split); }
+    // The same for one split directory (0 to split_count - 1).
     void scan_split(std::size_t split, const std::function<bool(MessageId)>& visit) const;
     std::uint64_t count() const;
+
+    // While qmail-send does not run: the messages that it is to try at once when it starts. The caller holds its lock.
+    // Throws Error.
+    void note_retry(MessageId id) const;
+    // What has been noted; forgets it. Throws Error.
+    std::vector<MessageId> take_retries() const;
 
   private:
     control::Home home_;

@@ -42,6 +42,9 @@ Result Delivery::try_deliver(Envelope envelope, Message& message) {
     } catch (const Error& error) {
         return {{}, cannot_read_control(error.what()), "", false};
     }
+    most_messages_ = settings_->messages;
+    if (envelope.connection_messages > 0)
+        most_messages_ = std::min(most_messages_, envelope.connection_messages);
     const std::string key = route_key(*settings_, envelope.sender, envelope.host);
     if (!may_reuse(key)) close();
     if (session_)
@@ -51,7 +54,7 @@ Result Delivery::try_deliver(Envelope envelope, Message& message) {
 }
 
 bool Delivery::may_reuse(const std::string& key) const {
-    return session_ && key == key_ && session_->usable() && messages_ < settings_->messages &&
+    return session_ && key == key_ && session_->usable() && messages_ < most_messages_ &&
            Clock::now() - connected_at_ < connection_age_limit;
 }
 
@@ -178,7 +181,7 @@ bool Delivery::open_session_at(net::ConnectResult connected, const SessionSettin
 }
 
 void Delivery::keep_or_close() {
-    if (!session_->usable() || messages_ >= settings_->messages) close();
+    if (!session_->usable() || messages_ >= most_messages_) close();
 }
 
 void Delivery::close() {

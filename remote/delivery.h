@@ -25,6 +25,7 @@ struct Envelope {
     std::string host;
     std::string sender;
     std::vector<std::string> recipients;
+    std::uint64_t connection_messages = 0;  // on one connection at most; 0: as control/remotemessages says
 };
 
 class Delivery {
@@ -86,6 +87,7 @@ class Delivery {
     std::string group_;  // its servers' name
     std::uint64_t messages_ = 0;
     bool hopeless_ = false;  // no further server of this message is to be tried
+    std::uint64_t most_messages_ = 0;  // on this connection
     Clock::time_point connected_at_{};
 };
 

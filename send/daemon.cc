@@ -89,7 +89,7 @@ Daemon::Daemon(const control::Home& home, std::vector<SlowWorker>& recorders,
                    return sender_.control(request);
                }),
       report_buffer_(packet_limit, '\0') {
-    for (const char* name : {"concurrencylocal", "concurrencyremote", "queuelifetime"})
+    for (const char* name : {"concurrencylocal", "concurrencyremote", "queuelifetime", "destinationlimits"})
         watches_.emplace_back(home.control_file(name));
     for (control::ChangeWatch& watch : watches_) static_cast<void>(watch.changed());
     tell_time();
@@ -125,6 +125,7 @@ Daemon::Daemon(const control::Home& home, std::vector<SlowWorker>& recorders,
 
 int Daemon::run() {
     sender_.log_status();
+    sender_.try_noted();
     // The pipe is open: whatever the scan misses has its hint in there.
     sender_.start_scan();
     loop_.run();

@@ -116,6 +116,7 @@ std::string encode(const RemoteOrder& order) {
     put_string(out, order.sender);
     put_number(out, order.recipients.size(), 2);
     for (const std::string& recipient : order.recipients) put_string(out, recipient);
+    put_number(out, order.connection_messages, 4);
     return out;
 }
 
@@ -132,6 +133,7 @@ std::optional<RemoteOrder> decode_remote_order(std::string_view packet) {
     const std::uint64_t count = in.number(2);
     if (!in.good() || count == 0 || count > order_recipient_limit) return std::nullopt;
     for (std::uint64_t i = 0; i < count && in.good(); ++i) order.recipients.push_back(in.address());
+    order.connection_messages = static_cast<std::uint32_t>(in.number(4));
     if (!in.complete()) return std::nullopt;
     return order;
 }

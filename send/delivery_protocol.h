@@ -35,6 +35,7 @@ struct RemoteOrder {
     std::string host;  // the domain to deliver to, before smtproutes
     std::string sender;
     std::vector<std::string> recipients;
+    std::uint32_t connection_messages = 0;  // on one connection at most; 0: as control/remotemessages says
 };
 
 enum class Outcome : char { success = 'r', permanent = 'h', temporary = 's' };

@@ -11,7 +11,8 @@ RemoteOrder some_remote_order() {
             99,
             "example.org",
             "list-joe=example.org@example.net",
-            {"joe@example.org", "ann@example.org"}};
+            {"joe@example.org", "ann@example.org"},
+            12};
 }
 
 TEST(DeliveryProtocol, LocalOrderRoundTrip) {
@@ -44,6 +45,7 @@ TEST(DeliveryProtocol, RemoteOrderRoundTrip) {
     EXPECT_EQ(back->host, "example.org");
     EXPECT_EQ(back->sender, "list-joe=example.org@example.net");
     EXPECT_EQ(back->recipients, some_remote_order().recipients);
+    EXPECT_EQ(back->connection_messages, 12U);
 }
 
 TEST(DeliveryProtocol, RemoteOrderLimits) {

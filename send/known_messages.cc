@@ -110,6 +110,12 @@ void KnownMessages::schedule_all(std::uint32_t when) {
     rebuild_heap();
 }
 
+void KnownMessages::reschedule(const std::function<std::uint32_t(MessageId, std::uint32_t)>& of) {
+    for (Entry& entry : slots_)
+        if (entry.id != 0 && entry.place == Place::due) entry.when = of(entry.id, entry.when);
+    rebuild_heap();
+}
+
 std::size_t KnownMessages::count(Place place) const {
     return static_cast<std::size_t>(std::count_if(slots_.begin(), slots_.end(), [&](const Entry& entry) {
         return entry.id != 0 && entry.place == place;

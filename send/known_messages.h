@@ -50,6 +50,8 @@ class KnownMessages {
     std::optional<std::uint32_t> next_due();
     // Everything that waits in the heap or is parked is due at that second. O(n).
     void schedule_all(std::uint32_t when);
+    // Gives each message in the heap a new second: what of(id, when) says. O(n).
+    void reschedule(const std::function<std::uint32_t(MessageId, std::uint32_t)>& of);
     std::size_t count(Place place) const;
 
   private:

@@ -66,6 +66,22 @@ TEST(KnownMessages, EachMessageIsTakenOnceHoweverOftenItWasPutOff) {
     EXPECT_EQ(taken.size(), 3000U);
 }
 
+TEST(KnownMessages, WhatWaitsMayBeSpreadAnew) {
+    KnownMessages known;
+    for (KnownMessages::MessageId id = 1; id <= 100; ++id) {
+        known.insert(id);
+        if (id != 50) known.schedule(*known.find(id), static_cast<std::uint32_t>(id));
+    }
+    known.reschedule([](KnownMessages::MessageId, std::uint32_t when) { return when * 10; });
+    EXPECT_FALSE(known.take_due(9));
+    for (KnownMessages::MessageId id = 1; id <= 100; ++id)
+        if (id != 50) {
+            EXPECT_EQ(known.take_due(static_cast<std::uint32_t>(id * 10)), id);
+        }
+    EXPECT_FALSE(known.take_due(100'000));
+    EXPECT_EQ(known.find(50)->place, Place::fresh);
+}
+
 TEST(KnownMessages, FlushTakesWaitingAndParkedButNotHeld) {
     KnownMessages known;
     for (queue::MessageId id = 1; id <= 4; ++id) known.insert(id);

@@ -1,6 +1,7 @@
 #include "send/lane.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace relais::send {
 namespace {
@@ -12,6 +13,19 @@ constexpr std::uint32_t longest_backoff = 1800;
 constexpr double slow_milliseconds = 1000;
 constexpr double slow_factor = 4;
 
+// Tokens for a second, and at least one.
+double most_tokens(const control::DestinationLimit& limits) {
+    return std::max(1.0, limits.per_thousand_seconds / 1000.0);
+}
+
+void fill_tokens(Share& share, std::uint32_t now) {
+    if (now > share.tokens_at)
+        share.tokens =
+            std::min(most_tokens(share.limits),
+                     share.tokens + (now - share.tokens_at) * (share.limits.per_thousand_seconds / 1000.0));
+    share.tokens_at = now;
+}
+
 }  // namespace
 
 Lane::~Lane() {
@@ -19,7 +33,7 @@ Lane::~Lane() {
         for (auto& ready : destination->share->ready) ready.clear();
 }
 
-DestinationPtr Lane::destination(std::string_view name) {
+DestinationPtr Lane::destination(std::string_view name, const std::string& group) {
     auto& found = destinations_[std::string(name)];
     if (!found) {
         found = std::make_shared<Destination>();
@@ -28,7 +42,9 @@ DestinationPtr Lane::destination(std::string_view name) {
         found->share = std::make_shared<Share>();
         found->share->limit = first_limit;
         found->share->members = 1;
+        found->share->limits = limits_.match(name);
         numbers_[found->number] = found;
+        if (!group.empty()) join_group(found, group);
     }
     return found;
 }
@@ -72,18 +88,32 @@ void Lane::add(const DestinationPtr& destination, Job job) {
 void Lane::put_back(const DestinationPtr& destination, Job job) {
     const std::size_t line = job.line;
     destination->jobs[line].push_front(std::move(job));
+    give_back_token(*destination->share);
     release(destination);
     make_ready(destination, line);
 }
 
+void Lane::set_limits(control::DestinationLimits limits) {
+    limits_ = std::move(limits);
+    for (const auto& [name, destination] : destinations_) destination->share->limits = {};
+    for (const auto& [name, destination] : destinations_) {
+        Share& share = *destination->share;
+        share.limits = control::stricter(share.limits, limits_.match(name));
+        share.rate_until = 0;
+        enter_rings(destination->share);
+    }
+}
+
 bool Lane::may_run(const Share& share, std::uint32_t now) const {
-    if (share.backoff_until > now) return false;
+    if (share.backoff_until > now || share.rate_until > now) return false;
+    if (share.limits.connections > 0 && share.running >= share.limits.connections) return false;
     if (share.probing) return share.running == 0;
     return !adaptive_ || share.running < static_cast<unsigned>(share.limit);
 }
 
 // Takes the next destination of the share in turn.
-std::optional<Lane::Next> Lane::take_from(const std::shared_ptr<Share>& share, std::size_t line) {
+std::optional<Lane::Next> Lane::take_from(const std::shared_ptr<Share>& share, std::size_t line,
+                                          std::uint32_t now) {
     const DestinationPtr destination = share->ready[line].front();
     share->ready[line].pop_front();
     destination->in_ready[line] = false;
@@ -92,6 +122,13 @@ std::optional<Lane::Next> Lane::take_from(const std::shared_ptr<Share>& share, s
     ++destination->running;
     ++share->running;
     ++running_;
+    if (const std::uint32_t rate = share->limits.per_thousand_seconds; rate > 0) {
+        fill_tokens(*share, now);
+        share->tokens -= 1;
+        if (share->tokens < 1)
+            share->rate_until =
+                now + static_cast<std::uint32_t>(std::ceil((1 - share->tokens) * 1000 / rate));
+    }
     make_ready(destination, line);
     enter_ring(share, line);
     turn_ = 1 - line;
@@ -103,36 +140,40 @@ std::optional<Lane::Next> Lane::next(std::uint32_t now) {
     const std::size_t first = turn_;
     for (const std::size_t line : {first, 1 - first})
         if (auto next = next_of(line, now)) return next;
-    // Only those that have their half already are left.
-    const unsigned alone = concurrency_ - concurrency_ / 8;
-    for (const std::size_t line : {first, 1 - first})
-        if (!rings_[line].empty() && rings_[line].front()->running < alone &&
-            !rings_[line].front()->ready[line].empty())
-            return take_from(rings_[line].front(), line);
     return std::nullopt;
 }
 
-// The next share of that line that has less than half; those that may not run at all leave the ring.
+// The next share of that line that may have another delivery. Those that may not run at all leave the ring.
 std::optional<Lane::Next> Lane::next_of(std::size_t line, std::uint32_t now) {
     auto& ring = rings_[line];
-    const unsigned half = std::max(1U, concurrency_ / 2);
-    // At most two shares can have half or more, so this passes over very few.
+    // Those without room have three deliveries or more, so this passes over few.
     for (std::size_t left = ring.size(); left > 0; --left) {
         const std::shared_ptr<Share> share = ring.front();
         ring.pop_front();
         share->in_ring[line] = false;
         if (share->ready[line].empty()) continue;
-        if (!may_run(*share, now)) {
-            if (share->backoff_until > now) {
-                resting_.push_back(share);
-                wake_at(share->backoff_until);
-            }
-            continue;
-        }
-        if (share->running < half) return take_from(share, line);
-        enter_ring(share, line);
+        if (!may_run(*share, now))
+            rest(share, std::max(share->backoff_until, share->rate_until), now);
+        else if (has_room(*share))
+            return take_from(share, line, now);
+        else
+            enter_ring(share, line);
     }
     return std::nullopt;
+}
+
+// Until that second; one that has deliveries to wait for comes back with them.
+void Lane::rest(const std::shared_ptr<Share>& share, std::uint32_t until, std::uint32_t now) {
+    if (until <= now) return;
+    wake_at(until);
+    if (!std::exchange(share->resting, true)) resting_.push_back(share);
+}
+
+// Of a delivery that was not begun after all.
+void Lane::give_back_token(Share& share) {
+    if (share.limits.per_thousand_seconds == 0) return;
+    share.tokens = std::min(most_tokens(share.limits), share.tokens + 1);
+    if (share.tokens >= 1) share.rate_until = 0;
 }
 
 void Lane::release(const DestinationPtr& destination) {
@@ -143,6 +184,7 @@ void Lane::release(const DestinationPtr& destination) {
 }
 
 void Lane::dropped(const DestinationPtr& destination) {
+    give_back_token(*destination->share);
     release(destination);
 }
 
@@ -198,6 +240,7 @@ void Lane::join_group(const DestinationPtr& destination, const std::string& grou
     }
     --old->members;
     ++shared->members;
+    shared->limits = control::stricter(shared->limits, limits_.match(destination->name));
     old->running -= destination->running;
     shared->running += destination->running;
     for (const std::size_t line : {std::size_t{0}, std::size_t{1}}) leave_ready(destination, line);
@@ -240,10 +283,12 @@ void Lane::wake_at(std::uint32_t when) {
 std::vector<DestinationPtr> Lane::wake(std::uint32_t now) {
     next_wake_ = 0;
     std::erase_if(resting_, [&](const std::shared_ptr<Share>& share) {
-        if (share->backoff_until > now) {
-            wake_at(share->backoff_until);
+        const std::uint32_t until = std::max(share->backoff_until, share->rate_until);
+        if (until > now) {
+            wake_at(until);
             return false;
         }
+        share->resting = false;
         enter_rings(share);
         return true;
     });

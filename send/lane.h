@@ -4,7 +4,8 @@
 // Destinations that resolve to the same servers share one Share: its limit grows while deliveries succeed, shrinks when
 // they fail or slow down, and when no server can be reached it backs off as a whole; then one delivery tries again.
 // New mail and mail that has been tried have lines of their own, which take turns: neither waits for the other.
-// While others wait, no share has more than half of the concurrency; alone it leaves an eighth for who may come.
+// A share may have three times as many deliveries as there are places left free: alone three quarters of the concurrency, and
+// however many there are of them, a newcomer finds a place.
 #pragma once
 
 #include <array>
@@ -18,6 +19,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "control/destination_limits.h"
 #include "queue/store.h"
 
 namespace relais::send {
@@ -37,6 +39,12 @@ struct Share {
     std::array<std::deque<std::shared_ptr<Destination>>, 2> ready;
     std::array<bool, 2> in_ring{};
     std::uint32_t members = 0;
+    // control/destinationlimits: what keeps those of all members.
+    control::DestinationLimit limits;
+    double tokens = 1;  // messages that the rate allows now
+    std::uint32_t tokens_at = 0;
+    std::uint32_t rate_until = 0;  // no token before
+    bool resting = false;
 };
 
 // One order to come: recipients of one message, by their index in its envelope.
@@ -71,7 +79,7 @@ struct Verdict {
 
 class Lane {
   public:
-    // adaptive: shares begin with a few deliveries and learn; otherwise only the halves bind.
+    // adaptive: shares begin with a few deliveries and learn; otherwise only what is left free binds.
     Lane(unsigned concurrency, bool adaptive) : concurrency_(concurrency), adaptive_(adaptive) {}
 
     // Destinations and shares point to each other.
@@ -80,11 +88,12 @@ class Lane {
     Lane& operator=(const Lane&) = delete;
 
     void set_concurrency(unsigned concurrency) { concurrency_ = concurrency; }
+    void set_limits(control::DestinationLimits limits);
     unsigned concurrency() const { return concurrency_; }
     unsigned running() const { return running_; }
 
-    // The destination of that name, made if there is none.
-    DestinationPtr destination(std::string_view name);
+    // The destination of that name, made if there is none; in that group if one is named and it is new.
+    DestinationPtr destination(std::string_view name, const std::string& group = {});
     // The destination with that number, if there still is one.
     DestinationPtr numbered(std::uint32_t number) const;
     static bool backs_off(const Destination& destination, std::uint32_t now) {
@@ -124,14 +133,21 @@ class Lane {
     void make_ready(const DestinationPtr& destination, std::size_t line);
     void enter_ring(const std::shared_ptr<Share>& share, std::size_t line);
     void enter_rings(const std::shared_ptr<Share>& share);
+    void rest(const std::shared_ptr<Share>& share, std::uint32_t until, std::uint32_t now);
     void leave_ready(const DestinationPtr& destination, std::size_t line);
     std::optional<Next> next_of(std::size_t line, std::uint32_t now);
     bool may_run(const Share& share, std::uint32_t now) const;
-    std::optional<Next> take_from(const std::shared_ptr<Share>& share, std::size_t line);
+    bool has_room(const Share& share) const {
+        return share.running < free_factor * (concurrency_ - running_);
+    }
+    std::optional<Next> take_from(const std::shared_ptr<Share>& share, std::size_t line, std::uint32_t now);
     void release(const DestinationPtr& destination);
+    void give_back_token(Share& share);
     void join_group(const DestinationPtr& destination, const std::string& group);
     void learn(Share& share, const Verdict& verdict, std::uint32_t now);
     void wake_at(std::uint32_t when);
+
+    static constexpr unsigned free_factor = 3;
 
     unsigned concurrency_;
     bool adaptive_;
@@ -143,7 +159,9 @@ class Lane {
     // Shares with ready destinations, in turn. One that may not run now is taken out: release brings it back, or wake.
     std::array<std::deque<std::shared_ptr<Share>>, 2> rings_;
     std::size_t turn_ = 0;
-    std::vector<std::shared_ptr<Share>> resting_;  // taken out because they back off
+    std::vector<std::shared_ptr<Share>>
+        resting_;  // taken out for a time: back-off, or a rate that is used up
+    control::DestinationLimits limits_;
     std::unordered_map<std::uint32_t, DestinationPtr> with_parked_;
     std::uint32_t next_wake_ = 0;
     static constexpr std::size_t first_purge = 20'000;

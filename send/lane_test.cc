@@ -41,19 +41,44 @@ void grow(Lane& lane, const std::string& name) {
 TEST(Lane, OneDestinationLeavesRoomForOthers) {
     Lane lane(20, false);
     fill(lane, "big", 1000);
-    EXPECT_EQ(start_all(lane, 1)["big"], 18);
+    EXPECT_EQ(start_all(lane, 1)["big"], 15);
 }
 
-TEST(Lane, NoMoreThanHalfWhileOthersWait) {
-    Lane lane(20, false);
-    fill(lane, "big", 1000);
-    fill(lane, "small", 1000);
-    fill(lane, "tiny", 3);
-    const auto counts = start_all(lane, 1);
-    EXPECT_EQ(counts.at("tiny"), 3);
-    EXPECT_LE(counts.at("big"), 10);
-    EXPECT_LE(counts.at("small"), 10);
-    EXPECT_EQ(counts.at("big") + counts.at("small"), 17);
+TEST(Lane, BusyDestinationsAlwaysLeaveAPlaceForANewOne) {
+    for (const int busy : {1, 2, 3, 5}) {
+        Lane lane(20, false);
+        for (int i = 0; i < busy; ++i) fill(lane, "busy" + std::to_string(i), 1000);
+        const auto counts = start_all(lane, 1);
+        EXPECT_LT(lane.running(), 20U);
+        for (int i = 0; i < busy; ++i)
+            EXPECT_LE(std::abs(counts.at("busy" + std::to_string(i)) - counts.at("busy0")), 1);
+        fill(lane, "new", 1);
+        const auto next = lane.next(1);
+        ASSERT_TRUE(next) << busy;
+        EXPECT_EQ(next->destination->name, "new");
+    }
+}
+
+TEST(Lane, SilentAndSlowDestinationsDoNotHoldUpHealthyMail) {
+    Lane lane(20, true);
+    grow(lane, "slow");
+    fill(lane, "slow", 10'000);
+    fill(lane, "silent", 100'000);
+    std::vector<DestinationPtr> started;
+    start_all(lane, 1, &started);
+    // Each time one of the slow ones ends, its place is taken again; what is healthy goes out at once nevertheless.
+    for (int i = 0; i < 1000; ++i) {
+        lane.finished(lane.destination("slow"), {Verdict::Kind::success, 1000, {}, {}}, 1);
+        while (lane.next(1)) {
+        }
+        fill(lane, "healthy", 1);
+        const auto next = lane.next(1);
+        ASSERT_TRUE(next);
+        EXPECT_EQ(next->destination->name, "healthy");
+        lane.finished(next->destination, good, 1);
+        while (lane.next(1)) {
+        }
+    }
 }
 
 TEST(Lane, DestinationsTakeTurns) {
@@ -198,6 +223,79 @@ TEST(Lane, JoiningAGroupWithDeliveriesUnderWayKeepsTheCountsRight) {
     EXPECT_TRUE(lane.next(1));
 }
 
+TEST(Lane, ConnectionsAreLimited) {
+    Lane lane(100, true);
+    lane.set_limits(control::DestinationLimits({"small.test:2"}));
+    grow(lane, "small.test");
+    fill(lane, "small.test", 50);
+    fill(lane, "other.test", 5);
+    auto counts = start_all(lane, 1);
+    EXPECT_EQ(counts["small.test"], 2);
+    EXPECT_EQ(counts["other.test"], 5);
+    lane.finished(lane.destination("small.test"), good, 1);
+    EXPECT_EQ(start_all(lane, 1)["small.test"], 1);
+    lane.set_limits({});
+    EXPECT_GT(start_all(lane, 1)["small.test"], 20);
+}
+
+TEST(Lane, MessagesASecondAreLimited) {
+    Lane lane(100, true);
+    lane.set_limits(control::DestinationLimits({"slow.test:::3", "slower.test:::0.1"}));
+    fill(lane, "slow.test", 100);
+    fill(lane, "slower.test", 3);
+    int slow = 0;
+    int slower = 0;
+    for (std::uint32_t now = 100; now < 120; ++now) {
+        if (lane.next_wake() != 0 && lane.next_wake() <= now) lane.wake(now);
+        while (const auto next = lane.next(now)) {
+            ++(next->destination->name == "slow.test" ? slow : slower);
+            lane.finished(next->destination, good, now);
+        }
+        EXPECT_LE(slow, 3 * static_cast<int>(now - 99));
+        EXPECT_NE(lane.next_wake(), 0U);
+    }
+    EXPECT_GE(slow, 56);
+    EXPECT_EQ(slower, 2);
+}
+
+TEST(Lane, WhatWasNotBegunDoesNotCountForTheRate) {
+    Lane lane(100, true);
+    lane.set_limits(control::DestinationLimits({"slow.test:::1"}));
+    fill(lane, "slow.test", 3);
+    const auto first = lane.next(100);
+    ASSERT_TRUE(first);
+    EXPECT_FALSE(lane.next(100));
+    lane.put_back(first->destination, first->job);
+    EXPECT_TRUE(lane.next(100));
+    EXPECT_FALSE(lane.next(100));
+}
+
+TEST(Lane, TheLimitsOfAllMembersHoldForAGroup) {
+    Lane lane(100, true);
+    lane.set_limits(control::DestinationLimits({"a.test:2"}));
+    for (const char* name : {"a.test", "b.test"}) {
+        fill(lane, name, 1);
+        lane.finished(lane.next(1)->destination, {Verdict::Kind::success, 10, "mx.test", {}}, 1);
+    }
+    for (const char* name : {"a.test", "b.test"}) fill(lane, name, 20);
+    auto counts = start_all(lane, 1);
+    EXPECT_EQ(counts["a.test"], 1);
+    EXPECT_EQ(counts["b.test"], 1);
+}
+
+TEST(Lane, TheAddressesOfOneUserShareHisPart) {
+    Lane lane(20, false);
+    for (int i = 0; i < 50; ++i) {
+        const std::string name = "joe-" + std::to_string(i) + "@local.test";
+        lane.destination(name, "joe");
+        fill(lane, name, 10);
+    }
+    EXPECT_EQ(start_all(lane, 1).size(), 15U);
+    lane.destination("ann@local.test", "ann");
+    fill(lane, "ann@local.test", 1);
+    EXPECT_EQ(lane.next(1)->destination->name, "ann@local.test");
+}
+
 TEST(Lane, ConcurrencyHoldsAlwaysAndMayBeZeroOrHuge) {
     Lane none(0, false);
     fill(none, "a", 1);
@@ -208,7 +306,8 @@ TEST(Lane, ConcurrencyHoldsAlwaysAndMayBeZeroOrHuge) {
     for (int i = 0; i < 100; ++i) fill(huge, "d" + std::to_string(i), 30);
     int all = 0;
     for (const auto& [name, count] : start_all(huge, 1)) all += count;
-    EXPECT_EQ(all, 2000);
+    EXPECT_LE(all, 2000);
+    EXPECT_GE(all, 1990);
 }
 
 TEST(Lane, ManyDestinationsWithNothingToDoAreForgotten) {

@@ -69,6 +69,11 @@ std::string destination_name(const Route& route) {
     return lower(route.local ? route.plain : route.host);
 }
 
+std::string user_name(const Route& route) {
+    const std::string_view local = std::string_view(route.address).substr(0, route.address.rfind('@'));
+    return lower(local.substr(0, local.find('-')));
+}
+
 Route rewrite(const RewriteRules& rules, std::string_view recipient, RewriteTrace* trace) {
     Route route;
     std::string& address = route.address;

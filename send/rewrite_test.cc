@@ -70,6 +70,13 @@ TEST(Rewrite, CatchAllAndItsExceptions) {
     EXPECT_EQ(shown(none, "a@any.example"), "remote a@any.example host any.example");
 }
 
+TEST(Rewrite, TheUserOfALocalAddress) {
+    const RewriteRules some("x", {"local.example"}, {}, {"virtual.example:Fred-web"});
+    EXPECT_EQ(user_name(rewrite(some, "Joe-list-request@local.example")), "joe");
+    EXPECT_EQ(user_name(rewrite(some, "ann@local.example")), "ann");
+    EXPECT_EQ(user_name(rewrite(some, "anybody@virtual.example")), "fred");
+}
+
 TEST(Verp, Expansion) {
     EXPECT_EQ(expand_verp("list-@host.example-@[]", "joe@example.org"), "list-joe=example.org@host.example");
     EXPECT_EQ(expand_verp("list-@host.example", "joe@example.org"), "list-@host.example");

@@ -8,7 +8,6 @@ namespace {
 
 constexpr std::int64_t local_skip = 10;
 constexpr std::int64_t remote_skip = 20;
-constexpr std::int64_t start_spread = 600;
 // A step of NTP or a leap second is not worth a word.
 constexpr std::int64_t jump_threshold = 60;
 

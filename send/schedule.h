@@ -10,6 +10,8 @@ namespace relais::send {
 // birth + (sqrt(age) + 10 local | 20 remote)^2.
 std::int64_t seconds_to_next_try(std::int64_t birth, std::int64_t now, bool local);
 
+// The longest that a message waits after a start, unless there are very many.
+inline constexpr std::int64_t start_spread = 600;
 // Seconds until a message found in the queue at the start is tried. Young ones at once; others at a random
 // moment, so that a start with a million messages does not try them all together. random: any number.
 std::int64_t seconds_to_first_try(std::int64_t birth, std::int64_t now, std::uint64_t random);

@@ -12,6 +12,9 @@ namespace {
 
 // Work between two looks at the events: keeps reports and signals from waiting for a long line of messages.
 constexpr int loads_at_once = 64;
+// Of a scan: what one read of a directory gives takes less than a millisecond.
+constexpr std::size_t names_at_once = 500;
+constexpr double first_tries_per_second = 200;
 // Jobs of one destination in the window, when the window is half full and more.
 constexpr std::size_t jobs_wanted = 100;
 constexpr std::size_t octets_of_recipient = 128;
@@ -69,6 +72,7 @@ void Sender::reload(Settings settings) {
     settings_ = std::move(settings);
     local_.lane.set_concurrency(settings_.concurrency_local);
     remote_.lane.set_concurrency(settings_.concurrency_remote);
+    remote_.lane.set_limits(settings_.limits);
 }
 
 void Sender::hint(queue::MessageId id) {
@@ -82,31 +86,63 @@ void Sender::hint(queue::MessageId id) {
     if (is_new || was_unfinished) fresh_.push_back(id);
 }
 
+void Sender::try_noted() {
+    try {
+        for (const queue::MessageId id : store_.take_retries()) {
+            if (known_.insert(id)) fresh_.push_back(id);
+            known_.find(id)->forced = true;
+        }
+    } catch (const Error& error) {
+        out_.log(alert_text(error));  // they are tried by the schedule
+    }
+}
+
 bool Sender::scan_step() {
     if (scan_split_ == queue::split_count) {
         if (!std::exchange(scan_again_, false)) return false;
         scan_split_ = 0;
     }
+    bool more = false;
     try {
-        store_.scan_split(scan_split_, [this](queue::MessageId id) {
-            if (!known_.insert(id)) return true;
-            random_ = random_ * 6364136223846793005U + 1442695040888963407U;
-            const auto birth = static_cast<std::int64_t>(id / 1'000'000);
-            const std::int64_t pause = first_scan_ ? seconds_to_first_try(birth, wall(), random_ >> 33) : 0;
-            if (pause == 0)
-                fresh_.push_back(id);
-            else
-                known_.schedule(*known_.find(id), now() + static_cast<std::uint32_t>(pause));
+        if (!scan_) scan_.emplace(store_.directory_scan(scan_split_));
+        more = scan_->next(names_at_once, [this](queue::MessageId id) {
+            found(id);
             return true;
         });
-        ++scan_split_;
     } catch (const Error& error) {
         out_.log(alert_text(error));
         // The rest of the queue first; this directory when the next scan comes.
-        ++scan_split_;
     }
-    if (scan_split_ == queue::split_count) first_scan_ = false;
+    if (more) return true;
+    scan_.reset();
+    if (++scan_split_ == queue::split_count && std::exchange(first_scan_, false)) spread_first_tries();
     return scan_split_ < queue::split_count || scan_again_;
+}
+
+void Sender::found(queue::MessageId id) {
+    if (!known_.insert(id)) return;
+    random_ = random_ * 6364136223846793005U + 1442695040888963407U;
+    const auto birth = static_cast<std::int64_t>(id / 1'000'000);
+    const std::int64_t pause = first_scan_ ? seconds_to_first_try(birth, wall(), random_ >> 33) : 0;
+    if (pause == 0)
+        fresh_.push_back(id);
+    else
+        known_.schedule(*known_.find(id), now() + static_cast<std::uint32_t>(pause));
+}
+
+// Where ten minutes are too short for all that waits, its first tries would cost the new mail beside them more than they do
+// ever after.
+void Sender::spread_first_tries() {
+    const double factor =
+        static_cast<double>(known_.count(Place::due)) / (start_spread * first_tries_per_second);
+    if (factor <= 1) return;
+    known_.reschedule([&](queue::MessageId id, std::uint32_t when) {
+        if (when <= now()) return when;
+        const std::int64_t most =
+            seconds_to_next_try(static_cast<std::int64_t>(id / 1'000'000), wall(), false);
+        return now() +
+               static_cast<std::uint32_t>(std::min((when - now()) * factor, static_cast<double>(most)));
+    });
 }
 
 bool Sender::work() {
@@ -257,7 +293,11 @@ void Sender::distribute(Active& active, bool forced) {
     const bool verp = is_verp(envelope.sender);
     std::map<std::string, std::vector<std::uint32_t>> by_host;
     std::vector<std::uint32_t> too_long;
-    std::vector<std::pair<std::string, std::uint32_t>> local;
+    struct LocalRecipient {
+        std::string name, user;
+        std::uint32_t recipient;
+    };
+    std::vector<LocalRecipient> local;
     for (std::uint32_t i = 0; i < envelope.recipients.size(); ++i) {
         if (active.states[i] != RecipientState::open) continue;
         const Route route = rewrite(settings_.rules, envelope.recipients[i].address);
@@ -266,13 +306,13 @@ void Sender::distribute(Active& active, bool forced) {
             expand_verp(envelope.sender, route.plain).size() >= address_field)
             too_long.push_back(i);
         else if (route.local)
-            local.emplace_back(destination_name(route), i);
+            local.push_back({destination_name(route), user_name(route), i});
         else
             by_host[destination_name(route)].push_back(i);
     }
     const bool single = local.size() + by_host.size() == 1 && too_long.empty();
-    for (auto& [name, recipient] : local)
-        place_recipients(active, true, local_.lane.destination(name), {recipient}, single, forced);
+    for (const auto& [name, user, recipient] : local)
+        place_recipients(active, true, local_.lane.destination(name, user), {recipient}, single, forced);
     for (auto& [host, recipients] : by_host) {
         const DestinationPtr destination = remote_.lane.destination(host);
         const std::size_t most = verp ? 1 : order_recipient_limit;

@@ -29,6 +29,7 @@ struct Settings {
     unsigned concurrency_remote = 20;
     std::int64_t queue_lifetime = 604800;
     std::shared_ptr<const mail::HintTable> hints{};  // shown in bounces; usually none are
+    control::DestinationLimits limits{};
 };
 
 // Recipients that have failed for good. To do, in this order: text appended to the bounce text and synced, the marks F.
@@ -72,7 +73,9 @@ class Sender {
     // A hint of qmail-queued; 0 asks for a scan.
     void hint(queue::MessageId id);
     void start_scan() { scan_again_ = true; }
-    // Looks into one split directory if a scan is under way. True if there is more to scan.
+    // What queue tools have asked for while qmail-send was down.
+    void try_noted();
+    // Looks at some more names if a scan is under way. True if there is more to scan.
     bool scan_step();
 
     // Loads what is due and starts what may run. True if there is more that can be done at once.
@@ -116,6 +119,8 @@ class Sender {
     // sender.cc: what comes into the window
     std::uint32_t now() const { return static_cast<std::uint32_t>(monotonic_ms_ / 1000); }
     std::int64_t wall() const { return static_cast<std::int64_t>(wall_us_ / 1'000'000); }
+    void found(queue::MessageId id);
+    void spread_first_tries();
     bool room_for(bool is_new) const;
     bool admit();
     bool admit_parked(Side& side);
@@ -134,7 +139,7 @@ class Sender {
     bool start_deliveries(Side& side);
     bool start(Side& side, const Lane::Next& next);
     bool is_current(const Lane::Next& next, const Active& active, bool local) const;
-    bool send_order(bool local, std::uint64_t delivery, const Active& active, const Job& job, int fd);
+    bool send_order(bool local, std::uint64_t delivery, const Active& active, const Lane::Next& next, int fd);
     void conclude(Active& active, std::uint64_t delivery, const Running& running, const Report& report);
     // texts: one for each recipient, or one for all.
     void fail(Active& active, const std::vector<std::uint32_t>& recipients,
@@ -185,6 +190,7 @@ class Sender {
     std::uint32_t next_load_ = 1;
     std::size_t under_way_ = 0;  // records and bounces not yet answered
     std::size_t scan_split_ = queue::split_count;
+    std::optional<queue::DirectoryScan> scan_;  // of that split
     bool scan_again_ = false;
     bool first_scan_ = true;
     bool exiting_ = false;

@@ -233,17 +233,29 @@ std::string Sender::why_waiting(const queue::StoredMessage& message, const Known
         const Route route = rewrite(settings_.rules, recipient.address);
         const std::string name = destination_name(route);
         if (!seen.insert(name).second) continue;
-        const DestinationPtr destination = (route.local ? local_ : remote_).lane.destination(name);
+        const DestinationPtr destination =
+            route.local ? local_.lane.destination(name, user_name(route)) : remote_.lane.destination(name);
         const Share& share = *destination->share;
         if (Lane::backs_off(*destination, now()))
             text += fmt::format("destination {} is in back-off for {}: {}\n", one_line(name),
                                 span(share.backoff_until - now()), one_line(share.reason));
+        else if (share.rate_until > now())
+            text += fmt::format(
+                "destination {} has had what control/destinationlimits allows for now: next message in {}\n",
+                one_line(name), span(share.rate_until - now()));
+        else if (share.limits.connections > 0 && share.running >= share.limits.connections)
+            text +=
+                fmt::format("destination {} has the {} deliveries that control/destinationlimits allows\n",
+                            one_line(name), share.limits.connections);
         else if (share.probing)
             text += fmt::format("destination {} could not be reached: one delivery is trying it again\n",
                                 one_line(name));
         else if (destination->queued() > 0)
-            text += fmt::format("destination {} has {} deliveries running and {} queued\n", one_line(name),
-                                share.running, destination->queued());
+            text += fmt::format(
+                "destination {} has {} deliveries running{} and {} queued\n", one_line(name), share.running,
+                route.local ? ""
+                            : fmt::format(" of {} that it may have now,", static_cast<unsigned>(share.limit)),
+                destination->queued());
     }
     return text;
 }

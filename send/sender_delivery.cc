@@ -54,7 +54,7 @@ bool Sender::start(Side& side, const Lane::Next& next) {
     Fd message;
     try {
         message = store_.open_for_delivery(active.id());
-        if (!send_order(local, next_delivery_, active, next.job, message.get())) {
+        if (!send_order(local, next_delivery_, active, next, message.get())) {
             side.blocked = true;
             side.lane.put_back(next.destination, next.job);
             return false;
@@ -95,14 +95,22 @@ bool Sender::is_current(const Lane::Next& next, const Active& active, bool local
     });
 }
 
-bool Sender::send_order(bool local, std::uint64_t delivery, const Active& active, const Job& job, int fd) {
+bool Sender::send_order(bool local, std::uint64_t delivery, const Active& active, const Lane::Next& next,
+                        int fd) {
+    const Job& job = next.job;
     const queue::Envelope& envelope = active.stored.envelope;
     const Route first = rewrite(settings_.rules, envelope.recipients[job.recipients[0]].address);
     const std::string sender = expand_verp(envelope.sender, first.plain);
     if (local)
         return out_.order(
             LocalOrder{delivery, active.id(), active.stored.message_size, sender, first.address}, fd);
-    RemoteOrder order{delivery, active.id(), active.stored.message_size, first.host, sender, {}};
+    RemoteOrder order{delivery,
+                      active.id(),
+                      active.stored.message_size,
+                      first.host,
+                      sender,
+                      {},
+                      next.destination->share->limits.messages};
     for (const std::uint32_t recipient : job.recipients)
         order.recipients.push_back(rewrite(settings_.rules, envelope.recipients[recipient].address).address);
     return out_.order(order, fd);

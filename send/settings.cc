@@ -32,6 +32,7 @@ void read_numbers(const control::Home& home, Settings& settings) {
     };
     settings.concurrency_local = static_cast<unsigned>(number("concurrencylocal", 10, largest_concurrency));
     settings.concurrency_remote = static_cast<unsigned>(number("concurrencyremote", 20, largest_concurrency));
+    settings.limits = control::DestinationLimits::read(home);
     settings.queue_lifetime = static_cast<std::int64_t>(number("queuelifetime", 604800, longest_lifetime));
 }
 

@@ -511,6 +511,12 @@ except OSError:
         self.spawner()
         self.expect("deferral", "Program did not end within 1 seconds. (#4.3.0)")
 
+    def test_a_stopped_delivery_does_not_keep_its_place(self):
+        self.put(".qmail", "|kill -STOP $PPID\n")
+        self.i.control("deadlinelocal", "1")
+        self.spawner()
+        self.expect("deferral", "This delivery took too long. (#4.3.0)")
+
     def test_a_killed_delivery_is_deferred(self):
         self.put(".qmail", "|sleep 1000\n")
         self.spawner()

@@ -50,6 +50,27 @@ class Control(relais.TestCase):
         self.assertEqual(self.i.run("qmail-qstat").out,
                          "messages in queue: 1\nmessages in queue but not yet preprocessed: 0\n")
 
+    def test_a_retry_asked_for_while_it_is_away_comes_at_the_start(self):
+        number = self.deferred()
+        self.i.stop()
+        # An hour older: after a start its turn would come at some moment within ten minutes.
+        old = str(int(number) - 3600 * 10**6)
+        path = self.i.queue_files()[0]
+        path.rename(path.with_name(old))
+        tries = self.one(old)["tries"]
+        result = self.list("retry", old)
+        self.assertEqual((result.code, result.out), (0, f"{old}: to be tried now when qmail-send runs\n"))
+        self.i.start_send()
+        self.i.wait_for(lambda: self.one(old)["tries"] > tries, 60, "the try")
+        self.assertFalse((self.i.home / "queue/retry").exists())
+
+    def test_a_destination_limit_says_why_a_message_waits(self):
+        self.i.control("destinationlimits", "far.test:::0.001")
+        self.i.kill("qmail-send", 1)
+        self.deferred()
+        waiting = self.inject("a@mail.test", "y@far.test")
+        self.i.wait_for(lambda: "destinationlimits" in self.one(waiting)["why"] or "back-off" in self.one(waiting)["why"], 60, "the reason")
+
     def test_hold_and_release(self):
         number = self.deferred()
         self.assertEqual(self.list("hold", number).code, 0)

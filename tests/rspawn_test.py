@@ -55,11 +55,13 @@ class Spawner:
         theirs.close()
         self.deliveries = 0
 
-    def order(self, host="there.test", recipients=("you@there.test",), sender="me@here.test", message=HELLO, size=None, file=True):
+    def order(self, host="there.test", recipients=("you@there.test",), sender="me@here.test", message=HELLO, size=None, file=True,
+              connection_messages=0):
         """Sends an order; returns its number. The file is longer than the message, as in the queue."""
         self.deliveries += 1
         packet = b"RR1\n" + struct.pack("<QQQ", self.deliveries, 4711, len(message) if size is None else size)
         packet += counted(host) + counted(sender) + struct.pack("<H", len(recipients)) + b"".join(map(counted, recipients))
+        packet += struct.pack("<I", connection_messages)
         passed = []
         if file:
             passed = [os.memfd_create("message")]
@@ -132,6 +134,12 @@ class Rspawn(relais.TestCase):
         for _ in range(7):
             self.assertEqual(spawner.deliver().recipients[0][0], "r")
         self.assertEqual([len(session.messages) for session in server.sessions], [3, 3, 1])
+
+    def test_an_order_may_bound_the_messages_further(self):
+        _, server, spawner = self.start({"remotemessages": "3", "remoteidle": "60"})
+        for bound in (2, 2, 2, 1, 9, 9, 9, 9):
+            self.assertEqual(spawner.deliver(connection_messages=bound).recipients[0][0], "r")
+        self.assertEqual([len(session.messages) for session in server.sessions], [2, 1, 1, 3, 1])
 
     def test_an_idle_connection_is_closed_politely(self):
         i, server, spawner = self.start({"remoteidle": "1"})
