@@ -1,16 +1,20 @@
 #include "auth/account.h"
 
+#include <sodium.h>
+
+#include <array>
 #include <limits>
 #include <vector>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "sasl/scram.h"
 
 namespace relais::auth {
 namespace {
 
 constexpr std::string_view hexadecimal = "0123456789ABCDEF";
-constexpr std::size_t field_count = 8;
+constexpr std::size_t field_count = 9;  // without the last it is a line of before SCRAM
 
 bool is_plain(char c) {
     return c > ' ' && c < '\x7f';
@@ -76,6 +80,13 @@ std::optional<std::string> canonical_name(std::string_view login, std::string_vi
     return lower(user) + "@" + lower(domain);
 }
 
+std::string scram_salt_of_nobody(std::string_view seed, std::string_view name) {
+    std::array<unsigned char, 16> salt{};
+    ::crypto_generichash(salt.data(), salt.size(), reinterpret_cast<const unsigned char*>(name.data()),
+                         name.size(), reinterpret_cast<const unsigned char*>(seed.data()), seed.size());
+    return {reinterpret_cast<const char*>(salt.data()), salt.size()};
+}
+
 Account parse_passwd_line(std::string_view line) {
     std::vector<std::string> fields;
     for (const std::string_view word : split(line, ':')) {
@@ -83,6 +94,7 @@ Account parse_passwd_line(std::string_view line) {
         if (!field) throw_permanent("wrong %XX in field " + std::to_string(fields.size() + 1));
         fields.push_back(*std::move(field));
     }
+    if (fields.size() + 1 == field_count) fields.emplace_back();
     if (fields.size() != field_count)
         throw_permanent(std::to_string(fields.size()) + " fields in place of " + std::to_string(field_count));
     const auto name = canonical_name(fields[0], "");
@@ -92,14 +104,16 @@ Account parse_passwd_line(std::string_view line) {
     if (!uid) throw_permanent("uid must be a number above 0");
     if (!gid) throw_permanent("gid must be a number above 0");
     if (!fields[5].starts_with('/')) throw_permanent("home must be an absolute path");
-    return {fields[0], fields[1], fields[2], *uid, *gid, fields[5], fields[6], fields[7]};
+    if (!fields[8].empty() && !sasl::parse_scram_verifier(fields[8]))
+        throw_permanent("the verifier is not of the form SCRAM-SHA-256$ITERATIONS:SALT$KEY:KEY");
+    return {fields[0], fields[1], fields[2], *uid, *gid, fields[5], fields[6], fields[7], fields[8]};
 }
 
 std::string format_passwd_line(const Account& account) {
     std::string line;
     for (const std::string& field :
          {account.name, account.hash, account.secret, std::to_string(account.uid),
-          std::to_string(account.gid), account.home, account.shell, account.maildir})
+          std::to_string(account.gid), account.home, account.shell, account.maildir, account.verifier})
         line.append(line.empty() ? "" : ":").append(quoted(field));
     return line;
 }
@@ -107,7 +121,7 @@ std::string format_passwd_line(const Account& account) {
 std::string encode_record(const Account& account) {
     std::string data = account.hash;
     for (const std::string& field : {account.secret, std::to_string(account.uid), std::to_string(account.gid),
-                                     account.home, account.shell, account.maildir})
+                                     account.home, account.shell, account.maildir, account.verifier})
         data.append(1, '\0').append(field);
     return data;
 }
@@ -119,7 +133,7 @@ std::optional<Account> decode_record(std::string_view name, std::string_view dat
     const auto gid = parse_id(fields[3]);
     if (!uid || !gid || !fields[4].starts_with('/')) return std::nullopt;
     const auto text = [&](std::size_t index) { return std::string(fields[index]); };
-    return Account{std::string(name), text(0), text(1), *uid, *gid, text(4), text(5), text(6)};
+    return Account{std::string(name), text(0), text(1), *uid, *gid, text(4), text(5), text(6), text(7)};
 }
 
 }  // namespace relais::auth

@@ -1,11 +1,12 @@
 // Accounts: what they are called, and a line of users/passwd for each.
 //
-//   account:hash:secret:uid:gid:home:shell:maildir
+//   account:hash:secret:uid:gid:home:shell:maildir:verifier
 //
 // account is user@domain in lower case. hash is an Argon2id string. secret is the password itself where it is stored for
-// APOP and CRAM-MD5, else empty. In every field '%', ':' and what is not printable ASCII are written %XX. Empty lines and
-// those that begin with '#' do not count. users/passwd.cdb has the account as key and the other seven fields, unquoted
-// with NULs between them, as data; a record with the empty key says that some account has a stored secret.
+// APOP and CRAM-MD5, else empty. verifier is what SCRAM-SHA-256 needs (sasl/scram.h), or empty or missing. In every field '%', ':' and what is not printable ASCII are written %XX. Empty lines and
+// those that begin with '#' do not count. users/passwd.cdb has the account as key and the other eight fields, unquoted
+// with NULs between them, as data. The record with the empty key says what there is: 'p' an account, 'c' a stored secret, 's' a
+// verifier; that with the key scram_seed_key holds the secret that salts of users without a verifier are made of.
 #pragma once
 
 #include <sys/types.h>
@@ -25,6 +26,7 @@ struct Account {
     std::string home;  // absolute
     std::string shell;
     std::string maildir;  // empty: as the service has it
+    std::string verifier{};
 
     bool operator==(const Account&) const = default;
 };
@@ -32,6 +34,11 @@ struct Account {
 inline constexpr std::size_t account_name_limit = 255;
 // What fits through descriptor 3 of a password program beside a name and a timestamp (512 octets in all).
 inline constexpr std::size_t password_limit = 255;
+
+inline constexpr std::string_view scram_seed_key = "scram-seed";
+inline constexpr std::size_t scram_seed_size = 32;
+// What a user without a verifier seems to have: 16 octets, always the same for a name and seed.
+std::string scram_salt_of_nobody(std::string_view seed, std::string_view name);
 
 // The one spelling of a login name: "Anna", "anna%example.org" and "anna@Example.org" are "anna@example.org" when that is the
 // default domain. Nothing for what cannot name an account: empty, too long, or with blanks, controls, octets outside ASCII,

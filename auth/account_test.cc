@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "sasl/scram.h"
 
 namespace relais::auth {
 namespace {
@@ -30,16 +31,21 @@ const Account anna{"anna@a.test", "$argon2id$x", "a:b%c \n\xff", 1000,
 
 TEST(PasswdLine, ComesBack) {
     const std::string line = format_passwd_line(anna);
-    EXPECT_EQ(line, "anna@a.test:$argon2id$x:a%3Ab%25c%20%0A%FF:1000:100:/home/an%20na:/bin/false:./M%3A1/");
+    EXPECT_EQ(line, "anna@a.test:$argon2id$x:a%3Ab%25c%20%0A%FF:1000:100:/home/an%20na:/bin/false:./M%3A1/:");
     EXPECT_EQ(parse_passwd_line(line), anna);
+    EXPECT_EQ(parse_passwd_line(line.substr(0, line.size() - 1)), anna);
+    Account bert = anna;
+    bert.verifier = sasl::format_scram_verifier(sasl::make_scram_verifier("x", "salt", 4096));
+    EXPECT_EQ(parse_passwd_line(format_passwd_line(bert)), bert);
+    EXPECT_EQ(decode_record(bert.name, encode_record(bert)), bert);
 }
 
 TEST(PasswdLine, WhatIsWrongIsSaidWithoutTheSecret) {
     for (const char* line :
          {"", "a@b", "a@b:h:sesame:0:1:/h:s:", "a@b:h:sesame:1:0:/h:s:", "a@b:h:sesame:1:1:h:s:",
           "A@b:h:sesame:1:1:/h:s:", "a@b:h:sesame%:1:1:/h:s:", "a@b:h:sesame%00:1:1:/h:s:",
-          "a@b:h:sesame:1:1:/h:s::", "a@b:h:sesame:4294967295:1:/h:s:", "a@b:h:sesame:-1:1:/h:s:",
-          "a:h:sesame:1:1:/h:s:"}) {
+          "a@b:h:sesame:1:1:/h:s:::", "a@b:h:sesame:1:1:/h:s::SCRAM-SHA-256$1",
+          "a@b:h:sesame:4294967295:1:/h:s:", "a@b:h:sesame:-1:1:/h:s:", "a:h:sesame:1:1:/h:s:"}) {
         try {
             parse_passwd_line(line);
             ADD_FAILURE() << line;

@@ -28,7 +28,7 @@ Answer read_answer(int fd, Deadline deadline) {
 
 }  // namespace
 
-Answer ask(const control::Home& home, const Request& request, Deadline deadline) {
+Answer ask(const control::Home& home, const Request& request, Deadline deadline, std::string_view socket) {
     std::string encoded = encode_request(request);
     if (encoded.empty()) {
         Answer answer = temporary("name or password too long, or with a NUL in it");
@@ -36,7 +36,7 @@ Answer ask(const control::Home& home, const Request& request, Deadline deadline)
         return answer;
     }
     try {
-        const Fd fd = connect_unix(home.socket("auth"), deadline);
+        const Fd fd = connect_unix(home.socket(socket), deadline);
         write_all(fd.get(), encoded, deadline);
         ::explicit_bzero(encoded.data(), encoded.size());
         return read_answer(fd.get(), deadline);

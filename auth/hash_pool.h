@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "sasl/secret.h"
 #include "base/event_loop.h"
 #include "base/fd.h"
+#include "sasl/secret.h"
 
 namespace relais::auth {
 

@@ -1,18 +1,20 @@
 #include "auth/passwd_file.h"
 
 #include <fcntl.h>
+#include <sodium.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
 #include <unordered_set>
 
-#include "sasl/secret.h"
 #include "base/cdb.h"
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/program.h"
 #include "base/text.h"
 #include "control/control_file.h"
+#include "sasl/secret.h"
 
 namespace relais::auth {
 namespace {
@@ -111,6 +113,20 @@ bool PasswdFile::remove(std::string_view name) {
     return found;
 }
 
+// It must stay the same, or a new salt would tell who does not exist.
+static std::string scram_seed(const control::Home& home) {
+    try {
+        const CdbReader old(passwd_database(home));
+        const auto seed = old.find(scram_seed_key);
+        if (seed && seed->size() == scram_seed_size) return std::string(*seed);
+    } catch (const Error& error) {
+        if (error.number() != ENOENT) log_line("warning: " + std::string(error.what()) + ": salts change");
+    }
+    std::string seed(scram_seed_size, '\0');
+    ::randombytes_buf(seed.data(), seed.size());
+    return seed;
+}
+
 void PasswdFile::save() const {
     std::string content;
     for (const std::string& line : lines_) content.append(line).append(1, '\n');
@@ -120,14 +136,20 @@ void PasswdFile::save() const {
     const std::string temporary = home_.path("users/passwd.tmp");
     CdbWriter database(passwd_database(home_), temporary, private_mode);
     give_to_owner_of_users(home_, temporary);
-    bool any_secret = false;
+    std::string there;
+    const auto note = [&there](bool has, char letter) {
+        if (has && there.find(letter) == std::string::npos) there += letter;
+    };
     for (const Account& account : accounts()) {
         std::string record = encode_record(account);
         database.add(account.name, record);
         wipe(record);
-        any_secret = any_secret || !account.secret.empty();
+        note(true, 'p');
+        note(!account.secret.empty(), 'c');
+        note(!account.verifier.empty(), 's');
     }
-    if (any_secret) database.add("", "secrets");
+    if (!there.empty()) database.add("", there);
+    database.add(scram_seed_key, scram_seed(home_));
     database.commit();
 }
 

@@ -55,11 +55,25 @@ std::optional<std::vector<gid_t>> parse_groups(std::string_view text) {
     return groups;
 }
 
+bool is_known(RequestKind kind) {
+    switch (kind) {
+        case RequestKind::password:
+        case RequestKind::cram_md5:
+        case RequestKind::scram_salt:
+        case RequestKind::scram_proof:
+        case RequestKind::token:
+        case RequestKind::methods:
+            return true;
+    }
+    return false;
+}
+
 }  // namespace
 
 std::string encode_request(const Request& request) {
     std::string body;
-    body.reserve(request_limit);
+    body.reserve(6 + request.user.size() + request.service.size() + request.address.size() +
+                 request.challenge.size() + request.secret.size());
     body += static_cast<char>(request.kind);
     for (const std::string_view field :
          {request.user, request.service, request.address, request.challenge, request.secret}) {
@@ -77,8 +91,7 @@ std::optional<Request> decode_request(std::string_view body) {
     const auto fields = fields_of(body, 5);
     if (!fields) return std::nullopt;
     const auto kind = static_cast<RequestKind>(body[0]);
-    if (kind != RequestKind::password && kind != RequestKind::cram_md5 && kind != RequestKind::methods)
-        return std::nullopt;
+    if (!is_known(kind)) return std::nullopt;
     return Request{kind, (*fields)[0], (*fields)[1], (*fields)[2], (*fields)[3], (*fields)[4]};
 }
 

@@ -1,16 +1,22 @@
-// Asking qmail-authd, the one process that reads passwords, whether a login is right. A client connects to the stream
-// socket "auth", sends one request, reads one answer, and closes.
+// Asking qmail-authd, the one process that reads passwords, whether a login is right. A client connects to a stream
+// socket, sends one request, reads one answer, and closes.
 //
 //   request = length (2 octets, little-endian) kind (1 octet) user NUL service NUL address NUL challenge NUL secret NUL
 //   answer  = length (2 octets, little-endian) result (1 octet) name NUL uid NUL gid NUL groups NUL home NUL shell NUL
 //             maildir NUL text NUL
 //
 // kind: 'P' secret is a password, or the APOP digest (RFC 1939) of the challenge in 32 hexadecimal digits; 'C' secret is the
-// CRAM-MD5 response (RFC 2195) to the challenge in 32 hexadecimal digits; 'M' asks what is offered, the other fields are
-// empty: the answer's text is "challenge" if some account has a stored secret, so that APOP and CRAM-MD5 can succeed.
+// CRAM-MD5 response (RFC 2195) to the challenge in 32 hexadecimal digits; 'S' asks with what salt the user's SCRAM-SHA-256
+// verifier was made: the answer's text is "ITERATIONS SALT", whether there is such a user or not; 'F' secret is the proof
+// (RFC 5802) for the messages in challenge: the answer's text is the server's signature; 'B' secret is a bearer token,
+// challenge the mechanism's name; 'M' asks what can succeed, the other fields are empty: the answer's text is words of
+// offers_... below. Salt, proof and signature are base64.
 // result: 'K' right, 'R' refused, 'T' cannot be told now. groups are numbers with commas between them. A length counts what
-// follows it. The client is root (or the instance's one user: the socket has mode 0600), and still no field of a request
-// is trusted, for all of them come from the network. The client trusts the server.
+// follows it. The client trusts the server. No field of a request is trusted, for all of them come from the network.
+//
+// There are two sockets, each of mode 0600 and its client's, so that the socket tells who asks, as the queue's do:
+//   auth       root (checkpassword, qmail-popup): the answer says as whom the session goes on
+//   auth-smtp  qmaild (qmail-smtpd): the answer has the account's name and nothing else of it
 #pragma once
 
 #include <sys/types.h>
@@ -25,7 +31,23 @@
 
 namespace relais::auth {
 
-enum class RequestKind : char { password = 'P', cram_md5 = 'C', methods = 'M' };
+enum class RequestKind : char {
+    password = 'P',
+    cram_md5 = 'C',
+    scram_salt = 'S',
+    scram_proof = 'F',
+    token = 'B',
+    methods = 'M',
+};
+
+inline constexpr std::string_view login_socket = "auth";
+inline constexpr std::string_view smtp_socket = "auth-smtp";
+
+inline constexpr std::string_view offers_password = "password";  // somebody has one
+inline constexpr std::string_view offers_challenge =
+    "challenge";                                             // APOP, CRAM-MD5: somebody's secret is stored
+inline constexpr std::string_view offers_scram = "scram";    // somebody has a verifier
+inline constexpr std::string_view offers_bearer = "bearer";  // tokens can be validated
 
 // Views only: a request holds a password, which stays where it is and is wiped there.
 struct Request {
@@ -53,7 +75,8 @@ struct Answer {
     bool operator==(const Answer&) const = default;
 };
 
-inline constexpr std::size_t request_limit = 2048;
+// Tokens and the messages of SCRAM are long.
+inline constexpr std::size_t request_limit = 12288;
 inline constexpr std::size_t answer_limit = 16384;
 
 // The encoders write the length in front; the decoders take what follows it, and answer nothing for anything that is
@@ -64,6 +87,7 @@ std::string encode_answer(const Answer& answer);
 std::optional<Answer> decode_answer(std::string_view body);
 
 // Asks. Whatever goes wrong on the way is Result::temporary with the reason in text; never throws.
-Answer ask(const control::Home& home, const Request& request, Deadline deadline);
+Answer ask(const control::Home& home, const Request& request, Deadline deadline,
+           std::string_view socket = login_socket);
 
 }  // namespace relais::auth

@@ -1,6 +1,6 @@
 // qmail-authd: the one process that knows passwords. Login programs (checkpassword, later the SMTP server's AUTH) ask it.
 //
-//   qmail-authd [--system] [--pam-directory DIR]      started by qmail-start, listening socket sockets/auth on descriptor 3
+//   qmail-authd [--system] [--pam-directory DIR]      started by qmail-start, listening sockets: auth on 3, auth-smtp on 4
 //
 // Trust: root (or the instance's one user), for users/passwd.cdb and PAM need it; it opens only that, control/, and what PAM modules
 // open, has no network, and never runs a program. Who may connect is decided by the socket (mode 0600); what is in a request came
@@ -34,12 +34,19 @@ using namespace relais;
 constexpr std::size_t waiting_hashes = 1000;
 constexpr std::uint64_t day = 86400;
 
+std::vector<std::string> lines_of(const control::Home& home, const char* file) {
+    return control::read_lines(home, file).value_or(std::vector<std::string>());
+}
+
 auth::ServerSettings settings_of(const control::Home& home, const Arguments& arguments) {
     auth::ServerSettings settings;
     settings.default_domain = auth::default_domain(home);
     settings.cache_lifetime =
         std::chrono::seconds(std::min(control::read_number(home, "authcache", 60), day));
     settings.pam.service = control::read_line(home, "authsystem").value_or("");
+    settings.program = auth::parse_program(lines_of(home, "authprogram"));
+    settings.validator = auth::parse_program(lines_of(home, "authbearer"));
+    settings.dovecot = control::read_line(home, "authdovecot").value_or("");
     for (std::size_t i = 0; i < arguments.size(); ++i) {
         if (arguments[i] == "--system")
             settings.pam.service = "relais";
@@ -69,7 +76,17 @@ void become_worker(const control::Owners& owners) {
     }
 }
 
-void confine_without_pam(const control::Home& home) {
+// A validator needs no more than the network.
+void become_validator(const control::Owners& owners) {
+    try {
+        control::become(owners, control::Role::qmailp);
+    } catch (const std::exception& error) {
+        log_line(std::string("alert: ") + error.what());
+        ::_exit(111);
+    }
+}
+
+void confine_without_foreign_code(const control::Home& home) {
     Confinement allowed;
     allowed.open_files = allowed.local_sockets = true;
     // To start another worker when one has ended.
@@ -98,8 +115,10 @@ int serve(const Arguments& arguments) {
         for (pid_t pid = 0; (pid = ::waitpid(-1, nullptr, WNOHANG)) > 0;) hashes->ended(pid);
     });
     hashes.emplace(loop, worker_count(), waiting_hashes, [&owners] { become_worker(owners); });
-    auth::Server server(loop, send::auth_socket, home, settings, *hashes);
-    if (settings.pam.service.empty()) confine_without_pam(home);
+    auth::Server server(loop, {send::auth_socket, send::auth_smtp_socket}, home, settings, *hashes,
+                        [&owners] { become_validator(owners); });
+    if (settings.pam.service.empty() && settings.program.words.empty() && settings.validator.words.empty())
+        confine_without_foreign_code(home);
     loop.run();
     return static_cast<int>(Exit::success);
 }

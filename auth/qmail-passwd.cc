@@ -1,6 +1,6 @@
 // qmail-passwd: the accounts of users/passwd, for logins by POP3 and others.
 //
-//   qmail-passwd set ACCOUNT [--store-secret | --forget-secret] [--uid N] [--gid N] [--home DIR] [--shell S] [--maildir M]
+//   qmail-passwd set ACCOUNT [--store-secret | --forget-secret] [--no-scram] [--uid N] [--gid N] [--home DIR] [--shell S] [--maildir M]
 //   qmail-passwd delete ACCOUNT
 //   qmail-passwd list [--json]
 //   qmail-passwd show ACCOUNT [--json]
@@ -22,13 +22,15 @@
 
 #include "auth/hash.h"
 #include "auth/passwd_file.h"
-#include "sasl/secret.h"
 #include "base/cdb.h"
 #include "base/error.h"
 #include "base/io.h"
 #include "base/program.h"
 #include "control/owners.h"
 #include "local/user_database.h"
+#include "sasl/base64.h"
+#include "sasl/scram.h"
+#include "sasl/secret.h"
 #include "send/rewrite.h"
 
 namespace relais::auth {
@@ -40,6 +42,7 @@ struct Options {
     std::string account;
     bool store_secret = false;
     bool forget_secret = false;
+    bool no_scram = false;
     bool json = false;
     std::optional<unsigned> uid;
     std::optional<unsigned> gid;
@@ -158,6 +161,12 @@ std::string name_of(const control::Home& home, const Options& options) {
     return *name;
 }
 
+std::string new_verifier(std::string_view password) {
+    const std::string salt = sasl::decode_base64(sasl::new_scram_nonce()).value();
+    return sasl::format_scram_verifier(
+        sasl::make_scram_verifier(password, salt.substr(0, 16), sasl::scram_iterations));
+}
+
 int set(const control::Home& home, const Options& options) {
     const std::string name = name_of(home, options);
     const Secret password = ask_password();
@@ -167,6 +176,7 @@ int set(const control::Home& home, const Options& options) {
     Account account = old ? *old : new_account(home, name);
     apply(options, account);
     account.hash = hash_password(password.view());
+    account.verifier = options.no_scram ? "" : new_verifier(password.view());
     const bool store = options.store_secret || (!account.secret.empty() && !options.forget_secret);
     account.secret = store ? std::string(password.view()) : "";
     file.set(account);
@@ -198,7 +208,8 @@ nlohmann::json described(const Account& account) {
             {"home", account.home},
             {"shell", account.shell},
             {"maildir", account.maildir},
-            {"stored_secret", !account.secret.empty()}};
+            {"stored_secret", !account.secret.empty()},
+            {"scram", !account.verifier.empty()}};
 }
 
 int list(const control::Home& home, const Options& options) {
@@ -231,6 +242,7 @@ int show(const control::Home& home, const Options& options) {
     say("home: " + account->home);
     say("shell: " + account->shell);
     say("maildir: " + (account->maildir.empty() ? "as the service has it" : account->maildir));
+    say(account->verifier.empty() ? "SCRAM-SHA-256: no" : "SCRAM-SHA-256: yes");
     say(account->secret.empty() ? "stored secret: no" : "stored secret: yes (APOP, CRAM-MD5)");
     return 0;
 }
@@ -259,6 +271,8 @@ int work(const Arguments& arguments) {
     auto* const store = setting->add_flag("--store-secret", options.store_secret,
                                           "keep the password itself too: APOP and CRAM-MD5 need it");
     setting->add_flag("--forget-secret", options.forget_secret, "keep the hash alone again")->excludes(store);
+    setting->add_flag("--no-scram", options.no_scram,
+                      "keep no verifier for SCRAM-SHA-256, which is easier to guess from than the hash");
     setting->add_option("--uid", options.uid, "whose the mailbox is");
     setting->add_option("--gid", options.gid, "his group");
     setting->add_option("--home", options.home, "where the session starts, absolute");

@@ -8,6 +8,8 @@
 #include "base/error.h"
 #include "base/program.h"
 #include "base/text.h"
+#include "sasl/base64.h"
+#include "sasl/scram.h"
 
 namespace relais::auth {
 namespace {
@@ -34,41 +36,50 @@ Answer answer_of(const Account& account) {
     return answer;
 }
 
+}  // namespace
+
 std::string shown(std::string_view text) {
     return text.empty() ? "unknown" : safe_for_log(text.substr(0, 128));
 }
 
-}  // namespace
-
-Server::Server(EventLoop& loop, int listening, control::Home home, ServerSettings settings, HashPool& hashes)
+Server::Server(EventLoop& loop, Doors doors, control::Home home, ServerSettings settings, HashPool& hashes,
+               std::function<void()> become_validator)
     : loop_(loop),
-      listening_(listening),
+      doors_(doors),
       home_(std::move(home)),
       settings_(std::move(settings)),
       hashes_(hashes),
       watch_(passwd_database(home_)),
       no_account_hash_(hash_password("nobody's")),
-      cache_(settings_.cache_lifetime) {
+      cache_(settings_.cache_lifetime),
+      become_validator_(std::move(become_validator)) {
     refresh_database();
-    set_nonblocking(listening_, true);
-    loop_.add(listening_, EPOLLIN, [this](std::uint32_t) { accept_clients(); });
+    for (const int door : {doors_.login, doors_.smtp}) {
+        set_nonblocking(door, true);
+        loop_.add(door, EPOLLIN, [this, door](std::uint32_t) { accept_clients(door); });
+    }
 }
 
-void Server::accept_clients() {
+void Server::open_doors(bool open) {
+    for (const int door : {doors_.login, doors_.smtp}) loop_.change(door, open ? std::uint32_t{EPOLLIN} : 0U);
+}
+
+void Server::accept_clients(int door) {
     while (clients_.size() < settings_.clients) {
-        Fd fd(::accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        Fd fd(::accept4(door, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (!fd) return;
         const ClientId id = next_client_++;
         const int number = fd.get();
         Client& client = clients_[id];
         client.fd = std::move(fd);
+        client.smtp = door == doors_.smtp;
         client.timer = loop_.after(request_patience, [this, id] {
             clients_.at(id).timer = 0;
             close_client(id);
         });
         loop_.add(number, EPOLLIN | EPOLLRDHUP, [this, id](std::uint32_t events) { handle(id, events); });
     }
-    loop_.change(listening_, 0);  // until one has gone
+    open_doors(false);  // until one has gone
 }
 
 void Server::handle(ClientId id, std::uint32_t events) {
@@ -86,18 +97,20 @@ void Server::handle(ClientId id, std::uint32_t events) {
 
 void Server::read_request(ClientId id) {
     Client& client = clients_.at(id);
-    const std::span<char> room = client.input.span().subspan(client.have);
+    const std::size_t head = client.head.size();
+    const std::span<char> room = client.have < head ? std::span(client.head).subspan(client.have)
+                                                    : client.input.span().subspan(client.have - head);
     const ssize_t count = ::read(client.fd.get(), room.data(), room.size());
     if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (count <= 0) return close_client(id);
     client.have += static_cast<std::size_t>(count);
-    if (client.have < 2) return;
-    const std::string_view all = client.input.view();
-    const std::size_t size = static_cast<unsigned char>(all[0]) |
-                             static_cast<std::size_t>(static_cast<unsigned char>(all[1])) << 8;
-    if (size > request_limit || client.have > 2 + size) return close_client(id);
-    if (client.have < 2 + size) return;
-    const auto request = decode_request(all.substr(2, size));
+    if (client.have < head) return;
+    const std::size_t size = static_cast<unsigned char>(client.head[0]) |
+                             static_cast<std::size_t>(static_cast<unsigned char>(client.head[1])) << 8;
+    if (size == 0 || size > request_limit) return close_client(id);
+    if (client.input.size() == 0) client.input = Secret(size);
+    if (client.have < head + size) return;
+    const auto request = decode_request(client.input.view());
     if (!request) return close_client(id);
     client.request = *request;
     client.asked = true;
@@ -110,7 +123,15 @@ void Server::answer(ClientId id, const Answer& answer) {
     Client& client = clients_.at(id);
     if (client.has_turn) give_turn(client.source);
     if (client.gone) return close_client(id);
-    client.output = encode_answer(answer);
+    if (client.smtp) {
+        Answer less;
+        less.result = answer.result;
+        less.name = answer.name;
+        less.text = answer.text;
+        client.output = encode_answer(less);
+    } else {
+        client.output = encode_answer(answer);
+    }
     loop_.change(client.fd.get(), EPOLLOUT);
 }
 
@@ -128,7 +149,7 @@ void Server::close_client(ClientId id) {
     if (!found->second.gone) loop_.remove(found->second.fd.get());
     if (found->second.timer != 0) loop_.cancel(found->second.timer);
     clients_.erase(found);
-    if (clients_.size() + 1 == settings_.clients) loop_.change(listening_, EPOLLIN);
+    if (clients_.size() + 1 == settings_.clients) open_doors(true);
 }
 
 // A new data base empties the cache: a changed password counts at once.
@@ -161,13 +182,14 @@ void Server::admit(ClientId id) {
     try {
         refresh_database();
         if (client.request.kind == RequestKind::methods)
-            return answer(id, answer_of(Result::right, database_ && database_->find("") ? "challenge" : ""));
+            return answer(id, answer_of(Result::right, offers(client.smtp)));
         client.name = canonical_name(client.request.user, settings_.default_domain).value_or("");
+        if (client.request.kind == RequestKind::scram_salt) return answer(id, find_salt(client));
         client.source = client_of(client.request.address);
         const auto now = Clock::now();
         if (client.request.kind == RequestKind::password &&
             cache_.knows(client.name, client.request.secret, now))
-            if (const auto account = find_account(client.name)) return answer(id, answer_of(*account));
+            if (const auto known = known_login(client)) return answer(id, *known);
         if (failures_.count(client.source, now) >= one_at_a_time_from) {
             Line& line = lines_[client.source];
             if (line.waiting.size() >= settings_.waiting_for_one)
@@ -181,6 +203,55 @@ void Server::admit(ClientId id) {
         log_line(std::string("warning: ") + error.what());
         answer(id, answer_of(Result::temporary, error.what()));
     }
+}
+
+// What can be said of a login that was right a moment ago. Only a password of users/passwd is good for more than SMTP.
+std::optional<Answer> Server::known_login(const Client& client) const {
+    if (const auto account = find_account(client.name)) return answer_of(*account);
+    if (!client.smtp || helper_for(client) == Helper::none) return std::nullopt;
+    Answer answer = answer_of(Result::right);
+    answer.name = client.name;
+    return answer;
+}
+
+std::string Server::offers(bool smtp) const {
+    std::string words;
+    const auto add = [&](bool there, std::string_view word) {
+        if (there) words.append(words.empty() ? "" : " ").append(word);
+    };
+    const std::string stored = database_ ? std::string(database_->find("").value_or("")) : "";
+    const bool others = !settings_.pam.service.empty() ||
+                        (smtp && (!settings_.program.words.empty() || !settings_.dovecot.empty()));
+    const bool cram_program = smtp && settings_.program.cram != ProgramSettings::Cram::no;
+    add(others || stored.find('p') != std::string::npos, offers_password);
+    add(cram_program || stored.find('c') != std::string::npos, offers_challenge);
+    add(stored.find('s') != std::string::npos, offers_scram);
+    add(smtp && !settings_.validator.words.empty(), offers_bearer);
+    return words;
+}
+
+// Who has no verifier gets a salt that stays the same, made of his name and a secret.
+Answer Server::find_salt(const Client& client) const {
+    const auto account = find_account(client.name);
+    const auto verifier = account ? sasl::parse_scram_verifier(account->verifier) : std::nullopt;
+    const auto seed = database_ ? database_->find(scram_seed_key) : std::nullopt;
+    if (!verifier && !seed) return answer_of(Result::temporary, "there are no verifiers");
+    const std::string salt =
+        verifier ? verifier->salt
+                 : scram_salt_of_nobody(*seed, client.name.empty() ? client.request.user : client.name);
+    return answer_of(Result::right, std::to_string(verifier ? verifier->iterations : sasl::scram_iterations) +
+                                        " " + sasl::encode_base64(salt));
+}
+
+void Server::check_proof(ClientId id, const std::optional<Account>& account) {
+    const Request& request = clients_.at(id).request;
+    const auto verifier = account ? sasl::parse_scram_verifier(account->verifier) : std::nullopt;
+    const auto proof = sasl::decode_base64(request.secret);
+    if (!proof || !verifier || !sasl::scram_proof_fits(*verifier, request.challenge, *proof))
+        return refuse(id, !account ? "no such account" : verifier ? "wrong proof" : "no verifier for SCRAM");
+    Answer right = answer_of(*account);
+    right.text = sasl::encode_base64(sasl::scram_server_signature(*verifier, request.challenge));
+    answer(id, right);
 }
 
 // Lets the next login of an address go on, if there is one.
@@ -204,6 +275,9 @@ void Server::judge(ClientId id) {
     const Request& request = client.request;
     try {
         auto account = find_account(client.name);
+        if (request.kind == RequestKind::scram_proof) return check_proof(id, account);
+        if (!account && helper_for(client) != Helper::none) return ask_helper(id);
+        if (request.kind == RequestKind::token) return refuse(id, "no validator of tokens");
         if (request.kind == RequestKind::cram_md5) {
             if (account && !account->secret.empty() &&
                 cram_fits(request.secret, request.challenge, account->secret))
@@ -214,10 +288,6 @@ void Server::judge(ClientId id) {
         if (account && !account->secret.empty() && !request.challenge.empty() && is_digest(request.secret) &&
             apop_fits(request.secret, request.challenge, account->secret))
             return accept_login(id, *account);
-        if (!account && belongs_to_system(client)) {
-            waiting_for_pam_.push_back(id);
-            return start_pam();
-        }
         check_hash(id, std::move(account));
     } catch (const Error& error) {
         log_line(std::string("warning: ") + error.what());
@@ -250,12 +320,15 @@ void Server::accept_login(ClientId id, const Account& account) {
 
 void Server::refuse(ClientId id, const std::string& why) {
     Client& client = clients_.at(id);
-    const unsigned count = failures_.add(client.source, Clock::now());
-    const auto delay = failure_delay(count);
+    const auto now = Clock::now();
+    const unsigned count = failures_.add(client.source, now);
+    const unsigned user_count = client.name.empty() ? 0 : user_failures_.add(client.name, now);
+    const auto delay = failure_delay(std::max(count, user_count));
     log_line("refused " + shown(client.name.empty() ? client.request.user : client.name) + " from " +
              shown(client.request.address) + " over " + shown(client.request.service) + ": " + why +
              ", failure " + std::to_string(count) + " of this address, answer in " +
-             std::to_string(delay.count()) + " s");
+             std::to_string(delay.count()) + " s" +
+             (user_count > count ? ", failure " + std::to_string(user_count) + " of this account" : ""));
     client.timer = loop_.after(delay, [this, id] {
         clients_.at(id).timer = 0;
         answer(id, answer_of(Result::refused, "authorization failed"));

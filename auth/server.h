@@ -1,9 +1,10 @@
 // The server of auth/protocol.h: many clients, one request each. It never waits: hashes are checked by the processes of HashPool,
-// PAM is asked by a process of its own for each login, and the answer to a failure is held back by a timer.
+// PAM, programs and Dovecot are asked by a process of its own for each login, and the answer to a failure is held back by a timer.
 #pragma once
 
 #include <sys/types.h>
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -17,6 +18,7 @@
 #include "auth/hash_pool.h"
 #include "auth/login_cache.h"
 #include "auth/pam.h"
+#include "auth/program.h"
 #include "auth/protocol.h"
 #include "base/cdb.h"
 #include "base/event_loop.h"
@@ -28,22 +30,33 @@ struct ServerSettings {
     std::string default_domain;
     std::chrono::seconds cache_lifetime{60};
     PamSettings pam;
-    std::size_t clients = 1000;        // further ones wait in the backlog
-    std::size_t pam_processes = 8;     // at once
-    std::size_t waiting_for_one = 64;  // logins of one failing address that wait for their turn
+    ProgramSettings program;            // logins that users/passwd does not know
+    ProgramSettings validator;          // bearer tokens
+    std::string dovecot;                // a socket; empty: it is not asked
+    std::size_t clients = 1000;         // further ones wait in the backlog
+    std::size_t helper_processes = 16;  // at once
+    std::size_t waiting_for_one = 64;   // logins of one failing address that wait for their turn
 };
 
 class Server {
   public:
-    // listening: a stream socket, borrowed, as are the others. Throws Error.
-    Server(EventLoop& loop, int listening, control::Home home, ServerSettings settings, HashPool& hashes);
+    // Listening stream sockets, borrowed, as is the rest.
+    struct Doors {
+        int login;
+        int smtp;
+    };
+    // become_validator: what the process of a validator does first: gives up privilege. It must not throw. Throws Error.
+    Server(EventLoop& loop, Doors doors, control::Home home, ServerSettings settings, HashPool& hashes,
+           std::function<void()> become_validator);
 
   private:
     using ClientId = std::uint64_t;
     struct Client {
         Fd fd;
-        Secret input{2 + request_limit};
-        std::size_t have = 0;
+        bool smtp = false;  // by which door it came
+        std::array<char, 2> head{};
+        Secret input;           // as long as head says
+        std::size_t have = 0;   // of both
         bool asked = false;     // the request is there
         bool gone = false;      // nobody waits for the answer
         bool has_turn = false;  // holds the line of its address
@@ -59,7 +72,8 @@ class Server {
         std::deque<ClientId> waiting;
     };
 
-    void accept_clients();
+    void accept_clients(int door);
+    void open_doors(bool open);
     void handle(ClientId id, std::uint32_t events);
     void read_request(ClientId id);
     void flush(ClientId id);
@@ -70,16 +84,24 @@ class Server {
     void admit(ClientId id);
     void judge(ClientId id);
     void check_hash(ClientId id, std::optional<Account> account);
-    bool belongs_to_system(const Client& client) const;
-    void start_pam();
-    void read_pam(int fd);
+    std::optional<Answer> known_login(const Client& client) const;
+    std::string offers(bool smtp) const;
+    Answer find_salt(const Client& client) const;
+    void check_proof(ClientId id, const std::optional<Account>& account);
+    enum class Helper { none, pam, program, validator, dovecot };
+    Helper helper_for(const Client& client) const;
+    void ask_helper(ClientId id);
+    Answer help(const Client& client, Helper helper) const;
+    void start_helpers();
+    void read_helper(int fd);
+    void take_help(ClientId id, Answer result);
     void accept_login(ClientId id, const Account& account);
     void refuse(ClientId id, const std::string& why);
     void answer(ClientId id, const Answer& answer);
     void give_turn(const std::string& source);
 
     EventLoop& loop_;
-    int listening_;
+    Doors doors_;
     control::Home home_;
     ServerSettings settings_;
     HashPool& hashes_;
@@ -87,17 +109,22 @@ class Server {
     std::optional<CdbReader> database_;
     std::string no_account_hash_;  // checked for those who have none, so that it takes as long
     LoginCache cache_;
-    Failures failures_;
+    std::function<void()> become_validator_;
+    Failures failures_;       // by address
+    Failures user_failures_;  // by account
     std::unordered_map<std::string, Line> lines_;
     std::unordered_map<ClientId, Client> clients_;
     ClientId next_client_ = 1;
-    struct PamProcess {
+    struct HelperProcess {
         ClientId client;
         Fd pipe;
         std::string output;
     };
-    std::map<int, PamProcess> pam_;  // by pipe
-    std::deque<ClientId> waiting_for_pam_;
+    std::map<int, HelperProcess> helpers_;  // by pipe
+    std::deque<ClientId> waiting_for_helper_;
 };
+
+// As it may stand in the log.
+std::string shown(std::string_view text);
 
 }  // namespace relais::auth

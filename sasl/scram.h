@@ -16,7 +16,7 @@ inline constexpr std::size_t scram_digest_size = 32;
 using ScramDigest = std::array<unsigned char, scram_digest_size>;
 
 // What a new verifier gets. A server that asks for more than the limit, or for less than RFC 7677 allows, is not answered.
-inline constexpr std::uint32_t scram_iterations = 15000;
+inline constexpr std::uint32_t scram_iterations = 32768;
 inline constexpr std::uint32_t scram_least_iterations = 4096;
 inline constexpr std::uint32_t scram_most_iterations = 2000000;
 // Of each side, in characters; and of a salt, in octets.

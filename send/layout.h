@@ -31,6 +31,7 @@ inline constexpr int resolver_socket = 3;  // listening, connectable by everybod
 inline constexpr int open_smtp_socket = 3;  // listening, open-smtp, connectable by root (relay/protocol.h)
 
 // qmail-authd
-inline constexpr int auth_socket = 3;  // listening, connectable by root alone: auth/protocol.h
+inline constexpr int auth_socket = 3;       // listening, connectable by root alone: auth/protocol.h
+inline constexpr int auth_smtp_socket = 4;  // listening, connectable by qmaild
 
 }  // namespace relais::send

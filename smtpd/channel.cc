@@ -107,6 +107,10 @@ std::string_view Channel::read_data() {
     return buffered();
 }
 
+void Channel::wipe_used() {
+    ::explicit_bzero(buffer_.get(), begin_);
+}
+
 void Channel::reply(std::string_view text) {
     output_ += text;
     output_ += "\r\n";

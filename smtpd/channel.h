@@ -44,6 +44,9 @@ class Channel {
     // Marks this many octets of read_data as used.
     void consume(std::size_t count) { begin_ += count; }
 
+    // Overwrites what has been used: a password may have been in it.
+    void wipe_used();
+
     // Appends a reply line (the CRLF is added); it is written when the client has nothing more to say.
     void reply(std::string_view text);
     // Writes what waits. Throws ClientLost.

@@ -44,6 +44,7 @@ Client Client::from(const Variables& variable) {
         client.databytes =
             parse_number(std::string_view(*databytes).substr(0, databytes->find_first_not_of("0123456789")));
     client.fixcrio = variable("FIXCRIO").has_value();
+    client.submission = variable("SUBMISSION").value_or("0") != "0";
     client.refuse_nul = variable("REFUSENUL").has_value();
     return client;
 }

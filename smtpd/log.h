@@ -23,6 +23,7 @@ namespace relais::smtpd {
 struct Speaker {
     std::string_view ip;
     std::optional<std::string_view> helo;
+    std::optional<std::string_view> login{};  // the account
 };
 
 std::string accept_line(const Speaker& speaker, std::uint64_t id, std::string_view sender,

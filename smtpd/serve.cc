@@ -10,15 +10,17 @@
 #include "base/io.h"
 #include "base/program.h"
 #include "control/owners.h"
+#include "smtpd/authority.h"
 #include "smtpd/session.h"
 
 namespace relais::smtpd {
 
 void serve(const control::Home& home, const Settings& settings, Policy& policy, const Client& client) {
     Channel channel(STDIN_FILENO, STDOUT_FILENO, settings.timeout);
+    AuthdAuthority authority(home, client.ip);
     Session session(
         channel, client, settings, policy, [&home] { return open_queue(home); },
-        [](std::string_view line) { log_line(line); });
+        [](std::string_view line) { log_line(line); }, &authority);
     session.run();
 }
 

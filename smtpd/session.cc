@@ -19,6 +19,7 @@ constexpr std::size_t auth_line_limit = 12288;
 constexpr std::size_t command_line_limit = 2048;
 // Lines that are no SMTP at all, before we hang up.
 constexpr unsigned bad_command_limit = 20;
+constexpr unsigned failed_login_limit = 5;
 constexpr unsigned hop_limit = 100;
 // However steadily the octets trickle in.
 constexpr std::chrono::hours message_time_limit{24};
@@ -31,17 +32,18 @@ constexpr std::string_view mail_first = "503 MAIL first (#5.5.1)";
 const Session::Command Session::commands[] = {
     {"HELO", &Session::helo}, {"EHLO", &Session::ehlo}, {"MAIL", &Session::mail}, {"RCPT", &Session::rcpt},
     {"DATA", &Session::data}, {"RSET", &Session::rset}, {"NOOP", &Session::noop}, {"VRFY", &Session::vrfy},
-    {"HELP", &Session::help}, {"QUIT", &Session::quit},
+    {"HELP", &Session::help}, {"QUIT", &Session::quit}, {"AUTH", &Session::auth},
 };
 
 Session::Session(Channel& channel, const Client& client, const Settings& settings, Policy& policy,
-                 OpenSink open_sink, Log log)
+                 OpenSink open_sink, Log log, LoginAuthority* authority)
     : channel_(channel),
       client_(client),
       settings_(settings),
       policy_(policy),
       open_sink_(std::move(open_sink)),
-      log_(std::move(log)) {}
+      log_(std::move(log)),
+      authority_(authority) {}
 
 void Session::run() {
     try {
@@ -101,7 +103,7 @@ void Session::bad_command(std::string_view reply) {
 }
 
 Speaker Session::speaker() const {
-    return {client_.ip, helo_ ? std::optional<std::string_view>(*helo_) : std::nullopt};
+    return {client_.ip, helo_, client_.user};
 }
 
 // Says no, to the client and in the log.
@@ -125,6 +127,7 @@ void Session::ehlo(std::string_view argument) {
     extended_ = true;
     transaction_.reset();
     channel_.reply("250-" + settings_.greeting);
+    offer_auth();
     channel_.reply("250-PIPELINING");
     channel_.reply("250-8BITMIME");
     channel_.reply("250-HELP");
@@ -133,6 +136,7 @@ void Session::ehlo(std::string_view argument) {
 
 void Session::mail(std::string_view argument) {
     transaction_.reset();
+    if (const auto first = missing()) return refuse(*first);
     const auto from = mail::after_keyword(argument, "FROM");
     const auto path = from ? mail::parse_path(*from) : std::nullopt;
     if (!path) return refuse(syntax_error);
@@ -140,7 +144,8 @@ void Session::mail(std::string_view argument) {
     transaction_ = Transaction{path->address, {}};
     if (parameters.fault == mail::MailParameters::Fault::syntax) {
         refuse("501 syntax error in parameters (#5.5.4)");
-    } else if (parameters.fault == mail::MailParameters::Fault::unknown || parameters.auth) {
+    } else if (parameters.fault == mail::MailParameters::Fault::unknown ||
+               (parameters.auth && authority_ == nullptr)) {
         refuse("555 unknown parameter (#5.5.4)");
     } else if (size_limit() > 0 && parameters.size.value_or(0) > size_limit()) {
         refuse(too_big);
@@ -170,7 +175,7 @@ void Session::data(std::string_view) {
     if (transaction_->recipients.empty()) return channel_.reply("503 RCPT first (#5.5.1)");
     std::unique_ptr<MessageSink> sink = open_sink_();
     channel_.reply("354 go ahead");
-    sink->write(trace_field(client_, helo_, extended_ ? "ESMTP" : "SMTP", now_seconds()));
+    sink->write(trace_field(client_, helo_, protocol(), now_seconds()));
     std::uint64_t size = 0;
     if (const auto refusal = receive_message(sink, size))
         refuse(*refusal);
@@ -222,6 +227,59 @@ void Session::finish_message(MessageSink& sink, std::uint64_t size) {
     bad_commands_ = 0;
 }
 
+bool Session::must_encrypt() const {
+    const Way from = way();
+    return client_.submission && settings_.submission_tls && !from.encrypted && !from.loopback;
+}
+
+std::optional<std::string_view> Session::missing() const {
+    if (must_encrypt()) return "530 must issue a STARTTLS command first (#5.7.0)";
+    if (client_.submission && settings_.submission_auth && !client_.user)
+        return "530 authentication required (#5.7.0)";
+    return std::nullopt;
+}
+
+Way Session::way() const {
+    return {false, client_.ip.starts_with("127.") || client_.ip == "::1", {}};
+}
+
+// RFC 3848.
+std::string_view Session::protocol() const {
+    if (!extended_) return "SMTP";
+    if (way().encrypted) return client_.user ? "ESMTPSA" : "ESMTPS";
+    return client_.user ? "ESMTPA" : "ESMTP";
+}
+
+// Two lines, the second for clients older than the first RFC about AUTH.
+void Session::offer_auth() {
+    if (authority_ == nullptr || client_.user || must_encrypt()) return;
+    const std::string names = Auth(channel_, settings_, *authority_).offered(way(), client_.submission);
+    if (names.empty()) return;
+    channel_.reply("250-AUTH " + names);
+    channel_.reply("250-AUTH=" + names);
+}
+
+void Session::auth(std::string_view argument) {
+    if (authority_ == nullptr) return bad_command("502 unimplemented (#5.5.1)");
+    if (!extended_) return refuse("503 EHLO first (#5.5.1)");
+    if (client_.user) return refuse("503 already authenticated (#5.5.1)");
+    if (transaction_) return refuse("503 no AUTH within a transaction (#5.5.1)");
+    if (must_encrypt()) return refuse(*missing());
+    const Auth::Outcome outcome = Auth(channel_, settings_, *authority_).run(argument, way());
+    channel_.wipe_used();
+    if (!outcome.account.empty()) {
+        client_.user = outcome.account;
+        return channel_.reply(outcome.reply);
+    }
+    std::string why = outcome.user.empty() ? "" : "login " + outcome.user.substr(0, 128);
+    if (!outcome.why.empty()) why += (why.empty() ? "" : ", ") + outcome.why;
+    refuse(outcome.reply, std::nullopt, why);
+    if (outcome.reply.starts_with("421")) closing_ = true;
+    if (!outcome.refused || ++failed_logins_ < failed_login_limit) return;
+    refuse("421 too many failed logins (#4.7.0)");
+    closing_ = true;
+}
+
 void Session::rset(std::string_view) {
     transaction_.reset();
     channel_.reply("250 flushed");
@@ -236,7 +294,7 @@ void Session::vrfy(std::string_view) {
 }
 
 void Session::help(std::string_view) {
-    channel_.reply("214 HELO EHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT");
+    channel_.reply("214 HELO EHLO AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT");
 }
 
 void Session::quit(std::string_view) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "queue/protocol.h"
+#include "smtpd/auth.h"
 #include "smtpd/channel.h"
 #include "smtpd/client.h"
 #include "smtpd/log.h"
@@ -37,9 +38,9 @@ class Session {
     using OpenSink = std::function<std::unique_ptr<MessageSink>()>;
     using Log = std::function<void(std::string_view line)>;
 
-    // Borrows everything.
+    // Borrows everything but the client. Without an authority there is no AUTH.
     Session(Channel& channel, const Client& client, const Settings& settings, Policy& policy,
-            OpenSink open_sink, Log log);
+            OpenSink open_sink, Log log, LoginAuthority* authority = nullptr);
 
     // Speaks with the client until it leaves, or is too slow, or has made too many errors. Throws nothing but
     // what the sinks of messages and log lines throw.
@@ -65,6 +66,7 @@ class Session {
     void mail(std::string_view argument);
     void rcpt(std::string_view argument);
     void data(std::string_view argument);
+    void auth(std::string_view argument);
     void rset(std::string_view argument);
     void noop(std::string_view argument);
     void vrfy(std::string_view argument);
@@ -75,6 +77,13 @@ class Session {
     std::optional<std::string_view> receive_message(std::unique_ptr<MessageSink>& sink, std::uint64_t& size);
     void finish_message(MessageSink& sink, std::uint64_t size);
 
+    // What stands between this client and a transaction, if anything: a submission listener's rules.
+    std::optional<std::string_view> missing() const;
+    bool must_encrypt() const;
+    Way way() const;
+    void offer_auth();
+    std::string_view protocol() const;
+
     void bad_command(std::string_view reply);
     void refuse(std::string_view reply, std::optional<std::string_view> recipient = std::nullopt,
                 std::string_view why = "");
@@ -82,16 +91,18 @@ class Session {
     std::uint64_t size_limit() const { return client_.databytes.value_or(settings_.databytes); }
 
     Channel& channel_;
-    const Client& client_;
+    Client client_;
     const Settings& settings_;
     Policy& policy_;
     OpenSink open_sink_;
     Log log_;
+    LoginAuthority* authority_;
 
     std::optional<std::string> helo_;
     bool extended_ = false;  // EHLO was said
     std::optional<Transaction> transaction_;
     unsigned bad_commands_ = 0;
+    unsigned failed_logins_ = 0;
     bool closing_ = false;
 };
 

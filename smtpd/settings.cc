@@ -2,7 +2,29 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace relais::smtpd {
+namespace {
+
+// Words, on one line or several; what we do not know is left out.
+std::vector<sasl::Mechanism> parse_mechanisms(const std::vector<std::string>& lines) {
+    std::vector<sasl::Mechanism> result;
+    for (const std::string& line : lines)
+        for (const std::string_view word : split(line, ' '))
+            if (const auto mechanism = sasl::mechanism_named(word)) result.push_back(*mechanism);
+    return result;
+}
+
+}  // namespace
+
+// The first three as the usual patches have them.
+std::vector<sasl::Mechanism> Settings::default_mechanisms() {
+    using sasl::Mechanism;
+    return {Mechanism::login,         Mechanism::cram_md5,           Mechanism::plain,
+            Mechanism::scram_sha_256, Mechanism::scram_sha_256_plus, Mechanism::xoauth2,
+            Mechanism::oauthbearer};
+}
 
 Settings Settings::read(const control::Home& home) {
     Settings settings;
@@ -14,6 +36,12 @@ Settings Settings::read(const control::Home& home) {
     settings.databytes = control::read_number(home, "databytes", 0);
     settings.recipient_limit = control::read_number(home, "maxrcpt", settings.recipient_limit);
     settings.refuse_nul = control::read_number(home, "refusenul", 0) != 0;
+    settings.auth_plain = control::read_number(home, "authplain", 0) != 0;
+    settings.submission_auth = control::read_number(home, "submissionauth", 1) != 0;
+    settings.submission_tls = control::read_number(home, "submissiontls", 1) != 0;
+    settings.received_auth = control::read_number(home, "receivedauth", 0) != 0;
+    if (const auto lines = control::read_lines(home, "authmechanisms"))
+        settings.mechanisms = parse_mechanisms(*lines);
     if (auto text = control::read_line(home, "relaydenied"); text && !text->empty())
         settings.relaydenied = std::move(*text);
     return settings;
@@ -21,7 +49,8 @@ Settings Settings::read(const control::Home& home) {
 
 WatchedSettings::WatchedSettings(control::Home home) : home_(std::move(home)) {
     for (const char* name :
-         {"me", "smtpgreeting", "timeoutsmtpd", "databytes", "maxrcpt", "refusenul", "relaydenied"})
+         {"me", "smtpgreeting", "timeoutsmtpd", "databytes", "maxrcpt", "refusenul", "relaydenied",
+          "authplain", "submissionauth", "submissiontls", "receivedauth", "authmechanisms"})
         files_.emplace_back(home_.control_file(name));
 }
 

@@ -9,6 +9,7 @@
 
 #include "control/control_file.h"
 #include "control/home.h"
+#include "sasl/mechanism.h"
 
 namespace relais::smtpd {
 
@@ -19,11 +20,19 @@ struct Settings {
     std::uint64_t databytes = 0;           // 0: no limit
     std::uint64_t recipient_limit = 1000;  // maxrcpt
     bool refuse_nul = false;               // refusenul
+    bool auth_plain = false;               // authplain: passwords in clear from everywhere
+    bool submission_auth = true;           // submissionauth: on a submission listener nothing without a login
+    bool submission_tls = true;            // submissiontls: nor a login without TLS, but from loopback
+    bool received_auth = false;            // receivedauth: the trace field names the login
+    // authmechanisms, in the order in which they are offered
+    std::vector<sasl::Mechanism> mechanisms = default_mechanisms();
     // relaydenied: what follows the code of a refused recipient
     std::string relaydenied = "sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)";
 
     // Throws Error when a file cannot be read or control/me is missing.
     static Settings read(const control::Home& home);
+
+    static std::vector<sasl::Mechanism> default_mechanisms();
 };
 
 // The settings, read again when one of their files has changed: for the listener.
