@@ -2,6 +2,7 @@
 
 SMTP_PORT ?= 2525
 POP3_PORT ?= 2110
+SUBMISSION_PORT ?= 2587
 INSTANCE ?= run/instance
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -18,7 +19,7 @@ SOURCES = $(shell git ls-files '*.cc' '*.h')
 help:
 	@echo 'make            build into build/release; the programs are in build/release/bin'
 	@echo 'make run        build, make an instance in INSTANCE=$(INSTANCE), start it on loopback port'
-	@echo '                SMTP_PORT=$(SMTP_PORT) and POP3_PORT=$(POP3_PORT), send two messages and fetch them'
+	@echo '                SMTP_PORT=$(SMTP_PORT) and POP3_PORT=$(POP3_PORT), submission on SUBMISSION_PORT=$(SUBMISSION_PORT), send two messages and fetch them'
 	@echo 'make stop       end what make run started'
 	@echo 'make test       build and run every test'
 	@echo 'make debug      build/debug: ASan, UBSan, checked standard library; make test-debug runs the tests there'
@@ -41,7 +42,7 @@ all: configure
 
 run: configure
 	@ninja -C build/release -j$(JOBS) programs
-	@python3 -B scripts/demo.py run '$(INSTANCE)' '$(SMTP_PORT)' '$(POP3_PORT)'
+	@python3 -B scripts/demo.py run '$(INSTANCE)' '$(SMTP_PORT)' '$(POP3_PORT)' '$(SUBMISSION_PORT)'
 
 stop:
 	@python3 -B scripts/demo.py stop '$(INSTANCE)'

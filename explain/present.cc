@@ -74,6 +74,9 @@ std::string refusal_words(const Explanation& explanation, const Outcome& outcome
         case smtpd::Cause::local_sender:
             return fmt::format("the sender {} is ours, and who uses it must log in (control/localsenders)",
                                plain(explanation.question.sender));
+        case smtpd::Cause::foreign_login:
+            return fmt::format("this login may not use the sender {} (control/senderlogins)",
+                               plain(explanation.question.sender));
         case smtpd::Cause::no_right:
             return no_right_words(explanation) +
                    fmt::format(", and {} is not a domain we accept mail for", plain(outcome.domain.detail));

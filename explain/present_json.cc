@@ -49,6 +49,8 @@ std::string_view name_of(smtpd::Cause cause) {
             return "bad_sender";
         case smtpd::Cause::local_sender:
             return "local_sender";
+        case smtpd::Cause::foreign_login:
+            return "foreign_login";
         case smtpd::Cause::too_long:
             return "too_long";
         default:

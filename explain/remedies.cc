@@ -74,6 +74,9 @@ class Remedies {
                 gain_right();
                 add("or let it pass for everybody: control/localsenders of warn or off");
                 break;
+            case smtpd::Cause::foreign_login:
+                add("list the sender for this login in control/senderlogins");
+                break;
             case smtpd::Cause::no_right:
                 no_right(outcome);
                 break;

@@ -1,7 +1,7 @@
 """What `make run` and `make stop` do: an instance of one's own on loopback, under svscan, supervise, tcpserver and
 multilog; one message by SMTP and one by sendmail; where everything is.
 
-    demo.py run INSTANCE SMTP-PORT POP3-PORT      exit code 0 only if both messages have arrived and were seen by POP3
+    demo.py run INSTANCE SMTP-PORT POP3-PORT [SUBMISSION-PORT]      exit code 0 only if both messages have arrived and were seen by POP3
     demo.py stop INSTANCE
 """
 
@@ -92,9 +92,10 @@ def addresses():
         return ["127.0.0.1"]
 
 
-def make_instance(home, port, pop3_port):
+def make_instance(home, port, pop3_port, submission_port):
     listen = [word for address in addresses() for word in ("--listen", address)]
     program(home, "qmail-setup", home, "--me", ME, *listen, "--smtp-port", port, "--pop3-port", pop3_port,
+            "--submission-port", submission_port, "--submissions-port", 0,
             "--admin", f"{DEMO}@{ME}")
     make_recipient(home)
     print(f"made the instance {home}")
@@ -198,10 +199,29 @@ def look_by_pop3(home):
     print(f"seen by POP3: {client.stat()[0]} messages")
     client.quit()
     show_pop_before_smtp(home, port, password)
+    submit(home, password)
     return port, password
 
 
+def submit(home, password):
+    """Sends a message by the submission server, with the demo user's login; returns its port, nothing if there is none."""
+    if not endpoints(home, "submissionlisten"):
+        return None
+    port = endpoints(home, "submissionlisten")[0][1]
+    mark = f"{time.time_ns():x}"
+    with smtplib.SMTP("127.0.0.1", port, "client.example", PATIENCE) as client:
+        client.login(DEMO, password)
+        client.sendmail(f"{DEMO}@{ME}", [f"{DEMO}@{ME}"], f"Subject: submitted, {mark}\n\nBy a login.\n")
+    wait(lambda: holds(home, f"submitted, {mark}"), "the message of a login", home)
+    print(f"delivered: a message submitted by the login {DEMO}")
+    return port
+
+
 def show(home, port, pop3):
+    submission = endpoints(home, "submissionlisten")
+    by_login = f"""port {submission[0][1]}
+                     swaks -s 127.0.0.1:{submission[0][1]} -a -au {DEMO} -ap {pop3[1]} -f {DEMO}@{ME} -t {DEMO}@{ME}""" \
+        if submission and pop3 else "none"
     by_pop3 = f"""port {pop3[0]}, user {DEMO}, password {pop3[1]} (new at each make run)
                      curl -u {DEMO}:{pop3[1]} pop3://127.0.0.1:{pop3[0]}/""" if pop3 else "none"
     print(f"""
@@ -209,6 +229,7 @@ Everything of this instance lies in {home}:
 
   SMTP server        {" and ".join(a for a, _ in endpoints(home))}, port {port}           swaks -s 127.0.0.1:{port} -t {DEMO}@{ME}
   POP3 server        {by_pop3}
+  submission         {by_login}
   recipient          {DEMO}@{ME}, and {DEMO}-anything@{ME}
   Maildir            {home}/demo/Maildir
   settings           {home}/control                  qmail-showctl
@@ -228,7 +249,7 @@ For a real installation, as root: make install PREFIX=/usr/local && qmail-setup 
 --admin YOU@SOMEWHERE && qmailctl start /var/qmail. README.md says more.""")
 
 
-def run(home, port, pop3_port):
+def run(home, port, pop3_port, submission_port):
     os.umask(0o022)
     if home.exists() and any(home.iterdir()):
         if is_running(home):
@@ -236,19 +257,19 @@ def run(home, port, pop3_port):
             send_two(home, port_of(home))
             show(home, port_of(home), look_by_pop3(home))
             return
-        for name, wanted in (("smtplisten", port), ("pop3listen", pop3_port)):
+        for name, wanted in (("smtplisten", port), ("pop3listen", pop3_port), ("submissionlisten", submission_port)):
             ends = endpoints(home, name)
-            if ends and ends[0][1] != wanted:
+            if ends and wanted and ends[0][1] != wanted:
                 write(home / "control" / name, "".join(f"{address} {wanted}\n" for address, _ in ends))
         program(home, "qmail-setup", "--repair", home)
-    for name, each in (("SMTP_PORT", port), ("POP3_PORT", pop3_port)):
-        taken = [address for address in ("127.0.0.1", "::1") if listens(address, each)]
+    for name, each in (("SMTP_PORT", port), ("POP3_PORT", pop3_port), ("SUBMISSION_PORT", submission_port)):
+        taken = [address for address in ("127.0.0.1", "::1") if each and listens(address, each)]
         if taken:
             raise Failure(f"port {each} on {' and '.join(taken)} is in use by something else: make run {name}=...")
     if not (home / "control").exists():
-        make_instance(home, port, pop3_port)
+        make_instance(home, port, pop3_port, submission_port)
     program(home, "qmailctl", "start", home)
-    ends = endpoints(home) + endpoints(home, "pop3listen")
+    ends = endpoints(home) + endpoints(home, "pop3listen") + endpoints(home, "submissionlisten")
     wait(lambda: all(listens(*end) for end in ends), f"servers on {' and '.join(f'{a} port {p}' for a, p in ends)}", home)
     send_two(home, port)
     show(home, port, look_by_pop3(home))
@@ -265,7 +286,7 @@ def main():
     verb, home = sys.argv[1], find_home(sys.argv[2])
     try:
         if verb == "run":
-            run(home, int(sys.argv[3]), int(sys.argv[4]))
+            run(home, int(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5]) if len(sys.argv) > 5 else 0)
         else:
             stop(home)
     except Failure as failure:

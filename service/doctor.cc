@@ -150,6 +150,8 @@ void look_at_port(const Listen& listen, const std::string& protocol, std::string
 void look_at_ports(const Plan& plan, Report& report) {
     for (const Listen& listen : plan.listen)
         look_at_port(listen, "SMTP", "220", plan.home.path("log/qmail-smtpd/current"), report);
+    for (const Listen& listen : plan.submission)
+        look_at_port(listen, "submission", "220", plan.home.path("log/qmail-submission/current"), report);
     for (const Listen& listen : plan.pop3)
         look_at_port(listen, "POP3", "+OK", plan.home.path("log/qmail-pop3d/current"), report);
 }

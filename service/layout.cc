@@ -1,6 +1,7 @@
 #include "service/layout.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -63,6 +64,18 @@ std::string listen_text(const std::vector<Listen>& listen) {
     return text;
 }
 
+using Listeners = std::pair<const char*, const std::vector<Listen>&>;
+
+// The services for our own users' mail, by name.
+std::array<Listeners, 2> submission_services(const Plan& plan) {
+    return {Listeners{"qmail-submission", plan.submission}, Listeners{"qmail-submissions", plan.submissions}};
+}
+
+// "submissionlisten"
+std::string listen_file(std::string_view service) {
+    return std::string(service.substr(service.find('-') + 1)) + "listen";
+}
+
 void add_control(Table& table, const Plan& plan) {
     table.directory("control");
     table.settings("control/owners", owners_text(plan.identity));
@@ -75,6 +88,8 @@ void add_control(Table& table, const Plan& plan) {
     table.settings("control/smtplisten", listen_text(plan.listen));
     table.settings("control/concurrencyincoming", "40\n");
     if (!plan.pop3.empty()) table.settings("control/pop3listen", listen_text(plan.pop3));
+    for (const auto& [name, listen] : submission_services(plan))
+        if (!listen.empty()) table.settings("control/" + listen_file(name), listen_text(listen));
 }
 
 void add_queue(Table& table, const Plan& plan) {
@@ -119,6 +134,10 @@ void add_services(Table& table, const Plan& plan) {
         add_service(table, plan, numbered("qmail-smtpd", number), smtpd_script(plan, number));
     for (std::size_t number = 1; number <= plan.pop3.size(); ++number)
         add_service(table, plan, numbered("qmail-pop3d", number), pop3d_script(plan, number));
+    for (const auto& [name, listen] : submission_services(plan))
+        for (std::size_t number = 1; number <= listen.size(); ++number)
+            add_service(table, plan, numbered(name, number),
+                        submission_script(plan, listen[number - 1], listen_file(name), number));
 }
 
 // Lines "ADDRESS PORT".
@@ -156,6 +175,9 @@ std::vector<std::string> service_names(const Plan& plan) {
         names.push_back(numbered("qmail-smtpd", number));
     for (std::size_t number = 1; number <= plan.pop3.size(); ++number)
         names.push_back(numbered("qmail-pop3d", number));
+    for (const auto& [name, listen] : submission_services(plan))
+        for (std::size_t number = 1; number <= listen.size(); ++number)
+            names.push_back(numbered(name, number));
     return names;
 }
 
@@ -183,6 +205,8 @@ Plan plan_of_instance(const control::Home& home) {
               {},   has_own_listener(home)};
     plan.listen = read_listen(home, "smtplisten");
     plan.pop3 = read_listen(home, "pop3listen");
+    plan.submission = read_listen(home, "submissionlisten");
+    plan.submissions = read_listen(home, "submissionslisten");
     if (plan.listen.empty()) plan.listen.push_back({"0", 25});
     return plan;
 }

@@ -49,6 +49,8 @@ struct Plan {
     bool own_listener = false;  // qmail-smtpd -l in place of tcpserver
     std::vector<Listen> pop3 =
         {};  // where the POP3 server listens: control/pop3listen, as smtplisten; empty: no server
+    std::vector<Listen> submission = {};   // mail of our own users: control/submissionlisten
+    std::vector<Listen> submissions = {};  // the same, TLS from the first octet: control/submissionslisten
 };
 
 // The plan of an instance that exists. Throws a permanent Error if control/owners is missing or wrong.

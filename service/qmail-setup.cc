@@ -1,6 +1,7 @@
 // qmail-setup makes, checks and repairs an instance: control files, queue, alias, run scripts.
 //
-//   qmail-setup DIR --me NAME [--smtp-port P] [--pop3-port P] [--listen ADDRESS]... [--user NAME] [--admin ADDRESS]
+//   qmail-setup DIR --me NAME [--smtp-port P] [--pop3-port P] [--submission-port P] [--submissions-port P]
+//       [--listen ADDRESS]... [--user NAME] [--admin ADDRESS]
 //   qmail-setup --check DIR
 //   qmail-setup --repair DIR
 //
@@ -38,6 +39,8 @@ struct Options {
     std::vector<std::string> listen;
     unsigned port = 0;
     std::optional<unsigned> pop3_port;
+    std::optional<unsigned> submission_port;
+    std::optional<unsigned> submissions_port;
     unsigned numbers = 0;
     bool own_listener = false;
     bool check = false;
@@ -101,6 +104,10 @@ int make_instance(const Options& options) {
               options.own_listener};
     const unsigned pop3_port = options.pop3_port.value_or(choose_port(options, 110));
     if (pop3_port != 0) plan.pop3 = choose_listen(options, pop3_port);
+    const unsigned submission_port = options.submission_port.value_or(choose_port(options, 587));
+    if (submission_port != 0) plan.submission = choose_listen(options, submission_port);
+    const unsigned submissions_port = options.submissions_port.value_or(choose_port(options, 465));
+    if (submissions_port != 0) plan.submissions = choose_listen(options, submissions_port);
     for (const std::string& line : report) say(line);
     create(plan);
     say("made " + options.directory + " for " + options.me);
@@ -134,6 +141,12 @@ int setup(const Arguments& arguments) {
         ->check(CLI::Range(1, 65535));
     app.add_option("--pop3-port", options.pop3_port,
                    "port of the POP3 server (110; 2110 for an ordinary user); 0: no POP3 server")
+        ->check(CLI::Range(0, 65535));
+    app.add_option("--submission-port", options.submission_port,
+                   "port of the submission server (587; 2587 for an ordinary user); 0: none")
+        ->check(CLI::Range(0, 65535));
+    app.add_option("--submissions-port", options.submissions_port,
+                   "the same with TLS from the first octet (465; 2465 for an ordinary user); 0: none")
         ->check(CLI::Range(0, 65535));
     app.add_option("--listen", options.listen,
                    "address to listen on (repeatable; default 0: all of both families)");

@@ -82,6 +82,32 @@ std::string smtpd_script(const Plan& plan, std::size_t number) {
                plan.identity.single ? "" : fmt::format(" -u {} -g {}", owner.uid, owner.gid));
 }
 
+std::string submission_script(const Plan& plan, const Listen& listen, const std::string& file,
+                              std::size_t number) {
+    const std::string tls = file == "submissionslisten" ? " --tls" : "";
+    const std::string rules =
+        plan.home.path(has_ipv6_rules(plan) && listen.ipv6() ? "tcp.smtp6.cdb" : "tcp.smtp.cdb");
+    const std::string connections = "-c \"$(head -n 1 control/concurrencyincoming)\"";
+    std::string script =
+        opening(plan, fmt::format("The submission server on the address and port in line {} of control/{}: "
+                                  "mail of our own users.",
+                                  number, file)) +
+        fmt::format("read -r address port <<END\n$(sed -n {}p control/{})\nEND\n", number, file);
+    if (plan.own_listener)
+        return script +
+               "case $address in 0) set -- -l \"0.0.0.0:$port\" -l \"[::]:$port\" ;;\n"
+               "*:*) set -- -l \"[$address]:$port\" ;; *) set -- -l \"$address:$port\" ;; esac\n" +
+               fmt::format("exec {} SUBMISSION=1 \\\n    qmail-smtpd{} \"$@\" -x {} {}\n", environment(plan),
+                           tls, rules, connections);
+    const Owner owner = plan.identity.of(Role::qmaild);
+    return script +
+           fmt::format(
+               "exec {} SUBMISSION=1 \\\n    tcpserver -v -R -H -l \"$(head -n 1 control/me)\" {} \\\n"
+               "    -x {}{} \"$address\" \"$port\" qmail-smtpd{}\n",
+               environment(plan), connections, rules,
+               plan.identity.single ? "" : fmt::format(" -u {} -g {}", owner.uid, owner.gid), tls);
+}
+
 std::string pop3d_script(const Plan& plan, std::size_t number) {
     // Each of the two comes with the other: the first opens the channel, the second says through it who has logged in.
     const bool opens = ::access((program_directory() + "/open-smtp-channel").c_str(), X_OK) == 0;

@@ -184,6 +184,8 @@ std::vector<std::string> systemd_units(const Plan& plan) {
     const std::string name(trim(escaped.output));
     std::vector<std::string> units = {"relais-send@" + name + ".service",
                                       "relais-smtpd@" + name + ".service"};
+    if (!plan.submission.empty()) units.push_back("relais-submission@" + name + ".service");
+    if (!plan.submissions.empty()) units.push_back("relais-submissions@" + name + ".service");
     if (!plan.pop3.empty()) units.push_back("relais-pop3d@" + name + ".service");
     return units;
 }

@@ -116,6 +116,7 @@ std::optional<Secret> Auth::read_answer() {
             trouble_ = "500 line too long (#5.5.6)";
             return std::nullopt;
         case Channel::Line::bare:
+            if (bare_lines_) break;
             trouble_ = "500 lines must end in CRLF (#5.5.2)";
             return std::nullopt;
         case Channel::Line::complete:

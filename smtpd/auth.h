@@ -34,8 +34,9 @@ struct Way {
 class Auth {
   public:
     // Borrows all of them.
-    Auth(Channel& channel, const Settings& settings, LoginAuthority& authority)
-        : channel_(channel), settings_(settings), authority_(authority) {}
+    // bare_lines: a line may end in LF alone (FIXCRIO).
+    Auth(Channel& channel, const Settings& settings, LoginAuthority& authority, bool bare_lines)
+        : channel_(channel), settings_(settings), authority_(authority), bare_lines_(bare_lines) {}
 
     // What EHLO says behind "AUTH ": names with blanks between them, in the order of control/authmechanisms; empty if nothing is to
     // be had. keen: also when the authority does not say what it has (it may be back in a moment).
@@ -59,6 +60,7 @@ class Auth {
     Channel& channel_;
     const Settings& settings_;
     LoginAuthority& authority_;
+    bool bare_lines_;
     std::string trouble_;  // the reply to a line that ended the dialogue before its time
 };
 

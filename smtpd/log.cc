@@ -49,9 +49,10 @@ std::string refuse_line(const Speaker& speaker, std::optional<std::string_view> 
                        text);
 }
 
-std::string suspect_line(const Speaker& speaker, std::string_view sender, std::string_view recipient) {
-    return fmt::format("suspect {} sender {} rcpt {} reason a sender of ours from an outsider",
-                       front(speaker), path(sender), path(recipient));
+std::string suspect_line(const Speaker& speaker, std::string_view sender, std::string_view recipient,
+                         std::string_view reason) {
+    return fmt::format("suspect {} sender {} rcpt {} reason {}", front(speaker), path(sender),
+                       path(recipient), reason);
 }
 
 }  // namespace relais::smtpd

@@ -33,6 +33,8 @@ std::string refuse_line(const Speaker& speaker, std::optional<std::string_view> 
                         std::optional<std::string_view> recipient, std::string_view reason);
 
 // An outsider who uses a sender of ours, where control/localsenders is "warn".
-std::string suspect_line(const Speaker& speaker, std::string_view sender, std::string_view recipient);
+// Or a login with a sender of another, where control/senderlogins is.
+std::string suspect_line(const Speaker& speaker, std::string_view sender, std::string_view recipient,
+                         std::string_view reason);
 
 }  // namespace relais::smtpd

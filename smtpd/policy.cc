@@ -51,6 +51,11 @@ Policy::Policy(control::Home home)
       localiphost_(home_.control_file("localiphost"),
                    [this] { return control::read_line_or_me(home_, "localiphost"); }),
       localsenders_(home_.control_file("localsenders"), [this] { return read_localsenders(home_); }),
+      senderlogins_(home_.control_file("senderlogins"),
+                    [this] {
+                        return SenderLogins(
+                            control::read_lines(home_, "senderlogins").value_or(std::vector<std::string>()));
+                    }),
       locals_(home_.control_file("locals"), [this] { return read_locals(home_); }),
       virtualdomains_(home_.control_file("virtualdomains"), [this] { return read_virtualdomains(home_); }),
       gate_(home_) {}
@@ -59,6 +64,7 @@ void Policy::refresh() {
     rcpthosts_.get();
     badmailfrom_.get();
     localiphost_.get();
+    senderlogins_.get();
     gate_.refresh();
     if (localsenders_.get() != LocalSenders::off) {
         locals_.get();
@@ -110,6 +116,11 @@ LocalSenders Policy::suspects(const Client& client, std::string_view sender) {
     if (!locals_.last().contains(domain) && !virtualdomains_.last().contains(domain))
         return LocalSenders::off;
     return find_open_smtp(client).live ? LocalSenders::off : mode;
+}
+
+SenderLogins::Mode Policy::rejects_login(std::string_view user, std::string_view sender) {
+    const SenderLogins& rules = senderlogins_.last();
+    return rules.may_use(user, sender) ? SenderLogins::Mode::off : rules.mode();
 }
 
 relay::OpenSmtpFinding Policy::find_open_smtp(const Client& client) {

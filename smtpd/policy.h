@@ -13,6 +13,7 @@
 #include "relay/decision.h"
 #include "relay/gate.h"
 #include "smtpd/client.h"
+#include "smtpd/sender_logins.h"
 
 namespace relais::smtpd {
 
@@ -41,6 +42,8 @@ class Policy {
     // What control/localsenders says about this client and sender: off, unless the sender's domain is one of
     // control/locals and virtualdomains and the client has no right to relay. Throws Error.
     LocalSenders suspects(const Client& client, std::string_view sender);
+    // What control/senderlogins says about a login with this sender: off if it may use it. Throws Error.
+    SenderLogins::Mode rejects_login(std::string_view user, std::string_view sender);
     // What is known of a recipient's domain. Throws Error.
     relay::DomainMatch match_domain(std::string_view recipient);
     // What the open-smtp store says about a client now. Throws Error.
@@ -55,6 +58,7 @@ class Policy {
     control::Cached<Names> badmailfrom_;
     control::Cached<std::string> localiphost_;
     control::Cached<LocalSenders> localsenders_;
+    control::Cached<SenderLogins> senderlogins_;
     control::Cached<control::DomainSet> locals_;
     control::Cached<control::DomainSet> virtualdomains_;
     relay::OpenSmtpGate gate_;

@@ -20,7 +20,8 @@ void serve(const control::Home& home, const Settings& settings, Policy& policy, 
     AuthdAuthority authority(home, client.ip);
     Session session(
         channel, client, settings, policy, [&home] { return open_queue(home); },
-        [](std::string_view line) { log_line(line); }, &authority);
+        [](std::string_view line) { log_line(line); });
+    session.set_authority(authority);
     session.run();
 }
 

@@ -7,6 +7,7 @@
 #include "mail/address.h"
 #include "mail/smtp_command.h"
 #include "smtpd/data.h"
+#include "smtpd/header_completer.h"
 #include "smtpd/trace_field.h"
 #include "smtpd/verdict.h"
 
@@ -19,7 +20,6 @@ constexpr std::size_t auth_line_limit = 12288;
 constexpr std::size_t command_line_limit = 2048;
 // Lines that are no SMTP at all, before we hang up.
 constexpr unsigned bad_command_limit = 20;
-constexpr unsigned failed_login_limit = 5;
 constexpr unsigned hop_limit = 100;
 // However steadily the octets trickle in.
 constexpr std::chrono::hours message_time_limit{24};
@@ -36,14 +36,13 @@ const Session::Command Session::commands[] = {
 };
 
 Session::Session(Channel& channel, const Client& client, const Settings& settings, Policy& policy,
-                 OpenSink open_sink, Log log, LoginAuthority* authority)
+                 OpenSink open_sink, Log log)
     : channel_(channel),
       client_(client),
       settings_(settings),
       policy_(policy),
       open_sink_(std::move(open_sink)),
-      log_(std::move(log)),
-      authority_(authority) {}
+      log_(std::move(log)) {}
 
 void Session::run() {
     try {
@@ -164,7 +163,8 @@ void Session::rcpt(std::string_view argument) {
     if (transaction_->recipients.size() >= settings_.recipient_limit)
         return refuse("452 too many recipients (#4.5.3)", path->address);
     Verdict verdict = judge(policy_, settings_, client_, transaction_->sender, path->address);
-    if (verdict.suspect) log_(suspect_line(speaker(), transaction_->sender, path->address));
+    if (!verdict.suspicion.empty())
+        log_(suspect_line(speaker(), transaction_->sender, path->address, verdict.suspicion));
     if (verdict.cause != Cause::none) return refuse(verdict.reply, path->address, verdict.why);
     transaction_->recipients.push_back(std::move(verdict.recipient));
     channel_.reply("250 ok");
@@ -175,7 +175,10 @@ void Session::data(std::string_view) {
     if (transaction_->recipients.empty()) return channel_.reply("503 RCPT first (#5.5.1)");
     std::unique_ptr<MessageSink> sink = open_sink_();
     channel_.reply("354 go ahead");
-    sink->write(trace_field(client_, helo_, protocol(), now_seconds()));
+    Client traced = client_;
+    // As the usual patches show it.
+    if (client_.user && settings_.received_auth) traced.info = client_.user;
+    sink->write(trace_field(traced, helo_, protocol(), now_seconds()));
     std::uint64_t size = 0;
     if (const auto refusal = receive_message(sink, size))
         refuse(*refusal);
@@ -189,6 +192,7 @@ std::optional<std::string_view> Session::receive_message(std::unique_ptr<Message
     const Deadline deadline = Deadline::in(message_time_limit);
     DataDecoder decoder(client_.fixcrio);
     HopCounter hops;
+    HeaderCompleter header(client_.submission, settings_.me, now_seconds());
     std::string text;
     std::optional<std::string_view> refusal;
     while (!decoder.ended()) {
@@ -208,11 +212,14 @@ std::optional<std::string_view> Session::receive_message(std::unique_ptr<Message
             refusal = too_big;
         else if (hops.count() >= hop_limit)
             refusal = "554 too many hops, this message is looping (#5.4.6)";
-        if (refusal)
+        if (refusal) {
             sink.reset();
-        else
-            sink->write(text);
+            continue;
+        }
+        header.feed(text);
+        sink->write(text);
     }
+    if (!refusal) sink->write(header.finish());
     return refusal;
 }
 
@@ -225,59 +232,6 @@ void Session::finish_message(MessageSink& sink, std::uint64_t size) {
     channel_.reply(fmt::format("250 ok {} qp {}", now_seconds(), sink.qp()));
     log_(accept_line(speaker(), sink.qp(), transaction_->sender, transaction_->recipients, size));
     bad_commands_ = 0;
-}
-
-bool Session::must_encrypt() const {
-    const Way from = way();
-    return client_.submission && settings_.submission_tls && !from.encrypted && !from.loopback;
-}
-
-std::optional<std::string_view> Session::missing() const {
-    if (must_encrypt()) return "530 must issue a STARTTLS command first (#5.7.0)";
-    if (client_.submission && settings_.submission_auth && !client_.user)
-        return "530 authentication required (#5.7.0)";
-    return std::nullopt;
-}
-
-Way Session::way() const {
-    return {false, client_.ip.starts_with("127.") || client_.ip == "::1", {}};
-}
-
-// RFC 3848.
-std::string_view Session::protocol() const {
-    if (!extended_) return "SMTP";
-    if (way().encrypted) return client_.user ? "ESMTPSA" : "ESMTPS";
-    return client_.user ? "ESMTPA" : "ESMTP";
-}
-
-// Two lines, the second for clients older than the first RFC about AUTH.
-void Session::offer_auth() {
-    if (authority_ == nullptr || client_.user || must_encrypt()) return;
-    const std::string names = Auth(channel_, settings_, *authority_).offered(way(), client_.submission);
-    if (names.empty()) return;
-    channel_.reply("250-AUTH " + names);
-    channel_.reply("250-AUTH=" + names);
-}
-
-void Session::auth(std::string_view argument) {
-    if (authority_ == nullptr) return bad_command("502 unimplemented (#5.5.1)");
-    if (!extended_) return refuse("503 EHLO first (#5.5.1)");
-    if (client_.user) return refuse("503 already authenticated (#5.5.1)");
-    if (transaction_) return refuse("503 no AUTH within a transaction (#5.5.1)");
-    if (must_encrypt()) return refuse(*missing());
-    const Auth::Outcome outcome = Auth(channel_, settings_, *authority_).run(argument, way());
-    channel_.wipe_used();
-    if (!outcome.account.empty()) {
-        client_.user = outcome.account;
-        return channel_.reply(outcome.reply);
-    }
-    std::string why = outcome.user.empty() ? "" : "login " + outcome.user.substr(0, 128);
-    if (!outcome.why.empty()) why += (why.empty() ? "" : ", ") + outcome.why;
-    refuse(outcome.reply, std::nullopt, why);
-    if (outcome.reply.starts_with("421")) closing_ = true;
-    if (!outcome.refused || ++failed_logins_ < failed_login_limit) return;
-    refuse("421 too many failed logins (#4.7.0)");
-    closing_ = true;
 }
 
 void Session::rset(std::string_view) {

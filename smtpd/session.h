@@ -38,9 +38,12 @@ class Session {
     using OpenSink = std::function<std::unique_ptr<MessageSink>()>;
     using Log = std::function<void(std::string_view line)>;
 
-    // Borrows everything but the client. Without an authority there is no AUTH.
+    // Borrows everything but the client.
     Session(Channel& channel, const Client& client, const Settings& settings, Policy& policy,
-            OpenSink open_sink, Log log, LoginAuthority* authority = nullptr);
+            OpenSink open_sink, Log log);
+
+    // AUTH is offered. Borrows it.
+    void set_authority(LoginAuthority& authority) { authority_ = &authority; }
 
     // Speaks with the client until it leaves, or is too slow, or has made too many errors. Throws nothing but
     // what the sinks of messages and log lines throw.
@@ -96,7 +99,7 @@ class Session {
     Policy& policy_;
     OpenSink open_sink_;
     Log log_;
-    LoginAuthority* authority_;
+    LoginAuthority* authority_ = nullptr;
 
     std::optional<std::string> helo_;
     bool extended_ = false;  // EHLO was said

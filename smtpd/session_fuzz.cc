@@ -36,6 +36,30 @@ class CheckedSink : public smtpd::MessageSink {
     std::string text_;
 };
 
+// Knows nobody but whose password is "right".
+class Nobody : public smtpd::LoginAuthority {
+  public:
+    Offers offers() override { return {true, true, true, true}; }
+    Verdict check_password(std::string_view, std::string_view password) override {
+        return verdict(password == "right");
+    }
+    Verdict check_cram(std::string_view, std::string_view, std::string_view) override {
+        return verdict(false);
+    }
+    Salt find_salt(std::string_view) override { return {true, "salt", 4096}; }
+    Verdict check_scram(std::string_view, std::string_view, std::string_view) override {
+        return verdict(false);
+    }
+    Verdict check_token(sasl::Mechanism, std::string_view, std::string_view) override {
+        return verdict(false);
+    }
+
+  private:
+    static Verdict verdict(bool right) {
+        return right ? Verdict{Result::right, "anna@mail.test"} : Verdict{Result::refused, "", "no"};
+    }
+};
+
 Fd descriptor_with(std::string_view content) {
     Fd fd(::memfd_create("input", MFD_CLOEXEC));
     if (!fd || ::write(fd.get(), content.data(), content.size()) != static_cast<ssize_t>(content.size()))
@@ -62,6 +86,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     client.refuse_nul = (rules & 2) != 0;
     if ((rules & 4) != 0) client.relayclient = "";
     if ((rules & 8) != 0) client.databytes = 64;
+    client.submission = (rules & 32) != 0;
+    if ((rules & 64) != 0) client.ip = "127.0.0.1";
     smtpd::Settings settings;
     settings.me = settings.greeting = "mail.test";
     settings.recipient_limit = 5;
@@ -76,6 +102,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 if (c < 32 || c > 126) std::abort();
             if (line.size() > 8192) std::abort();
         });
+    Nobody nobody;
+    if ((rules & 16) != 0) session.set_authority(nobody);
     session.run();
     return 0;
 }

@@ -15,18 +15,19 @@ namespace relais::smtpd {
 inline constexpr std::string_view syntax_error = "555 syntax error (#5.5.4)";
 
 enum class Cause {
-    none,          // it passes
-    bad_sender,    // control/badmailfrom
-    local_sender,  // control/localsenders: an outsider with a sender of ours
-    no_right,      // relay/decision.h says no
-    too_long,      // the recipient with the value of RELAYCLIENT
+    none,           // it passes
+    bad_sender,     // control/badmailfrom
+    local_sender,   // control/localsenders: an outsider with a sender of ours
+    foreign_login,  // control/senderlogins: the login may not use this sender
+    no_right,       // relay/decision.h says no
+    too_long,       // the recipient with the value of RELAYCLIENT
 };
 
 struct Verdict {
     Cause cause = Cause::none;
     std::string reply;           // to RCPT; "" if it passes
     std::string why;             // what the log says beside the reply
-    bool suspect = false;        // control/localsenders says warn
+    std::string suspicion;       // what the log says where control/localsenders or senderlogins says warn
     std::string recipient;       // as the queue shall have it
     relay::Decision decision{};  // not asked for (and empty) after bad_sender and local_sender
 };

@@ -1,5 +1,6 @@
 """Real Dovecot, by the configuration of docs/dovecot.md: a POP3 or IMAP login opens SMTP, and nothing else does."""
 
+import base64
 import imaplib
 import json
 import poplib
@@ -68,6 +69,22 @@ class Dovecot(relais.TestCase):
         self.imap("127.0.0.1")
         self.pop3("127.0.0.1")
         self.i.wait_for(lambda: self.dovecot.log().count("open-smtpd does not run") >= 2, what="a word in Dovecot's log")
+
+    def test_passwords_that_dovecot_knows(self):
+        """control/authdovecot: qmail-authd asks Dovecot about logins over SMTP."""
+        self.i.control("authdovecot", f"{self.dovecot.directory}/run/auth-client")
+        self.i.start()
+        for user in ("anna", "Anna%mail.test", "anna@mail.test"):
+            with self.i.smtp(ehlo=None) as smtp:
+                self.assertIn("250-AUTH LOGIN PLAIN\n", repr(smtp.command("EHLO x")))
+                for password, code in (("wrong", 535), ("secret", 235)):
+                    smtp.command("AUTH PLAIN " + base64.b64encode(f"\0{user}\0{password}".encode()).decode(), code)
+                smtp.command("MAIL FROM:<anna@mail.test>")
+                smtp.command("RCPT TO:<joe@foreign.example>")
+        self.i.control("authcache", "0")
+        self.dovecot.__exit__()
+        with self.i.smtp() as smtp:
+            smtp.command("AUTH PLAIN " + base64.b64encode(b"\0bert\0secret").decode(), 454)
 
 
 if __name__ == "__main__":

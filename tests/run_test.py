@@ -23,10 +23,12 @@ class Supervised(relais.Instance):
         self.home = self.directory / "s"
         self.port = relais.free_port()
         self.pop3_port = relais.free_port()
+        self.submission_port = relais.free_port()
         self.environment["QMAILHOME"] = str(self.home)
         numbers = [] if single else ["--numbers", self.base_id]
         listens = [word for address in listen for word in ("--listen", address)]
-        done = self.run("qmail-setup", self.home, "--me", self.me, "--smtp-port", self.port, "--pop3-port", self.pop3_port, *listens, *numbers, *options)
+        done = self.run("qmail-setup", self.home, "--me", self.me, "--smtp-port", self.port, "--pop3-port", self.pop3_port,
+                        "--submission-port", self.submission_port, "--submissions-port", 0, *listens, *numbers, *options)
         if done.code:
             raise AssertionError(f"qmail-setup: {done}")
 
@@ -373,6 +375,21 @@ class Kind:
         stray = i.home / "queue/mess/4/notes"
         stray.write_text("x")
         self.assertIn(f"{stray} does not belong into the queue", i.run("qmail-setup", "--check", i.home).out)
+
+    def test_submission(self):
+        """What --submission-port makes takes mail of those who log in, and of nobody else."""
+        i = self.made()
+        user = i.add_user("joe")
+        i.start()
+        pop3.set_password(i, "joe", "sesame")
+        with relais.Smtp(i.submission_port) as smtp:
+            self.assertIn("AUTH LOGIN PLAIN SCRAM-SHA-256", repr(smtp.command("EHLO x")))
+            smtp.command("MAIL FROM:<joe@mail.test>", 530)
+            smtp.command("AUTH PLAIN AGpvZQBzZXNhbWU=", 235)
+            smtp.deliver(user.address, [user.address], "Subject: x\n\nx\n")
+        (message,) = user.wait_messages(1)
+        self.assertIn(b"\nMessage-ID: <", message)
+        self.assertTrue(any(f"login joe@{i.me}" in line for line in i.log("qmail-submission")), i.log("qmail-submission"))
 
     def test_setup_refuses(self):
         i = self.made()

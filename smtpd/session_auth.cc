@@ -1,0 +1,66 @@
+// The part of Session that has to do with logins: AUTH, and what a submission listener asks for.
+#include "smtpd/session.h"
+
+namespace relais::smtpd {
+namespace {
+
+constexpr unsigned failed_login_limit = 5;
+
+}  // namespace
+
+bool Session::must_encrypt() const {
+    const Way from = way();
+    return client_.submission && settings_.submission_tls && !from.encrypted && !from.loopback;
+}
+
+std::optional<std::string_view> Session::missing() const {
+    if (must_encrypt()) return "530 must issue a STARTTLS command first (#5.7.0)";
+    if (client_.submission && settings_.submission_auth && !client_.user)
+        return "530 authentication required (#5.7.0)";
+    return std::nullopt;
+}
+
+Way Session::way() const {
+    return {false, client_.ip.starts_with("127.") || client_.ip == "::1", {}};
+}
+
+// RFC 3848.
+std::string_view Session::protocol() const {
+    if (!extended_) return "SMTP";
+    if (way().encrypted) return client_.user ? "ESMTPSA" : "ESMTPS";
+    return client_.user ? "ESMTPA" : "ESMTP";
+}
+
+// Two lines, the second for clients older than the first RFC about AUTH.
+void Session::offer_auth() {
+    if (authority_ == nullptr || client_.user || must_encrypt()) return;
+    const std::string names =
+        Auth(channel_, settings_, *authority_, client_.fixcrio).offered(way(), client_.submission);
+    if (names.empty()) return;
+    channel_.reply("250-AUTH " + names);
+    channel_.reply("250-AUTH=" + names);
+}
+
+void Session::auth(std::string_view argument) {
+    if (authority_ == nullptr) return bad_command("502 unimplemented (#5.5.1)");
+    if (!extended_) return refuse("503 EHLO first (#5.5.1)");
+    if (client_.user) return refuse("503 already authenticated (#5.5.1)");
+    if (transaction_) return refuse("503 no AUTH within a transaction (#5.5.1)");
+    if (must_encrypt()) return refuse(*missing());
+    const Auth::Outcome outcome =
+        Auth(channel_, settings_, *authority_, client_.fixcrio).run(argument, way());
+    channel_.wipe_used();
+    if (!outcome.account.empty()) {
+        client_.user = outcome.account;
+        return channel_.reply(outcome.reply);
+    }
+    std::string why = outcome.user.empty() ? "" : "login " + outcome.user.substr(0, 128);
+    if (!outcome.why.empty()) why += (why.empty() ? "" : ", ") + outcome.why;
+    refuse(outcome.reply, std::nullopt, why);
+    if (outcome.reply.starts_with("421")) closing_ = true;
+    if (!outcome.refused || ++failed_logins_ < failed_login_limit) return;
+    refuse("421 too many failed logins (#4.7.0)");
+    closing_ = true;
+}
+
+}  // namespace relais::smtpd
