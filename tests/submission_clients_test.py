@@ -88,7 +88,7 @@ class Clients(relais.TestCase):
     def test_s_nail(self):
         self.need("s-nail")
         for mechanism in ("plain", "login", "cram-md5"):
-            self.run_client("s-nail", "-n", "-:/", "-S", "v15-compat", "-S", f"mta=smtp://anna:{PASSWORD}@127.0.0.1:{self.i.port}",
+            self.run_client("s-nail", "-:/", "-S", "v15-compat", "-S", f"mta=smtp://anna:{PASSWORD}@127.0.0.1:{self.i.port}",
                             "-S", f"smtp-auth={mechanism}", "-S", "smtp-use-starttls=no", "-S", "sendwait", "-r", "anna@mail.test",
                             "-s", "hello", "anna@mail.test", input=f"s-nail {mechanism}\n")
             self.arrived(f"s-nail {mechanism}")
