@@ -71,7 +71,7 @@ class Clients(relais.TestCase):
     def test_curl(self):
         self.need("curl")
         for mechanism in ("PLAIN", "LOGIN", "CRAM-MD5"):
-            self.run_client("curl", "-sS", f"smtp://127.0.0.1:{self.i.port}", "--login-options", f"AUTH={mechanism}", "-u", f"anna:{PASSWORD}",
+            self.run_client("curl", "-sS", "--crlf", f"smtp://127.0.0.1:{self.i.port}", "--login-options", f"AUTH={mechanism}", "-u", f"anna:{PASSWORD}",
                             "--mail-from", "anna@mail.test", "--mail-rcpt", "anna@mail.test", "-T", "-", input=MESSAGE.format(f"curl {mechanism}"))
             self.arrived(f"curl {mechanism}")
 
@@ -89,7 +89,7 @@ class Clients(relais.TestCase):
         self.need("s-nail")
         for mechanism in ("plain", "login", "cram-md5"):
             self.run_client("s-nail", "-:/", "-S", "v15-compat", "-S", f"mta=smtp://anna:{PASSWORD}@127.0.0.1:{self.i.port}",
-                            "-S", f"smtp-auth={mechanism}", "-S", "smtp-use-starttls=no", "-S", "sendwait", "-r", "anna@mail.test",
+                            "-S", f"smtp-auth={mechanism}", "-S", "DEAD=/dev/null", "-S", "sendwait", "-r", "anna@mail.test",
                             "-s", "hello", "anna@mail.test", input=f"s-nail {mechanism}\n")
             self.arrived(f"s-nail {mechanism}")
 
