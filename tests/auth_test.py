@@ -1,5 +1,6 @@
 """qmail-authd and qmail-passwd: what a wrong password costs, what is remembered, what is written where, and PAM."""
 
+import fcntl
 import hashlib
 import hmac
 import json
@@ -179,17 +180,17 @@ class Auth(relais.TestCase):
         def cram(user, secret):
             return ask(i, user, hmac.new(secret.encode(), stamp.encode(), hashlib.md5).hexdigest(), "C", challenge=stamp)[0]
 
-        self.assertEqual(ask(i, "", "", "M")[1][-2], "")
+        self.assertEqual(ask(i, "", "", "M")[1][-2], "password scram")
         self.assertEqual(cram("anna", PASSWORD), "R")
         pop3.set_password(i, "anna", PASSWORD, "--store-secret")
-        self.assertEqual(ask(i, "", "", "M")[1][-2], "challenge")
+        self.assertEqual(ask(i, "", "", "M")[1][-2], "password challenge scram")
         self.assertEqual(cram("anna", PASSWORD), "K")
         self.assertEqual(cram("anna", "wrong"), "R")
         pop3.set_password(i, "anna", PASSWORD)  # stays stored
         self.assertEqual(cram("anna", PASSWORD), "K")
         pop3.set_password(i, "anna", PASSWORD, "--forget-secret")
         self.assertNotIn(PASSWORD.replace(" ", "%20"), (i.home / "users/passwd").read_text())
-        self.assertEqual(ask(i, "", "", "M")[1][-2], "")
+        self.assertEqual(ask(i, "", "", "M")[1][-2], "password scram")
         self.assertEqual(cram("anna", PASSWORD), "R")
 
     def test_hostile_requests(self):
@@ -284,17 +285,19 @@ class System(relais.TestCase):
         i.control("authsystem", "relais")
         pop3.set_password(i, "anna", PASSWORD, "--uid", 4242, "--gid", 4242, "--home", "/tmp")
         path = str(i.home / "sockets/auth")
-        with socket.socket(socket.AF_UNIX) as listening:
-            listening.bind(path)
-            listening.listen(10)
-            # The descriptor must be 3 in the daemon.
+        with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as other:
+            for each, name in ((listening, path), (other, path + "-smtp")):
+                each.bind(name)
+                each.listen(10)
+            # The descriptors must be 3 and 4 in the daemon.
             process = os.fork()
             if process == 0:
                 log = os.open(i.logs / "authd", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
                 os.setsid()
                 os.dup2(log, 2)
-                os.dup2(listening.fileno(), 3)
-                os.set_inheritable(3, True)  # also where it was 3 already
+                first, second = fcntl.fcntl(listening.fileno(), fcntl.F_DUPFD, 10), fcntl.fcntl(other.fileno(), fcntl.F_DUPFD, 10)
+                os.dup2(first, 3)
+                os.dup2(second, 4)
                 os.execve(relais.program("qmail-authd"), ["qmail-authd", "--pam-directory", str(services)], i.environment)
             listening.close()  # nobody waits in vain for a daemon that has died
             try:
