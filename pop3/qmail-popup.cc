@@ -40,7 +40,8 @@ bool secrets_are_stored(const control::Home& home) {
     auth::Request question;
     question.kind = auth::RequestKind::methods;
     const auth::Answer answer = auth::ask(home, question, Deadline::in(Seconds(5)));
-    return answer.result == auth::Result::right && (" " + answer.text + " ").find(" challenge ") != std::string::npos;
+    return answer.result == auth::Result::right &&
+           (" " + answer.text + " ").find(" challenge ") != std::string::npos;
 }
 
 [[noreturn]] void become_program(const Arguments& words, int credentials) {
