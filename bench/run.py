@@ -22,10 +22,12 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 import peers  # noqa: E402
 import relais  # noqa: E402
+import single  # noqa: E402
 
 SIZE = 5000
 USERS = 100
 DOMAIN = "bench.test"
+RECIPIENTS = 20000
 POSTFIX_SETTINGS = (
     "default_process_limit = 200",
     "smtpd_client_connection_count_limit = 0",
@@ -35,6 +37,8 @@ POSTFIX_SETTINGS = (
     "virtual_destination_concurrency_limit = 20",
     "qmgr_message_active_limit = 40000",
     "qmgr_message_recipient_limit = 40000",
+    f"smtpd_recipient_limit = {RECIPIENTS}",
+    "message_size_limit = 0",
 )
 
 
@@ -64,6 +68,23 @@ def cpu_seconds():
     """What both cores have spent so far, idle and waiting for I/O left out."""
     user, nice, system, _idle, _wait, irq, softirq = map(int, pathlib.Path("/proc/stat").read_text().split()[1:8])
     return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+
+
+def wait_until_empty(directories, seconds=300):
+    """Until no file is left in them. Looked at rarely, for looking costs CPU that counts; both servers alike."""
+    def empty():
+        for directory in directories:
+            for _folder, _folders, files in os.walk(directory):
+                if files:
+                    return False
+        return True
+    if not relais.wait_until(empty, seconds, 0.1):
+        raise RuntimeError(f"{directories} were not emptied within {seconds} seconds")
+
+
+def domain_addresses(domains):
+    """A loopback address for each domain: destinations of their own, all at one sink."""
+    return {f"d{n}.test": f"127.{1 + n // 250}.1.{1 + n % 250}" for n in range(domains)}
 
 
 class Figure:
@@ -128,6 +149,17 @@ def relayed(messages, sessions, many, running):
         sink.stop()
 
 
+def session_pids(instance):
+    """The processes that serve clients, of the listener: neither its keeper nor its acceptor."""
+    listeners = {instance.running["smtpd"].pid}
+    children = {}
+    for process in instance.processes("qmail-smtpd"):
+        parent = int(pathlib.Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[1])
+        children.setdefault(parent, []).append(process.pid)
+    listeners.update(children.get(instance.running["smtpd"].pid, ()))
+    return [pid for parent in listeners for pid in children.get(parent, ()) if pid not in listeners]
+
+
 class Relais:
     name = "relais"
 
@@ -135,18 +167,37 @@ class Relais:
         self.parent = parent
 
     @contextlib.contextmanager
-    def _running(self, users=(), **control):
+    def _running(self, users=(), smtpd="listener", smtpd_args=("-c", "400", "--per-ip", "400"), **control):
         with relais.Instance(parent=self.parent, control={"rcpthosts": f"mail.test\n{DOMAIN}", "concurrencyremote": "100",
-                                                          "concurrencylocal": "20", **control}) as instance:
+                                                          "concurrencylocal": "20", "maxrcpt": str(RECIPIENTS), **control}) as instance:
             if users:
                 homes = [instance.add_user(f"u{n}") for n in range(USERS)]
                 instance.assign(*(f"={name}:{u.name}:{u.uid}:{u.gid}:{u.home}:::"
                                   for name, u in ((name, homes[n % USERS]) for n, name in enumerate(users))))
-            instance.start(smtpd_args=("-c", "400", "--per-ip", "400"))
+            instance.rules(':allow,RELAYCLIENT=""\n')
+            instance.start(smtpd=smtpd, smtpd_args=smtpd_args)
+            instance.session_pids = lambda: session_pids(instance)
             yield instance
 
+    def accepting(self, *smtpd_args):
+        return self._running(concurrencyremote="0", **({"smtpd_args": smtpd_args} if smtpd_args else {}))
+
+    def relaying_to(self, port):
+        return self._running(smtproutes=f":127.0.0.1:{port}")
+
+    def relaying_domains(self, port, domains):
+        routes = "".join(f"{name}:{address}:{port}\n" for name, address in domain_addresses(domains).items())
+        return self._running(smtproutes=routes)
+
+    def delivering(self, names):
+        """Each of the names is a local part; they share USERS Maildirs."""
+        return self._running(users=names)
+
+    def under_tcpserver(self, tcpserver):
+        return self._running(smtpd=tcpserver, concurrencyremote="0")
+
     def accept(self, messages, sessions, many):
-        with self._running(concurrencyremote="0") as instance:
+        with self.accepting() as instance:
             return measure(messages, lambda: generate(instance.port, messages, sessions, many, f"user@{DOMAIN}"))
 
     def relay(self, messages, sessions, many):
@@ -154,10 +205,10 @@ class Relais:
 
     def local(self, messages, sessions, many, users):
         names = [f"{n}user" for n in range(1, messages + 1)] if users > 1 else ["user"]
-        with self._running(users=names) as instance:
+        with self.delivering(names) as instance:
             def work():
                 generate(instance.port, messages, sessions, many, "user@mail.test", *(["-N"] if users > 1 else []))
-                instance.wait_empty(300)
+                wait_until_empty([instance.home / "queue/mess"])
             return measure(messages, work)
 
 
@@ -172,13 +223,26 @@ class Postfix:
 
     def _wait_empty(self, server):
         queue = server.directory / "queue"
-        names = [queue / name for name in ("incoming", "active", "deferred")]
-        if not relais.wait_until(lambda: not any(p.is_file() for n in names for p in n.rglob("*")), 300, 0.02):
-            raise RuntimeError("Postfix did not empty its queue\n" + server.log()[-2000:])
+        wait_until_empty([queue / name for name in ("incoming", "active", "deferred")])
+
+    def accepting(self):
+        return self._running("smtpd_client_restrictions = static:HOLD")
+
+    def relaying_to(self, port):
+        return self._running(relayhost=f"[127.0.0.1]:{port}")
+
+    @contextlib.contextmanager
+    def relaying_domains(self, port, domains):
+        with tempfile.NamedTemporaryFile("w", prefix="transport.", dir="/tmp") as table:
+            table.write("".join(f"{name} smtp:[{address}]:{port}\n" for name, address in domain_addresses(domains).items()))
+            table.flush()
+            os.chmod(table.name, 0o644)
+            with self._running(f"transport_maps = texthash:{table.name}") as server:
+                yield server
 
     def accept(self, messages, sessions, many):
         # Held: the queue manager does nothing with them.
-        with self._running("smtpd_client_restrictions = static:HOLD") as server:
+        with self.accepting() as server:
             return measure(messages, lambda: generate(server.port, messages, sessions, many, f"user@{DOMAIN}"))
 
     def relay(self, messages, sessions, many):
@@ -221,31 +285,62 @@ def version(command, pattern):
     return found[0] if found else "unknown"
 
 
-def run(arguments):
+def rate_rows(arguments, parent):
     lines = ["| work | relais, messages/s (CPU ms) | Postfix, messages/s (CPU ms) | ratio | reach |", "|---|---|---|---|---|"]
     print("\n".join(lines), flush=True)
-    with journaled_directory() as parent:
-        for name, reach, work in rows(arguments.messages):
-            if arguments.only and not re.search(arguments.only, name):
-                continue
-            figures = {"relais": [], "Postfix": []}
-            for _ in range(arguments.rounds):
-                for server in (Relais(parent), Postfix(parent)):
-                    if arguments.no_peer and server.name == "Postfix":
-                        continue
-                    figures[server.name].append(work(server))
-            cells = []
-            for server in ("relais", "Postfix"):
-                taken = figures[server]
-                cells.append(f"{statistics.median(f.rate for f in taken):,.0f} "
-                             f"({statistics.median(f.cpu for f in taken):.2f})" if taken else "")
-            ratio = ""
-            if figures["Postfix"]:
-                ratio = "%.2f" % (statistics.median(f.rate for f in figures["relais"]) /
-                                  statistics.median(f.rate for f in figures["Postfix"]))
-            lines.append(f"| {name} | {cells[0]} | {cells[1]} | {ratio} | {reach} |")
+    for name, reach, work in rows(arguments.messages):
+        if arguments.only and not re.search(arguments.only, name):
+            continue
+        figures = {server.name: [] for server in servers(arguments, parent)}
+        for _ in range(arguments.rounds):
+            for server in servers(arguments, parent):
+                figures[server.name].append(work(server))
+        median = {name: (statistics.median(f.rate for f in taken), statistics.median(f.cpu for f in taken))
+                  for name, taken in figures.items()}
+        cells = [f"{median[s][0]:,.0f} ({median[s][1]:.2f})" if s in median else "" for s in ("relais", "Postfix")]
+        ratio = f"{median['relais'][0] / median['Postfix'][0]:.2f}" if "Postfix" in median else ""
+        lines.append(f"| {name} | {cells[0]} | {cells[1]} | {ratio} | {reach} |")
+        print(lines[-1], flush=True)
+    return lines
+
+
+def servers(arguments, parent):
+    return [Relais(parent)] + ([] if arguments.no_peer else [Postfix(parent)])
+
+
+def single_rows(arguments, parent):
+    """The second table: what is not a rate of many small messages."""
+    both, ours = servers(arguments, parent), Relais(parent)
+    quick = arguments.quick
+    idle = min(arguments.idle, 500) if quick else arguments.idle
+
+    def accept_rate(port):
+        count = max(arguments.messages, 1000)
+        start = time.monotonic()
+        generate(port, count, 20, False, f"user@{DOMAIN}")
+        return count / (time.monotonic() - start)
+
+    works = [("latency", lambda: single.latency(both, parent, 50 if quick else 300)),
+             ("one message", lambda: single.one_message(both, 1)),
+             ("one message", lambda: single.one_message(both, 1000)),
+             ("large", lambda: single.large(both, parent, 4 if quick else 16)),
+             ("tcpserver", lambda: single.tcpserver(ours, 50 if quick else 300)),
+             ("idle", lambda: single.idle_sessions(ours, idle, accept_rate))]
+    lines = ["| work | relais | Postfix | beside it | reach |", "|---|---|---|---|---|"]
+    print("\n" + "\n".join(lines), flush=True)
+    for name, work in works:
+        if arguments.only and not re.search(arguments.only, name):
+            continue
+        for row in work():
+            cells = list(row) if len(row) == 5 else [row[0], row[1], "", *row[2:]]
+            lines.append("| " + " | ".join(map(str, cells)) + " |")
             print(lines[-1], flush=True)
     return lines
+
+
+def run(arguments):
+    with journaled_directory() as parent:
+        return rate_rows(arguments, parent) + [""] + single_rows(arguments, parent)
 
 
 def write_document(lines, arguments):
@@ -265,8 +360,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=10000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", help="a regular expression: only these rows")
+    parser.add_argument("--only", help="a regular expression: only these rows (of the second table: latency, one message, large, tcpserver, idle)")
     parser.add_argument("--no-peer", action="store_true", help="do not measure Postfix")
+    parser.add_argument("--idle", type=int, default=10000, help="idle sessions")
     parser.add_argument("--quick", action="store_true", help="2,000 messages, one round")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md")
     arguments = parser.parse_args()
