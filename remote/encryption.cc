@@ -56,8 +56,10 @@ Secured Encryption::secure(int fd, const TlsPolicy& policy, const std::string& n
     Secured secured{nullptr, policy.identity() + "\n" + lower(name) + "\n" + ip, ""};
     tls::ServerCheck check(expectation(policy, name));
     tls::SessionPtr session;
-    if (const auto known = memory_.session(secured.session_key, now_seconds()))
+    if (auto known = memory_.session(secured.session_key, now_seconds())) {
         session = parse_session(*known);
+        wipe(*known);
+    }
     tls::ClientOptions options;
     options.server_name = name;
     options.session = session.get();
