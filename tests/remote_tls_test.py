@@ -118,6 +118,20 @@ class Encryption(TlsCase):
             self.assertEqual(self.remote(i).letter, "K")
             self.assertEqual(len(server.messages), 1)
 
+    def test_a_handshake_drop_by_drop_ends(self):
+        def drip(session, line):
+            session.socket.sendall(b"220 go\r\n")
+            for octet in b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc" + b"\x03" * 1000:
+                session.socket.sendall(bytes([octet]))
+                time.sleep(0.1)
+            return CLOSE
+
+        server = self.tls(STARTTLS=drip)
+        begin = time.monotonic()
+        self.assert_deferred(self.remote(self.to(server, "127.0.0.1:encrypt", control={"timeoutremote": "5"})), "(#4.7.5)")
+        self.assertLess(time.monotonic() - begin, 60)
+        self.assert_nothing_sent(server)
+
     def test_starttls_refused(self):
         for reply in (b"454 not now\r\n", b"502 what?\r\n"):
             server = self.tls(STARTTLS=reply)
