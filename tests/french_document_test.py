@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 
+import pop3
 import relais
 from sink import Sink
 
@@ -29,6 +30,27 @@ class FrenchDocument(relais.TestCase):
             smtp.expect_closed()
         (message,) = oles.wait_messages(1)
         self.assertTrue(message.endswith(b"From: oles@ovh.net\nTo: oles@ovh.net\nSubject: test\n\ntest\n"), message)
+
+    def test_ehlo_and_login(self):
+        """The document's session on port 587, where passwords come in clear (control/authplain, submissiontls 0)."""
+        i = self.instance(me="mx1.ovh.net", control={"smtpgreeting": GREETING, "rcpthosts": "ovh.net", "locals": "ovh.net", "authplain": "1",
+                                                     "submissiontls": "0", "authmechanisms": "LOGIN CRAM-MD5 PLAIN", "databytes": "10000000"})
+        oles = i.add_user("oles")
+        pop3.set_password(i, "postmaster@ml.ovh.net", "zehn", "--store-secret", "--uid", oles.uid, "--gid", oles.gid, "--home", oles.home)
+        i.start_send()
+        i.start_tcpserver(command=["env", "TCPREMOTEIP=192.0.2.7", "SUBMISSION=1", relais.program("qmail-smtpd")])
+        with i.smtp(ehlo=None) as smtp:
+            self.assertEqual(repr(smtp.greeting), f"220 {GREETING} ESMTP")
+            # HELP is ours; STARTTLS depends on a certificate.
+            lines = [line for line in smtp.command("EHLO ping.ovh.net").lines if line not in ("250-HELP", "250-STARTTLS")]
+            self.assertEqual(lines, [f"250-{GREETING}", "250-AUTH LOGIN CRAM-MD5 PLAIN", "250-AUTH=LOGIN CRAM-MD5 PLAIN", "250-PIPELINING",
+                                     "250-8BITMIME", "250 SIZE 10000000"])
+            self.assertEqual(repr(smtp.command("AUTH LOGIN", 334)), "334 VXNlcm5hbWU6")
+            self.assertEqual(repr(smtp.command("cG9zdG1hc3RlciVtbC5vdmgubmV0", 334)), "334 UGFzc3dvcmQ6")  # postmaster%ml.ovh.net
+            self.assertEqual(repr(smtp.command("emVobg==", 235)), "235 ok, go ahead (#2.0.0)")
+            smtp.deliver("oles@ovh.net", ["oles@ovh.net"], "From: oles@ovh.net\nTo: oles@ovh.net\nSubject: test\n\ntest\n")
+        (message,) = oles.wait_messages(1)
+        self.assertIn(b"with ESMTPA;", message)
 
     def test_trace_fields(self):
         i = self.instance(me="mx4.ovh.net", control={"rcpthosts": "ovh.net", "virtualdomains": "ovh.net:ovh.net"})
