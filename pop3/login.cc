@@ -78,11 +78,13 @@ Login::Next Login::handle(const Command& command) {
         return Next::close;
     }
     if (verb == "CAPA") {
-        say("+OK what there "
-            "is\r\nTOP\r\nUSER\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER\r\n"
+        say(std::string("+OK what there is\r\nTOP\r\n") + (passwords_ ? "USER\r\n" : "") +
+            "UIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER\r\n"
             "IMPLEMENTATION relais\r\n.");
         return Next::go_on;
     }
+    if (!passwords_ && (verb == "USER" || verb == "PASS"))
+        return bad("passwords are not taken in clear from there");
     if (verb == "USER") {
         if (command.argument.empty()) return bad("USER takes a name");
         credentials_.user = command.argument;

@@ -44,6 +44,9 @@ class Login {
           apop_(apop),
           timeout_(timeout) {}
 
+    // Passwords would travel in clear: USER and PASS are refused, APOP is not.
+    void refuse_passwords() { passwords_ = false; }
+
     // Greets, and answers until the client has given user and password, or an APOP digest: that is not answered yet. Nothing when
     // the client has gone, quit, sent too much nonsense or waited too long. Throws Error.
     std::optional<Credentials> run();
@@ -60,6 +63,7 @@ class Login {
     std::string host_;
     std::string challenge_;
     bool apop_;
+    bool passwords_ = true;
     std::chrono::seconds timeout_;
     Credentials credentials_;
     unsigned bad_commands_ = 0;

@@ -24,6 +24,7 @@
 #include "base/io.h"
 #include "base/program.h"
 #include "base/text.h"
+#include "control/control_file.h"
 #include "control/home.h"
 #include "pop3/login.h"
 #include "pop3/settings.h"
@@ -42,6 +43,13 @@ bool secrets_are_stored(const control::Home& home) {
     const auth::Answer answer = auth::ask(home, question, Deadline::in(Seconds(5)));
     return answer.result == auth::Result::right &&
            (" " + answer.text + " ").find(" challenge ") != std::string::npos;
+}
+
+// From elsewhere a password could be read on the way (control/authplain: it may be).
+bool is_in_private(const control::Home& home) {
+    const std::string ip = environment("TCPREMOTEIP", "127.0.0.1");
+    return ip.starts_with("127.") || ip == "::1" || ip.starts_with("::ffff:127.") ||
+           control::read_number(home, "authplain", 0) != 0;
 }
 
 [[noreturn]] void become_program(const Arguments& words, int credentials) {
@@ -103,6 +111,7 @@ int serve(const Arguments& all) {
     const std::string challenge = pop3::new_challenge(arguments[0]);
     pop3::Login login(STDIN_FILENO, STDOUT_FILENO, arguments[0], challenge, apop,
                       pop3::session_timeout(home));
+    if (!is_in_private(home)) login.refuse_passwords();
     auto credentials = login.run();
     if (!credentials) return static_cast<int>(Exit::success);
 

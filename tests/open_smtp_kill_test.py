@@ -45,7 +45,7 @@ def killed_at(moment):
 @unittest.skipUnless(relais.IS_ROOT and shutil.which("strace"), "needs root and strace")
 class Kills(relais.TestCase):
     def setUp(self):
-        self.i = self.instance(control={"rcpthosts": "mail.test"})
+        self.i = self.instance(control={"rcpthosts": "mail.test", "authplain": "1"})
         # Where the address sanitizer is in: its search for leaks does not work below strace.
         self.i.environment["ASAN_OPTIONS"] = self.i.environment.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
 

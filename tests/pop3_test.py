@@ -37,6 +37,21 @@ class Pop3(relais.TestCase):
         for number in range(1, count + 1):
             pop3.make_message(self.anna, f"{number}.M1.host", BODY.format(number), 1000 + number)
 
+    def test_passwords_in_clear_only_from_loopback(self):
+        i = self.made()
+        pop3.set_password(i, "anna", PASSWORD, "--store-secret")
+        # Whoever connects, the session believes in a client elsewhere.
+        port = pop3.start_server(i, name="elsewhere", chain=("checkpassword", "qmail-pop3d", "Maildir"), elsewhere="192.0.2.7")
+        with pop3.Client(port) as client:
+            stamp = client.greeting[client.greeting.index("<"):]
+            self.assertEqual(client.command("USER anna"), "-ERR passwords are not taken in clear from there")
+            self.assertEqual(client.command("PASS " + PASSWORD), "-ERR passwords are not taken in clear from there")
+            digest = hashlib.md5((stamp + PASSWORD).encode()).hexdigest()
+            self.assertEqual(client.command(f"APOP anna {digest}")[:3], "+OK")
+        i.control("authplain", "1")
+        with pop3.Client(port) as client:
+            self.assertEqual(client.command("USER anna"), "+OK")
+
     def test_poplib(self):
         i = self.made()
         self.fill()
