@@ -367,7 +367,11 @@ class Kind:
         database.unlink()
         self.assertIn("users/passwd.cdb is missing", i.run("qmail-setup", "--check", i.home).out)
         i.ctl("cdb")
-        self.assertEqual(database.read_bytes(), old)
+        # All but the secret that salts are made of, which is drawn with a new database.
+        new = database.read_bytes()
+        record = old[old.index(b"$argon2id"):].split(b"\0")[0]
+        self.assertEqual(len(new), len(old))
+        self.assertIn(record, new)
         self.assertEqual(i.run("qmail-setup", "--check", i.home).code, 0)
 
     def test_check_finds_strangers_in_the_queue(self):
