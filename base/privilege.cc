@@ -115,9 +115,10 @@ const Calls always = {"read",
                       "set_tid_address",
                       "arch_prctl",
                       "flock"};
-const Calls open_files = {"open",   "openat",    "stat",       "lstat",      "newfstatat", "statx",
-                          "access", "faccessat", "faccessat2", "getdents64", "readlink",   "readlinkat",
-                          "chdir",  "fchdir",    "getcwd",     "statfs",     "fstatfs"};
+const Calls open_files = {
+    "open",      "openat",     "stat",       "lstat",    "newfstatat", "statx",         "access",
+    "faccessat", "faccessat2", "getdents64", "readlink", "readlinkat", "inotify_init1", "inotify_add_watch",
+    "chdir",     "fchdir",     "getcwd",     "statfs",   "fstatfs"};
 const Calls change_files = {"unlink",    "unlinkat", "rename",   "renameat", "renameat2", "link",
                             "linkat",    "symlink",  "mkdir",    "mkdirat",  "rmdir",     "chmod",
                             "fchmod",    "fchmodat", "chown",    "fchown",   "fchownat",  "truncate",

@@ -98,7 +98,7 @@ std::vector<std::string> Inspector::fallback_lines(const ControlFile& row) const
 void Inspector::show(const ControlFile& row) {
     ShownFile file{&row, false, {}};
     try {
-        const auto content = row.kind == FileKind::database
+        const auto content = row.kind == FileKind::database || row.kind == FileKind::pem
                                  ? std::optional<std::string>()
                                  : read_file(home_.control_file(row.name), size_limit);
         file.from_file = content.has_value() || ::access(home_.control_file(row.name).c_str(), F_OK) == 0;
@@ -173,7 +173,7 @@ bool Inspector::check_passwords(const ControlFile& row, const Owners& owners) {
 // root reads everything; the programs are other users. (An instance of one user has no such difference.)
 void Inspector::check_mode(const ControlFile& row) {
     struct stat info {};
-    if (::stat(home_.control_file(row.name).c_str(), &info) != 0) return;
+    if (row.kind == FileKind::pem || ::stat(home_.control_file(row.name).c_str(), &info) != 0) return;
     try {
         const Owners owners = Owners::read(home_);
         if (may_hold_passwords(row.name) && check_passwords(row, owners)) return;
@@ -196,7 +196,7 @@ void Inspector::check_directory() {
 }
 
 void Inspector::check_name(const std::string& name) {
-    if (find_control_file(name) != nullptr) return;
+    if (find_control_file(name) != nullptr || name == "servercerts") return;
     for (const std::string& line : shown("tlsdestinations").lines)
         if (line.find("ca=" + name) != std::string::npos) return;
     if (is_foreign_name(name)) {

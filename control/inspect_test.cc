@@ -27,7 +27,7 @@ class Inspect : public ::testing::Test {
         put("rcpthosts", "mail.test\n");
         std::string owners = "instance:system\n";
         for (const char* role :
-             {"alias", "qmaild", "qmaill", "qmailn", "qmailo", "qmailp", "qmailq", "qmailr", "qmails"})
+             {"alias", "qmaild", "qmailk", "qmaill", "qmailn", "qmailo", "qmailp", "qmailq", "qmailr", "qmails"})
             owners += std::string(role) + ":1:1\n";
         put("owners", owners);
     }

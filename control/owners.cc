@@ -9,15 +9,16 @@
 
 namespace relais::control {
 namespace {
-constexpr std::array<std::pair<Role, std::string_view>, 9> names = {{{Role::alias, "alias"},
-                                                                     {Role::qmaild, "qmaild"},
-                                                                     {Role::qmaill, "qmaill"},
-                                                                     {Role::qmailn, "qmailn"},
-                                                                     {Role::qmailo, "qmailo"},
-                                                                     {Role::qmailp, "qmailp"},
-                                                                     {Role::qmailq, "qmailq"},
-                                                                     {Role::qmailr, "qmailr"},
-                                                                     {Role::qmails, "qmails"}}};
+constexpr std::array<std::pair<Role, std::string_view>, 10> names = {{{Role::alias, "alias"},
+                                                                      {Role::qmaild, "qmaild"},
+                                                                      {Role::qmailk, "qmailk"},
+                                                                      {Role::qmaill, "qmaill"},
+                                                                      {Role::qmailn, "qmailn"},
+                                                                      {Role::qmailo, "qmailo"},
+                                                                      {Role::qmailp, "qmailp"},
+                                                                      {Role::qmailq, "qmailq"},
+                                                                      {Role::qmailr, "qmailr"},
+                                                                      {Role::qmails, "qmails"}}};
 
 [[noreturn]] void wrong(const Home& home, std::string_view what) {
     throw_permanent("unable to use " + home.control_file("owners") + ": " + std::string(what) +

@@ -15,6 +15,7 @@ namespace relais::control {
 enum class Role {
     alias,   // mail for addresses without a user
     qmaild,  // qmail-smtpd
+    qmailk,  // qmail-keyd: private keys and ticket keys
     qmaill,  // multilog
     qmailn,  // qmail-resolver: the only one that parses DNS
     qmailo,  // open-smtpd: the only writer of who may relay after a login

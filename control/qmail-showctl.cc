@@ -13,6 +13,7 @@
 #include "base/io.h"
 #include "base/program.h"
 #include "control/inspect.h"
+#include "tls/certificate_check.h"
 
 namespace relais::control {
 namespace {
@@ -30,7 +31,7 @@ std::string origin(const ShownFile& file) {
 
 std::string describe(const ShownFile& file) {
     std::string text = std::string(file.row->name) + ": ";
-    if (file.row->kind == FileKind::database)
+    if (file.row->kind == FileKind::database || file.row->kind == FileKind::pem)
         text += file.from_file ? "there" : "none";
     else if (file.lines.size() == 1)
         text += file.lines.front().empty() ? "(empty)" : file.lines.front();
@@ -67,7 +68,9 @@ int show(const Arguments& arguments) {
         return static_cast<int>(Exit::permanent);
     }
     const Home home = Home::from_environment();
-    const Inspection inspection = inspect(home);
+    Inspection inspection = inspect(home);
+    for (tls::CertificateProblem& problem : tls::check_certificates(home))
+        inspection.findings.push_back({std::move(problem.file), problem.warning, std::move(problem.text)});
     if (!check) {
         write_all(STDOUT_FILENO, report(home, inspection), Deadline::never());
         return 0;

@@ -31,6 +31,10 @@ constexpr ControlFile lines(std::string_view name, std::string_view reader, std:
                             std::string_view meaning) {
     return {name, reader, FileKind::lines, fallback, false, 0, meaning};
 }
+// Never shown, nor read as lines: there may be a private key in it.
+constexpr ControlFile pem(std::string_view name, std::string_view reader, std::string_view meaning) {
+    return {name, reader, FileKind::pem, "", false, 0, meaning};
+}
 
 constexpr std::array table = {
     lines("authbearer", "authd", "", "a program that validates the tokens of XOAUTH2 and OAUTHBEARER"),
@@ -55,6 +59,8 @@ constexpr std::array table = {
          "where hints on what other servers said are shown: the words queue-list, bounces; or off"),
     lines("bouncehints.local", "send queue-list", "", "the administrator's own hints, as in bouncehints(5)"),
     me_line("bouncehost", "send", "the domain that bounces are from"),
+    pem("clientca.pem", "smtpd popup",
+        "certificates of those who sign client certificates, PEM; without it none is asked for"),
     number("concurrencyincoming", "service", "40", 1, "SMTP connections at once"),
     number("concurrencylocal", "send", "10", 1, "local deliveries at once"),
     number("concurrencyqueue", "queued", "32", 1, "messages from the network taken into the queue at once"),
@@ -112,6 +118,10 @@ constexpr std::array table = {
     number("remotemessages", "remote", "100", 1, "messages on one connection at most"),
     lines("senderlogins", "smtpd", "",
           "off, warn or enforce, then LOGIN SENDER...: senders that logins may use"),
+    pem("servercert.key", "keyd", "the private key, where servercert.pem does not hold it, PEM"),
+    pem("servercert.pem", "keyd",
+        "the certificate of the servers with its chain and its private key, PEM; without it no TLS is "
+        "offered"),
     line("smtpgreeting", "smtpd", "", "the greeting; its first word is the server's name"),
     lines("smtplisten", "service", "0 25", "ADDRESS PORT of each SMTP server"),
     lines("smtproutes", "remote", "",
@@ -129,18 +139,25 @@ constexpr std::array table = {
     number("timeoutpop3d", "popup, pop3d", "1200", 1, "seconds to wait for a client"),
     number("timeoutremote", "remote", "1200", 1, "seconds to wait for a server's reply"),
     number("timeoutsmtpd", "smtpd", "1200", 1, "seconds to wait for a client"),
+    lines("tlsclients", "smtpd", "",
+          "subjects of client certificates that may relay, or addresses of mail in them"),
     lines("tlsdestinations", "remote", "",
           "destination:none|may|encrypt|verify|fingerprint, how mail to a server is protected"),
+    line("tlsminversion", "smtpd popup", "1.2",
+         "the lowest version of TLS that servers speak: 1.0, 1.1, 1.2 or 1.3"),
+    line("tlsserverciphers", "smtpd popup", "",
+         "ciphers of TLS 1.2 that servers offer, in OpenSSL's words; empty is a good list"),
+    number("tlsticketlifetime", "keyd", "21600", 1,
+           "seconds for which one key seals the sessions of TLS clients"),
     lines("virtualdomains", "send", "", "domain:prefix, mail for domain goes to prefix-user here"),
 };
 
 constexpr std::array<std::string_view, 29> foreign = {
-    "badhelo",          "badmailfromnorelay", "badrcptfrom",     "badrcptto",         "bindroutes",
-    "bouncemaxbytes",   "clientca.pem",       "clientcert.pem",  "dnsbllist",         "domainkeys",
-    "notlshosts",       "qmqpservers",        "rsa512.pem",      "servercert.pem",    "servercerts",
-    "spfbehavior",      "spfexplain",         "spfguess",        "spfrules",          "srs_domain",
-    "srs_secrets",      "tarpitcount",        "tarpitdelay",     "tlsclientciphers",  "tlshosts",
-    "tlsserverciphers", "validrcptto",        "validrcptto.cdb", "virtualdomains.cdb"};
+    "badhelo",          "badmailfromnorelay", "badrcptfrom", "badrcptto",       "bindroutes",
+    "bouncemaxbytes",   "clientcert.pem",     "dnsbllist",   "domainkeys",      "notlshosts",
+    "qmqpservers",      "rsa512.pem",         "spfbehavior", "spfexplain",      "spfguess",
+    "spfrules",         "srs_domain",         "srs_secrets", "tarpitcount",     "tarpitdelay",
+    "tlsclientciphers", "tlshosts",           "validrcptto", "validrcptto.cdb", "virtualdomains.cdb"};
 
 // How many octets must be put in, taken out or changed to make b of a.
 std::size_t distance(std::string_view a, std::string_view b) {

@@ -14,6 +14,7 @@ enum class FileKind {
     number,    // the first line, decimal
     domains,   // a domain a line, ".example.org" for all below it
     lines,     // a line each, in a form of its own
+    pem,       // certificates and keys
     database,  // a cdb made from the file of the same name without ".cdb"
 };
 

@@ -31,6 +31,9 @@ std::string right_words(const Explanation& explanation, Reason right) {
     switch (right) {
         case Reason::client_rule:
             return fmt::format("{} sets RELAYCLIENT", rule_place(explanation));
+        case Reason::certificate:
+            return fmt::format("{} shows a certificate that tlsclients lists",
+                               who(*explanation.client.certificate));
         case Reason::authenticated:
             return fmt::format("{} has authenticated", who(*explanation.client.user));
         default:

@@ -78,11 +78,13 @@ Login::Next Login::handle(const Command& command) {
         return Next::close;
     }
     if (verb == "CAPA") {
-        say(std::string("+OK what there is\r\nTOP\r\n") + (passwords_ ? "USER\r\n" : "") +
+        say(std::string("+OK what there is\r\n") + (start_tls_ ? "STLS\r\n" : "") + "TOP\r\n" +
+            (passwords_ ? "USER\r\n" : "") +
             "UIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER\r\n"
             "IMPLEMENTATION relais\r\n.");
         return Next::go_on;
     }
+    if (verb == "STLS") return start_tls();
     if (!passwords_ && (verb == "USER" || verb == "PASS"))
         return bad("passwords are not taken in clear from there");
     if (verb == "USER") {
@@ -104,6 +106,18 @@ Login::Next Login::handle(const Command& command) {
         return Next::credentials;
     }
     return bad("log in first");
+}
+
+// Nothing was read beyond the command's line; what a client has sent after it in clear meets the handshake, and ends it.
+Login::Next Login::start_tls() {
+    if (encrypted_) return bad("TLS is on already");
+    if (!start_tls_) return bad("STLS is not offered");
+    say("+OK ready for tls");
+    start_tls_();
+    set_encrypted();
+    credentials_ = {};
+    bad_commands_ = 0;
+    return Next::go_on;
 }
 
 Login::Next Login::bad(std::string_view why) {

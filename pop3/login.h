@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -46,6 +47,15 @@ class Login {
 
     // Passwords would travel in clear: USER and PASS are refused, APOP is not.
     void refuse_passwords() { passwords_ = false; }
+    // STLS is offered (RFC 2595): once "+OK" is out, start makes the descriptors an encrypted client's, or throws.
+    void offer_tls(std::function<void()> start) { start_tls_ = std::move(start); }
+    // The descriptors are an encrypted client's from the beginning, or since STLS.
+    void set_encrypted() {
+        encrypted_ = true;
+        start_tls_ = nullptr;
+        passwords_ = true;
+    }
+    bool encrypted() const { return encrypted_; }
 
     // Greets, and answers until the client has given user and password, or an APOP digest: that is not answered yet. Nothing when
     // the client has gone, quit, sent too much nonsense or waited too long. Throws Error.
@@ -56,6 +66,7 @@ class Login {
   private:
     enum class Next { go_on, close, credentials };
     Next handle(const Command& command);
+    Next start_tls();
     Next bad(std::string_view why);
 
     LineTaker taker_;
@@ -67,6 +78,8 @@ class Login {
     std::chrono::seconds timeout_;
     Credentials credentials_;
     unsigned bad_commands_ = 0;
+    std::function<void()> start_tls_;
+    bool encrypted_ = false;
 };
 
 // A time stamp that no other session has: "<PID.TIME.RANDOM@HOST>".

@@ -1,11 +1,14 @@
 // qmail-popup: takes user and password from a POP3 client and hands them to a password program.
 //
-//   qmail-popup [-a] HOST PROGRAM [ARGUMENT...]      under tcpserver: ... qmail-popup HOST checkpassword qmail-pop3d Maildir
+//   qmail-popup [--tls] [-a] HOST PROGRAM [ARGUMENT...]      under tcpserver: ... qmail-popup HOST checkpassword qmail-pop3d Maildir
 //
 // Trust: runs as root, as what PROGRAM must be able to become any user; it understands six commands of the client, who is hostile, and
 // reads not one octet beyond the login. PROGRAM gets the client on 0 and 1, and on descriptor 3, which is then closed, "user NUL
 // password NUL timestamp NUL", 512 octets at most; all other descriptors and the environment pass as they are. Until PROGRAM ends
 // qmail-popup waits, to tell the client if the login was not taken.
+//
+// With --tls the client speaks TLS from the first octet (port 995); without, STLS is offered where qmail-keyd has a certificate. TLS is
+// spoken by a child as qmaild (tls_child.h); this process, and what it runs, see clear octets.
 //
 // The greeting has a time stamp, and APOP is taken, when qmail-authd says that some account has a stored secret, or with -a, for other
 // password programs. Reads control/timeoutpop3d. $TCPREMOTEIP goes into the log line of a refusal; the login that was taken is logged by
@@ -26,8 +29,10 @@
 #include "base/text.h"
 #include "control/control_file.h"
 #include "control/home.h"
+#include "keyd/server_tls.h"
 #include "pop3/login.h"
 #include "pop3/settings.h"
+#include "pop3/tls_child.h"
 
 namespace {
 
@@ -102,16 +107,30 @@ std::string answer_to(int status) {
     }
 }
 
+bool take_flag(Arguments& arguments, std::string_view flag) {
+    if (arguments.empty() || arguments[0] != flag) return false;
+    arguments.erase(arguments.begin());
+    return true;
+}
+
 int serve(const Arguments& all) {
-    const bool apop_always = !all.empty() && all[0] == "-a";
-    const Arguments arguments(all.begin() + (apop_always ? 1 : 0), all.end());
-    if (arguments.size() < 2) throw_permanent("usage: qmail-popup [-a] HOST PROGRAM [ARGUMENT...]");
+    Arguments arguments = all;
+    const bool tls_first = take_flag(arguments, "--tls");
+    const bool apop_always = take_flag(arguments, "-a");
+    if (arguments.size() < 2) throw_permanent("usage: qmail-popup [--tls] [-a] HOST PROGRAM [ARGUMENT...]");
     const control::Home home = control::Home::from_environment();
     const bool apop = apop_always || secrets_are_stored(home);
     const std::string challenge = pop3::new_challenge(arguments[0]);
     pop3::Login login(STDIN_FILENO, STDOUT_FILENO, arguments[0], challenge, apop,
                       pop3::session_timeout(home));
     if (!is_in_private(home)) login.refuse_passwords();
+    keyd::ServerTls tls(home);
+    if (tls_first) {
+        pop3::put_tls_before_client(home, tls);
+        login.set_encrypted();
+    } else if (tls.offered()) {
+        login.offer_tls([&] { pop3::put_tls_before_client(home, tls); });
+    }
     auto credentials = login.run();
     if (!credentials) return static_cast<int>(Exit::success);
 

@@ -32,6 +32,8 @@ std::string_view name_of(Reason reason) {
     switch (reason) {
         case Reason::client_rule:
             return "client_rule";
+        case Reason::certificate:
+            return "certificate";
         case Reason::authenticated:
             return "authenticated";
         case Reason::open_smtp:
@@ -50,19 +52,24 @@ std::string_view name_of(Reason reason) {
 
 std::optional<Reason> right_to_relay(const Inputs& inputs) {
     if (inputs.relayclient) return Reason::client_rule;
+    if (inputs.certificate) return Reason::certificate;
     if (inputs.user) return Reason::authenticated;
     if (inputs.open_smtp != nullptr && inputs.open_smtp->live) return Reason::open_smtp;
     return std::nullopt;
 }
 
 bool needs_open_smtp(const Inputs& inputs) {
-    return !inputs.relayclient && !inputs.user && inputs.domain.reason == Reason::foreign_domain;
+    return !inputs.relayclient && !inputs.certificate && !inputs.user &&
+           inputs.domain.reason == Reason::foreign_domain;
 }
 
 Decision decide(const Inputs& inputs) {
     const auto right = right_to_relay(inputs);
     if (right == Reason::client_rule)
         return {true, *right, std::string(*inputs.relayclient), "RELAYCLIENT from the rules"};
+    if (right == Reason::certificate)
+        return {true, *right, std::string(*inputs.certificate),
+                "certificate " + safe_for_log(*inputs.certificate)};
     if (right == Reason::authenticated)
         return {true, *right, std::string(*inputs.user), "authenticated as " + safe_for_log(*inputs.user)};
     if (right == Reason::open_smtp)

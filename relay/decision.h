@@ -1,7 +1,7 @@
 // The right to relay: who may send to domains that are not ours. The one piece of code that decides it, for qmail-smtpd
 // and for relay-explain; what it decides on is gathered by its callers. In this order:
 //
-//   RELAYCLIENT from the rules for the client's address; an authenticated user; a live open-smtp entry (a login by POP
+//   RELAYCLIENT from the rules for the client's address; a certificate listed in control/tlsclients; an authenticated user; a live open-smtp entry (a login by POP
 //   or IMAP from that address); else only recipients at the domains of rcpthosts and morercpthosts, and those without
 //   a domain.
 //
@@ -19,6 +19,7 @@ namespace relais::relay {
 
 enum class Reason {
     client_rule,     // RELAYCLIENT is set for this address
+    certificate,     // the client has shown a certificate that control/tlsclients lists
     authenticated,   // the client has proved who it is
     open_smtp,       // somebody logged in from there not long ago
     no_domain,       // <postmaster> and the like: a local address
@@ -47,7 +48,8 @@ struct OpenSmtpFinding {
 // What is asked in turn. Views are borrowed.
 struct Inputs {
     std::optional<std::string_view> relayclient;
-    std::optional<std::string_view> user;  // authenticated
+    std::optional<std::string_view> certificate{};  // subject of the client's, listed in control/tlsclients
+    std::optional<std::string_view> user;           // authenticated
     const OpenSmtpFinding* open_smtp = nullptr;
     DomainMatch domain;
 };

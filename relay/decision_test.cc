@@ -29,6 +29,8 @@ TEST(Decision, AsksInTheDocumentedOrder) {
     EXPECT_EQ(decide(inputs).why, "open-smtp entry (last login 1 min ago by anna over pop3)");
     inputs.user = "bob";
     EXPECT_EQ(decide(inputs).reason, Reason::authenticated);
+    inputs.certificate = "CN=relay";
+    EXPECT_EQ(decide(inputs).reason, Reason::certificate);
     inputs.relayclient = "";
     EXPECT_EQ(decide(inputs).reason, Reason::client_rule);
     EXPECT_TRUE(decide(inputs).allowed);

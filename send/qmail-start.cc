@@ -118,6 +118,7 @@ int work(const Arguments& arguments) {
     const Fd open_smtp = listening("open-smtp", 0600, std::nullopt);
     const Fd auth = listening("auth", 0600, std::nullopt);
     const Fd auth_smtp = listening("auth-smtp", 0600, owner(Role::qmaild));
+    const Fd keys = listening("keys", 0600, owner(Role::qmaild));
     const Pipe hints = make_hint_pipe();
     const Pipe log = make_pipe();
     const Fd old_log = arguments.size() > 1 ? write_log_to(log) : Fd();
@@ -137,6 +138,7 @@ int work(const Arguments& arguments) {
          .descriptors = {open_smtp.get()},
          .ends_with_parent = true},
         {.path = path("qmail-authd"), .descriptors = {auth.get(), auth_smtp.get()}, .ends_with_parent = true},
+        {.path = path("qmail-keyd"), .descriptors = {keys.get()}, .ends_with_parent = true},
     };
     if (arguments.size() > 1)
         services.push_back({.path = arguments[1],

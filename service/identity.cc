@@ -66,7 +66,7 @@ Identity identity_of_numbers(uid_t base) {
     Identity identity;
     uid_t next = base;
     for (const Role role : all_roles)
-        identity.owners[role] = {next++, group_of(role) == "qmail" ? base + 9 : base + 10};
+        identity.owners[role] = {next++, group_of(role) == "qmail" ? base + 10 : base + 11};
     return identity;
 }
 

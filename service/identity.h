@@ -11,10 +11,10 @@
 
 namespace relais::service {
 
-inline constexpr std::array<control::Role, 9> all_roles = {
-    control::Role::alias,  control::Role::qmaild, control::Role::qmaill,
-    control::Role::qmailn, control::Role::qmailo, control::Role::qmailp,
-    control::Role::qmailq, control::Role::qmailr, control::Role::qmails};
+inline constexpr std::array<control::Role, 10> all_roles = {
+    control::Role::alias,  control::Role::qmaild, control::Role::qmailk, control::Role::qmaill,
+    control::Role::qmailn, control::Role::qmailo, control::Role::qmailp, control::Role::qmailq,
+    control::Role::qmailr, control::Role::qmails};
 
 struct Identity {
     bool single = false;  // a "user" instance
@@ -28,7 +28,7 @@ struct Identity {
 
 // Everything belongs to this user. Throws a permanent Error for uid 0.
 Identity identity_of_user(uid_t uid, gid_t gid);
-// Roles by number, base to base + 10, without entries in /etc/passwd: containers and tests.
+// Roles by number, base to base + 11, without entries in /etc/passwd: containers and tests.
 Identity identity_of_numbers(uid_t base);
 // The users qmaild ... and groups qmail and nofiles of this machine; missing ones are made with useradd
 // --system, what is done goes to report. home is the instance. Throws Error.

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "control/control_file.h"
 #include "queue/store.h"
+#include "service/certificate.h"
 #include "service/scripts.h"
 
 namespace relais::service {
@@ -38,6 +39,9 @@ class Table {
     // A database that is compiled from something else.
     void compiled(std::string path) {
         pieces_.push_back({std::move(path), Kind::settings, administrator_, 0644, nullptr, true});
+    }
+    void secret(std::string path, std::function<std::string()> content) {
+        pieces_.push_back({std::move(path), Kind::secret, administrator_, 0600, std::move(content), false});
     }
     void script(std::string path, std::string content) {
         pieces_.push_back({std::move(path), Kind::script, administrator_, 0755,
@@ -82,6 +86,8 @@ void add_control(Table& table, const Plan& plan) {
     table.settings("control/me", plan.me + "\n");
     table.settings("control/defaultdomain", domain_of(plan.me) + "\n", false);
     table.settings("control/plusdomain", domain_of(plan.me) + "\n", false);
+    table.directory("control/servercerts", 0700);
+    table.secret("control/servercert.pem", [name = plan.me] { return self_signed_certificate(name); });
     table.settings("control/locals", plan.me + "\n", false);
     table.settings("control/rcpthosts", plan.me + "\n");
     table.settings("control/defaultdelivery", "./Maildir/\n");

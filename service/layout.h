@@ -20,6 +20,7 @@ enum class Kind {
     file,      // has exactly this mode
     settings,  // the administrator's: must be readable by all and writable by its owner alone
     script,    // executable
+    secret,    // the administrator's: must be closed to everybody else
 };
 
 struct Piece {

@@ -16,7 +16,9 @@
 #include "base/event_loop.h"
 #include "base/privilege.h"
 #include "base/process_title.h"
+#include "base/program.h"
 #include "control/directory_watch.h"
+#include "keyd/client.h"
 #include "relay/address.h"
 #include "smtpd/log.h"
 #include "smtpd/serve.h"
@@ -31,6 +33,9 @@ constexpr int accepts_at_once = 64;
 // Between two looks at every child for those whose signal merged with another's.
 constexpr std::chrono::seconds sweep_interval{1};
 constexpr std::chrono::milliseconds sweep_pause{20};
+
+constexpr std::chrono::milliseconds certificate_patience{5000};
+constexpr std::chrono::milliseconds certificate_pause{1000};
 
 constexpr std::string_view too_many = "421 too many connections, try again later (#4.3.2)";
 constexpr std::string_view too_many_from_you = "421 too many connections from your address (#4.7.0)";
@@ -90,6 +95,7 @@ class Acceptor {
             set_close_on_exec(socket, true);
             loop_.add(socket, EPOLLIN, [this, socket](std::uint32_t) { accept_some(socket); });
         }
+        watch_certificates();
         loop_.on_signal(SIGTERM, [this] { loop_.stop(); });
         loop_.on_signal(SIGHUP, [this] { load(); });
         watch_children();
@@ -113,6 +119,43 @@ class Acceptor {
     }
 
   private:
+    // qmail-keyd tells of each change, so that a connection costs no look at a file. As long as it does not run, what was known
+    // is used on; TLS without certificate is not offered.
+    void watch_certificates() {
+        try {
+            certificates_ = keyd::watch(home_, Deadline::in(certificate_patience));
+            // An answer comes at once; only the first one is waited for.
+            take_certificate();
+            loop_.add(certificates_.get(), EPOLLIN, [this](std::uint32_t) { on_certificate(); });
+        } catch (const Error& error) {
+            certificates_.reset();
+            if (!std::exchange(trouble_was_logged_, true)) log_line(std::string("TLS: ") + error.what());
+            loop_.after(certificate_pause, [this] { watch_certificates(); });
+        }
+    }
+
+    void take_certificate() {
+        auto chain = keyd::read_watched(certificates_.get(), Deadline::in(certificate_patience));
+        if (!chain) throw_errno("hear from", "qmail-keyd", ECONNRESET);
+        trouble_was_logged_ = false;
+        try {
+            tls_.prepare(*std::move(chain));
+        } catch (const Error& error) {
+            log_line(std::string("TLS stays as it was: ") + error.what());
+        }
+    }
+
+    void on_certificate() {
+        try {
+            take_certificate();
+        } catch (const Error&) {
+            // It is being started again.
+            loop_.remove(certificates_.get());
+            certificates_.reset();
+            loop_.after(certificate_pause, [this] { watch_certificates(); });
+        }
+    }
+
     struct Child {
         std::string ip;
     };
@@ -234,7 +277,7 @@ class Acceptor {
                 throw_errno("move", "a connection");
             ::close_range(STDERR_FILENO + 1, ~0U, 0);
             set_process_title("qmail-smtpd", {client.ip});
-            serve(home_, settings_->last(), *policy_, client);
+            serve(home_, settings_->last(), *policy_, client, tls_, options_.tls);
             return 0;
         } catch (const std::exception& error) {
             log_line(error.what());
@@ -326,6 +369,9 @@ class Acceptor {
     bool ended_ = false;  // since the last sweep was planned
     bool sweep_planned_ = false;
     Clock::time_point last_sweep_{};
+    keyd::ServerTls tls_{home_};
+    Fd certificates_;
+    bool trouble_was_logged_ = false;
     bool confined_ = false;
     int exit_code_ = 0;
 };

@@ -19,6 +19,8 @@ struct Client {
     std::optional<std::string> relayclient;  // RELAYCLIENT: may relay; appended to each recipient
     std::optional<std::uint64_t> databytes;  // DATABYTES: instead of control/databytes
     bool submission = false;                 // SUBMISSION: for our users alone
+    std::optional<std::string>
+        certificate{};                // subject of the client's certificate, listed in control/tlsclients
     std::optional<std::string> user;  // who has authenticated, by the protocol or by whom we stand in for
     bool fixcrio = false;             // FIXCRIO: bare LF and bare CR are line ends
     bool refuse_nul = false;          // REFUSENUL: messages with NUL are refused

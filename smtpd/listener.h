@@ -32,10 +32,11 @@ struct ListenerOptions {
     std::optional<std::string> rules;      // -x
     std::size_t connection_limit = 1000;   // -c
     std::size_t address_limit = 0;         // --per-ip; 0: none
+    bool tls = false;                      // --tls: before the greeting
     std::vector<int> sockets;              // --sockets: we are an acceptor, and these are the keeper's
 };
 
-// Throws a permanent Error with the usage for anything that is not understood.
+// Without -l there is no listener: one client on descriptors 0 and 1. Throws a permanent Error with the usage for anything that is not understood.
 ListenerOptions parse_options(const Arguments& arguments);
 
 // Run until SIGTERM; both return the exit code. Throw Error when the sockets, rules or control files cannot

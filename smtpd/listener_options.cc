@@ -6,9 +6,9 @@ namespace relais::smtpd {
 namespace {
 
 [[noreturn]] void usage(const std::string& problem) {
-    throw_permanent(
-        problem +
-        "; usage: qmail-smtpd [-l ADDRESS:PORT]... [-x RULES.CDB] [-c CONNECTIONS] [--per-ip CONNECTIONS]");
+    throw_permanent(problem +
+                    "; usage: qmail-smtpd [--tls] [-l ADDRESS:PORT]... [-x RULES.CDB] [-c CONNECTIONS] "
+                    "[--per-ip CONNECTIONS]");
 }
 
 std::size_t number(const std::string& option, const std::string& value) {
@@ -28,6 +28,11 @@ ListenerOptions parse_options(const Arguments& arguments) {
     ListenerOptions options;
     for (std::size_t i = 0; i < arguments.size(); i += 2) {
         const std::string& option = arguments[i];
+        if (option == "--tls") {
+            options.tls = true;
+            --i;
+            continue;
+        }
         if (i + 1 == arguments.size()) usage(option + " needs a value");
         const std::string& value = arguments[i + 1];
         if (option == "-l") {
@@ -47,7 +52,8 @@ ListenerOptions parse_options(const Arguments& arguments) {
             usage("unknown option " + option);
         }
     }
-    if (options.addresses.empty()) usage("-l is missing");
+    const bool listens = options.rules || options.address_limit > 0 || !options.sockets.empty();
+    if (options.addresses.empty() && listens) usage("-l is missing");
     return options;
 }
 

@@ -29,8 +29,8 @@ std::string front(const Speaker& speaker) {
 
 std::string accept_line(const Speaker& speaker, std::uint64_t id, std::string_view sender,
                         const std::vector<std::string>& recipients, std::uint64_t bytes) {
-    std::string line = fmt::format("accept msg {} {} login {} tls - sender {} rcpt ", id, front(speaker),
-                                   word(speaker.login.value_or("")), path(sender));
+    std::string line = fmt::format("accept msg {} {} login {} tls {} sender {} rcpt ", id, front(speaker),
+                                   word(speaker.login.value_or("")), word(speaker.tls), path(sender));
     const std::size_t named = std::min(recipients.size(), recipients_named);
     for (std::size_t i = 0; i < named; ++i) {
         if (i > 0) line += ',';

@@ -24,6 +24,7 @@ struct Speaker {
     std::string_view ip;
     std::optional<std::string_view> helo;
     std::optional<std::string_view> login{};  // the account
+    std::string_view tls = {};                // version and cipher
 };
 
 std::string accept_line(const Speaker& speaker, std::uint64_t id, std::string_view sender,

@@ -99,8 +99,9 @@ std::string Policy::with_local_name(std::string_view recipient, const Client& cl
 relay::Decision Policy::decide(const Client& client, std::string_view recipient) {
     relay::Inputs inputs;
     inputs.relayclient = client.relayclient;
+    inputs.certificate = client.certificate;
     inputs.user = client.user;
-    if (!client.relayclient && !client.user) inputs.domain = match_domain(recipient);
+    if (!client.relayclient && !client.certificate && !client.user) inputs.domain = match_domain(recipient);
     relay::OpenSmtpFinding finding;
     if (relay::needs_open_smtp(inputs)) {
         finding = find_open_smtp(client);
@@ -111,7 +112,8 @@ relay::Decision Policy::decide(const Client& client, std::string_view recipient)
 
 LocalSenders Policy::suspects(const Client& client, std::string_view sender) {
     const LocalSenders mode = localsenders_.last();
-    if (mode == LocalSenders::off || client.relayclient || client.user) return LocalSenders::off;
+    if (mode == LocalSenders::off || client.relayclient || client.certificate || client.user)
+        return LocalSenders::off;
     const std::string_view domain = mail::split_address(sender).domain;
     if (!locals_.last().contains(domain) && !virtualdomains_.last().contains(domain))
         return LocalSenders::off;
@@ -121,6 +123,17 @@ LocalSenders Policy::suspects(const Client& client, std::string_view sender) {
 SenderLogins::Mode Policy::rejects_login(std::string_view user, std::string_view sender) {
     const SenderLogins& rules = senderlogins_.last();
     return rules.may_use(user, sender) ? SenderLogins::Mode::off : rules.mode();
+}
+
+bool Policy::lists_certificate(const tls::Description& certificate) {
+    const auto lines = control::read_lines(home_, "tlsclients");
+    if (!lines || !certificate.peer_verified) return false;
+    for (const std::string& line : *lines) {
+        if (line == certificate.peer_subject) return true;
+        for (const std::string& address : certificate.peer_addresses)
+            if (equal_ignoring_case(line, address)) return true;
+    }
+    return false;
 }
 
 relay::OpenSmtpFinding Policy::find_open_smtp(const Client& client) {

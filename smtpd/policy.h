@@ -14,6 +14,7 @@
 #include "relay/gate.h"
 #include "smtpd/client.h"
 #include "smtpd/sender_logins.h"
+#include "tls/connection.h"
 
 namespace relais::smtpd {
 
@@ -44,6 +45,8 @@ class Policy {
     LocalSenders suspects(const Client& client, std::string_view sender);
     // What control/senderlogins says about a login with this sender: off if it may use it. Throws Error.
     SenderLogins::Mode rejects_login(std::string_view user, std::string_view sender);
+    // True if control/tlsclients lists the subject of a client's certificate, or an address of mail in it. Throws Error.
+    bool lists_certificate(const tls::Description& certificate);
     // What is known of a recipient's domain. Throws Error.
     relay::DomainMatch match_domain(std::string_view recipient);
     // What the open-smtp store says about a client now. Throws Error.

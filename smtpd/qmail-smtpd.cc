@@ -2,6 +2,7 @@
 //
 //   qmail-smtpd                            serves one client on descriptors 0 and 1, as tcpserver starts it
 //   qmail-smtpd -l ADDRESS:PORT... [...]   listens itself and forks a process for each client (listener.h)
+//   with --tls                             speaks TLS from the first octet (port 465)
 //
 // Trust: everything that comes from the client is hostile. What it may do is said by control/ and by the
 // variables that the rules for its address set (RELAYCLIENT, DATABYTES, FIXCRIO, REFUSENUL, QMAILQUEUE). It
@@ -22,11 +23,11 @@ using namespace relais;
 int main(int argc, char** argv) {
     return run_program("qmail-smtpd", argc, argv, [](const Arguments& arguments) {
         const auto home = control::Home::from_environment();
-        if (arguments.empty()) {
-            smtpd::serve_standalone(home);
+        const smtpd::ListenerOptions options = smtpd::parse_options(arguments);
+        if (options.addresses.empty()) {
+            smtpd::serve_standalone(home, options.tls);
             return 0;
         }
-        const smtpd::ListenerOptions options = smtpd::parse_options(arguments);
         return options.sockets.empty() ? smtpd::run_keeper(home, options, arguments)
                                        : smtpd::run_acceptor(home, options);
     });

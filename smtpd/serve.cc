@@ -15,17 +15,20 @@
 
 namespace relais::smtpd {
 
-void serve(const control::Home& home, const Settings& settings, Policy& policy, const Client& client) {
+void serve(const control::Home& home, const Settings& settings, Policy& policy, const Client& client,
+           keyd::ServerTls& tls, bool tls_first) {
     Channel channel(STDIN_FILENO, STDOUT_FILENO, settings.timeout);
+    KeydEncryption encryption(tls, settings.timeout);
     AuthdAuthority authority(home, client.ip);
     Session session(
         channel, client, settings, policy, [&home] { return open_queue(home); },
         [](std::string_view line) { log_line(line); });
     session.set_authority(authority);
+    session.set_encryption(encryption, tls_first);
     session.run();
 }
 
-void serve_standalone(const control::Home& home) {
+void serve_standalone(const control::Home& home, bool tls_first) {
     // Other processes of this user must not look into the memory of this one.
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     // Refused when this is no TCP socket: then there is nothing to set.
@@ -41,7 +44,8 @@ void serve_standalone(const control::Home& home) {
         throw;
     }
     Policy policy(home);
-    serve(home, settings, policy, Client::from_environment());
+    keyd::ServerTls tls(home);
+    serve(home, settings, policy, Client::from_environment(), tls, tls_first);
 }
 
 }  // namespace relais::smtpd

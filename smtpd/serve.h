@@ -3,17 +3,19 @@
 #pragma once
 
 #include "control/home.h"
+#include "keyd/server_tls.h"
 #include "smtpd/client.h"
 #include "smtpd/policy.h"
 #include "smtpd/settings.h"
 
 namespace relais::smtpd {
 
-// Serves the client on descriptors 0 and 1.
-void serve(const control::Home& home, const Settings& settings, Policy& policy, const Client& client);
+// Serves the client on descriptors 0 and 1. tls_first: before the greeting (smtps).
+void serve(const control::Home& home, const Settings& settings, Policy& policy, const Client& client,
+           keyd::ServerTls& tls, bool tls_first);
 
 // Reads the control files first; a client whose settings cannot be read is told to come back (421), and the
 // Error goes on to the caller.
-void serve_standalone(const control::Home& home);
+void serve_standalone(const control::Home& home, bool tls_first);
 
 }  // namespace relais::smtpd

@@ -30,9 +30,10 @@ constexpr std::string_view mail_first = "503 MAIL first (#5.5.1)";
 }  // namespace
 
 const Session::Command Session::commands[] = {
-    {"HELO", &Session::helo}, {"EHLO", &Session::ehlo}, {"MAIL", &Session::mail}, {"RCPT", &Session::rcpt},
-    {"DATA", &Session::data}, {"RSET", &Session::rset}, {"NOOP", &Session::noop}, {"VRFY", &Session::vrfy},
-    {"HELP", &Session::help}, {"QUIT", &Session::quit}, {"AUTH", &Session::auth},
+    {"HELO", &Session::helo}, {"EHLO", &Session::ehlo}, {"MAIL", &Session::mail},
+    {"RCPT", &Session::rcpt}, {"DATA", &Session::data}, {"RSET", &Session::rset},
+    {"NOOP", &Session::noop}, {"VRFY", &Session::vrfy}, {"HELP", &Session::help},
+    {"QUIT", &Session::quit}, {"AUTH", &Session::auth}, {"STARTTLS", &Session::starttls},
 };
 
 Session::Session(Channel& channel, const Client& client, const Settings& settings, Policy& policy,
@@ -62,6 +63,7 @@ void Session::run() {
 }
 
 void Session::converse() {
+    if (encrypt_first_) encrypt();
     channel_.reply("220 " + settings_.greeting + " ESMTP");
     while (!closing_) {
         std::string_view line;
@@ -102,7 +104,7 @@ void Session::bad_command(std::string_view reply) {
 }
 
 Speaker Session::speaker() const {
-    return {client_.ip, helo_, client_.user};
+    return {client_.ip, helo_, client_.user, tls_word_};
 }
 
 // Says no, to the client and in the log.
@@ -128,6 +130,7 @@ void Session::ehlo(std::string_view argument) {
     channel_.reply("250-" + settings_.greeting);
     offer_auth();
     channel_.reply("250-PIPELINING");
+    if (tls_ == nullptr && encryption_ != nullptr && encryption_->offered()) channel_.reply("250-STARTTLS");
     channel_.reply("250-8BITMIME");
     channel_.reply("250-HELP");
     channel_.reply("250 SIZE " + std::to_string(size_limit()));
@@ -178,7 +181,7 @@ void Session::data(std::string_view) {
     Client traced = client_;
     // As the usual patches show it.
     if (client_.user && settings_.received_auth) traced.info = client_.user;
-    sink->write(trace_field(traced, helo_, protocol(), now_seconds()));
+    sink->write(trace_field(traced, helo_, traced_protocol(), now_seconds()));
     std::uint64_t size = 0;
     if (const auto refusal = receive_message(sink, size))
         refuse(*refusal);
@@ -248,7 +251,7 @@ void Session::vrfy(std::string_view) {
 }
 
 void Session::help(std::string_view) {
-    channel_.reply("214 HELO EHLO AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT");
+    channel_.reply("214 HELO EHLO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT");
 }
 
 void Session::quit(std::string_view) {

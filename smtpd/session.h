@@ -14,6 +14,7 @@
 #include "smtpd/auth.h"
 #include "smtpd/channel.h"
 #include "smtpd/client.h"
+#include "smtpd/encryption.h"
 #include "smtpd/log.h"
 #include "smtpd/policy.h"
 #include "smtpd/settings.h"
@@ -44,6 +45,11 @@ class Session {
 
     // AUTH is offered. Borrows it.
     void set_authority(LoginAuthority& authority) { authority_ = &authority; }
+    // STARTTLS is offered; first: TLS comes before the greeting. Borrows it.
+    void set_encryption(Encryption& encryption, bool first) {
+        encryption_ = &encryption;
+        encrypt_first_ = first;
+    }
 
     // Speaks with the client until it leaves, or is too slow, or has made too many errors. Throws nothing but
     // what the sinks of messages and log lines throw.
@@ -75,6 +81,9 @@ class Session {
     void vrfy(std::string_view argument);
     void help(std::string_view argument);
     void quit(std::string_view argument);
+    void starttls(std::string_view argument);
+
+    void encrypt();
 
     // Takes the message up to its end; the sink is gone if it has to be refused, and the reply returned.
     std::optional<std::string_view> receive_message(std::unique_ptr<MessageSink>& sink, std::uint64_t& size);
@@ -86,6 +95,7 @@ class Session {
     Way way() const;
     void offer_auth();
     std::string_view protocol() const;
+    std::string traced_protocol() const;
 
     void bad_command(std::string_view reply);
     void refuse(std::string_view reply, std::optional<std::string_view> recipient = std::nullopt,
@@ -106,6 +116,10 @@ class Session {
     std::optional<Transaction> transaction_;
     unsigned bad_commands_ = 0;
     unsigned failed_logins_ = 0;
+    Encryption* encryption_ = nullptr;
+    bool encrypt_first_ = false;
+    const tls::Connection* tls_ = nullptr;
+    std::string tls_word_;  // for the log
     bool closing_ = false;
 };
 

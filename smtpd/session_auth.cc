@@ -21,7 +21,13 @@ std::optional<std::string_view> Session::missing() const {
 }
 
 Way Session::way() const {
-    return {false, client_.ip.starts_with("127.") || client_.ip == "::1", {}};
+    Way way{tls_ != nullptr, client_.ip.starts_with("127.") || client_.ip == "::1", {}};
+    if (tls_ == nullptr) return way;
+    if (std::string data = tls_->exporter_binding(); !data.empty())
+        way.bindings.push_back({"tls-exporter", std::move(data)});
+    if (std::string data = tls_->end_point_binding(); !data.empty())
+        way.bindings.push_back({"tls-server-end-point", std::move(data)});
+    return way;
 }
 
 // RFC 3848.

@@ -32,7 +32,7 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 IS_ROOT = os.geteuid() == 0
-ROLES = ("alias", "qmaild", "qmaill", "qmailn", "qmailo", "qmailp", "qmailq", "qmailr", "qmails")
+ROLES = ("alias", "qmaild", "qmailk", "qmaill", "qmailn", "qmailo", "qmailp", "qmailq", "qmailr", "qmails")
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -355,7 +355,7 @@ class Instance:
     def ids(self, role):
         if self.single:
             return (self.base_id, self.base_id) if IS_ROOT else (os.geteuid(), os.getegid())
-        group = self.base_id + (9 if role in ("qmailq", "qmails") else 10)
+        group = self.base_id + (10 if role in ("qmailq", "qmails") else 11)
         return self.base_id + ROLES.index(role), group
 
     def _create(self):

@@ -1,6 +1,7 @@
 #include "tls/certificate.h"
 
 #include <openssl/objects.h>
+#include <openssl/x509v3.h>
 
 #include "base/error.h"
 
@@ -33,6 +34,15 @@ std::string hash(X509* certificate, const EVP_MD* function) {
 
 std::string subject(X509* certificate) {
     return name_text(X509_get_subject_name(certificate));
+}
+
+std::vector<std::string> mail_addresses(X509* certificate) {
+    std::vector<std::string> result;
+    STACK_OF(OPENSSL_STRING)* const found = X509_get1_email(certificate);
+    for (int i = 0; i < sk_OPENSSL_STRING_num(found); ++i)
+        result.emplace_back(sk_OPENSSL_STRING_value(found, i));
+    X509_email_free(found);
+    return result;
 }
 
 std::string issuer(X509* certificate) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "tls/openssl.h"
 
@@ -10,6 +11,8 @@ namespace relais::tls {
 // "CN=mail.example.org,O=Example" (RFC 2253: most specific first, escaped; printable ASCII only).
 std::string subject(X509* certificate);
 std::string issuer(X509* certificate);
+// The addresses of mail in its subject and subjectAltName.
+std::vector<std::string> mail_addresses(X509* certificate);
 // SHA-256 of the certificate (DER), 64 lower-case hexadecimal digits.
 std::string fingerprint(X509* certificate);
 // SHA-256 of the public key (SubjectPublicKeyInfo, DER), 32 octets: what names a key, whatever certificate it is in.

@@ -134,6 +134,7 @@ void Connection::describe(bool server) {
     if (peer == nullptr) return;
     description_.peer_subject = subject(peer);
     description_.peer_issuer = issuer(peer);
+    description_.peer_addresses = mail_addresses(peer);
     description_.peer_fingerprint = fingerprint(peer);
     description_.peer_verified =
         SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE && SSL_get_verify_result(ssl) == X509_V_OK;

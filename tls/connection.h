@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/transport.h"
@@ -37,7 +38,8 @@ struct Description {
     std::string server_name{};  // SNI, as the client sent it; empty if none
     std::string peer_subject;   // of the other side's certificate, whoever signed it; empty if it showed none
     std::string peer_issuer;
-    std::string peer_fingerprint;  // SHA-256, hexadecimal
+    std::vector<std::string> peer_addresses;  // of mail, in the subject and its alternatives
+    std::string peer_fingerprint;             // SHA-256, hexadecimal
     // Chain and, where asked for, name were right. Always false where nothing was verified.
     bool peer_verified = false;
 };

@@ -1,0 +1,134 @@
+#include "keyd/files.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <climits>
+#include <cstdlib>
+#include <memory>
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/unix_socket.h"
+
+namespace relais::keyd {
+namespace {
+
+constexpr std::size_t name_limit = 512;
+constexpr std::size_t file_limit = std::size_t{1} << 20;
+constexpr std::size_t files_limit = 4000;
+constexpr std::uint32_t events =
+    IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB;
+
+// What else a server of TLS reads from control/.
+constexpr std::array settings_files = {"clientca.pem", "tlsclients", "tlsserverciphers", "tlsminversion"};
+
+}  // namespace
+
+bool send_file(int socket, const std::string& name, int fd) {
+    return send_packet(socket, "f" + name, fd);
+}
+
+std::optional<SentFile> receive_file(int socket) {
+    auto packet = receive_packet(socket, name_limit);
+    if (!packet || packet->data.empty()) return std::nullopt;
+    return SentFile{packet->data.substr(1), std::move(packet->passed)};
+}
+
+SecretText read_secret(int fd) {
+    // The C library's fstat is a call by which files can be found, and forbidden here.
+    const off_t size = ::lseek(fd, 0, SEEK_END);
+    if (size < 0) throw_errno("look at", "a certificate file");
+    if (static_cast<std::size_t>(size) > file_limit) throw_errno("read", "a certificate file", EFBIG);
+    SecretText text(static_cast<std::size_t>(size));
+    std::size_t have = 0;
+    while (have < text.view().size()) {
+        const ssize_t count =
+            ::pread(fd, text.data() + have, text.view().size() - have, static_cast<off_t>(have));
+        if (count < 0 && errno != EINTR) throw_errno("read", "a certificate file");
+        if (count == 0) break;
+        if (count > 0) have += static_cast<std::size_t>(count);
+    }
+    text.shrink(have);
+    return text;
+}
+
+FileWatch::FileWatch(control::Home home)
+    : home_(std::move(home)), inotify_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {
+    if (!inotify_) throw_errno("watch", "files");
+}
+
+std::vector<std::string> FileWatch::names() const {
+    std::vector<std::string> found = {"servercert.pem", "servercert.key"};
+    const std::string folder = home_.control_file("servercerts");
+    struct Close {
+        void operator()(DIR* open) const { ::closedir(open); }
+    };
+    const std::unique_ptr<DIR, Close> directory(::opendir(folder.c_str()));
+    while (directory != nullptr && found.size() < files_limit) {
+        const dirent* entry = ::readdir(directory.get());
+        if (entry == nullptr) break;
+        const std::string name = entry->d_name;
+        if (name[0] != '.' && (name.ends_with(".pem") || name.ends_with(".key")))
+            found.push_back("servercerts/" + name);
+    }
+    std::sort(found.begin() + 2, found.end());
+    return found;
+}
+
+Fd FileWatch::open(const std::string& name) const {
+    // Links are followed: certificates live where a tool renews them. O_NONBLOCK: whatever lies there.
+    Fd fd(::open(home_.control_file(name).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    struct stat info {};
+    if (fd && (::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode))) fd.reset();
+    return fd;
+}
+
+std::string FileWatch::describe() const {
+    std::string text;
+    const auto add = [&](const std::string& name) {
+        struct stat info {};
+        if (::stat(home_.control_file(name).c_str(), &info) != 0) return;
+        text += name;
+        for (const auto value :
+             {static_cast<std::int64_t>(info.st_ino), static_cast<std::int64_t>(info.st_size),
+              static_cast<std::int64_t>(info.st_mtim.tv_sec), static_cast<std::int64_t>(info.st_mtim.tv_nsec),
+              static_cast<std::int64_t>(info.st_ctim.tv_sec),
+              static_cast<std::int64_t>(info.st_ctim.tv_nsec)})
+            text += " " + std::to_string(value);
+        text += '\n';
+    };
+    for (const std::string& name : names()) add(name);
+    for (const char* name : settings_files) add(name);
+    return text;
+}
+
+bool FileWatch::changed() {
+    std::string now = describe() + ".";
+    const bool differs = now != last_;
+    last_ = std::move(now);
+    return differs;
+}
+
+void FileWatch::refresh() {
+    std::array<char, 8192> buffer;
+    while (::read(inotify_.get(), buffer.data(), buffer.size()) > 0) continue;
+    // A directory that is watched already stays as it is.
+    std::vector<std::string> directories = {home_.path("control"), home_.control_file("servercerts")};
+    for (const std::string& name : names()) {
+        const std::unique_ptr<char, decltype(&std::free)> real(
+            ::realpath(home_.control_file(name).c_str(), nullptr), &std::free);
+        if (!real) continue;
+        const std::string path = real.get();
+        directories.push_back(path.substr(0, path.rfind('/') + 1));
+    }
+    for (const std::string& directory : directories)
+        ::inotify_add_watch(inotify_.get(), directory.c_str(), events | IN_ONLYDIR);
+}
+
+}  // namespace relais::keyd

@@ -1,0 +1,185 @@
+#include "keyd/server.h"
+
+#include <openssl/crypto.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/unix_socket.h"
+#include "keyd/files.h"
+#include "keyd/signer.h"
+
+namespace relais::keyd {
+namespace {
+
+constexpr int accepts_at_once = 64;
+// A client that asks without reading: its own fault.
+constexpr std::size_t output_limit = 2 * answer_limit;
+
+struct Answerer {
+    const KeyStore& store;
+    TicketKeys& tickets;
+
+    std::string operator()(const CertificateFor& of) const { return store.chain_for(of.name); }
+    std::string operator()(const Watch&) const { return store.chain_for(""); }
+    std::string operator()(const Signing& signing) const {
+        EVP_PKEY* const key = store.find_key(signing.key);
+        if (key == nullptr) return encode_trouble("there is no such key");
+        if (!is_handshake_text(signing.text)) return encode_trouble("this is not part of a handshake");
+        const auto signature = sign(key, signing);
+        if (!signature) return encode_trouble("a key of this type does not sign like that");
+        return encode_signature(tickets.make(Clock::now()), *signature);
+    }
+    std::string operator()(const TicketOf& of) const {
+        return encode_ticket_answer(tickets.find(of.name, Clock::now()));
+    }
+    std::string operator()(const NewTicket&) const { return encode_new_ticket(tickets.make(Clock::now())); }
+};
+
+}  // namespace
+
+std::optional<std::string> answer(std::string_view request, const KeyStore& store,
+                                  TicketKeys& tickets) noexcept {
+    try {
+        const auto decoded = decode_request(request);
+        if (!decoded) return std::nullopt;
+        return std::visit(Answerer{store, tickets}, *decoded);
+    } catch (const std::exception& error) {
+        return encode_trouble(error.what());
+    }
+}
+
+Server::Server(EventLoop& loop, int listening, int files, TicketKeys& tickets, Settings settings, Log log)
+    : loop_(loop),
+      listening_(listening),
+      files_(files),
+      tickets_(tickets),
+      settings_(std::move(settings)),
+      log_(std::move(log)) {
+    set_nonblocking(listening, true);
+    loop_.add(files, EPOLLIN, [this](std::uint32_t) { take_file(); });
+}
+
+void Server::accept_clients() {
+    for (int i = 0; i < accepts_at_once && clients_.size() < settings_.connections; ++i) {
+        Fd fd(::accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        if (!fd) break;
+        const uid_t uid = peer_of(fd.get()).uid;
+        if (std::find(settings_.clients.begin(), settings_.clients.end(), uid) == settings_.clients.end()) {
+            if (!std::exchange(refused_was_logged_, true))
+                log_("refused a client with the uid " + std::to_string(uid) + " (said once)");
+            continue;
+        }
+        const int number = fd.get();
+        Client& client = clients_[number];
+        client.fd = std::move(fd);
+        loop_.add(number, EPOLLIN, [this, number](std::uint32_t events) { handle(number, events); });
+        keep_alive(number, client);
+        // Most have asked by now.
+        handle(number, EPOLLIN);
+    }
+    if (clients_.size() >= settings_.connections) loop_.change(listening_, 0);
+}
+
+void Server::keep_alive(int fd, Client& client) {
+    if (client.timer != 0) loop_.cancel(client.timer);
+    client.timer = client.watches ? 0 : loop_.after(settings_.idle, [this, fd] {
+        clients_.at(fd).timer = 0;
+        close(fd);
+    });
+}
+
+void Server::close(int fd) {
+    const auto found = clients_.find(fd);
+    if (found == clients_.end()) return;
+    if (found->second.timer != 0) loop_.cancel(found->second.timer);
+    loop_.remove(fd);
+    clients_.erase(found);
+    if (clients_.size() + 1 == settings_.connections) loop_.change(listening_, EPOLLIN);
+}
+
+void Server::handle(int fd, std::uint32_t events) {
+    const auto found = clients_.find(fd);
+    if (found == clients_.end()) return;
+    Client& client = found->second;
+    if ((events & EPOLLOUT) != 0 && !flush(client)) return close(fd);
+    if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) read(fd, client);
+}
+
+void Server::read(int fd, Client& client) {
+    std::array<char, 4096> buffer;
+    const ssize_t count = ::recv(fd, buffer.data(), buffer.size(), 0);
+    if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (count <= 0) return close(fd);
+    client.input.append(buffer.data(), static_cast<std::size_t>(count));
+    if (!take_requests(client) || !flush(client)) return close(fd);
+}
+
+// False for a client that speaks another language.
+bool Server::take_requests(Client& client) {
+    std::string_view rest = client.input;
+    while (rest.size() >= 4) {
+        const std::size_t size = frame_size(rest);
+        if (size > request_limit || client.output.size() > output_limit) return false;
+        if (rest.size() < 4 + size) break;
+        const std::string_view request = rest.substr(4, size);
+        std::optional<std::string> body = answer(request, store_, tickets_);
+        if (!body) return false;
+        if (request == "W") client.watches = true;
+        client.output += frame(*body);
+        OPENSSL_cleanse(body->data(), body->size());
+        rest.remove_prefix(4 + size);
+    }
+    client.input.erase(0, client.input.size() - rest.size());
+    return true;
+}
+
+// False if the client has gone.
+bool Server::flush(Client& client) {
+    const int fd = client.fd.get();
+    const bool was_waiting = !client.output.empty();
+    while (!client.output.empty()) {
+        const ssize_t count = ::send(fd, client.output.data(), client.output.size(), MSG_NOSIGNAL);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0 && errno != EAGAIN) return false;
+        if (count < 0) {
+            loop_.change(fd, EPOLLIN | EPOLLOUT);
+            return true;
+        }
+        OPENSSL_cleanse(client.output.data(), static_cast<std::size_t>(count));
+        client.output.erase(0, static_cast<std::size_t>(count));
+    }
+    if (was_waiting && client.watches) keep_alive(fd, client);
+    return true;
+}
+
+void Server::take_file() {
+    try {
+        auto packet = receive_file(files_);
+        if (!packet) return loop_.stop();
+        if (packet->name.empty()) return commit();
+        store_.add(packet->name, read_secret(packet->fd.get()));
+    } catch (const Error& error) {
+        if (error.number() != EAGAIN) log_(error.what());
+    }
+}
+
+void Server::commit() {
+    for (const std::string& problem : store_.commit(Clock::now())) log_("warning: " + problem);
+    if (store_.size() == 0) log_("there is no certificate (control/servercert.pem): TLS is not offered");
+    // The first set: until now nobody was served.
+    static bool listens = false;
+    if (!std::exchange(listens, true))
+        loop_.add(listening_, EPOLLIN, [this](std::uint32_t) { accept_clients(); });
+    std::vector<int> gone;
+    for (auto& [fd, client] : clients_) {
+        if (!client.watches) continue;
+        client.output += frame(store_.chain_for(""));
+        if (client.output.size() > output_limit || !flush(client)) gone.push_back(fd);
+    }
+    for (const int fd : gone) close(fd);
+}
+
+}  // namespace relais::keyd

@@ -1,0 +1,64 @@
+// The confined half of qmail-keyd: many clients, questions of keyd/protocol.h, and the sets of files that the other half sends.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "base/fd.h"
+#include "keyd/key_store.h"
+#include "keyd/ticket_keys.h"
+
+namespace relais::keyd {
+
+// What a request is answered with, or nothing for what is no request ('W' is answered as 'C' is). Never throws: trouble is an
+// answer too.
+std::optional<std::string> answer(std::string_view request, const KeyStore& store,
+                                  TicketKeys& tickets) noexcept;
+
+class Server {
+  public:
+    using Log = std::function<void(const std::string&)>;
+    struct Settings {
+        std::vector<uid_t> clients;  // who may ask
+        std::size_t connections = 4000;
+        std::chrono::seconds idle{60};  // a client that asks nothing; not one that watches
+    };
+    // listening: a stream socket; files: where sets of files come from (files.h); the loop ends when that is closed. Borrows all.
+    Server(EventLoop& loop, int listening, int files, TicketKeys& tickets, Settings settings, Log log);
+
+  private:
+    struct Client {
+        Fd fd;
+        std::string input;
+        std::string output;
+        bool watches = false;
+        EventLoop::TimerId timer = 0;
+    };
+    void accept_clients();
+    void handle(int fd, std::uint32_t events);
+    void read(int fd, Client& client);
+    bool take_requests(Client& client);
+    bool flush(Client& client);
+    void close(int fd);
+    void keep_alive(int fd, Client& client);
+    void take_file();
+    void commit();
+
+    EventLoop& loop_;
+    int listening_;
+    int files_;
+    TicketKeys& tickets_;
+    Settings settings_;
+    Log log_;
+    KeyStore store_;
+    std::unordered_map<int, Client> clients_;
+    bool refused_was_logged_ = false;
+};
+
+}  // namespace relais::keyd

@@ -1,0 +1,55 @@
+// TLS as a server of this instance speaks it: qmail-keyd's certificates and signatures, and control/{tlsserverciphers,tlsminversion,
+// clientca.pem}. A process that serves one client after it was executed uses it lazily; one that forks for each client prepares it
+// before.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "control/home.h"
+#include "keyd/client.h"
+#include "tls/connection.h"
+
+namespace relais::keyd {
+
+class ServerTls {
+  public:
+    explicit ServerTls(control::Home home);
+    ServerTls(const ServerTls&) = delete;
+    ServerTls& operator=(const ServerTls&) = delete;
+
+    // True if there is a certificate. Asks qmail-keyd the first time; trouble is the same as none, and in trouble().
+    bool offered();
+    const std::string& trouble() const { return trouble_; }
+
+    // For those who fork: takes the certificate and reads the control files, now and whenever something has changed. Throws
+    // Error: the last state stays.
+    void prepare(Chain chain);
+
+    // A handshake on a connected socket. Throws tls::HandshakeFailed; Error when the control files are wrong or there is no
+    // certificate.
+    std::unique_ptr<tls::Connection> accept(int fd, Deadline deadline);
+
+  private:
+    static int on_certificate(SSL* ssl, void* self);
+    static int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
+                         EVP_MAC_CTX* mac, int encrypting);
+    std::unique_ptr<tls::ServerContext> make_context(const Chain& chain);
+    bool choose_certificate(SSL* ssl);
+    int seal(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac);
+    int open(const unsigned char* name, const unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac);
+    void note_trouble(const std::exception& error);
+
+    control::Home home_;
+    KeyClient client_;
+    std::optional<Chain> chain_;
+    std::unique_ptr<tls::ServerContext> context_;
+    std::string trouble_;
+    // Of the handshake that is going on.
+    Deadline deadline_ = Deadline::never();
+    std::optional<Ticket> fresh_;
+    unsigned tickets_shown_ = 0;
+};
+
+}  // namespace relais::keyd

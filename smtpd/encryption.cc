@@ -1,0 +1,24 @@
+#include "smtpd/encryption.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace relais::smtpd {
+namespace {
+
+constexpr std::chrono::seconds handshake_limit{60};
+
+}  // namespace
+
+KeydEncryption::~KeydEncryption() {
+    if (connection_) connection_->shut_down();
+}
+
+const tls::Connection& KeydEncryption::start(Channel& channel) {
+    connection_ = tls_.accept(STDIN_FILENO, Deadline::in(std::min(timeout_, handshake_limit)));
+    channel.switch_to(*connection_);
+    return *connection_;
+}
+
+}  // namespace relais::smtpd

@@ -1,0 +1,415 @@
+"""TLS as clients see it: STARTTLS on the SMTP server under its listener and under tcpserver, TLS from the first octet, POP3 with STLS and
+without, certificates that change, resumption across processes, and what hostile clients get."""
+
+import os
+import poplib
+import re
+import smtplib
+import socket
+import ssl
+import struct
+import subprocess
+import tempfile
+import time
+import pathlib
+import unittest
+
+import pop3
+import relais
+
+LIMIT = 120
+
+
+def openssl(*words, stdin="", timeout=LIMIT):
+    result = subprocess.run(["openssl", *map(str, words)], input=stdin.encode(), capture_output=True, timeout=timeout)
+    return (result.stdout + result.stderr).decode(errors="replace")
+
+
+def make_certificate(path, name, key="ec"):
+    """A self-signed certificate with its key in one file; returns the certificate's PEM."""
+    words = {"ec": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "rsa": ["rsa:2048"], "ed25519": ["ed25519"]}[key]
+    with tempfile.TemporaryDirectory() as d:
+        openssl("req", "-x509", "-newkey", *words, "-nodes", "-days", 30, "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}",
+                "-keyout", f"{d}/key", "-out", f"{d}/cert")
+        certificate = pathlib.Path(f"{d}/cert").read_text()
+        text = certificate + pathlib.Path(f"{d}/key").read_text()
+    replace(path, text)
+    return certificate
+
+
+def replace(path, text, mode=0o600):
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(text)
+    new.chmod(mode)
+    new.rename(path)
+
+
+def loose():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class Base(relais.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.i = self.instance()
+        self.bob = self.i.add_user("bob")
+
+    def keyd_ready(self):
+        self.i.wait_for((self.i.home / "sockets/keys").is_socket, LIMIT, "the socket of qmail-keyd")
+
+    def starttls(self, port=None, context=None, **options):
+        client = relais.Smtp(port or self.i.port, **options)
+        self.assertIn("STARTTLS", str(client.command("EHLO client.test")))
+        client.command("STARTTLS", 220)
+        return (context or loose()).wrap_socket(client.socket, server_hostname="mail.test")
+
+    def send(self, client, subject="x"):
+        client.sendmail("a@b.example", ["bob@mail.test"], f"Subject: {subject}\r\n\r\nhello\r\n")
+
+    def served_certificate(self, name="mail.test"):
+        with smtplib.SMTP("127.0.0.1", self.i.port, timeout=LIMIT) as client:
+            client._host = name
+            client.starttls(context=loose())
+            return ssl.DER_cert_to_PEM_cert(client.sock.getpeercert(True))
+
+    @staticmethod
+    def read_all(s):
+        got = b""
+        try:
+            while part := s.recv(65536):
+                got += part
+        except ConnectionError:
+            pass
+        return got
+
+
+class Listener(Base):
+    def test_mail_by_starttls(self):
+        self.i.start()
+        with smtplib.SMTP("127.0.0.1", self.i.port, timeout=LIMIT) as client:
+            client.ehlo("client.test")
+            self.assertTrue(client.has_extn("starttls"))
+            context = ssl.create_default_context(cadata=self.served_certificate())
+            client._host = "mail.test"
+            client.starttls(context=context)
+            client.ehlo("client.test")
+            self.assertFalse(client.has_extn("starttls"))
+            self.send(client)
+        (message,) = self.bob.wait_messages(1, seconds=LIMIT)
+        self.assertRegex(message, rb"by mail.test with ESMTPS \(TLSv1.3 TLS_[A-Z0-9_]+\); ")
+        self.i.wait_log("tls TLSv1.3/TLS_", "smtpd", seconds=LIMIT)
+
+    def test_swaks(self):
+        self.i.start()
+        result = subprocess.run(["swaks", "--tls", "--server", "127.0.0.1", "--port", str(self.i.port), "--from", "a@b.example", "--to",
+                                 "bob@mail.test"], capture_output=True, timeout=LIMIT)
+        self.assertEqual(result.returncode, 0, result)
+        self.bob.wait_messages(1, seconds=LIMIT)
+
+    def test_plaintext_after_starttls_is_never_executed(self):
+        self.i.start()
+        # CVE-2011-0411: in one packet with the command, and in one before the handshake.
+        injected = b"STARTTLS\r\nMAIL FROM:<evil@b.example>\r\nRCPT TO:<bob@mail.test>\r\n"
+        with socket.create_connection(("127.0.0.1", self.i.port), LIMIT) as s:
+            s.recv(4096)
+            s.sendall(b"EHLO x\r\n" + injected)
+            got = b""
+            while b"220 ready for tls\r\n" not in got:
+                got += s.recv(4096)
+            self.assertTrue(got.endswith(b"220 ready for tls\r\n"), got)
+            with loose().wrap_socket(s, server_hostname="mail.test") as t:
+                t.sendall(b"DATA\r\n")
+                self.assertEqual(t.recv(4096), b"503 MAIL first (#5.5.1)\r\n")
+                # EHLO is forgotten too: HELO's name in the trace field comes from TLS alone.
+                t.sendall(b"MAIL FROM:<a@b.example>\r\n")
+                self.assertEqual(t.recv(4096), b"250 ok\r\n")
+        with socket.create_connection(("127.0.0.1", self.i.port), LIMIT) as s:
+            s.recv(4096)
+            s.sendall(b"STARTTLS\r\n")
+            self.assertEqual(s.recv(4096), b"220 ready for tls\r\n")
+            s.sendall(b"MAIL FROM:<evil@b.example>\r\n")
+            self.assertNotIn(b"250", self.read_all(s))
+
+    def test_odd_commands(self):
+        self.i.start()
+        with self.i.smtp() as client:
+            client.command("STARTTLS now", 501)
+            client.command("NOOP")
+        t = self.starttls()
+        t.sendall(b"STARTTLS\r\n")
+        self.assertEqual(t.recv(4096), b"503 TLS is on already (#5.5.1)\r\n")
+        t.sendall(b"EHLO x\r\n")
+        self.assertNotIn(b"STARTTLS", t.recv(4096))
+        t.sendall(b"QUIT\r\n")
+        self.assertTrue(t.recv(4096).startswith(b"221 "))
+        # The end is TLS's own: close_notify, not only a closed connection.
+        self.assertEqual(t.recv(4096), b"")
+        t.close()
+
+    def test_hostile_handshakes(self):
+        self.i.control("timeoutsmtpd", "2")
+        self.i.start()
+        hello = b"\x16\x03\x01"
+        for name, octets in {
+            "garbage": b"GET / HTTP/1.0\r\n\r\n",
+            "truncated": hello + struct.pack("!H", 300) + b"\x01\x00\x01\x28\x03\x03" + b"r" * 40,
+            "oversized record": hello + b"\xff\xff" + b"x" * 70000,
+            "oversized message": hello + b"\x40\x00" + b"\x01\xff\xff\xff" + b"x" * 16380,
+            "nothing": b"",
+        }.items():
+            with self.subTest(name):
+                with socket.create_connection(("127.0.0.1", self.i.port), LIMIT) as s:
+                    s.recv(4096)
+                    s.sendall(b"STARTTLS\r\n")
+                    self.assertEqual(s.recv(4096), b"220 ready for tls\r\n")
+                    try:
+                        s.sendall(octets)
+                        s.shutdown(socket.SHUT_WR)
+                    except OSError:
+                        pass
+                    got = self.read_all(s)
+                    # An alert at most, and no word in clear.
+                    self.assertNotRegex(got, rb"[0-9]{3} ")
+        # A drip of single octets does not outlive the limit.
+        with socket.create_connection(("127.0.0.1", self.i.port), LIMIT) as s:
+            s.recv(4096)
+            s.sendall(b"STARTTLS\r\n")
+            s.recv(4096)
+            s.settimeout(0.3)
+            sent = 0
+            for octet in hello + b"\x3f\xff\x01\x00\x3f\xfb" + b"x" * 400:
+                try:
+                    s.sendall(bytes([octet]))
+                    sent += 1
+                    if s.recv(10) == b"":
+                        break
+                except TimeoutError:
+                    continue
+                except OSError:
+                    break
+            self.assertLess(sent, 300)
+        self.i.wait_log("TLS handshake timed out", "smtpd", seconds=LIMIT)
+        self.i.wait_log("TLS handshake failed", "smtpd", seconds=LIMIT)
+        # Nobody died of it.
+        self.assertNotIn("died by signal", "\n".join(map(str, self.i.log("smtpd"))))
+        self.starttls().close()
+
+    def test_renegotiation_is_refused(self):
+        self.i.start()
+        said = openssl("s_client", "-starttls", "smtp", "-connect", f"127.0.0.1:{self.i.port}", "-tls1_2", stdin="R\n", timeout=LIMIT)
+        self.assertRegex(said, "no renegotiation|no_renegotiation|handshake failure")
+
+    def test_a_cut_connection_loses_the_message(self):
+        self.i.start()
+        t = self.starttls()
+        t.sendall(b"EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<bob@mail.test>\r\nDATA\r\n")
+        got = b""
+        while b"354" not in got:
+            got += t.recv(4096)
+        t.sendall(b"Subject: half\r\n\r\nhalf\r\n")
+        # Without close_notify, from below TLS.
+        socket.socket.shutdown(t, socket.SHUT_RDWR)
+        t.close()
+        self.i.wait_empty(LIMIT)
+        self.assertEqual(self.bob.messages(), [])
+
+    def test_certificates_change_without_restart(self):
+        self.i.start()
+        first = self.served_certificate()
+        path = self.i.home / "control/servercert.pem"
+        for key in ("rsa", "ed25519", "ec"):
+            wanted = make_certificate(path, "mail.test", key)
+            self.i.wait_for(lambda: self.served_certificate().split() == wanted.split(), LIMIT, f"the new {key} certificate")
+            self.assertNotEqual(first.split(), wanted.split())
+        # Half a file: the last good one stays.
+        replace(path, wanted)
+        self.i.wait_log("the one before it stays in use", "send", seconds=LIMIT)
+        self.assertEqual(self.served_certificate().split(), wanted.split())
+        other = make_certificate(self.i.home / "control/servercerts/other.test.pem", "other.test")
+        self.i.wait_for(lambda: self.served_certificate("other.test").split() == other.split(), LIMIT, "the certificate for a name")
+        self.assertEqual(self.served_certificate("mail.test").split(), wanted.split())
+
+    def test_no_certificate_no_starttls(self):
+        (self.i.home / "control/servercert.pem").unlink()
+        self.i.start()
+        self.i.wait_log("there is no certificate", "send", seconds=LIMIT)
+        with self.i.smtp(ehlo=None) as client:
+            self.assertNotIn("STARTTLS", str(client.command("EHLO x")))
+            client.command("STARTTLS", 454)
+            client.command("NOOP")
+        wanted = make_certificate(self.i.home / "control/servercert.pem", "mail.test")
+
+        def offered():
+            with self.i.smtp(ehlo=None) as client:
+                return "STARTTLS" in str(client.command("EHLO x"))
+        self.i.wait_for(offered, LIMIT, "STARTTLS")
+        self.assertEqual(self.served_certificate().split(), wanted.split())
+
+    def test_keyd_killed(self):
+        self.i.start()
+        self.served_certificate()
+        client = relais.Smtp(self.i.port)
+        client.command("EHLO x")
+        client.command("STARTTLS", 220)
+        self.i.kill("qmail-keyd")
+        # The handshake waits for the next one.
+        t = loose().wrap_socket(client.socket, server_hostname="mail.test")
+        t.sendall(b"NOOP\r\n")
+        self.assertEqual(t.recv(100), b"250 ok\r\n")
+        t.close()
+        self.i.wait_log("qmail-keyd", "send", seconds=LIMIT)
+        self.served_certificate()
+
+    def resumed(self, *versions, reload=False):
+        with tempfile.NamedTemporaryFile() as session:
+            words = ["s_client", "-starttls", "smtp", "-connect", f"127.0.0.1:{self.i.port}", *versions]
+            said = openssl(*words, "-ign_eof", "-sess_out", session.name, stdin="QUIT\r\n")
+            self.assertIn("New, ", said)
+            if reload:
+                reload()
+            return "Reused, " in openssl(*words, "-ign_eof", "-sess_in", session.name, stdin="QUIT\r\n")
+
+    def test_resumption_across_processes(self):
+        self.i.start()
+        for version in ("-tls1_3", "-tls1_2"):
+            with self.subTest(version):
+                self.assertTrue(self.resumed(version))
+        # A new qmail-keyd knows no old tickets, and the handshake is a full one.
+        def kill():
+            self.i.kill("qmail-keyd")
+        self.assertFalse(self.resumed("-tls1_3", reload=kill))
+
+    def test_resumption_after_rotation(self):
+        self.i.control("tlsticketlifetime", "20")
+        self.i.start()
+        self.assertTrue(self.resumed("-tls1_3", reload=lambda: time.sleep(21)))
+
+    def test_tls_first(self):
+        self.i.start(smtpd=None)
+        self.i.port = relais.free_port()
+        self.i.spawn("smtps", [relais.program("qmail-smtpd"), "-l", f"127.0.0.1:{self.i.port}", "--tls", "-x", self.i.home / "tcp.smtp.cdb"],
+                     self.i.ids("qmaild") if self.i.single else None)
+        self.i._wait_port("127.0.0.1", greets=False)
+        with smtplib.SMTP_SSL("127.0.0.1", self.i.port, context=loose(), timeout=LIMIT) as client:
+            client.ehlo("client.test")
+            self.assertFalse(client.has_extn("starttls"))
+            self.send(client)
+        (message,) = self.bob.wait_messages(1, seconds=LIMIT)
+        self.assertIn(b"with ESMTPS (TLSv1.3 ", message)
+        # A client that speaks in clear gets no word in clear.
+        with socket.create_connection(("127.0.0.1", self.i.port), LIMIT) as s:
+            s.sendall(b"EHLO x\r\n")
+            self.assertNotRegex(self.read_all(s), rb"[0-9]{3}[ -]")
+
+    def test_versions_and_ciphers(self):
+        self.i.control("tlsminversion", "1.3")
+        self.i.start()
+        old = loose()
+        old.maximum_version = ssl.TLSVersion.TLSv1_2
+        with self.assertRaises(OSError):
+            self.starttls(context=old)
+        self.i.control("tlsminversion", "1.2")
+        self.i.control("tlsserverciphers", "ECDHE-ECDSA-CHACHA20-POLY1305")
+
+        def works():
+            try:
+                with self.starttls(context=old) as t:
+                    return t.cipher()[0]
+            except OSError:
+                return None
+        self.i.wait_for(lambda: works() == "ECDHE-ECDSA-CHACHA20-POLY1305", LIMIT, "the cipher")
+
+    def test_client_certificates_may_relay(self):
+        d = self.i.directory
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", 30, "-subj", "/CN=ca", "-keyout", d / "ca.key", "-out", d / "ca.pem")
+        for name in ("relay", "other"):
+            openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/O=Site/CN={name}", "-keyout", d / f"{name}.key", "-out", d / f"{name}.csr")
+            openssl("x509", "-req", "-in", d / f"{name}.csr", "-CA", d / "ca.pem", "-CAkey", d / "ca.key", "-CAcreateserial", "-out",
+                    d / f"{name}.pem")
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", 30, "-subj", "/O=Site/CN=relay", "-keyout", d / "forged.key", "-out",
+                d / "forged.pem")
+        self.i.control("clientca.pem", (d / "ca.pem").read_text())
+        self.i.control("tlsclients", "CN=relay,O=Site\n")
+        self.i.start()
+        for name, code in (("relay", 250), ("other", 553), ("forged", 553), (None, 553)):
+            with self.subTest(name), smtplib.SMTP("127.0.0.1", self.i.port, timeout=LIMIT) as client:
+                context = loose()
+                if name:
+                    context.load_cert_chain(d / f"{name}.pem", d / f"{name}.key")
+                client.starttls(context=context)
+                client.ehlo("x")
+                client.mail("a@b.example")
+                self.assertEqual(client.rcpt("x@foreign.example")[0], code)
+
+
+class UnderTcpserver(Base):
+    def test_starttls(self):
+        self.i.start(smtpd="tcpserver")
+        with smtplib.SMTP("127.0.0.1", self.i.port, timeout=LIMIT) as client:
+            client.starttls(context=loose())
+            client.ehlo("client.test")
+            self.send(client)
+        (message,) = self.bob.wait_messages(1, seconds=LIMIT)
+        self.assertIn(b"with ESMTPS (TLSv1.3 ", message)
+
+    def test_tls_first(self):
+        self.i.start(smtpd=None)
+        self.i.port = relais.free_port()
+        uid, gid = self.i.ids("qmaild")
+        drop = ["-u", uid, "-g", gid] if relais.IS_ROOT and not self.i.single else []
+        self.i.spawn("smtps", ["tcpserver", "-RHl0", *drop, "127.0.0.1", self.i.port, relais.program("qmail-smtpd"), "--tls"],
+                     self.i.ids("qmaild") if self.i.single else None)
+        self.i._wait_port("127.0.0.1", greets=False)
+        self.keyd_ready()
+        with smtplib.SMTP_SSL("127.0.0.1", self.i.port, context=loose(), timeout=LIMIT) as client:
+            self.send(client)
+        self.bob.wait_messages(1, seconds=LIMIT)
+
+
+class Pop3(Base):
+    def setUp(self):
+        super().setUp()
+        self.i.start(smtpd=None)
+        self.keyd_ready()
+
+    def test_stls(self):
+        port = pop3.start_server(self.i)
+        client = poplib.POP3("127.0.0.1", port, timeout=LIMIT)
+        self.assertIn("STLS", client.capa())
+        client.stls(context=loose())
+        self.assertNotIn("STLS", client.capa())
+        with self.assertRaisesRegex(poplib.error_proto, "TLS is on already"):
+            client._shortcmd("STLS")
+        client.quit()
+
+    def test_a_login_and_a_message(self):
+        pop3.set_password(self.i, "bob", "secret")
+        pop3.make_message(self.bob, "1.x", "Subject: one\n\nhello\n")
+        port = pop3.start_server(self.i, popup=("--tls",))
+        client = poplib.POP3_SSL("127.0.0.1", port, context=loose(), timeout=LIMIT)
+        client.user("bob")
+        client.pass_("secret")
+        self.assertIn(b"Subject: one", client.retr(1)[1])
+        client.quit()
+
+    def test_tls_first(self):
+        port = pop3.start_server(self.i, popup=("--tls",))
+        client = poplib.POP3_SSL("127.0.0.1", port, context=loose(), timeout=LIMIT)
+        self.assertNotIn("STLS", client.capa())
+        client.quit()
+
+    def test_plaintext_after_stls_is_never_executed(self):
+        port = pop3.start_server(self.i)
+        with socket.create_connection(("127.0.0.1", port), LIMIT) as s:
+            s.recv(4096)
+            s.sendall(b"STLS\r\nQUIT\r\nCAPA\r\n")
+            got = self.read_all(s)
+            self.assertTrue(got.startswith(b"+OK ready for tls\r\n"), got)
+            self.assertEqual(got.count(b"+OK"), 1, got)
+
+
+if __name__ == "__main__":
+    relais.main()
