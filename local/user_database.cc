@@ -124,8 +124,8 @@ std::optional<std::string> delivery_refusal(const control::Owners& owners, uid_t
     using control::Role;
     if (owners.single()) return std::nullopt;
     if (uid == 0) return "Not allowed to perform deliveries as root.";
-    for (const Role role : {Role::qmaild, Role::qmaill, Role::qmailn, Role::qmailo, Role::qmailp,
-                            Role::qmailq, Role::qmailr, Role::qmails})
+    for (const Role role : {Role::qmaild, Role::qmailk, Role::qmaill, Role::qmailn, Role::qmailo,
+                            Role::qmailp, Role::qmailq, Role::qmailr, Role::qmails})
         if (owners.of(role).uid == uid)
             return "Not allowed to perform deliveries as a user of the mail system.";
     return std::nullopt;

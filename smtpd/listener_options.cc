@@ -52,7 +52,7 @@ ListenerOptions parse_options(const Arguments& arguments) {
             usage("unknown option " + option);
         }
     }
-    const bool listens = options.rules || options.address_limit > 0 || !options.sockets.empty();
+    const bool listens = arguments.size() > (options.tls ? 1 : 0);
     if (options.addresses.empty() && listens) usage("-l is missing");
     return options;
 }

@@ -25,11 +25,11 @@ def openssl(*words, stdin="", timeout=LIMIT):
     return (result.stdout + result.stderr).decode(errors="replace")
 
 
-def make_certificate(path, name, key="ec"):
+def make_certificate(path, name, key="ec", days=30):
     """A self-signed certificate with its key in one file; returns the certificate's PEM."""
     words = {"ec": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "rsa": ["rsa:2048"], "ed25519": ["ed25519"]}[key]
     with tempfile.TemporaryDirectory() as d:
-        openssl("req", "-x509", "-newkey", *words, "-nodes", "-days", 30, "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}",
+        openssl("req", "-x509", "-newkey", *words, "-nodes", "-days", days, "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}",
                 "-keyout", f"{d}/key", "-out", f"{d}/cert")
         certificate = pathlib.Path(f"{d}/cert").read_text()
         text = certificate + pathlib.Path(f"{d}/key").read_text()
@@ -238,7 +238,7 @@ class Listener(Base):
         self.i.wait_log("there is no certificate", "send", seconds=LIMIT)
         with self.i.smtp(ehlo=None) as client:
             self.assertNotIn("STARTTLS", str(client.command("EHLO x")))
-            client.command("STARTTLS", 454)
+            client.command("STARTTLS", 502)
             client.command("NOOP")
         wanted = make_certificate(self.i.home / "control/servercert.pem", "mail.test")
 
@@ -343,6 +343,60 @@ class Listener(Base):
                 client.ehlo("x")
                 client.mail("a@b.example")
                 self.assertEqual(client.rcpt("x@foreign.example")[0], code)
+
+
+class Scanned(Base):
+    """What sslscan finds, by the measure of grade A: TLS 1.2 and 1.3 only, forward secrecy, authenticated ciphers, no old weakness."""
+
+    def check(self, port, *options):
+        said = subprocess.run(["sslscan", "--no-colour", *options, f"127.0.0.1:{port}"], capture_output=True,
+                              timeout=LIMIT).stdout.decode(errors="replace")
+        for version in ("SSLv2", "SSLv3", "TLSv1.0", "TLSv1.1"):
+            self.assertRegex(said, rf"{re.escape(version)}\s+disabled")
+        for version in ("TLSv1.2", "TLSv1.3"):
+            self.assertRegex(said, rf"{re.escape(version)}\s+enabled")
+        self.assertNotIn("Compression enabled", said)
+        self.assertNotRegex(said, "TLSv1.[0-9] vulnerable to heartbleed|Insecure session renegotiation")
+        accepted = re.findall(r"^(?:Preferred|Accepted)\s+(\S+)\s+(\d+) bits\s+(\S+)", said, re.M)
+        self.assertGreater(len(accepted), 3, said)
+        for version, bits, cipher in accepted:
+            self.assertGreaterEqual(int(bits), 128, said)
+            self.assertRegex(cipher, r"^TLS_(AES|CHACHA20)|^(EC)?DHE-.*(GCM|CHACHA20)", said)
+
+    def test_port_25(self):
+        self.i.start()
+        self.check(self.i.port, "--starttls-smtp")
+
+    def test_port_465(self):
+        self.i.start(smtpd=None)
+        self.i.port = relais.free_port()
+        self.i.spawn("smtps", [relais.program("qmail-smtpd"), "-l", f"127.0.0.1:{self.i.port}", "--tls"],
+                     self.i.ids("qmaild") if self.i.single else None)
+        self.i._wait_port("127.0.0.1", greets=False)
+        self.check(self.i.port)
+
+    def test_port_995(self):
+        self.i.start(smtpd=None)
+        self.keyd_ready()
+        self.check(pop3.start_server(self.i, popup=("--tls",)))
+
+
+class Showctl(Base):
+    def test_what_is_wrong_with_certificates(self):
+        path = self.i.home / "control/servercert.pem"
+        check = lambda: self.i.run("qmail-showctl", "--check").out
+        self.assertNotIn("PRIVATE KEY", self.i.run("qmail-showctl").out)
+        self.assertIn("servercert.pem: note: the certificate is signed by itself", check())
+        path.chmod(0o644)
+        self.assertIn("others than its owner can read the private key", check())
+        make_certificate(path, "other.test")
+        self.assertIn("warning: the certificate is not valid for the name mail.test", check())
+        make_certificate(path, "mail.test", days=3)
+        self.assertRegex(check(), "warning: the certificate expires in [23] days")
+        replace(path, path.read_text().split("-----BEGIN PRIVATE")[0])
+        self.assertIn("warning: there is no private key", check())
+        path.unlink()
+        self.assertIn("warning: it is missing: TLS is not offered", check())
 
 
 class UnderTcpserver(Base):
