@@ -11,6 +11,7 @@ import os
 import pathlib
 import platform
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -366,6 +367,8 @@ def main():
     parser.add_argument("--quick", action="store_true", help="2,000 messages, one round")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md")
     arguments = parser.parse_args()
+    # Ended by a signal it clears up as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if arguments.quick:
         arguments.messages, arguments.rounds = 2000, 1
     if os.geteuid() != 0:

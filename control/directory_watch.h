@@ -1,6 +1,7 @@
 // Spares ChangeWatch its stat(2): one inotify descriptor watches whole directories, and as long as nothing happens there the
 // files in them count as unchanged. The kernel tells of a change before the call that made it returns, so nothing is
-// noticed later than by stat(2); a full look once a second covers what inotify cannot see (network file systems).
+// noticed later than by stat(2); a full look once a second covers what inotify cannot see (network file systems, a
+// change by another hard link).
 //
 // One for a process and the processes it forks: the parent calls look(), and all of them see what it found. A symbolic
 // link is always followed by stat(2), for its target may lie elsewhere.

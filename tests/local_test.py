@@ -527,6 +527,24 @@ except OSError:
         self.assertEqual((report.outcome, report.text), ("deferral", "qmail-local crashed. (#4.3.0)"))
         self.i.kill("sleep")
 
+    def test_a_users_process_serves_him_alone_and_may_die(self):
+        users = [self.joe, self.i.add_user("anna")]
+        self.spawner()
+        for count in (1, 2):
+            for user in users:
+                self.expect("success", "did 1+0+0", f"{user.name}@mail.test")
+                self.assertEqual([path.stat().st_uid for path in user.files()], [user.uid] * count)
+            # Some may have ended by themselves meanwhile.
+            self.i.kill("qmail-local")
+
+    def test_a_program_beside_the_maildir_gives_the_order_back(self):
+        self.spawner()
+        self.expect("success", "did 1+0+0")
+        self.put(".qmail", "|echo said\n./Maildir/\n")
+        for _ in range(2):
+            self.expect("success", "said\ndid 1+0+1")
+        self.assertEqual(len(self.joe.files()), 3)
+
     def test_a_killed_look_up_is_started_again(self):
         self.spawner()
         self.expect("success", "did 1+0+0")
