@@ -12,6 +12,7 @@ import contextlib
 import datetime
 import os
 import re
+import signal
 import statistics
 import sys
 import time
@@ -213,6 +214,9 @@ def main():
         arguments.messages = 50_000
     if os.geteuid() != 0:
         sys.exit("bench/queue_scale.py: unable to mount a file system: run it as root")
+    # Ended from outside, it unmounts and removes all the same; the files go with their image.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    os.environ["RELAIS_KEEP"] = "1"
     lines = ["| work | figure | reach |", "|---|---|---|"]
     print("\n".join(lines), flush=True)
     gigabytes = 4 + arguments.messages * 5 // 1_000_000 + arguments.messages // 200_000
