@@ -146,7 +146,10 @@ Transport::Progress Connection::step(int result, std::size_t count, bool reading
     const std::string_view verb = reading ? "read from" : "write to";
     switch (SSL_get_error(ssl_.get(), result)) {
         case SSL_ERROR_ZERO_RETURN:
-            return {0, Wants::nothing, true};
+            if (reading) return {0, Wants::nothing, true};
+            // What OpenSSL says of a failed write once the other side has ended.
+            failed_ = true;
+            throw_errno(verb, "the peer", link_->error != 0 ? link_->error : EPIPE);
         case SSL_ERROR_WANT_READ:
             if (link_->timed_out) throw_errno(verb, "the peer", ETIMEDOUT);
             return {0, Wants::read, false};

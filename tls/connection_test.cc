@@ -107,6 +107,15 @@ TEST_F(TlsConnection, TellsAnEndFromACut) {
     EXPECT_EQ(read_text(*theirs_), "");
 }
 
+TEST_F(TlsConnection, AWriteAfterTheEndFails) {
+    shake_hands();
+    mine_->shut_down();
+    ends_.client.reset();
+    EXPECT_EQ(read_text(*theirs_), "");
+    EXPECT_THROW(theirs_->write_all("421 too late\r\n", soon()), Error);
+    EXPECT_THROW(theirs_->try_write("421 too late\r\n"), Error);
+}
+
 TEST_F(TlsConnection, ReportsACutStream) {
     shake_hands();
     mine_->write_all("half a mess", soon());
