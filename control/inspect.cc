@@ -63,6 +63,8 @@ class Inspector {
                        const std::vector<std::string>& lines);
     void check_number(const ControlFile& row, const std::string& text);
     void check_line_forms(const ControlFile& row, const std::vector<std::string>& lines);
+    void check_words(const ControlFile& row, std::string_view line,
+                     std::initializer_list<std::string_view> known);
     bool check_passwords(const ControlFile& row, const Owners& owners);
     void check_mode(const ControlFile& row);
     void check_directory();
@@ -133,6 +135,8 @@ void Inspector::check_content(const ControlFile& row, std::string_view content,
             warn(row.name,
                  "its first line is empty, and so is the value: remove the file to have the default");
         if (row.kind == FileKind::number) check_number(row, lines.front());
+        if (row.name == "bouncehints") check_words(row, lines.front(), {"off", "queue-list", "bounces"});
+        if (row.name == "localsenders") check_words(row, lines.front(), {"off", "warn", "enforce"});
     } else {
         check_line_forms(row, lines);
     }
@@ -160,6 +164,15 @@ void Inspector::check_line_forms(const ControlFile& row, const std::vector<std::
         if (row.name == "badmailfrom" && line.find('@') == std::string::npos)
             warn(row.name, quoted(line) + " has no @: it matches nothing");
     }
+}
+
+void Inspector::check_words(const ControlFile& row, std::string_view line,
+                            std::initializer_list<std::string_view> known) {
+    std::string all;
+    for (const std::string_view word : known) all += (all.empty() ? "" : ", ") + std::string(word);
+    for (const std::string_view word : split(line, ' '))
+        if (!word.empty() && std::find(known.begin(), known.end(), word) == known.end())
+            warn(row.name, quoted(word) + " is no word of it: " + all);
 }
 
 // True if the file holds passwords: then it must be closed, not open.

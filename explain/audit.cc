@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -12,6 +13,8 @@
 #include "explain/explanation.h"
 #include "explain/plain.h"
 #include "relay/gate.h"
+#include "smtpd/policy.h"
+#include "smtpd/settings.h"
 
 namespace relais::explain {
 namespace {
@@ -92,6 +95,8 @@ std::string_view word_of(Level level) {
     switch (level) {
         case Level::open_relay:
             return "OPEN RELAY";
+        case Level::open_relay_soon:
+            return "SOON OPEN";
         case Level::wrong:
             return "WRONG";
         default:
@@ -100,26 +105,72 @@ std::string_view word_of(Level level) {
 }
 
 std::string_view name_of(Level level) {
-    return level == Level::open_relay ? "open_relay" : level == Level::wrong ? "wrong" : "note";
+    switch (level) {
+        case Level::open_relay:
+            return "open_relay";
+        case Level::open_relay_soon:
+            return "open_relay_soon";
+        case Level::wrong:
+            return "wrong";
+        default:
+            return "note";
+    }
 }
 
-bool has_open_relay(const Findings& findings) {
+bool has(const Findings& findings, Level level) {
     return std::any_of(findings.begin(), findings.end(),
-                       [](const AuditFinding& each) { return each.level == Level::open_relay; });
+                       [level](const AuditFinding& each) { return each.level == level; });
+}
+
+// One file that cannot be read hides nothing else.
+void look(Findings& findings, const std::function<void()>& part) {
+    try {
+        part();
+    } catch (const Error& error) {
+        findings.push_back(
+            {Level::wrong, plain(error.what()), "until it can be read its part is not looked at"});
+    }
+}
+
+// What qmail-smtpd reads for the first recipient of anybody's.
+void look_at_server(const control::Home& home, Findings& findings) {
+    try {
+        smtpd::Settings::read(home);
+        smtpd::Policy policy(home);
+        policy.is_bad_sender("");
+        policy.match_domain("someone@elsewhere.invalid");
+    } catch (const Error& error) {
+        findings.push_back(
+            {Level::wrong, fmt::format("everybody is put off: {}", plain(error.what())), "mend it"});
+    }
+}
+
+// Servers share texts and control files.
+void drop_repetitions(Findings& findings) {
+    std::set<std::pair<Level, std::string>> seen;
+    std::erase_if(findings,
+                  [&](const AuditFinding& each) { return !seen.emplace(each.level, each.text).second; });
 }
 
 }  // namespace
 
 std::vector<AuditFinding> audit(const control::Home& home) {
     Findings findings;
-    const auto settings = relay::OpenSmtpSettings::read(home);
-    std::set<std::string> seen;
-    for (const Listener& listener : find_listeners(home))
-        if (listener.relays_all || seen.insert(listener.rules).second)
-            audit_rules(listener, RulesOfServer::read(listener), settings.lifetime, findings);
-    look_at_rcpthosts(home, findings);
-    look_at_percenthack(home, findings);
-    look_at_logins(home, settings, findings);
+    relay::OpenSmtpSettings settings;
+    look(findings, [&] {
+        settings = relay::OpenSmtpSettings::read(home);
+        look_at_logins(home, settings, findings);
+    });
+    look(findings, [&] {
+        std::set<std::string> seen;
+        for (const Listener& listener : find_listeners(home))
+            if (listener.relays_all || seen.insert(listener.rules).second)
+                audit_rules(listener, RulesOfServer::read(listener), settings.lifetime, findings);
+    });
+    look(findings, [&] { look_at_rcpthosts(home, findings); });
+    look(findings, [&] { look_at_percenthack(home, findings); });
+    look_at_server(home, findings);
+    drop_repetitions(findings);
     std::stable_sort(findings.begin(), findings.end(),
                      [](const AuditFinding& a, const AuditFinding& b) { return a.level < b.level; });
     return findings;
@@ -132,8 +183,12 @@ bool is_bad(const Findings& findings) {
 
 std::string to_text(const Findings& findings) {
     std::string text;
-    if (has_open_relay(findings))
+    if (has(findings, Level::open_relay))
         text += "*** THIS SERVER IS AN OPEN RELAY: strangers can send through it. Mend this first. ***\n\n";
+    else if (has(findings, Level::open_relay_soon))
+        text +=
+            "*** NOT YET, but the next qmailctl cdb makes this server an OPEN RELAY. Mend the text first. "
+            "***\n\n";
     else
         text += is_bad(findings) ? "Not an open relay, but this is wrong:\n\n" : "Not an open relay.\n";
     for (const AuditFinding& finding : findings) {
@@ -145,7 +200,7 @@ std::string to_text(const Findings& findings) {
 
 std::string to_json(const Findings& findings) {
     using Json = nlohmann::ordered_json;
-    Json json{{"open_relay", has_open_relay(findings)}, {"findings", Json::array()}};
+    Json json{{"open_relay", has(findings, Level::open_relay)}, {"findings", Json::array()}};
     for (const AuditFinding& finding : findings)
         json["findings"].push_back(
             {{"level", name_of(finding.level)}, {"text", finding.text}, {"remedy", finding.remedy}});

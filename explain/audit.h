@@ -10,7 +10,12 @@
 
 namespace relais::explain {
 
-enum class Level { open_relay, wrong, note };
+enum class Level {
+    open_relay,       // strangers send through the server now
+    open_relay_soon,  // ... as soon as the cdb is made of its text
+    wrong,
+    note,
+};
 
 struct AuditFinding {
     Level level;
@@ -18,8 +23,7 @@ struct AuditFinding {
     std::string remedy;  // "" if there is none, or it is said by the text
 };
 
-// Looks at every SMTP server, its rules and the control files. The worst first. Throws Error for what is not the
-// server's trouble but ours.
+// Looks at every SMTP server, its rules and the control files. The worst first. What cannot be read is a finding too.
 std::vector<AuditFinding> audit(const control::Home& home);
 // Findings about the rules of one server.
 void audit_rules(const Listener& listener, const RulesOfServer& rules, std::int64_t lifetime,

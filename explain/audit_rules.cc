@@ -35,6 +35,40 @@ std::string line_text(const tcprules::TextLine& line) {
     return fmt::format("{} line {} \"{}\"", line.file, line.number, plain(line.text));
 }
 
+std::string names(const std::vector<std::string>& all) {
+    std::string text;
+    for (std::size_t i = 0; i < std::min(all.size(), named_at_most); ++i)
+        text += (i == 0 ? "" : ", ") + plain(all[i]);
+    if (all.size() > named_at_most) text += fmt::format(" and {} more", all.size() - named_at_most);
+    return text.empty() ? "many small rules" : text;
+}
+
+// How many public addresses relay by keys that are no rule for everybody.
+class Width {
+  public:
+    void add(const std::string& key, const std::string& place) {
+        const Breadth breadth = breadth_of_key(key);
+        all_.ipv4 += breadth.ipv4;
+        all_.ipv6 += breadth.ipv6;
+        if (breadth.ipv4 < wide_ipv4 && breadth.ipv6 < wide_ipv6) return;
+        if (std::find(places_.begin(), places_.end(), place) == places_.end()) places_.push_back(place);
+    }
+    bool is_open() const { return all_.ipv4 >= open_ipv4 || all_.ipv6 >= open_ipv6; }
+    bool is_wide() const { return all_.ipv4 >= wide_ipv4 || all_.ipv6 > wide_ipv6; }
+    std::string text() const {
+        std::string text;
+        if (all_.ipv4 >= wide_ipv4) text = fmt::format("{:.0f} public IPv4 addresses", all_.ipv4);
+        if (all_.ipv6 > wide_ipv6)
+            text += fmt::format("{}IPv6 networks as large as {:.0f} providers have",
+                                text.empty() ? "" : " and ", all_.ipv6);
+        return text + " may relay by " + names(places_);
+    }
+
+  private:
+    Breadth all_;
+    std::vector<std::string> places_;
+};
+
 class RulesAudit {
   public:
     RulesAudit(const Listener& listener, const RulesOfServer& rules, std::int64_t lifetime,
@@ -47,20 +81,54 @@ class RulesAudit {
                 fmt::format("the run script of {} sets RELAYCLIENT: everybody relays", listener_.name),
                 "take it out of service/" + listener_.name + "/run");
         if (rules_.path.empty()) return;
-        if (!rules_.cdb)
-            return add(Level::wrong,
-                       fmt::format("{}: nobody can connect to {}", rules_.trouble, listener_.name),
-                       "qmailctl cdb");
         if (!rules_.source_trouble.empty()) add(Level::wrong, rules_.source_trouble, "");
-        if (rules_.text) look_at_text();
-        look_at_cdb();
-        loopback();
+        const std::string trouble = cdb_trouble();
+        if (!trouble.empty())
+            add(Level::wrong, fmt::format("{}: nobody can connect to {}", trouble, listener_.name),
+                "qmailctl cdb");
+        if (trouble.empty()) look_at_cdb();
+        const bool opens = rules_.text && what_text_opens();
+        if (rules_.text) look_at_text(opens ? "mend the text first, then qmailctl cdb" : "qmailctl cdb");
+        if (trouble.empty()) loopback();
     }
 
   private:
     void add(Level level, std::string text, std::string remedy) {
         findings_.push_back({level, std::move(text), std::move(remedy)});
     }
+
+    // Why the cdb is no use to a server, also where it was cut or overwritten.
+    std::string cdb_trouble() const {
+        if (!rules_.cdb) return rules_.trouble;
+        try {
+            rules_.cdb->check();
+        } catch (const Error& error) {
+            return fmt::format("{} is damaged ({})", rules_.path, plain(error.what()));
+        }
+        return "";
+    }
+
+    // What the server becomes when the cdb is made of the text. False if it becomes no open relay that it is not yet.
+    bool what_text_opens() {
+        Width width;
+        const std::size_t before = findings_.size();
+        for (const tcprules::TextLine& line : rules_.text->lines()) {
+            if (line.rule() == nullptr || !relays(line.decision())) continue;
+            for (const tcprules::Key& key : line.rule()->keys) {
+                if (rules_.text->line_of(key.text) != &line || open_keys_.contains(key.text)) continue;
+                if (is_everybody(key.text) || (listener_.names && key.text == "="))
+                    add(Level::open_relay_soon, line_text(line) + " will let everybody relay",
+                        "take RELAYCLIENT out of it");
+                else
+                    width.add(key.text, line_text(line));
+            }
+        }
+        if (width.is_open() && !width_.is_open())
+            add(Level::open_relay_soon, width.text(), "name the addresses of your own clients");
+        return findings_.size() > before;
+    }
+
+    static bool is_everybody(const std::string& key) { return key.empty() || key == "::/0"; }
 
     // "tcp.smtp line 3 ...", or the key where the text has no such rule.
     std::string place_of(const std::string& key) const {
@@ -69,7 +137,7 @@ class RulesAudit {
                                : fmt::format("the key \"{}\" in {}", plain(key), rules_.path);
     }
 
-    void look_at_text() {
+    void look_at_text(std::string compile) {
         const auto& lines = rules_.text->lines();
         if (const auto* wrong = rules_.text->first_wrong())
             add(Level::wrong,
@@ -79,7 +147,7 @@ class RulesAudit {
         else if (rules_.older)
             add(Level::wrong,
                 fmt::format("{} is older than its text: what was changed does not count yet", rules_.path),
-                "qmailctl cdb");
+                std::move(compile));
         const tcprules::TextLine* first_ipv6 = nullptr;
         for (const tcprules::TextLine& line : lines) {
             if (line.rule() == nullptr) continue;
@@ -147,18 +215,19 @@ class RulesAudit {
         std::set<std::string> seen;
         rules_.cdb->for_each([&](const tcprules::Decision& record) {
             if (!seen.insert(*record.rule).second || !relays(record)) return;
+            open_keys_.insert(*record.rule);
             look_at_key(record);
         });
-        if (ipv4_ >= open_ipv4 || ipv6_ >= open_ipv6)
-            add(Level::open_relay, breadth_text() + names(wide_), "name the addresses of your own clients");
-        else if (ipv4_ >= wide_ipv4 || ipv6_ > wide_ipv6)
-            add(Level::note, breadth_text() + names(wide_) + "; are they all yours?", "");
+        if (width_.is_open())
+            add(Level::open_relay, width_.text(), "name the addresses of your own clients");
+        else if (width_.is_wide())
+            add(Level::note, width_.text() + "; are they all yours?", "");
         merged();
     }
 
     void look_at_key(const tcprules::Decision& record) {
         const std::string& key = *record.rule;
-        if (key.empty() || key == "::/0")
+        if (is_everybody(key))
             return add(Level::open_relay, place_of(key) + " lets everybody relay",
                        "take RELAYCLIENT out of it");
         if (key.starts_with('=') && listener_.names) return look_at_name(key);
@@ -176,12 +245,7 @@ class RulesAudit {
         } else if (rules_.text && line == nullptr && !rules_.older) {
             unexplained_.push_back(key);
         }
-        const Breadth breadth = breadth_of_key(key);
-        ipv4_ += breadth.ipv4;
-        ipv6_ += breadth.ipv6;
-        if (breadth.ipv4 < wide_ipv4 && breadth.ipv6 < wide_ipv6) return;
-        const std::string place = place_of(key);
-        if (std::find(wide_.begin(), wide_.end(), place) == wide_.end()) wide_.push_back(place);
+        width_.add(key, place_of(key));
     }
 
     void look_at_name(const std::string& key) {
@@ -190,23 +254,6 @@ class RulesAudit {
             place_of(key) + (key == "=" ? " lets every address relay that has a name"
                                         : " relays by name: whoever owns an address can give it such a name"),
             open ? "take RELAYCLIENT out of it" : "");
-    }
-
-    std::string breadth_text() const {
-        std::string text;
-        if (ipv4_ >= wide_ipv4) text = fmt::format("{:.0f} public IPv4 addresses", ipv4_);
-        if (ipv6_ > wide_ipv6)
-            text += fmt::format("{}IPv6 networks as large as {:.0f} providers have",
-                                text.empty() ? "" : " and ", ipv6_);
-        return text + " may relay by ";
-    }
-
-    static std::string names(const std::vector<std::string>& all) {
-        std::string text;
-        for (std::size_t i = 0; i < std::min(all.size(), named_at_most); ++i)
-            text += (i == 0 ? "" : ", ") + plain(all[i]);
-        if (all.size() > named_at_most) text += fmt::format(" and {} more", all.size() - named_at_most);
-        return text.empty() ? "many small rules" : text;
     }
 
     void merged() {
@@ -245,9 +292,8 @@ class RulesAudit {
     const RulesOfServer& rules_;
     std::int64_t lifetime_;
     std::vector<AuditFinding>& findings_;
-    double ipv4_ = 0;
-    double ipv6_ = 0;
-    std::vector<std::string> wide_;
+    Width width_;
+    std::set<std::string> open_keys_;  // of the cdb, that relay
     std::vector<std::string> unexplained_;
     std::size_t merged_ = 0;
     std::size_t merged_expired_ = 0;

@@ -19,6 +19,9 @@ namespace {
 
 constexpr std::size_t bounce_text_limit = std::size_t{1} << 20;
 constexpr std::size_t log_line_limit = 65536;
+// Of the words of one refusal, which may be a file of any kind.
+constexpr std::size_t lines_shown = 40;
+constexpr std::size_t line_shown = 1000;
 
 std::vector<Refusal> in_queue(const control::Home& home, std::uint64_t id) {
     const queue::Store store(home);
@@ -104,8 +107,18 @@ std::vector<Refusal> in_log(const control::Home& home, std::uint64_t id) {
 
 std::string indented(std::string_view text) {
     std::string result;
-    for (const std::string_view line : split(trim(text), '\n'))
-        if (!trim(line).empty()) result += "    said: " + printable(trim(line)) + "\n";
+    std::size_t left_out = 0;
+    std::size_t shown = 0;
+    for (const std::string_view line : split(trim(text), '\n')) {
+        const std::string_view words = trim(line);
+        if (words.empty()) continue;
+        if (shown++ >= lines_shown)
+            ++left_out;
+        else
+            result += "    said: " + printable(words.substr(0, line_shown)) +
+                      (words.size() > line_shown ? "...\n" : "\n");
+    }
+    if (left_out > 0) result += "    and " + std::to_string(left_out) + " lines more\n";
     return result;
 }
 

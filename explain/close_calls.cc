@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/deadline.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "control/control_file.h"
@@ -51,7 +52,7 @@ class Calls {
         if (explanation_.trouble.empty()) {
             const auto right = explanation_.right();
             if (!right || right == relay::Reason::open_smtp) login();
-            if (!right) other_logins();
+            if (!right && explanation_.turned_away.empty()) other_logins();
             for (const Outcome& outcome : explanation_.outcomes) domain(outcome);
         }
         return std::move(calls_);
@@ -178,22 +179,46 @@ class Calls {
         return equal_ignoring_case(user, sender);
     }
 
-    // Live logins that would have been right from here.
+    // Live logins that would have been right from here: of the same /64, which the names of the files tell, and of the
+    // same user, for whom each has to be read.
     void other_logins() {
-        const relay::Moment now = relay::Moment::now();
+        if (explanation_.question.login_search <= std::chrono::milliseconds(0)) return;
+        const Deadline deadline = Deadline::in(explanation_.question.login_search);
+        const relay::OpenSmtpStore store(home_);
         const auto own_network = relay::network64(ip_);
+        std::vector<std::string> others;
+        for (unsigned split = 0; split < relay::store_splits; ++split) {
+            if (deadline.passed()) return not_all_read();
+            for (std::string& address : store.addresses(split)) {
+                if (own_network && is_ipv6(address) && relay::network64(address) == own_network)
+                    other_login(store, address, true);
+                else
+                    others.push_back(std::move(address));
+            }
+        }
+        for (const std::string& address : others) {
+            if (logins_found_ >= logins_named) return;
+            if (deadline.passed()) return not_all_read();
+            other_login(store, address, false);
+        }
+    }
+
+    void other_login(const relay::OpenSmtpStore& store, const std::string& address, bool near) {
+        const auto entry = store.look_up(address);
+        if (!entry || logins_found_ >= logins_named || !relay::live(*entry, explanation_.lifetime, now_))
+            return;
+        if (explanation_.login.entry && explanation_.login.entry->address == address) return;
         const std::string user = explanation_.login.entry ? explanation_.login.entry->user : "";
-        std::size_t found = 0;
-        relay::OpenSmtpStore(home_).for_each([&](const relay::Entry& entry) {
-            if (found >= logins_named || !relay::live(entry, explanation_.lifetime, now)) return;
-            if (explanation_.login.entry && explanation_.login.entry->address == entry.address) return;
-            const bool near = own_network && relay::network64(entry.address) == own_network;
-            const bool same_user = (!user.empty() && entry.user == user) || is_senders(entry.user);
-            if (!near && !same_user) return;
-            ++found;
-            add("a login by " + login_words(entry, relay::age(entry, now)) + ", was from " + entry.address +
-                how_it_differs(entry.address, near));
-        });
+        const bool same_user = (!user.empty() && entry->user == user) || is_senders(entry->user);
+        if (!near && !same_user) return;
+        ++logins_found_;
+        add("a login by " + login_words(*entry, relay::age(*entry, now_)) + ", was from " + address +
+            how_it_differs(address, near));
+    }
+
+    void not_all_read() {
+        add("there are more logins than could be looked through: one of this user from another address may "
+            "be among them (open-smtp list)");
     }
 
     std::string how_it_differs(const std::string& address, bool near) const {
@@ -242,7 +267,9 @@ class Calls {
     const control::Home& home_;
     const Explanation& explanation_;
     const std::string& ip_;
+    const relay::Moment now_ = relay::Moment::now();
     std::vector<std::string> calls_;
+    std::size_t logins_found_ = 0;
 };
 
 }  // namespace

@@ -168,7 +168,12 @@ Explanation explain(const control::Home& home, const Question& question) {
     const bool ipv6 = question.ip.find(':') != std::string::npos;
     explanation.listener = choose_listener(find_listeners(home), question.listener, ipv6);
     explanation.rules = RulesOfServer::read(explanation.listener);
-    explanation.rule = match(explanation.rules, {question.ip, question.host, std::nullopt});
+    try {
+        explanation.rule = match(explanation.rules, {question.ip, question.host, std::nullopt});
+    } catch (const Error& error) {
+        explanation.rules.trouble = explanation.rules.path + " is damaged: " + error.what();
+        explanation.rules.cdb.reset();
+    }
     explanation.client = client_of(explanation);
     const auto own = net::own_addresses(net::Loopback::with);
     explanation.own_address = std::find(own.begin(), own.end(), question.ip) != own.end();

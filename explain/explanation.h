@@ -2,6 +2,7 @@
 // Gathered by the code that qmail-smtpd decides with; text and JSON are made of it in explain/present.h.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -25,6 +26,8 @@ struct Question {
     std::vector<std::string> recipients;  // none: one that is foreign for sure stands for them
     std::optional<std::string> user;      // as if authenticated
     std::string listener;                 // "": chosen by the client's family
+    // How long logins from other addresses may be looked for among those of all.
+    std::chrono::milliseconds login_search{1000};
 };
 
 // A line of a control file, "control/rcpthosts line 3".

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/text.h"
+#include "explain/charset.h"
 #include "sasl/base64.h"
 
 namespace relais::explain {
@@ -115,22 +116,73 @@ std::string from_base64(std::string_view text) {
     return sasl::decode_base64(joined).value_or(std::string(text));
 }
 
-// The text with its base64 and quoted-printable parts decoded, each up to the next boundary.
-std::string with_decoded_parts(std::string_view text) {
-    std::string result;
+// What the head of a message or of a part of it says about the octets that follow.
+struct Coding {
+    std::string charset;
+    enum class Transfer { none, base64, quoted_printable } transfer = Transfer::none;
+
+    std::string decode(std::string_view part) const {
+        return to_utf8(transfer == Transfer::base64             ? from_base64(part)
+                       : transfer == Transfer::quoted_printable ? unquoted(part)
+                                                                : std::string(part),
+                       charset);
+    }
+};
+
+// Moves the lines of a head, with the empty one, from text to result.
+Coding take_head(std::string_view& text, std::string& result) {
+    Coding coding;
+    std::string type;
+    bool in_type = false;
     while (!text.empty()) {
         const std::string_view line = take_line(text);
         result.append(line).append("\n");
+        if (line.empty()) break;
+        if (is_continuation(line)) {
+            if (in_type) type.append(line);
+            continue;
+        }
         const auto field = field_of(line);
+        in_type = field && equal_ignoring_case(field->name, "Content-Type");
+        if (in_type) type = field->value;
         if (!field || !equal_ignoring_case(field->name, "Content-Transfer-Encoding")) continue;
-        const bool base64 = equal_ignoring_case(field->value, "base64");
-        if (!base64 && !equal_ignoring_case(field->value, "quoted-printable")) continue;
-        for (std::string_view more = take_line(text); !more.empty(); more = take_line(text))
-            result.append(more).append("\n");
-        const std::size_t end = text.starts_with("--") ? 0 : std::min(text.find("\n--"), text.size());
-        const std::string_view part = text.substr(0, end);
-        result.append("\n").append(base64 ? from_base64(part) : unquoted(part));
-        text.remove_prefix(end);
+        if (equal_ignoring_case(field->value, "base64")) coding.transfer = Coding::Transfer::base64;
+        if (equal_ignoring_case(field->value, "quoted-printable"))
+            coding.transfer = Coding::Transfer::quoted_printable;
+    }
+    if (starts_ignoring_case(type, "text/")) coding.charset = charset_of(type);
+    return coding;
+}
+
+// "--boundary" with the head of a part behind it, or "--boundary--".
+bool is_boundary(std::string_view line, std::string_view behind) {
+    return line.starts_with("--") && line.find_first_not_of('-') != std::string_view::npos &&
+           line.find(' ') == std::string_view::npos &&
+           (line.ends_with("--") || starts_ignoring_case(behind, "Content-"));
+}
+
+// The text with its base64 and quoted-printable parts decoded, each up to the next boundary, and as UTF-8.
+std::string with_decoded_parts(std::string_view text) {
+    std::string result;
+    while (!text.empty()) {
+        const Coding coding = take_head(text, result);
+        std::string_view rest = text;
+        std::size_t end = text.size();
+        while (!rest.empty()) {
+            const std::size_t start = text.size() - rest.size();
+            const std::string_view line = take_line(rest);
+            if (!is_boundary(line, rest)) continue;
+            end = start;
+            break;
+        }
+        result.append(coding.decode(text.substr(0, end)));
+        if (end < text.size()) {
+            if (!result.ends_with('\n')) result += '\n';
+            text.remove_prefix(end);
+            result.append(take_line(text)).append("\n");
+        } else {
+            break;
+        }
     }
     return result;
 }

@@ -68,6 +68,25 @@ TEST(Refusal, encoded_parts) {
     EXPECT_EQ(read_refusals(wrong), (Refusals{{"", "550 no!"}}));
 }
 
+TEST(Refusal, charsets_of_one_octet_become_utf8) {
+    const std::string head = "From: a@b\nContent-Type: text/plain;\n charset=\"";
+    // "нет" in KOI8-R and in windows-1251.
+    EXPECT_EQ(read_refusals(head + "KOI8-R\"\n\n550 \xce\xc5\xd4"), (Refusals{{"", "550 нет"}}));
+    EXPECT_EQ(read_refusals(head + "windows-1251\"\nContent-Transfer-Encoding: base64\n\nNTUwIO3l8g=="),
+              (Refusals{{"", "550 нет"}}));
+    EXPECT_EQ(read_refusals(head + "windows-1251\"\n\n550 \x98\xed"), (Refusals{{"", "550 ?н"}}));
+    // What is not known, or no table, stays as it is.
+    EXPECT_EQ(read_refusals(head + "iso-2022-cn-ext\"\n\n550 \xed"), (Refusals{{"", "550 \xed"}}));
+    EXPECT_EQ(read_refusals(head + "koi8-../x\"\n\n550 \xed"), (Refusals{{"", "550 \xed"}}));
+    const std::string parts =
+        "From: a@b\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain; "
+        "charset=koi8-r\n\n"
+        "550 \xce\xc5\xd4\n-- \n-----\n\xce\xc5\xd4\n--b--\n";
+    const auto refusals = read_refusals(parts);
+    ASSERT_EQ(refusals.size(), 1U);
+    EXPECT_NE(refusals[0].text.find("550 нет\n-- \n-----\nнет\n"), std::string::npos) << refusals[0].text;
+}
+
 TEST(Refusal, many_are_cut) {
     std::string text;
     for (int i = 0; i < 3000; ++i) text += "<a@b>:\nno\n\n";

@@ -90,10 +90,11 @@ int audit(const control::Home& home, const Options& options) {
 }
 
 int watch(const control::Home& home, const Options& options) {
+    explain::Watch watch(home);
     explain::follow(options.log.empty() ? home.path("log/qmail-smtpd") : options.log,
                     [&](std::string_view line) {
                         const auto refusal = explain::parse_refusal(line);
-                        if (refusal) print(explain::explain_refusal(home, *refusal));
+                        if (refusal) print(watch.explain(*refusal));
                     });
     return 0;
 }

@@ -23,6 +23,7 @@ namespace {
 constexpr std::size_t line_limit = 16384;
 // Looked at that often where the kernel tells of no change.
 constexpr Seconds look_again{1};
+constexpr std::chrono::milliseconds longest_search{300};
 // TAI64 counts from here, and is ten seconds ahead of multilog's clock.
 constexpr std::uint64_t tai64_epoch = 4611686018427387904U + 10;
 
@@ -168,11 +169,18 @@ std::optional<Refusal> parse_refusal(std::string_view line) {
     return refusal;
 }
 
-namespace {
-
 // " | note: ... | to do: ...", or that it would be allowed now.
-std::string what_is_behind(const control::Home& home, const Question& question) {
-    const Explanation explanation = explain(home, question);
+std::string Watch::what_is_behind(const Refusal& refusal, const std::string& ip) {
+    Question question;
+    question.ip = ip;
+    question.helo = refusal.helo;
+    question.sender = refusal.sender.value_or("");
+    if (refusal.recipient && !refusal.recipient->empty()) question.recipients = {*refusal.recipient};
+    const auto start = Clock::now();
+    const bool searches = start >= next_search_;
+    question.login_search = searches ? longest_search : std::chrono::milliseconds(0);
+    const Explanation explanation = explain::explain(home_, question);
+    if (searches) next_search_ = start + 10 * (Clock::now() - start);
     if (explanation.all_accepted()) return " | now: " + headline(explanation, explanation.outcomes.front());
     std::string text;
     if (!explanation.close_calls.empty()) text += " | note: " + plain(explanation.close_calls.front());
@@ -180,9 +188,7 @@ std::string what_is_behind(const control::Home& home, const Question& question) 
     return text;
 }
 
-}  // namespace
-
-std::string explain_refusal(const control::Home& home, const Refusal& refusal) {
+std::string Watch::explain(const Refusal& refusal) {
     std::string text = time_text(refusal.time) + plain(refusal.ip);
     if (refusal.sender) text += " from <" + plain(*refusal.sender) + ">";
     if (refusal.recipient) text += " to <" + plain(*refusal.recipient) + ">";
@@ -191,13 +197,8 @@ std::string explain_refusal(const control::Home& home, const Refusal& refusal) {
     // Only where a recipient was refused, or the client itself, is there something to explain.
     const bool denied = !refusal.sender && refusal.reason.starts_with("554 ");
     if (!ip || (!denied && !refusal.recipient)) return text + "\n";
-    Question question;
-    question.ip = *ip;
-    question.helo = refusal.helo;
-    question.sender = refusal.sender.value_or("");
-    if (refusal.recipient && !refusal.recipient->empty()) question.recipients = {*refusal.recipient};
     try {
-        return text + what_is_behind(home, question) + "\n";
+        return text + what_is_behind(refusal, *ip) + "\n";
     } catch (const Error& error) {
         // A file that is being changed, say: the next refusal may find it whole.
         return text + " | " + plain(error.what()) + "\n";

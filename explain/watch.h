@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/deadline.h"
 #include "control/home.h"
 
 namespace relais::explain {
@@ -22,9 +23,20 @@ struct Refusal {
 // Nothing for every other line. Pure.
 std::optional<Refusal> parse_refusal(std::string_view line);
 
-// The refusal, what is behind it, and what can be done, in one line with its LF. What cannot be
-// read is said in it.
-std::string explain_refusal(const control::Home& home, const Refusal& refusal);
+// Explains the refusals of a log, of which there may be a flood.
+class Watch {
+  public:
+    explicit Watch(control::Home home) : home_(std::move(home)) {}
+    // The refusal, what is behind it, and what can be done, in one line with its LF. What cannot be read is said in it.
+    std::string explain(const Refusal& refusal);
+
+  private:
+    std::string what_is_behind(const Refusal& refusal, const std::string& ip);
+
+    control::Home home_;
+    // The look through all logins takes a tenth of the time at most.
+    Clock::time_point next_search_;
+};
 
 // Calls line for each line of a log: "-" is standard input up to its end; a directory means the file current in it, a
 // file itself, both from their end on, without an end, also when multilog puts a new file in its place. Throws Error.

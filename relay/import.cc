@@ -43,7 +43,8 @@ class Import {
 
     ImportCount finish() {
         send();
-        progress_(done_, all_);
+        // Blank lines and comments were not taken.
+        progress_(all_, all_);
         return count_;
     }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/cdb.h"
+#include "base/error.h"
 #include "tcprules/address.h"
 
 namespace relais::tcprules {
@@ -119,6 +120,12 @@ Decision RulesFile::look_up(const Client& client) const {
 void RulesFile::for_each(const std::function<void(const Decision& record)>& visit) const {
     state_->cdb.for_each(
         [&](std::string_view key, std::string_view data) { visit(decode_record(std::string(key), data)); });
+}
+
+void RulesFile::check() const {
+    state_->cdb.for_each([&](std::string_view key, std::string_view) {
+        if (!state_->cdb.find(key)) throw_permanent("a record is not found by its key");
+    });
 }
 
 }  // namespace relais::tcprules

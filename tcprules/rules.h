@@ -42,6 +42,8 @@ class RulesFile {
     Decision look_up(const Client& client) const;
     // Calls visit for every record. Throws Error for a damaged file.
     void for_each(const std::function<void(const Decision& record)>& visit) const;
+    // Asks for every record by its key. Throws Error for a damaged file.
+    void check() const;
 
   private:
     struct State;

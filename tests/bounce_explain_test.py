@@ -3,9 +3,12 @@ own table; and the hints in queue-list and in bounces.
 
 RELAIS_GOLDEN=write writes the texts in tests/golden/bounce_explain anew, but for replies.txt."""
 
+import base64
 import json
 import os
 import pathlib
+import quopri
+import random
 import re
 import subprocess
 
@@ -131,6 +134,24 @@ class BounceExplain(relais.TestCase):
         self.assertEqual(self.explain(input="", code=1), "")
         self.assertNotIn("\x1b", self.explain(input="550 \x1b[2J user unknown \xff"))
         self.explain("--nonsense", code=100)
+
+    def test_russian_charsets(self):
+        words = "Сообщение не доставлено: Не удалось подключиться к серверу"
+        head = "From: a@b\nContent-Type: text/plain; charset={}\nContent-Transfer-Encoding: {}\n\n"
+        for charset in ("koi8-r", "windows-1251"):
+            body = words.encode(charset)
+            for encoding, coded in (("8bit", body), ("base64", base64.encodebytes(body)),
+                                    ("quoted-printable", quopri.encodestring(body))):
+                out = self.explain(input=head.format(charset, encoding).encode() + coded)
+                self.assertIn("hint: no-connection\n", out, (charset, encoding))
+                self.assertIn("said: " + words, out, (charset, encoding))
+
+    def test_a_file_of_any_kind_does_not_fill_the_terminal(self):
+        noise = random.Random(3).randbytes(3 << 20)
+        out = self.explain(input=noise, code=1)
+        self.assertLess(len(out), 100_000)
+        self.assertRegex(out, r"\n    and \d+ lines more\n$")
+        self.assertLess(len(self.explain(input="x" * 1000000, code=1)), 2000)
 
     def test_own_table(self):
         i = self.instance()

@@ -323,6 +323,7 @@ class OpenSmtp(relais.TestCase):
         self.assertEqual(done.returncode, 0)
         self.assertIn("\r5000 of 12001", shown)
         self.assertIn("\r10000 of 12001", shown)
+        self.assertTrue(shown.endswith("\r12001 of 12001\r\n"), shown)
 
     def test_import_of_a_directory(self):
         self.start(None)

@@ -428,6 +428,56 @@ class Explain(relais.TestCase):
         self.assertIn("nobody can connect to qmail-smtpd", result.out)
         self.assertEqual(result.code, 1)
 
+    def test_audit_finds_an_open_relay_in_a_text_that_is_not_compiled_yet(self):
+        i = self.shared
+        for text in (":allow" + RELAY_RULE, "8.:allow" + RELAY_RULE + "\n:allow", "0.0.0.0/0:allow" + RELAY_RULE + "\n192.0.2.1:what"):
+            self.prepare(Situation(text=text + "\n"))
+            result = i.run("relay-explain", "--audit")
+            self.assertEqual(result.code, 1, result)
+            self.assertTrue(result.out.startswith("*** NOT YET, but the next qmailctl cdb makes this server an OPEN RELAY"), result)
+            self.assertIn("\nSOON OPEN  ", result.out)
+            answer = json.loads(i.run("relay-explain", "--audit", "--json").out)
+            self.assertFalse(answer["open_relay"])
+            self.assertEqual(answer["findings"][0]["level"], "open_relay_soon")
+        # Also where there is no cdb at all.
+        (i.home / "tcp.smtp.cdb").unlink()
+        self.assertIn("\nSOON OPEN  ", i.run("relay-explain", "--audit").out)
+
+    def test_audit_finds_a_damaged_cdb(self):
+        i = self.shared
+        cdb = i.home / "tcp.smtp.cdb"
+        self.prepare(Situation())
+        whole = cdb.read_bytes()
+        for damaged in (whole[:-19], whole[:2048] + bytes(range(1, len(whole) - 2047)), b"", whole[:2047]):
+            self.prepare(Situation())
+            cdb.write_bytes(damaged)
+            result = i.run("relay-explain", "--audit")
+            self.assertEqual(result.code, 1, result)
+            self.assertIn("nobody can connect to qmail-smtpd", result.out)
+        cdb.write_bytes(whole[:2048])
+        result = i.run("relay-explain", STRANGER)
+        self.assertEqual(result.code, 1, result)
+        self.assertIn("cannot connect, nor can anybody: ", result.out)
+        self.assertIn("is damaged", result.out)
+
+    def test_audit_goes_on_where_a_file_cannot_be_read(self):
+        i = self.shared
+        self.prepare(Situation(rules=":allow" + RELAY_RULE + "\n"))
+        for name in ("locals", "localsenders", "morercpthosts.cdb", "badmailfrom"):
+            path = i.home / "control" / name
+            kept = path.read_bytes() if path.exists() else None
+            path.unlink(missing_ok=True)
+            path.mkdir()
+            try:
+                result = i.run("relay-explain", "--audit")
+            finally:
+                path.rmdir()
+                if kept is not None:
+                    path.write_bytes(kept)
+            self.assertEqual(result.code, 1, result)
+            self.assertIn("OPEN RELAY tcp.smtp line 1", result.out)
+            self.assertIn(f"control/{name}", result.out)
+
     # ------------------------------------------------------------ the log
 
     REFUSE = "qmail-smtpd: refuse from {} helo x sender <anna@mail.test> rcpt <{}> reason 553 sorry (#5.7.1): no rule\n"
@@ -445,6 +495,16 @@ class Explain(relais.TestCase):
         self.assertIn(" | to do: add this line to ", first)
         self.assertIn(" | now: ALLOWED: 203.0.113.5 may send to bob@mail.test", second)
         self.assertEqual(third, "1.2.3.4: 421 too many")
+
+    def test_watch_of_a_flood_does_not_look_through_all_logins_each_time(self):
+        self.prepare(Situation(logins=[("198.51.100.20", "anna@mail.test", "pop3", 60)]))
+        result = self.shared.run("relay-explain", "--watch", "-", input=self.REFUSE.format(STRANGER, FOREIGN) * 100)
+        self.assertEqual(result.code, 0, result)
+        lines = result.out.splitlines()
+        self.assertEqual(len(lines), 100)
+        noted = sum(" | note: a login by anna@mail.test" in line for line in lines)
+        self.assertTrue(1 <= noted < 100, noted)
+        self.assertTrue(all(" | to do: " in line for line in lines))
 
     def test_watch_follows_a_multilog_directory(self):
         i = self.shared

@@ -38,6 +38,13 @@ class ShowCtl(relais.TestCase):
         self.assertEqual(result.code, 1)
         self.assertIn("tcp.smtp: warning: it is newer than tcp.smtp.cdb", result.out)
 
+    def test_a_word_that_a_file_does_not_know(self):
+        i = self.instance(control={"bouncehints": "queue-list bounce", "localsenders": "yes"})
+        result = i.run("qmail-showctl", "--check")
+        self.assertEqual(result.code, 1)
+        self.assertIn('control/bouncehints: warning: "bounce" is no word of it: off, queue-list, bounces', result.out)
+        self.assertIn('control/localsenders: warning: "yes" is no word of it', result.out)
+
     def test_usage_and_no_instance(self):
         i = self.instance()
         self.assertEqual(i.run("qmail-showctl", "--what").code, 100)
