@@ -42,6 +42,7 @@ smtpd::Client client_of(const Explanation& explanation) {
         if (name == "TCPLOCALIP") return local_address(explanation);
         if (const auto value = explanation.rule.variable(name)) return value;
         if (name == "RELAYCLIENT" && explanation.listener.relays_all) return "";
+        if (name == "SUBMISSION" && explanation.listener.submission) return "1";
         return std::nullopt;
     });
     client.user = question.user;

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <span>
 #include <sstream>
@@ -37,9 +38,14 @@ bool is_named(const std::string& word, std::string_view program) {
     return fs::path(word).filename() == program;
 }
 
-// "ADDRESS PORT" in the line of control/smtplisten that belongs to the service: the n-th to qmail-smtpdN.
-void add_place(Listener& listener, const control::Home& home) {
-    const auto lines = control::read_lines(home, "smtplisten").value_or(std::vector<std::string>());
+// "ADDRESS PORT" in the line of control/smtplisten, or its like, that belongs to the service: the n-th to qmail-smtpdN.
+void add_place(Listener& listener, const control::Home& home, const std::string& script) {
+    constexpr std::array files = {"smtplisten", "submissionlisten", "submissionslisten"};
+    const auto* const file = std::find_if(files.begin(), files.end(), [&](const std::string& name) {
+        return script.find("control/" + name) != std::string::npos;
+    });
+    if (file == files.end()) return;
+    const auto lines = control::read_lines(home, *file).value_or(std::vector<std::string>());
     const std::string digits = listener.name.substr(listener.name.find_last_not_of("0123456789") + 1);
     const auto number = digits.empty() ? 1 : parse_number(digits).value_or(0);
     if (number == 0 || number > lines.size()) return;
@@ -109,6 +115,8 @@ std::optional<Listener> parse_run_script(std::string name, std::string_view scri
                  listener);
     listener.relays_all = std::any_of(words.begin(), words.end(),
                                       [](const auto& word) { return word.starts_with("RELAYCLIENT="); });
+    listener.submission = std::any_of(words.begin(), words.end(),
+                                      [](const auto& word) { return word.starts_with("SUBMISSION="); });
     return listener;
 }
 
@@ -120,7 +128,7 @@ std::vector<Listener> find_listeners(const control::Home& home) {
         if (!script) continue;
         auto listener = parse_run_script(entry.path().filename(), *script);
         if (!listener) continue;
-        if (script->find("smtplisten") != std::string::npos) add_place(*listener, home);
+        add_place(*listener, home, *script);
         if (!listener->rules.empty() && listener->rules.front() != '/')
             listener->rules = home.path(listener->rules);
         all.push_back(std::move(*listener));
@@ -142,7 +150,8 @@ Listener choose_listener(const std::vector<Listener>& all, const std::string& na
     }
     std::string names;
     for (const Listener& listener : all) {
-        if (name.empty() ? listener.takes(ipv6) : listener.name == name) return listener;
+        if (name.empty() ? listener.takes(ipv6) && !listener.submission : listener.name == name)
+            return listener;
         names += " " + listener.name;
     }
     if (!name.empty()) throw_permanent("there is no SMTP server " + name + " here; there is" + names);

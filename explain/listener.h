@@ -18,6 +18,7 @@ struct Listener {
     bool tcpserver = true;    // false: qmail-smtpd's own listener
     bool names = false;       // clients' names are looked up, so rules by name can match
     bool relays_all = false;  // the run script itself sets RELAYCLIENT
+    bool submission = false;  // for our own users alone
 
     bool takes(bool ipv6) const;
     // "qmail-smtpd, 127.0.0.1 port 25".
@@ -29,8 +30,8 @@ std::optional<Listener> parse_run_script(std::string name, std::string_view scri
 
 // Every SMTP server below service/. Without one, a server with the rules tcp.smtp.cdb of the instance or of /etc.
 std::vector<Listener> find_listeners(const control::Home& home);
-// The one that is called so, or that goes by this cdb (a path); without a name the first that a client of this family
-// can reach, else the first. Throws a permanent Error that lists the names there are.
+// The one that is called so, or that goes by this cdb (a path); without a name the first for everybody that a client of this
+// family can reach, else the first. Throws a permanent Error that lists the names there are.
 Listener choose_listener(const std::vector<Listener>& all, const std::string& name, bool ipv6);
 
 // The texts that this cdb is compiled from, in their order (service/databases.h): the file beside it, and for tcp.smtp6

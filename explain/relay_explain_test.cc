@@ -34,6 +34,17 @@ TEST(RunScript, KnowsOurListenerNamesAndRelayclient) {
     EXPECT_FALSE(parse_run_script("x", "exec tcpserver 0 110 qmail-popup h qmail-pop3d Maildir"));
 }
 
+TEST(RunScript, ASubmissionServerIsNotTakenForTheOneForEverybody) {
+    const auto own = parse_run_script("a", "exec env - PATH=$PATH SUBMISSION=1 qmail-smtpd --tls -x c.cdb");
+    ASSERT_TRUE(own);
+    EXPECT_TRUE(own->submission);
+    auto other = *own;
+    other.name = "b";
+    other.submission = false;
+    EXPECT_EQ(choose_listener({*own, other}, "", true).name, "b");
+    EXPECT_EQ(choose_listener({*own, other}, "a", true).name, "a");
+}
+
 TEST(Listener, TakesAFamily) {
     Listener listener;
     listener.address = "127.0.0.1";
