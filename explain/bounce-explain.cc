@@ -53,6 +53,9 @@ std::vector<explain::Refusal> refusals(const control::Home& home, const std::vec
             if (!file) throw_errno("open", words[0]);
             return explain::read_refusals(read_start(file.get()));
         }
+        // Not what a server says: the name of a file that is not there.
+        if (words[0].find('/') != std::string::npos && words[0].find_first_of(" \t\n:") == std::string::npos)
+            throw_errno("open", words[0], ENOENT);
     }
     std::string text;
     for (const std::string& word : words) text.append(text.empty() ? "" : " ").append(word);

@@ -1,5 +1,6 @@
 #include "explain/local_route.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -145,7 +146,26 @@ void show_description(const Description& description, RouteReport& report) {
 
 }  // namespace
 
+namespace {
+
+// users/assign counts when qmail-newu has made users/cdb of it.
+void check_assign(const control::Home& home, RouteReport& report) {
+    struct stat text {};
+    struct stat cdb {};
+    if (::stat(home.path("users/assign").c_str(), &text) != 0 || text.st_size == 0) return;
+    const bool made = ::stat(home.path("users/cdb").c_str(), &cdb) == 0;
+    const auto moment = [](const timespec& time) { return std::pair(time.tv_sec, time.tv_nsec); };
+    if (made && moment(text.st_mtim) <= moment(cdb.st_mtim)) return;
+    report.find(Weight::warning, "assign_not_compiled",
+                made ? "users/assign is newer than users/cdb: what was changed in it does not count yet"
+                     : "there is users/assign, but no users/cdb is made of it: it does not count",
+                "qmail-newu");
+}
+
+}  // namespace
+
 void explain_local(const control::Home& home, const std::string& address, RouteReport& report) {
+    check_assign(home, report);
     const std::string local_part(mail::split_address(address).local);
     try {
         const auto owners = control::Owners::read(home);

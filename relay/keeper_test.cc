@@ -110,5 +110,19 @@ TEST_F(KeeperTest, TextsOfTheTool) {
               "2001:db8::7:allow,RELAYCLIENT=\"\",RBLSMTPD=\"\",OPENSMTP=\"1000100\"\n");
 }
 
+// The wall clock ticks a moment after the one since boot.
+TEST_F(KeeperTest, AnExportedLoginDoesNotDriftWithTheTickOfTheClocks) {
+    keeper.add("192.0.2.7", "anna", "pop3");
+    const std::string line = "192.0.2.7:allow,RELAYCLIENT=\"\"\t1000000\n";
+    for (const std::int64_t tick : {0, 1}) {
+        clock.wall += tick;
+        EXPECT_EQ(export_text(all_entries(files.home(), clock), {}, clock), line);
+    }
+    // A clock that was set is another matter.
+    clock.wall += 3600;
+    EXPECT_EQ(export_text(all_entries(files.home(), clock), {}, clock),
+              "192.0.2.7:allow,RELAYCLIENT=\"\"\t1003601\n");
+}
+
 }  // namespace
 }  // namespace relais::relay

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -21,6 +22,13 @@ std::string standing_text(const Entry& entry, std::int64_t lifetime, const Momen
     if (!seconds) return "from the future, does not count";
     if (*seconds >= lifetime) return span_text(*seconds) + " ago, expired";
     return span_text(*seconds) + " ago, " + span_text(lifetime - *seconds) + " left";
+}
+
+// When the login was by the wall clock of now. That clock and the one since boot tick at different moments: a second
+// between them is none.
+std::int64_t wall_of_login(const Entry& entry, const Moment& now) {
+    const std::int64_t counted = now.wall - age(entry, now).value_or(0);
+    return std::abs(counted - entry.login.wall) <= 1 ? entry.login.wall : counted;
 }
 
 bool relays(const Entry& entry, const OpenSmtpSettings& settings, const Moment& now) {
@@ -46,8 +54,9 @@ OpenSmtpClient connect_to_server(const control::Home& home) {
 
 std::string ask_server(const control::Home& home, const Request& request) {
     OpenSmtpClient client = connect_to_server(home);
-    // An expiry looks through the whole store.
-    const Answer answer = client.ask(request, Deadline::in(Seconds(600)));
+    // Some look through the whole store.
+    const bool long_work = request.verb == Verb::expire || request.verb == Verb::remove_user;
+    const Answer answer = client.ask(request, Deadline::in(Seconds(long_work ? 600 : 30)));
     if (!answer.ok) throw_permanent(answer.text);
     return answer.text;
 }
@@ -96,7 +105,7 @@ std::string export_text(const std::vector<Entry>& entries, const OpenSmtpSetting
     std::string text;
     for (const Entry& entry : entries)
         if (relays(entry, settings, now))
-            text += vpopmail_line(entry.address, now.wall - age(entry, now).value_or(0), settings.norbl);
+            text += vpopmail_line(entry.address, wall_of_login(entry, now), settings.norbl);
     return text;
 }
 
@@ -105,9 +114,8 @@ std::string rules_text(const std::vector<Entry>& entries, const OpenSmtpSettings
     std::string text;
     for (const Entry& entry : entries)
         if (relays(entry, settings, now))
-            text +=
-                fmt::format("{}:allow,RELAYCLIENT=\"\"{},OPENSMTP=\"{}\"\n", entry.address,
-                            settings.norbl ? ",RBLSMTPD=\"\"" : "", now.wall - age(entry, now).value_or(0));
+            text += fmt::format("{}:allow,RELAYCLIENT=\"\"{},OPENSMTP=\"{}\"\n", entry.address,
+                                settings.norbl ? ",RBLSMTPD=\"\"" : "", wall_of_login(entry, now));
     return text;
 }
 

@@ -132,6 +132,7 @@ class BounceExplain(relais.TestCase):
         self.golden("unknown", self.explain("we are closed on Mondays", code=1))
         self.assertIn("do: Compare", self.explain("550", "User unknown"))
         self.assertEqual(self.explain(input="", code=1), "")
+        self.explain(str(i.directory / "missing"), code=111)
         self.assertNotIn("\x1b", self.explain(input="550 \x1b[2J user unknown \xff"))
         self.explain("--nonsense", code=100)
 

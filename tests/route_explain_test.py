@@ -132,6 +132,20 @@ class RouteExplain(relais.TestCase):
         self.explain(i, "virtual_suffix", "x@a.sub.test", 0)
         self.explain(i, "virtual_exception", "x@but.sub.test", 1)
 
+    def test_users_assign_that_is_not_compiled(self):
+        i = self.made()
+        (i.home / "users").mkdir(exist_ok=True)
+        assign, cdb = i.home / "users/assign", i.home / "users/cdb"
+        assign.write_text("=lost:lost:64251:64251:/nonexistent:::\n.\n")
+        cdb.unlink(missing_ok=True)
+        result = i.run("route-explain", "--no-dns", "lost@mail.test")
+        self.assertEqual(result.code, 1)
+        self.assertIn("warning: there is users/assign, but no users/cdb is made of it: it does not count\n    do: qmail-newu\n", result.out)
+        self.assertEqual(i.run("qmail-newu").code, 0)
+        self.assertNotIn("qmail-newu", i.run("route-explain", "--no-dns", "lost@mail.test").out)
+        os.utime(cdb, (1, 1))
+        self.assertIn("warning: users/assign is newer than users/cdb: ", i.run("route-explain", "--no-dns", "lost@mail.test").out)
+
     def test_percenthack(self):
         i = self.made(percenthack="mail.test\n")
         found = self.explain(i, "percenthack", "bob%good.test@mail.test", 0)
