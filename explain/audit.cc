@@ -163,9 +163,11 @@ std::vector<AuditFinding> audit(const control::Home& home) {
     });
     look(findings, [&] {
         std::set<std::string> seen;
-        for (const Listener& listener : find_listeners(home))
+        const auto listeners = find_listeners(home);
+        for (const Listener& listener : listeners)
             if (listener.relays_all || seen.insert(listener.rules).second)
                 audit_rules(listener, RulesOfServer::read(listener), settings.lifetime, findings);
+        audit_loopback(listeners, findings);
     });
     look(findings, [&] { look_at_rcpthosts(home, findings); });
     look(findings, [&] { look_at_percenthack(home, findings); });

@@ -89,7 +89,6 @@ class RulesAudit {
         if (trouble.empty()) look_at_cdb();
         const bool opens = rules_.text && what_text_opens();
         if (rules_.text) look_at_text(opens ? "mend the text first, then qmailctl cdb" : "qmailctl cdb");
-        if (trouble.empty()) loopback();
     }
 
   private:
@@ -275,19 +274,6 @@ class RulesAudit {
                 "qmailctl cdb");
     }
 
-    // Programs on this host connect by either.
-    void loopback() {
-        if (!listener_.takes(true) || !listener_.takes(false)) return;
-        const bool ipv4 = relays(rules_.cdb->look_up({"127.0.0.1", {}, {}}));
-        const bool ipv6 = relays(rules_.cdb->look_up({"::1", {}, {}}));
-        if (ipv4 != ipv6)
-            add(Level::note,
-                fmt::format("{} may relay and {} may not: programs on this host (webmail) use both",
-                            ipv4 ? "127.0.0.1" : "::1", ipv4 ? "::1" : "127.0.0.1"),
-                fmt::format("{}:allow,RELAYCLIENT=\"\" in {}", ipv4 ? "::1" : "127.0.0.1",
-                            rules_.sources.empty() ? "the rules" : rules_.sources.front()));
-    }
-
     const Listener& listener_;
     const RulesOfServer& rules_;
     std::int64_t lifetime_;
@@ -299,7 +285,37 @@ class RulesAudit {
     std::size_t merged_expired_ = 0;
 };
 
+// Whether the first server that this address of loopback can reach lets it relay; nothing if there is no such server, or
+// its rules cannot be read.
+std::optional<bool> loopback_relays(const std::vector<Listener>& all, const std::string& address) {
+    const bool ipv6 = address.find(':') != std::string::npos;
+    const auto listener = std::find_if(all.begin(), all.end(), [ipv6](const Listener& each) {
+        return each.takes(ipv6) && !each.submission;
+    });
+    if (listener == all.end()) return std::nullopt;
+    try {
+        const RulesOfServer rules = RulesOfServer::read(*listener);
+        if (rules.cdb) return relays(rules.cdb->look_up({address, {}, {}}));
+    } catch (const Error&) {
+        // audit_rules tells.
+    }
+    return std::nullopt;
+}
+
 }  // namespace
+
+void audit_loopback(const std::vector<Listener>& all, std::vector<AuditFinding>& findings) {
+    const auto ipv4 = loopback_relays(all, "127.0.0.1");
+    const auto ipv6 = loopback_relays(all, "::1");
+    if (!ipv4 || !ipv6 || *ipv4 == *ipv6) return;
+    const std::string missing = *ipv4 ? "::1" : "127.0.0.1";
+    const auto sources = sources_of(choose_listener(all, "", *ipv4).rules);
+    findings.push_back({Level::note,
+                        fmt::format("{} may relay and {} may not: programs on this host (webmail) use both",
+                                    *ipv4 ? "127.0.0.1" : "::1", missing),
+                        fmt::format("{}:allow,RELAYCLIENT=\"\" in {}", missing,
+                                    sources.empty() ? "the rules" : sources.front())});
+}
 
 void audit_rules(const Listener& listener, const RulesOfServer& rules, std::int64_t lifetime,
                  std::vector<AuditFinding>& findings) {

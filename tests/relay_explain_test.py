@@ -331,7 +331,13 @@ class Explain(relais.TestCase):
             result = i.run("relay-explain", *words, "--json")
             answer = json.loads(result.out)
             self.assertEqual((answer["server"]["name"], answer["rule"]["file"], result.code), (server, file, code), words)
-        self.assertEqual(i.run("relay-explain", "--audit").code, 0)
+        result = i.run("relay-explain", "--audit")
+        self.assertEqual((result.code, "may not: programs on this host" in result.out), (0, False), result)
+        # The Russian document's case, with a server for each family.
+        (i.home / "tcp.smtp6").write_text("")
+        self.assertEqual(i.run("qmailctl", "cdb", i.home).code, 0)
+        self.assertIn("127.0.0.1 may relay and ::1 may not: programs on this host (webmail) use both\n           -> "
+                      f'::1:allow,RELAYCLIENT="" in {i.home}/tcp.smtp6\n', i.run("relay-explain", "--audit").out)
 
     def test_wrong_usage(self):
         for words in ((), ("nonsense",), ("1.2.3.4", "--audit"), ("1.2.3.4", "--rcpt", "a\r\nDATA"), ("1.2.3.4", "--rcpt", ""),
