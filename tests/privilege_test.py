@@ -7,6 +7,7 @@ import unittest
 import relais
 from sink import Sink
 
+TOOLS = ("route-explain",)  # an administrator's, not daemons
 LOGIN_CHAIN = ("qmail-popup", "checkpassword", "qmail-pop3d")  # live as long as a login: tests/pop3_test.py
 CAPABILITIES = ("CapPrm", "CapEff", "CapAmb")
 
@@ -73,6 +74,8 @@ class Privileges(relais.TestCase):
                     row = rows["qmail-getpw -s, qmail-lspawn's look-up child"]
                 if process.name == "qmail-authd" and process.uid != 0:
                     row = rows["qmail-authd's checks of hashes"]
+                if process.name == "qmail-keyd" and process.uid != 0:
+                    row = rows["qmail-keyd, the half that signs"]
                 if process.name == "qmail-smtpd":
                     keeper = process.pid == self.i.running["smtpd"].pid
                     row = rows["qmail-smtpd's keeper" if keeper else "qmail-smtpd"]
@@ -80,7 +83,7 @@ class Privileges(relais.TestCase):
                     self.fail(f"{process} runs as root")
                 self.check(process, row)
                 seen.add(process.name)
-        missing = {re.split("[ ,']", name)[0][:15] for name in rows} - seen - {"qmail-getpw", *LOGIN_CHAIN}
+        missing = {re.split("[ ,']", name)[0][:15] for name in rows} - seen - {"qmail-getpw", *LOGIN_CHAIN, *TOOLS}
         self.assertFalse(missing, f"not seen running: {missing}")
 
     def test_a_user_program_inherits_nothing_of_the_queue(self):

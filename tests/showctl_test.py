@@ -22,7 +22,8 @@ class ShowCtl(relais.TestCase):
     def test_check_is_silent_for_a_good_instance(self):
         i = self.instance()
         result = i.run("qmail-showctl", "--check")
-        self.assertEqual((result.code, result.out, result.err), (0, "", ""))
+        note = "control/servercert.pem: note: the certificate is signed by itself: clients that check it will refuse it or ask\n"
+        self.assertEqual((result.code, result.out, result.err), (0, note, ""))
 
     def test_check_says_that_no_domain_is_accepted(self):
         i = self.instance(control={"rcpthosts": None})
@@ -60,7 +61,8 @@ class ShowCtl(relais.TestCase):
                 continue
             for name in READS.findall(source.read_text()):
                 seen += 1
-                if not name.endswith(".tmp") and f'"{name}"' not in table:
+                # servercerts is a directory, which tls/certificate_check looks through.
+                if name != "servercerts" and not name.endswith(".tmp") and f'"{name}"' not in table:
                     missing.append(f"{source.relative_to(relais.ROOT)} reads control/{name}: add a row to control/table.cc")
         self.assertFalse(missing, "\n" + "\n".join(missing))
         self.assertGreater(seen, 20)
