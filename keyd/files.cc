@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <climits>
-#include <cstdlib>
 #include <memory>
 
 #include "base/error.h"
@@ -24,6 +23,27 @@ constexpr std::size_t file_limit = std::size_t{1} << 20;
 constexpr std::size_t files_limit = 4000;
 constexpr std::uint32_t events =
     IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB;
+
+// As many links as the kernel follows.
+constexpr int links_limit = 40;
+
+std::string directory_of(const std::string& path) {
+    return path.substr(0, path.rfind('/') + 1);
+}
+
+// The directories whose changes change what a path leads to: its own, and those of all links on the way. A tool that renews
+// certificates turns the one in the middle.
+void append_directories(std::string path, std::vector<std::string>& to) {
+    for (int i = 0; i < links_limit; ++i) {
+        const std::string directory = directory_of(path);
+        to.push_back(directory);
+        std::array<char, PATH_MAX> target{};
+        const ssize_t size = ::readlink(path.c_str(), target.data(), target.size());
+        if (size <= 0) return;
+        const std::string_view next(target.data(), static_cast<std::size_t>(size));
+        path = next.starts_with('/') ? std::string(next) : directory + std::string(next);
+    }
+}
 
 // What else a server of TLS reads from control/.
 constexpr std::array settings_files = {"clientca.pem", "tlsclients", "tlsserverciphers", "tlsminversion"};
@@ -120,13 +140,10 @@ void FileWatch::refresh() {
     while (::read(inotify_.get(), buffer.data(), buffer.size()) > 0) continue;
     // A directory that is watched already stays as it is.
     std::vector<std::string> directories = {home_.path("control"), home_.control_file("servercerts")};
-    for (const std::string& name : names()) {
-        const std::unique_ptr<char, decltype(&std::free)> real(
-            ::realpath(home_.control_file(name).c_str(), nullptr), &std::free);
-        if (!real) continue;
-        const std::string path = real.get();
-        directories.push_back(path.substr(0, path.rfind('/') + 1));
-    }
+    for (const std::string& name : names()) append_directories(home_.control_file(name), directories);
+    for (const char* name : settings_files) append_directories(home_.control_file(name), directories);
+    std::sort(directories.begin(), directories.end());
+    directories.erase(std::unique(directories.begin(), directories.end()), directories.end());
     for (const std::string& directory : directories)
         ::inotify_add_watch(inotify_.get(), directory.c_str(), events | IN_ONLYDIR);
 }

@@ -131,9 +131,13 @@ void ServerTls::prepare(Chain chain) {
     chain_ = std::move(chain);
 }
 
-std::unique_ptr<tls::Connection> ServerTls::accept(int fd, Deadline deadline) {
+void ServerTls::prepare() {
     if (!offered()) throw Error(Reaction::temporary, "there is no certificate to speak TLS with");
     if (!context_) context_ = make_context(*chain_);
+}
+
+std::unique_ptr<tls::Connection> ServerTls::accept(int fd, Deadline deadline) {
+    prepare();
     deadline_ = deadline;
     trouble_.clear();
     try {

@@ -26,6 +26,8 @@ class ServerTls {
     // For those who fork: takes the certificate and reads the control files, now and whenever something has changed. Throws
     // Error: the last state stays.
     void prepare(Chain chain);
+    // For those who do not: reads the control files, if that has not been done. Throws Error, also if there is no certificate.
+    void prepare();
 
     // A handshake on a connected socket. Throws tls::HandshakeFailed; Error when the control files are wrong or there is no
     // certificate.

@@ -35,6 +35,7 @@ constexpr std::chrono::seconds sweep_interval{1};
 constexpr std::chrono::milliseconds sweep_pause{20};
 
 constexpr std::chrono::milliseconds certificate_patience{5000};
+constexpr std::chrono::milliseconds reconnection_patience{20};
 constexpr std::chrono::milliseconds certificate_pause{1000};
 
 constexpr std::string_view too_many = "421 too many connections, try again later (#4.3.2)";
@@ -95,7 +96,7 @@ class Acceptor {
             set_close_on_exec(socket, true);
             loop_.add(socket, EPOLLIN, [this, socket](std::uint32_t) { accept_some(socket); });
         }
-        watch_certificates();
+        watch_certificates(true);
         loop_.on_signal(SIGTERM, [this] { loop_.stop(); });
         loop_.on_signal(SIGHUP, [this] { load(); });
         watch_children();
@@ -121,16 +122,17 @@ class Acceptor {
   private:
     // qmail-keyd tells of each change, so that a connection costs no look at a file. As long as it does not run, what was known
     // is used on; TLS without certificate is not offered.
-    void watch_certificates() {
+    void watch_certificates(bool first) {
         try {
-            certificates_ = keyd::watch(home_, Deadline::in(certificate_patience));
-            // An answer comes at once; only the first one is waited for.
-            take_certificate();
+            certificates_ =
+                keyd::watch(home_, Deadline::in(first ? certificate_patience : reconnection_patience));
+            // Only before there are clients an answer is waited for: qmail-keyd's socket takes connections also while it is away.
+            if (first) take_certificate();
             loop_.add(certificates_.get(), EPOLLIN, [this](std::uint32_t) { on_certificate(); });
         } catch (const Error& error) {
             certificates_.reset();
             if (!std::exchange(trouble_was_logged_, true)) log_line(std::string("TLS: ") + error.what());
-            loop_.after(certificate_pause, [this] { watch_certificates(); });
+            loop_.after(certificate_pause, [this] { watch_certificates(false); });
         }
     }
 
@@ -152,7 +154,7 @@ class Acceptor {
             // It is being started again.
             loop_.remove(certificates_.get());
             certificates_.reset();
-            loop_.after(certificate_pause, [this] { watch_certificates(); });
+            loop_.after(certificate_pause, [this] { watch_certificates(false); });
         }
     }
 

@@ -13,6 +13,8 @@ class Encryption {
     virtual ~Encryption() = default;
     // There is a certificate, so STARTTLS makes sense.
     virtual bool offered() = 0;
+    // Whatever can fail before the client is told to go on. Throws Error: the control files are wrong.
+    virtual void prepare() = 0;
     // The handshake on the client's connection; afterwards the channel speaks TLS, and nothing that was read before is left in
     // it. Throws Error: the connection is of no use any more.
     virtual const tls::Connection& start(Channel& channel) = 0;
@@ -26,6 +28,7 @@ class KeydEncryption : public Encryption {
     // Ends TLS properly, after the last reply.
     ~KeydEncryption() override;
     bool offered() override { return tls_.offered(); }
+    void prepare() override { tls_.prepare(); }
     const tls::Connection& start(Channel& channel) override;
 
   private:

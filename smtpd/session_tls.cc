@@ -9,6 +9,11 @@ void Session::starttls(std::string_view argument) {
     if (tls_ != nullptr) return bad_command("503 TLS is on already (#5.5.1)");
     if (encryption_ == nullptr || !encryption_->offered()) return bad_command("502 unimplemented (#5.5.1)");
     if (!argument.empty()) return bad_command("501 STARTTLS takes no argument (#5.5.4)");
+    try {
+        encryption_->prepare();
+    } catch (const Error& error) {
+        return refuse("454 TLS not available now, try again later (#4.7.0)", std::nullopt, error.what());
+    }
     channel_.reply("220 ready for tls");
     channel_.flush();
     encrypt();

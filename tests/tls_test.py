@@ -4,6 +4,7 @@ without, certificates that change, resumption across processes, and what hostile
 import os
 import poplib
 import re
+import signal
 import smtplib
 import socket
 import ssl
@@ -232,6 +233,45 @@ class Listener(Base):
         self.i.wait_for(lambda: self.served_certificate("other.test").split() == other.split(), LIMIT, "the certificate for a name")
         self.assertEqual(self.served_certificate("mail.test").split(), wanted.split())
 
+    def test_a_link_in_the_middle_is_turned(self):
+        """As tools that renew certificates do: control's link leads to a link that leads to the file of this renewal."""
+        archive, live = self.i.directory / "archive", self.i.directory / "live"
+        archive.mkdir(0o700)
+        live.mkdir(0o700)
+        if self.i.single and relais.IS_ROOT:
+            os.chown(archive, *self.i.ids("qmailq"))
+            os.chown(live, *self.i.ids("qmailq"))
+        certificates = []
+        for number in (1, 2):
+            certificates.append(make_certificate(archive / f"cert{number}.pem", f"renewal{number}.test"))
+            if self.i.single and relais.IS_ROOT:
+                os.chown(archive / f"cert{number}.pem", *self.i.ids("qmailq"))
+
+        def turn(link, target):
+            new = link.with_name(".new")
+            new.symlink_to(target)
+            new.rename(link)
+
+        turn(live / "cert.pem", "../archive/cert1.pem")
+        turn(self.i.home / "control/servercert.pem", live / "cert.pem")
+        self.i.start()
+        self.assertEqual(self.served_certificate().split(), certificates[0].split())
+        turn(live / "cert.pem", "../archive/cert2.pem")
+        # Without being told, qmail-keyd looks once a minute.
+        self.i.wait_for(lambda: self.served_certificate().split() == certificates[1].split(), 30, "the next certificate")
+
+    def test_settings_that_are_wrong(self):
+        self.i.control("tlsminversion", "9")
+        for server in ("listener", "tcpserver"):
+            with self.subTest(server):
+                self.i.start(smtpd=server)
+                with self.i.smtp() as client:
+                    # Nobody is sent into a handshake that cannot be.
+                    self.assertEqual(repr(client.command("STARTTLS", 454)), "454 TLS not available now, try again later (#4.7.0)")
+                    client.deliver("a@b.example", ["bob@mail.test"], f"Subject: {server}\n\nx\n")
+                self.i.wait_log("control/tlsminversion is none of 1.0, 1.1, 1.2, 1.3: 9", "smtpd", LIMIT)
+                self.i.stop()
+
     def test_no_certificate_no_starttls(self):
         (self.i.home / "control/servercert.pem").unlink()
         self.i.start()
@@ -261,6 +301,29 @@ class Listener(Base):
         self.assertEqual(t.recv(100), b"250 ok\r\n")
         t.close()
         self.i.wait_log("qmail-keyd", "send", seconds=LIMIT)
+        self.served_certificate()
+
+    def test_clients_do_not_wait_while_keyd_is_away(self):
+        self.i.start()
+        self.served_certificate()
+
+        def longest(seconds):
+            worst = 0.0
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                begun = time.monotonic()
+                with self.i.smtp():
+                    worst = max(worst, time.monotonic() - begun)
+            return worst
+
+        # Its socket, which is qmail-start's, takes connections all the same.
+        self.i.kill("qmail-start", signal.SIGSTOP)
+        try:
+            self.i.kill("qmail-keyd")
+            # A listener that waits for it does so for five seconds, in every six; a busy machine not three times in a row.
+            self.assertTrue(any(longest(8) < 4 for _ in range(3)))
+        finally:
+            self.i.kill("qmail-start", signal.SIGCONT)
         self.served_certificate()
 
     def resumed(self, *versions, reload=False):
