@@ -15,6 +15,8 @@
 #include <string>
 #include <string_view>
 
+#include "sasl/secret.h"
+
 namespace relais::auth {
 
 struct Account {
@@ -28,6 +30,10 @@ struct Account {
     std::string maildir;  // empty: as the service has it
     std::string verifier{};
 
+    // Nothing secret stays behind in qmail-authd's memory.
+    ~Account() {
+        for (std::string* text : {&hash, &secret, &verifier}) wipe(*text);
+    }
     bool operator==(const Account&) const = default;
 };
 

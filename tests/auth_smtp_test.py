@@ -295,6 +295,36 @@ class Refusals(AuthTest):
         self.assertEqual(data[2:], b"Kanna@mail.test\0" + b"0\0" + b"0\0" + b"\0" * 5)
 
 
+    def test_no_password_stays_in_memory(self):
+        if not relais.IS_ROOT:
+            self.skipTest("only root may look into other processes")
+        i = self.made(options=("--store-secret",))
+        with i.smtp() as smtp:
+            self.reply(smtp.command("AUTH PLAIN " + plain("anna", PASSWORD), None), OK)
+            with i.smtp() as other:
+                self.reply(cram(other, "anna", PASSWORD), OK)
+            forms = (PASSWORD.encode(), b64(PASSWORD).encode(), plain("anna", PASSWORD).encode())
+            looked_at = 0
+            for process in i.processes("qmail-authd") + i.processes("qmail-smtpd"):
+                with open(f"/proc/{process.pid}/maps") as maps, open(f"/proc/{process.pid}/mem", "rb") as memory:
+                    for line in maps:
+                        words = line.split()
+                        span, rights, name = words[0], words[1], " ".join(words[5:])
+                        # The data base is mapped, and root's.
+                        if "r" not in rights or "passwd.cdb" in name or name in ("[vvar]", "[vsyscall]"):
+                            continue
+                        begin, end = (int(part, 16) for part in span.split("-"))
+                        try:
+                            memory.seek(begin)
+                            octets = memory.read(end - begin)
+                        except OSError:
+                            continue
+                        looked_at += 1
+                        for form in forms:
+                            self.assertFalse(form in octets, f"{process} {line}")
+            self.assertGreater(looked_at, 20)
+
+
 class Ways(AuthTest):
     """Passwords go in clear from loopback only, unless control/authplain says otherwise."""
 
