@@ -276,7 +276,9 @@ void Server::judge(ClientId id) {
     try {
         auto account = find_account(client.name);
         if (request.kind == RequestKind::scram_proof) return check_proof(id, account);
-        if (!account && helper_for(client) != Helper::none) return ask_helper(id);
+        // users/passwd has the last word about passwords, and knows nothing of tokens.
+        if ((!account || request.kind == RequestKind::token) && helper_for(client) != Helper::none)
+            return ask_helper(id);
         if (request.kind == RequestKind::token) return refuse(id, "no validator of tokens");
         if (request.kind == RequestKind::cram_md5) {
             if (account && !account->secret.empty() &&

@@ -424,7 +424,7 @@ elif os.environ["AUTHMECHANISM"] in ("XOAUTH2", "OAUTHBEARER"):
     print("bert@mail.test")
 else:
     right = second == b"sesame" and third[:1] == b"Y"
-if not right or user not in (b"bert@mail.test", b""):
+if not right or user not in (b"bert@mail.test", b"anna@mail.test", b""):
     sys.exit(1)
 sys.stdout.flush()
 if len(sys.argv) > 1:
@@ -488,6 +488,11 @@ class Others(AuthTest):
                 self.reply(smtp.command("AUTH OAUTHBEARER " + bearer(user, "good-token"), 235), OK)
                 smtp.deliver("bert@mail.test", ["anna@mail.test"], "Subject: x\n\nx\n")
         i.wait_log("login bert@mail.test tls", "smtpd", count=2)
+        # Also for who has a password here.
+        with i.smtp() as smtp:
+            self.reply(smtp.command("AUTH XOAUTH2 " + xoauth2("anna", "good-token"), 235), OK)
+            smtp.deliver("anna@mail.test", ["anna@mail.test"], "Subject: x\n\nx\n")
+        i.wait_log("login anna@mail.test tls", "smtpd")
         if relais.IS_ROOT:
             self.assertTrue(log.read_text())  # it could write: 0666
         self.no_secrets(i, "good-token", "bad-token")
