@@ -323,7 +323,7 @@ class Programs(Base):
         self.sent = 0
 
     def run_client(self, *words, input="", code=0):
-        if not shutil.which(str(words[0])):
+        if not shutil.which(str(words[0])) or (words[0] == "git" and not os.path.exists("/usr/lib/git-core/git-send-email")):
             self.skipTest(f"{words[0]} is not installed (packages.txt, section test)")
         done = subprocess.run([str(word) for word in words], input=input, capture_output=True, text=True, timeout=LIMIT,
                               cwd=self.i.directory, env={"PATH": os.environ["PATH"], "HOME": str(self.i.directory), "LC_ALL": "C"})
@@ -381,6 +381,18 @@ class Programs(Base):
                             "-S", "smtp-auth=plain", "-S", "tls-verify=ignore", "-S", "DEAD=/dev/null", "-S", "sendwait", "-r", "anna@mail.test",
                             "-s", "hello", "anna@mail.test", input=f"s-nail {scheme}\n")
             self.arrived(f"s-nail {scheme}")
+
+
+    def test_git_send_email(self):
+        patch = self.i.directory / "0001.patch"
+        for encryption, port in (("tls", self.port), ("ssl", self.port_first)):
+            patch.write_text("From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\nFrom: Anna <anna@mail.test>\n"
+                             f"Date: Sun, 22 Nov 2026 12:00:00 +0000\nSubject: [PATCH] a change\n\ngit send-email {encryption}\n---\n")
+            self.run_client("git", "-c", "user.name=Anna", "-c", "user.email=anna@mail.test", "-c", "sendemail.smtpSSLCertPath=",
+                            "send-email", "--smtp-server=127.0.0.1",
+                            f"--smtp-server-port={port}", "--smtp-user=anna", f"--smtp-pass={PASSWORD}", f"--smtp-encryption={encryption}",
+                            "--confirm=never", "--quiet", "--suppress-cc=all", "--to=anna@mail.test", patch)
+            self.arrived(f"git send-email {encryption}")
 
 
 class Pop3(Base):
