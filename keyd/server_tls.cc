@@ -9,11 +9,13 @@
 #include "base/error.h"
 #include "control/control_file.h"
 #include "keyd/remote_key.h"
+#include "tls/rehearsal.h"
 
 namespace relais::keyd {
 namespace {
 
 constexpr std::chrono::seconds patience{10};
+constexpr std::chrono::seconds rehearsal_patience{2};
 constexpr long session_lifetime = 21600;
 // A client may show many tickets, and each is a question to qmail-keyd.
 constexpr unsigned tickets_tried = 3;
@@ -92,6 +94,7 @@ bool ServerTls::offered() {
             chain_ = client_.certificate_for("", Deadline::in(patience));
         } catch (const Error& error) {
             trouble_ = error.what();
+            if (log_) log_(trouble_);
             chain_.emplace();
         }
         // Sessions without TLS hold no connection to it.
@@ -129,6 +132,17 @@ std::unique_ptr<tls::ServerContext> ServerTls::make_context(const Chain& chain) 
 void ServerTls::prepare(Chain chain) {
     if (!chain.certificates.empty()) context_ = make_context(chain);
     chain_ = std::move(chain);
+    if (context_) rehearse();
+}
+
+// What fails here fails for a client again, and is said there.
+void ServerTls::rehearse() {
+    deadline_ = Deadline::in(rehearsal_patience);
+    tls::rehearse(*context_);
+    client_.disconnect();
+    trouble_.clear();
+    fresh_.reset();
+    tickets_shown_ = 0;
 }
 
 void ServerTls::prepare() {

@@ -3,6 +3,7 @@
 // before.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,12 +20,13 @@ class ServerTls {
     ServerTls(const ServerTls&) = delete;
     ServerTls& operator=(const ServerTls&) = delete;
 
-    // True if there is a certificate. Asks qmail-keyd the first time; trouble is the same as none, and in trouble().
+    // True if there is a certificate. Asks qmail-keyd the first time; trouble is the same as none, and told to the log.
     bool offered();
-    const std::string& trouble() const { return trouble_; }
+    void set_log(std::function<void(const std::string&)> log) { log_ = std::move(log); }
 
-    // For those who fork: takes the certificate and reads the control files, now and whenever something has changed. Throws
-    // Error: the last state stays.
+    // For those who fork: takes the certificate and reads the control files, now and whenever something has changed, and makes
+    // handshakes with itself (tls/rehearsal.h), so that children find OpenSSL warm; qmail-keyd has two seconds for its part.
+    // Throws Error: the last state stays.
     void prepare(Chain chain);
     // For those who do not: reads the control files, if that has not been done. Throws Error, also if there is no certificate.
     void prepare();
@@ -38,6 +40,7 @@ class ServerTls {
     static int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
                          EVP_MAC_CTX* mac, int encrypting);
     std::unique_ptr<tls::ServerContext> make_context(const Chain& chain);
+    void rehearse();
     bool choose_certificate(SSL* ssl);
     int seal(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac);
     int open(const unsigned char* name, const unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac);
@@ -48,6 +51,7 @@ class ServerTls {
     std::optional<Chain> chain_;
     std::unique_ptr<tls::ServerContext> context_;
     std::string trouble_;
+    std::function<void(const std::string&)> log_;
     // Of the handshake that is going on.
     Deadline deadline_ = Deadline::never();
     std::optional<Ticket> fresh_;

@@ -125,6 +125,7 @@ int serve(const Arguments& all) {
                       pop3::session_timeout(home));
     if (!is_in_private(home)) login.refuse_passwords();
     keyd::ServerTls tls(home);
+    tls.set_log([](const std::string& trouble) { log_line("TLS is not offered: " + trouble); });
     if (tls_first) {
         pop3::put_tls_before_client(home, tls);
         login.set_encrypted();

@@ -20,6 +20,7 @@
 #include "control/directory_watch.h"
 #include "keyd/client.h"
 #include "relay/address.h"
+#include "smtpd/heap_plugs.h"
 #include "smtpd/log.h"
 #include "smtpd/serve.h"
 #include "smtpd/watched_rules.h"
@@ -141,10 +142,12 @@ class Acceptor {
         if (!chain) throw_errno("hear from", "qmail-keyd", ECONNRESET);
         trouble_was_logged_ = false;
         try {
+            plugs_.give_back();
             tls_.prepare(*std::move(chain));
         } catch (const Error& error) {
             log_line(std::string("TLS stays as it was: ") + error.what());
         }
+        plugs_.take();
     }
 
     void on_certificate() {
@@ -372,6 +375,7 @@ class Acceptor {
     bool sweep_planned_ = false;
     Clock::time_point last_sweep_{};
     keyd::ServerTls tls_{home_};
+    HeapPlugs plugs_;
     Fd certificates_;
     bool trouble_was_logged_ = false;
     bool confined_ = false;

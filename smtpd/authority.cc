@@ -36,6 +36,7 @@ sasl::Authority::Verdict AuthdAuthority::verdict(RequestKind kind, std::string_v
 }
 
 LoginAuthority::Offers AuthdAuthority::offers() {
+    if (offers_) return *offers_;
     const auth::Answer answer = ask(RequestKind::methods, "", "", "");
     Offers offers;
     if (answer.result != auth::Result::right) return offers;
@@ -45,6 +46,7 @@ LoginAuthority::Offers AuthdAuthority::offers() {
         offers.scram = offers.scram || word == auth::offers_scram;
         offers.bearer = offers.bearer || word == auth::offers_bearer;
     }
+    offers_ = offers;
     return offers;
 }
 

@@ -1,6 +1,7 @@
 // qmail-authd as the one that knows who may log in.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "auth/protocol.h"
@@ -14,6 +15,7 @@ class AuthdAuthority : public LoginAuthority {
     // client: its address. Borrows home.
     AuthdAuthority(const control::Home& home, std::string client) : home_(home), client_(std::move(client)) {}
 
+    // Asked for until there is an answer: the EHLO before STARTTLS and the one behind it get the same.
     Offers offers() override;
     Verdict check_password(std::string_view user, std::string_view password) override;
     Verdict check_cram(std::string_view user, std::string_view challenge, std::string_view digest) override;
@@ -29,6 +31,7 @@ class AuthdAuthority : public LoginAuthority {
 
     const control::Home& home_;
     std::string client_;
+    std::optional<Offers> offers_;
 };
 
 }  // namespace relais::smtpd

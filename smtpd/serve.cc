@@ -45,6 +45,7 @@ void serve_standalone(const control::Home& home, bool tls_first) {
     }
     Policy policy(home);
     keyd::ServerTls tls(home);
+    tls.set_log([](const std::string& trouble) { log_line("TLS is not offered: " + trouble); });
     serve(home, settings, policy, Client::from_environment(), tls, tls_first);
 }
 

@@ -91,6 +91,7 @@ class Session {
 
     // What stands between this client and a transaction, if anything: a submission listener's rules.
     std::optional<std::string_view> missing() const;
+    bool is_local() const;
     bool must_encrypt() const;
     Way way() const;
     void offer_auth();

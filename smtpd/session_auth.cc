@@ -8,9 +8,12 @@ constexpr unsigned failed_login_limit = 5;
 
 }  // namespace
 
+bool Session::is_local() const {
+    return client_.ip.starts_with("127.") || client_.ip == "::1";
+}
+
 bool Session::must_encrypt() const {
-    const Way from = way();
-    return client_.submission && settings_.submission_tls && !from.encrypted && !from.loopback;
+    return client_.submission && settings_.submission_tls && tls_ == nullptr && !is_local();
 }
 
 std::optional<std::string_view> Session::missing() const {
@@ -20,8 +23,9 @@ std::optional<std::string_view> Session::missing() const {
     return std::nullopt;
 }
 
+// For a login: the bindings cost a derivation of keys and a digest.
 Way Session::way() const {
-    Way way{tls_ != nullptr, client_.ip.starts_with("127.") || client_.ip == "::1", {}};
+    Way way{tls_ != nullptr, is_local(), {}};
     if (tls_ == nullptr) return way;
     if (std::string data = tls_->exporter_binding(); !data.empty())
         way.bindings.push_back({"tls-exporter", std::move(data)});
@@ -33,7 +37,7 @@ Way Session::way() const {
 // RFC 3848.
 std::string_view Session::protocol() const {
     if (!extended_) return "SMTP";
-    if (way().encrypted) return client_.user ? "ESMTPSA" : "ESMTPS";
+    if (tls_ != nullptr) return client_.user ? "ESMTPSA" : "ESMTPS";
     return client_.user ? "ESMTPA" : "ESMTP";
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/io.h"
+#include "tls/rehearsal.h"
 #include "tls/test_certificate.h"
 
 namespace relais::tls {
@@ -237,6 +238,14 @@ TEST_F(TlsConnection, ResumesASession) {
     shake_hands({.session = session.get()});
     EXPECT_TRUE(mine_->description().resumed);
     EXPECT_TRUE(theirs_->description().resumed);
+}
+
+// A resumed session is among what is rehearsed, and a server that cannot speak is no trouble of the caller's.
+TEST_F(TlsConnection, IsRehearsed) {
+    EXPECT_TRUE(rehearse(server_));
+    EXPECT_FALSE(rehearse(ServerContext()));
+    shake_hands();
+    EXPECT_FALSE(theirs_->description().resumed);
 }
 
 }  // namespace
