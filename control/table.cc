@@ -107,6 +107,7 @@ constexpr std::array table = {
     domains("percenthack", "send", "domains at which user%host means user@host"),
     me_line("plusdomain", "inject", "added to host names that end with a plus"),
     lines("pop3listen", "service", "", "ADDRESS PORT of each POP3 server"),
+    lines("pop3slisten", "service", "", "ADDRESS PORT of each POP3 server with TLS from the first octet"),
     domains("privatemx", "remote", "domains whose servers may have private or loopback addresses"),
     number("queuelifetime", "send", "604800", 0, "seconds after which undelivered mail bounces"),
     domains("rcpthosts", "smtpd", "domains whose mail is accepted from everybody"),

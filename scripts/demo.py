@@ -95,7 +95,7 @@ def addresses():
 def make_instance(home, port, pop3_port, submission_port):
     listen = [word for address in addresses() for word in ("--listen", address)]
     program(home, "qmail-setup", home, "--me", ME, *listen, "--smtp-port", port, "--pop3-port", pop3_port,
-            "--submission-port", submission_port, "--submissions-port", 0,
+            "--submission-port", submission_port, "--submissions-port", 0, "--pop3s-port", 0,
             "--admin", f"{DEMO}@{ME}")
     make_recipient(home)
     print(f"made the instance {home}")

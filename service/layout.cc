@@ -94,6 +94,7 @@ void add_control(Table& table, const Plan& plan) {
     table.settings("control/smtplisten", listen_text(plan.listen));
     table.settings("control/concurrencyincoming", "40\n");
     if (!plan.pop3.empty()) table.settings("control/pop3listen", listen_text(plan.pop3));
+    if (!plan.pop3s.empty()) table.settings("control/pop3slisten", listen_text(plan.pop3s));
     for (const auto& [name, listen] : submission_services(plan))
         if (!listen.empty()) table.settings("control/" + listen_file(name), listen_text(listen));
 }
@@ -139,7 +140,9 @@ void add_services(Table& table, const Plan& plan) {
     for (std::size_t number = 1; number <= smtpd_count(plan); ++number)
         add_service(table, plan, numbered("qmail-smtpd", number), smtpd_script(plan, number));
     for (std::size_t number = 1; number <= plan.pop3.size(); ++number)
-        add_service(table, plan, numbered("qmail-pop3d", number), pop3d_script(plan, number));
+        add_service(table, plan, numbered("qmail-pop3d", number), pop3d_script(plan, "pop3listen", number));
+    for (std::size_t number = 1; number <= plan.pop3s.size(); ++number)
+        add_service(table, plan, numbered("qmail-pop3s", number), pop3d_script(plan, "pop3slisten", number));
     for (const auto& [name, listen] : submission_services(plan))
         for (std::size_t number = 1; number <= listen.size(); ++number)
             add_service(table, plan, numbered(name, number),
@@ -181,6 +184,8 @@ std::vector<std::string> service_names(const Plan& plan) {
         names.push_back(numbered("qmail-smtpd", number));
     for (std::size_t number = 1; number <= plan.pop3.size(); ++number)
         names.push_back(numbered("qmail-pop3d", number));
+    for (std::size_t number = 1; number <= plan.pop3s.size(); ++number)
+        names.push_back(numbered("qmail-pop3s", number));
     for (const auto& [name, listen] : submission_services(plan))
         for (std::size_t number = 1; number <= listen.size(); ++number)
             names.push_back(numbered(name, number));
@@ -211,6 +216,7 @@ Plan plan_of_instance(const control::Home& home) {
               {},   has_own_listener(home)};
     plan.listen = read_listen(home, "smtplisten");
     plan.pop3 = read_listen(home, "pop3listen");
+    plan.pop3s = read_listen(home, "pop3slisten");
     plan.submission = read_listen(home, "submissionlisten");
     plan.submissions = read_listen(home, "submissionslisten");
     if (plan.listen.empty()) plan.listen.push_back({"0", 25});

@@ -52,6 +52,7 @@ struct Plan {
         {};  // where the POP3 server listens: control/pop3listen, as smtplisten; empty: no server
     std::vector<Listen> submission = {};   // mail of our own users: control/submissionlisten
     std::vector<Listen> submissions = {};  // the same, TLS from the first octet: control/submissionslisten
+    std::vector<Listen> pop3s = {};        // POP3 with TLS from the first octet: control/pop3slisten
 };
 
 // The plan of an instance that exists. Throws a permanent Error if control/owners is missing or wrong.

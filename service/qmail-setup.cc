@@ -39,6 +39,7 @@ struct Options {
     std::vector<std::string> listen;
     unsigned port = 0;
     std::optional<unsigned> pop3_port;
+    std::optional<unsigned> pop3s_port;
     std::optional<unsigned> submission_port;
     std::optional<unsigned> submissions_port;
     unsigned numbers = 0;
@@ -104,6 +105,8 @@ int make_instance(const Options& options) {
               options.own_listener};
     const unsigned pop3_port = options.pop3_port.value_or(choose_port(options, 110));
     if (pop3_port != 0) plan.pop3 = choose_listen(options, pop3_port);
+    const unsigned pop3s_port = options.pop3s_port.value_or(choose_port(options, 995));
+    if (pop3s_port != 0) plan.pop3s = choose_listen(options, pop3s_port);
     const unsigned submission_port = options.submission_port.value_or(choose_port(options, 587));
     if (submission_port != 0) plan.submission = choose_listen(options, submission_port);
     const unsigned submissions_port = options.submissions_port.value_or(choose_port(options, 465));
@@ -141,6 +144,9 @@ int setup(const Arguments& arguments) {
         ->check(CLI::Range(1, 65535));
     app.add_option("--pop3-port", options.pop3_port,
                    "port of the POP3 server (110; 2110 for an ordinary user); 0: no POP3 server")
+        ->check(CLI::Range(0, 65535));
+    app.add_option("--pop3s-port", options.pop3s_port,
+                   "the same with TLS from the first octet (995; 2995 for an ordinary user); 0: none")
         ->check(CLI::Range(0, 65535));
     app.add_option("--submission-port", options.submission_port,
                    "port of the submission server (587; 2587 for an ordinary user); 0: none")

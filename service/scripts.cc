@@ -108,18 +108,19 @@ std::string submission_script(const Plan& plan, const Listen& listen, const std:
                plan.identity.single ? "" : fmt::format(" -u {} -g {}", owner.uid, owner.gid), tls);
 }
 
-std::string pop3d_script(const Plan& plan, std::size_t number) {
+std::string pop3d_script(const Plan& plan, const std::string& file, std::size_t number) {
     // Each of the two comes with the other: the first opens the channel, the second says through it who has logged in.
     const bool opens = ::access((program_directory() + "/open-smtp-channel").c_str(), X_OK) == 0;
     return opening(plan, fmt::format("The POP3 server on the address and port in line {} of "
-                                     "control/pop3listen. Accounts: qmail-passwd.",
-                                     number)) +
-           fmt::format("read -r address port <<END\n$(sed -n {}p control/pop3listen)\nEND\n", number) +
+                                     "control/{}. Accounts: qmail-passwd.",
+                                     number, file)) +
+           fmt::format("read -r address port <<END\n$(sed -n {}p control/{})\nEND\n", number, file) +
            fmt::format(
                "exec {} \\\n    tcpserver -v -R -H -l \"$(head -n 1 control/me)\" -c 100 \"$address\" "
                "\"$port\" \\\n"
-               "    qmail-popup \"$(head -n 1 control/me)\" {}checkpassword {}qmail-pop3d Maildir\n",
-               environment(plan), opens ? "open-smtp-channel " : "", opens ? "open-smtp-allow " : "");
+               "    qmail-popup {}\"$(head -n 1 control/me)\" {}checkpassword {}qmail-pop3d Maildir\n",
+               environment(plan), file == "pop3slisten" ? "--tls " : "", opens ? "open-smtp-channel " : "",
+               opens ? "open-smtp-allow " : "");
 }
 
 std::string log_script(const Plan& plan, const std::string& service) {

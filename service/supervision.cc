@@ -187,6 +187,7 @@ std::vector<std::string> systemd_units(const Plan& plan) {
     if (!plan.submission.empty()) units.push_back("relais-submission@" + name + ".service");
     if (!plan.submissions.empty()) units.push_back("relais-submissions@" + name + ".service");
     if (!plan.pop3.empty()) units.push_back("relais-pop3d@" + name + ".service");
+    if (!plan.pop3s.empty()) units.push_back("relais-pop3s@" + name + ".service");
     return units;
 }
 

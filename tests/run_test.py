@@ -4,7 +4,10 @@ the script behind `make run`. Once as a system instance (root only) and once as 
 import contextlib
 import os
 import pathlib
+import poplib
+import smtplib
 import socket
+import ssl
 import subprocess
 import unittest
 
@@ -17,18 +20,21 @@ PLAIN = "Subject: hello\n\nhello\n"
 class Supervised(relais.Instance):
     """An instance whose processes are qmailctl's: home is made for a free port, start() and stop() are qmailctl's."""
 
-    def __init__(self, single, listen=("127.0.0.1",), options=()):
+    def __init__(self, single, listen=("127.0.0.1",), options=(), tls=False):
         super().__init__(single=single)
         self.first_home = self.home
         self.home = self.directory / "s"
         self.port = relais.free_port()
         self.pop3_port = relais.free_port()
         self.submission_port = relais.free_port()
+        self.submissions_port = relais.free_port() if tls else 0
+        self.pop3s_port = relais.free_port() if tls else 0
         self.environment["QMAILHOME"] = str(self.home)
         numbers = [] if single else ["--numbers", self.base_id]
         listens = [word for address in listen for word in ("--listen", address)]
         done = self.run("qmail-setup", self.home, "--me", self.me, "--smtp-port", self.port, "--pop3-port", self.pop3_port,
-                        "--submission-port", self.submission_port, "--submissions-port", 0, *listens, *numbers, *options)
+                        "--submission-port", self.submission_port, "--submissions-port", self.submissions_port,
+                        "--pop3s-port", self.pop3s_port, *listens, *numbers, *options)
         if done.code:
             raise AssertionError(f"qmail-setup: {done}")
 
@@ -394,6 +400,29 @@ class Kind:
         (message,) = user.wait_messages(1)
         self.assertIn(b"\nMessage-ID: <", message)
         self.assertTrue(any(f"login joe@{i.me}" in line for line in i.log("qmail-submission")), i.log("qmail-submission"))
+
+    def test_tls_first(self):
+        """What --submissions-port and --pop3s-port make speaks TLS from the first octet."""
+        i = self.made(tls=True)
+        user = i.add_user("joe")
+        i.start()
+        pop3.set_password(i, "joe", "sesame")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        for port in (i.submissions_port, i.pop3s_port):
+            i.wait_for(lambda port=port: self.can_connect(port), 60, f"a server on port {port}")
+        with smtplib.SMTP_SSL("127.0.0.1", i.submissions_port, context=context, timeout=120) as client:
+            client.login("joe", "sesame")
+            client.sendmail(user.address, [user.address], "Subject: by TLS\r\n\r\nx\r\n")
+        user.wait_messages(1, 60)
+        client = poplib.POP3_SSL("127.0.0.1", i.pop3s_port, context=context, timeout=120)
+        client.user("joe")
+        client.pass_("sesame")
+        self.assertIn(b"Subject: by TLS", client.retr(1)[1])
+        client.quit()
+        i.wait_log("login joe", "qmail-pop3s", 60)
+        self.assertEqual(i.run("qmail-setup", "--check", i.home).code, 0)
 
     def test_setup_refuses(self):
         i = self.made()
