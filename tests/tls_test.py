@@ -265,6 +265,12 @@ class Listener(Base):
         for server in ("listener", "tcpserver"):
             with self.subTest(server):
                 self.i.start(smtpd=server)
+
+                def offered():
+                    with self.i.smtp(ehlo=None) as client:
+                        return "STARTTLS" in str(client.command("EHLO x"))
+                # After a restart qmail-start may not have its socket yet.
+                self.i.wait_for(offered, LIMIT, "STARTTLS")
                 with self.i.smtp() as client:
                     # Nobody is sent into a handshake that cannot be.
                     self.assertEqual(repr(client.command("STARTTLS", 454)), "454 TLS not available now, try again later (#4.7.0)")
