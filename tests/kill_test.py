@@ -76,7 +76,13 @@ class Kill(relais.TestCase):
             deadline = time.monotonic() + 800
             while sum(killed.values()) < KILLS and time.monotonic() < deadline:
                 name = PROGRAMS[sum(killed.values()) % len(PROGRAMS)]
-                found = relais.wait_until(lambda name=name: instance.processes(name), 20, 0.04)
+
+                # A killed qmail-start may not have been seen dead by the last look.
+                def running(name=name):
+                    self.revive(instance)
+                    return instance.processes(name)
+
+                found = relais.wait_until(running, 20, 0.04)
                 if not found:
                     self.fail(f"no {name} runs\n{instance.picture()}")
                 with contextlib.suppress(ProcessLookupError):
