@@ -1,6 +1,7 @@
 #include "base/io.h"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -119,6 +120,29 @@ TEST(EventLoop, AHandlerMayRemoveItself) {
         loop.stop();
     });
     loop.run();
+}
+
+TEST(SendPending, KeepsWhatTheSocketDoesNotTakeAndTellsAPeerThatHasGone) {
+    int ends[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+    const Fd ours(ends[0]);
+    Fd theirs(ends[1]);
+    const std::string all(std::size_t{8} << 20, 'x');
+    std::string pending = all;
+    EXPECT_TRUE(send_pending(ours.get(), pending));
+    EXPECT_FALSE(pending.empty());
+    EXPECT_LT(pending.size(), all.size());
+    std::size_t received = 0;
+    std::string buffer(65536, ' ');
+    while (received < all.size()) {
+        const ssize_t count = ::read(theirs.get(), buffer.data(), buffer.size());
+        if (count > 0) received += static_cast<std::size_t>(count);
+        ASSERT_TRUE(send_pending(ours.get(), pending));
+    }
+    EXPECT_EQ(received, all.size());
+    theirs.reset();
+    pending = "more";
+    EXPECT_FALSE(send_pending(ours.get(), pending));
 }
 
 }  // namespace relais

@@ -89,6 +89,16 @@ Peer peer_of(int socket) {
     return {credentials.pid, credentials.uid, credentials.gid};
 }
 
+bool send_pending(int socket, std::string& data) {
+    while (!data.empty()) {
+        const ssize_t count = ::send(socket, data.data(), data.size(), MSG_NOSIGNAL);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return errno == EAGAIN;
+        data.erase(0, static_cast<std::size_t>(count));
+    }
+    return true;
+}
+
 bool send_packet(int socket, std::string_view data, int fd_to_pass) {
     iovec part{const_cast<char*>(data.data()), data.size()};
     msghdr message{};

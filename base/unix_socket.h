@@ -33,6 +33,9 @@ struct Peer {
 // Who is at the other end (SO_PEERCRED). Throws Error.
 Peer peer_of(int socket);
 
+// Sends as much of data as a non-blocking stream socket takes now, and erases that. False if the peer has gone.
+bool send_pending(int socket, std::string& data);
+
 // Sends one packet with at most one descriptor (-1 for none). False if the peer has gone; with EAGAIN on a
 // non-blocking socket it throws an Error of that number. Throws Error.
 bool send_packet(int socket, std::string_view data, int fd_to_pass = -1);

@@ -153,14 +153,7 @@ Answer OpenSmtpServer::confirm(Connection& connection, const Request& request) {
 }
 
 bool OpenSmtpServer::write_answers(Connection& connection) {
-    while (!connection.out.empty()) {
-        const ssize_t count =
-            ::send(connection.socket.get(), connection.out.data(), connection.out.size(), MSG_NOSIGNAL);
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0 && errno != EAGAIN) return false;
-        if (count < 0) break;
-        connection.out.erase(0, static_cast<std::size_t>(count));
-    }
+    if (!send_pending(connection.socket.get(), connection.out)) return false;
     if (connection.out.empty() && connection.ending) return false;
     if (connection.blocked == connection.out.empty()) {
         connection.blocked = !connection.blocked;

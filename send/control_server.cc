@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/program.h"
+#include "base/unix_socket.h"
 
 namespace relais::send {
 namespace {
@@ -74,14 +75,7 @@ std::string ControlServer::answer_line(std::string_view line) {
 }
 
 bool ControlServer::write_answers(Connection& connection) {
-    while (!connection.out.empty()) {
-        const ssize_t count =
-            ::send(connection.socket.get(), connection.out.data(), connection.out.size(), MSG_NOSIGNAL);
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0 && errno != EAGAIN) return false;
-        if (count < 0) break;
-        connection.out.erase(0, static_cast<std::size_t>(count));
-    }
+    if (!send_pending(connection.socket.get(), connection.out)) return false;
     loop_.change(connection.socket.get(), connection.out.empty() ? EPOLLIN : EPOLLIN | EPOLLOUT);
     return true;
 }
