@@ -29,7 +29,9 @@ class DirectoryWatch {
     // Notices what has happened since the last call: afterwards changed() of a ChangeWatch tells the truth. One read(2).
     void look();
 
-    // Grows with each change; 0 if no watch covers the file (or is on the directory itself).
+    // Grows with each change that look() noticed; 0 if changes cannot be noticed.
+    std::uint64_t generation() const { return generation_ == nullptr ? 0 : generation_->load(); }
+    // The same for a file; 0 if no watch covers the file (or is on the directory itself).
     static std::uint64_t generation_of(std::string_view path);
 
   private:

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/event_loop.h"
+#include "base/huge_text.h"
 #include "base/privilege.h"
 #include "base/process_title.h"
 #include "base/program.h"
@@ -199,6 +200,8 @@ class Acceptor {
                     settings_->get();
                     policy_->refresh();
                 });
+            const std::uint64_t state = directories_->generation();
+            if (std::exchange(plugged_for_, state) != state) plugs_.take();
             admit(connection.get(), net::to_endpoint(peer), trouble);
         }
     }
@@ -376,6 +379,7 @@ class Acceptor {
     Clock::time_point last_sweep_{};
     keyd::ServerTls tls_{home_};
     HeapPlugs plugs_;
+    std::optional<std::uint64_t> plugged_for_;  // which state of the control files
     Fd certificates_;
     bool trouble_was_logged_ = false;
     bool confined_ = false;
@@ -394,6 +398,7 @@ int run_acceptor(const control::Home& home, const ListenerOptions& options) {
     // execve from /proc/self/exe has named it "exe".
     ::prctl(PR_SET_NAME, "qmail-smtpd", 0, 0, 0);
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    move_text_to_huge_pages();
     return Acceptor(home, options).run();
 }
 
