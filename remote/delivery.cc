@@ -1,5 +1,7 @@
 #include "remote/delivery.h"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <cerrno>
 
@@ -15,6 +17,9 @@ constexpr std::size_t server_limit = 10;
 constexpr std::chrono::minutes connection_age_limit{5};
 // How long the addresses of one family are tried before those of the other start beside them.
 constexpr std::chrono::milliseconds head_start{300};
+
+// How long a process waits for another that finds out whether a login is right.
+constexpr Seconds login_patience{30};
 
 // Under which a server is remembered that lets its clients hang in the handshake.
 std::string tls_with(const std::string& ip) {
@@ -136,7 +141,49 @@ bool Delivery::open_session(const Server& server, const Way& way, std::optional<
     }
     if (terms.credentials) terms.tls = with_credentials(terms.tls);
     if (way.route.port == implicit_tls_port && terms.tls.level != TlsLevel::none) terms.tls.implicit = true;
+    if (!terms.credentials) return open_session_by(server, way, terms, last);
 
+    const std::string login = server.name + ":" + std::to_string(way.route.port) + " " +
+                              terms.credentials->user + " " + std::to_string(settings_->digest);
+    if (!may_log_in(login, server, way.route, terms, last)) return false;
+    login_refused_ = false;
+    const bool opened = open_session_by(server, way, terms, last);
+    note_login(login, opened);
+    return opened;
+}
+
+// False if the server has refused this login lately. Where nobody knows whether it is right, one process finds out and the
+// others wait for it, for a while.
+bool Delivery::may_log_in(const std::string& login, const Server& server, const Route& route,
+                          SessionSettings& terms, std::optional<Verdict>& last) {
+    const Deadline patience = Deadline::in(login_patience);
+    for (;;) {
+        const std::int64_t now = now_seconds();
+        const LoginMemory::Admission admission = memory_.logins().admit(login, now);
+        terms.first_mechanism = admission.first;
+        if (admission.state == LoginMemory::State::free) return true;
+        if (admission.state == LoginMemory::State::resting) {
+            last = login_rests(server.name, route.file(), now - admission.refused_at,
+                               admission.rests_until - now);
+            hopeless_ = true;
+            return false;
+        }
+        if (patience.passed()) return true;
+        ::poll(nullptr, 0, 50);
+    }
+}
+
+void Delivery::note_login(const std::string& login, bool opened) {
+    if (opened)
+        memory_.logins().note_accepted(login, session_->second_choice(), now_seconds());
+    else if (login_refused_)
+        memory_.logins().note_refused(login, now_seconds());
+    else
+        memory_.logins().note_nothing(login);
+}
+
+bool Delivery::open_session_by(const Server& server, const Way& way, const SessionSettings& terms,
+                               std::optional<Verdict>& last) {
     std::vector<net::Endpoint> left = endpoints(server, way.route.port);
     while (!left.empty() && !hopeless_) {
         net::ConnectResult connected =
@@ -171,7 +218,7 @@ bool Delivery::open_session_at(net::ConnectResult connected, const SessionSettin
         session = std::make_unique<Session>(std::move(connected.fd), endpoint.ip, std::move(plain));
         opening = session->open();
     }
-    hopeless_ = opening.hopeless;
+    hopeless_ = login_refused_ = opening.login_refused;
     if (opening.refused) {
         last = std::move(*opening.refused);
         return false;

@@ -69,6 +69,11 @@ class Delivery {
     std::optional<Result> deliver_on_open(const Envelope& envelope, Message& message);
     Result deliver_on_fresh(const Envelope& envelope, Message& message);
     bool open_session(const Server& server, const Way& way, std::optional<Verdict>& last);
+    bool may_log_in(const std::string& login, const Server& server, const Route& route,
+                    SessionSettings& terms, std::optional<Verdict>& last);
+    void note_login(const std::string& login, bool opened);
+    bool open_session_by(const Server& server, const Way& way, const SessionSettings& terms,
+                         std::optional<Verdict>& last);
     bool open_session_at(net::ConnectResult connected, const SessionSettings& terms, const Way& way,
                          std::optional<Verdict>& last);
     std::vector<net::Endpoint> endpoints(const Server& server, std::uint16_t port) const;
@@ -87,6 +92,7 @@ class Delivery {
     std::string group_;  // its servers' name
     std::uint64_t messages_ = 0;
     bool hopeless_ = false;  // no further server of this message is to be tried
+    bool login_refused_ = false;
     std::uint64_t most_messages_ = 0;  // on this connection
     Clock::time_point connected_at_{};
 };

@@ -1,6 +1,7 @@
 #include "remote/login.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include "base/error.h"
@@ -18,11 +19,23 @@ constexpr std::size_t command_limit = 500;
 // No mechanism asks more often.
 constexpr int challenge_limit = 10;
 
+// With so many mechanisms may a password be refused on one connection.
+constexpr int refusal_limit = 2;
+
 enum class Outcome {
     done,
-    next,    // this mechanism is refused; another may do
-    failed,  // no use in trying further now
+    next,     // this mechanism is refused; another may do
+    refused,  // so is what it said of the password
+    failed,   // no use in trying further now
 };
+
+// RFC 4954, 4 and 6, RFC 5321, 4.2.4: it does not know or want the mechanism, or not so. Any other refusal is one of the login.
+bool is_about_the_mechanism(int code) {
+    constexpr std::array codes = {500, 501, 502, 503, 504, 530, 534, 538, 555};
+    return std::find(codes.begin(), codes.end(), code) != codes.end();
+}
+
+constexpr std::string_view refused_login = "it refused our login";
 
 class Dialogue {
   public:
@@ -108,10 +121,12 @@ Outcome Dialogue::cancel(Mechanism mechanism) {
     send({"*\r\n"});
     read();
     if (reply_.code == 0 || reply_.code == 421) return Outcome::failed;
-    // In SCRAM it is the server that could not show who it is. It will not be asked in a weaker way, unless it has only said
-    // that it cannot know this user so.
-    const bool impostor =
-        (mechanism == Mechanism::scram_sha_256 || mechanism == Mechanism::scram_sha_256_plus) && !regrets_;
+    if (regrets_) {
+        complaint_ = refused_login;
+        return Outcome::refused;
+    }
+    // In SCRAM it is the server that could not show who it is. It will not be asked in a weaker way.
+    const bool impostor = mechanism == Mechanism::scram_sha_256 || mechanism == Mechanism::scram_sha_256_plus;
     return impostor ? Outcome::failed : Outcome::next;
 }
 
@@ -122,8 +137,9 @@ Outcome Dialogue::judge(const sasl::Client& client) {
         return Outcome::failed;
     }
     const bool for_good = reply_.permanent();
-    complaint_ = for_good ? "it refused our login" : "it cannot check our login now";
-    return for_good ? Outcome::next : Outcome::failed;
+    complaint_ = for_good ? refused_login : "it cannot check our login now";
+    if (!for_good) return Outcome::failed;
+    return is_about_the_mechanism(reply_.code) ? Outcome::next : Outcome::refused;
 }
 
 Reply Dialogue::last_reply() const {
@@ -157,6 +173,12 @@ std::string listing(const std::vector<std::string>& offered) {
     return text.size() <= 200 ? text : text.substr(0, 200) + " ...";
 }
 
+LoginResult complain(std::string complaint) {
+    LoginResult result;
+    result.complaint = std::move(complaint);
+    return result;
+}
+
 bool offers(const std::vector<std::string>& offered, Mechanism mechanism) {
     return std::any_of(offered.begin(), offered.end(), [mechanism](const std::string& name) {
         return equal_ignoring_case(name, sasl::name_of(mechanism));
@@ -182,21 +204,44 @@ std::vector<Mechanism> login_order(const std::vector<std::string>& offered, Chan
 
 LoginResult log_in(Wire& wire, const Credentials& credentials, const std::vector<std::string>& offered,
                    const LoginTerms& terms) {
-    if (offered.empty()) return {false, {}, "it offers no AUTH", {}};
+    LoginResult result;
+    if (offered.empty()) return complain("it offers no AUTH");
     const auto binding = binding_of(wire);
-    const auto order = login_order(offered, terms.channel, terms.cleartext_password, binding.has_value());
+    auto order = login_order(offered, terms.channel, terms.cleartext_password, binding.has_value());
     if (order.empty())
-        return {false, {}, "of what it offers for AUTH nothing may be used here:" + listing(offered), {}};
+        return complain("of what it offers for AUTH nothing may be used here:" + listing(offered));
+    if (terms.first)
+        std::stable_partition(order.begin(), order.end(),
+                              [&](Mechanism each) { return each == *terms.first; });
     Dialogue dialogue(wire, credentials, terms.timeout);
+    int refusals = 0;
     for (const Mechanism mechanism : order) {
+        // Without the binding it would be the same question again.
+        if (mechanism == Mechanism::scram_sha_256 && refusals > 0) continue;
         // A server that offers -PLUS and is asked for less would take a client that could have more for a victim.
         const bool bind =
             mechanism == Mechanism::scram_sha_256_plus || !offers(offered, Mechanism::scram_sha_256_plus);
-        const Outcome outcome = dialogue.attempt(mechanism, bind && binding ? &*binding : nullptr);
-        if (outcome == Outcome::done) return {true, mechanism, {}, {}};
+        Outcome outcome = Outcome::failed;
+        try {
+            outcome = dialogue.attempt(mechanism, bind && binding ? &*binding : nullptr);
+        } catch (const Error&) {
+            // It has hung up on a login that it had refused before.
+            if (refusals == 0) throw;
+            return result;
+        }
+        if (outcome == Outcome::done) return {true, mechanism, refusals > 0, false, {}, {}};
+        // What it says of the password is what people must know, whatever it says of other mechanisms.
+        if (refusals == 0 || outcome == Outcome::refused)
+            result = {false,
+                      mechanism,
+                      false,
+                      outcome != Outcome::failed,
+                      dialogue.complaint(),
+                      dialogue.last_reply()};
+        if (outcome == Outcome::refused && ++refusals == refusal_limit) break;
         if (outcome == Outcome::failed) break;
     }
-    return {false, {}, dialogue.complaint(), dialogue.last_reply()};
+    return result;
 }
 
 }  // namespace relais::remote

@@ -16,6 +16,11 @@ std::string with_detail(std::string text, std::string_view detail) {
     return text;
 }
 
+std::string minutes(std::int64_t seconds) {
+    const std::int64_t count = std::max<std::int64_t>((seconds + 59) / 60, 1);
+    return std::to_string(count) + (count == 1 ? " minute" : " minutes");
+}
+
 send::Outcome outcome_of(Letter letter) {
     switch (letter) {
         case Letter::accepted:
@@ -65,6 +70,13 @@ Verdict wrong_family(std::string_view host) {
 Verdict no_local_address(std::string_view address) {
     return {Letter::temporary, "Sorry, I cannot connect from " + std::string(address) +
                                    ", which control/outgoingip or control/domainips names. (#4.4.1)\n"};
+}
+Verdict login_rests(std::string_view host, std::string_view file, std::int64_t seconds_ago,
+                    std::int64_t seconds_left) {
+    return {Letter::temporary,
+            "Sorry, " + std::string(host) + " refused our login " + minutes(seconds_ago) +
+                " ago, and this route sends nothing without a login. It is not asked again for " +
+                minutes(seconds_left) + ", unless " + std::string(file) + " changes. (#4.7.8)\n"};
 }
 Verdict cannot_read_message() {
     return {Letter::temporary, "Unable to read message. (#4.3.0)\n"};

@@ -1,6 +1,7 @@
 // What became of a message at the other side, in qmail-remote's words (docs: qmail-remote.8).
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,9 @@ Verdict private_exchanger(std::string_view host, std::string_view address);
 Verdict wrong_family(std::string_view host);  // control/ipversions leaves it no address (#4.4.4)
 Verdict no_local_address(
     std::string_view address);  // outgoingip or domainips names what is not ours (#4.4.1)
+// The login was refused a while ago, and is left alone for another (#4.7.8). file: that has the password.
+Verdict login_rests(std::string_view host, std::string_view file, std::int64_t seconds_ago,
+                    std::int64_t seconds_left);
 Verdict cannot_read_message();
 Verdict cannot_read_control(std::string_view detail);
 Verdict system_failure(std::string_view detail);

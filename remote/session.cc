@@ -155,13 +155,15 @@ Session::Opening Session::authenticate() {
     const Channel channel = wire_.tls() == nullptr                 ? Channel::clear
                             : settings_.tls.authenticates_server() ? Channel::verified
                                                                    : Channel::encrypted;
-    const LoginResult result = log_in(wire_, *settings_.credentials, extensions_.auth,
-                                      {channel, settings_.tls.cleartext_password, settings_.timeout});
+    const LoginResult result =
+        log_in(wire_, *settings_.credentials, extensions_.auth,
+               {channel, settings_.tls.cleartext_password, settings_.timeout, settings_.first_mechanism});
     if (!result.done)
         return {unusable(result.complaint + ", and this route sends nothing without a login", "4.7.8",
                          result.reply),
-                false, false, result.reply.permanent()};
+                false, false, result.refused};
     login_ = sasl::name_of(result.mechanism);
+    if (result.gave_way) second_choice_ = result.mechanism;
     return {};
 }
 

@@ -23,6 +23,7 @@ struct SessionSettings {
     TlsPolicy tls{};
     std::string server_name{};                         // for its certificate
     std::shared_ptr<const Credentials> credentials{};  // nothing is sent before they have been accepted
+    std::optional<sasl::Mechanism> first_mechanism{};  // to log in with, before the usual ones
 };
 
 class Session {
@@ -35,10 +36,12 @@ class Session {
         std::optional<Verdict> refused;  // this server cannot be used
         bool retry_without_tls = false;  // it could not speak TLS after all, and need not
         bool hung_in_tls = false;        // which took long to find out
-        bool hopeless = false;           // it knows our login and refuses it: so will its other addresses
+        bool login_refused = false;      // it has judged our login: so will its other addresses
     };
     // Reads the greeting, says EHLO, or HELO where that is not understood, switches to TLS and logs in, as the settings ask.
     Opening open();
+    // The mechanism that logged us in after the server had refused the password with another one.
+    const std::optional<sasl::Mechanism>& second_choice() const { return second_choice_; }
 
     struct Attempt {
         Result result;
@@ -86,6 +89,7 @@ class Session {
     std::string protection_;  // how it is encrypted
     std::string session_key_;
     std::string login_;  // the mechanism that logged us in
+    std::optional<sasl::Mechanism> second_choice_;
     bool in_step_ = false;
     bool reset_needed_ = false;
 };

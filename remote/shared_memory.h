@@ -1,5 +1,5 @@
-// What the processes of a pool know together, in memory that they share: sessions of TLS to resume, and what did
-// not answer as soon as another of the same server (an address), or at all (its TLS). Advice only: what is lost, old or half written is as if it had never been.
+// What the processes of a pool know together, in memory that they share: sessions of TLS to resume, what became of logins, and
+// what did not answer as soon as another of the same server (an address), or at all (its TLS). Advice only: what is lost, old or half written is as if it had never been.
 //
 // Every process of the pool can write it; they share a user, his files and his passwords, and so trust one another. A server
 // cannot: what is kept of it is found only under the name, address and policy under which it was met.
@@ -10,6 +10,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "remote/login_memory.h"
 
 namespace relais::remote {
 
@@ -30,9 +32,12 @@ class SharedMemory {
     // Within the last ten minutes.
     bool is_slow(std::string_view address, std::int64_t now) const;
 
+    LoginMemory& logins() { return logins_; }
+
   private:
     struct Table;
     Table* table_ = nullptr;
+    LoginMemory logins_;
 };
 
 }  // namespace relais::remote

@@ -278,8 +278,24 @@ class Logins(TlsCase):
         report = self.remote(i)
         self.assert_deferred(report, "Connected to 127.0.0.1 but it refused our login, and this route sends nothing without a login. (#4.7.8)\n"
                              "Remote host said: 535 5.7.8 authentication failed\n")
-        self.assertEqual(server.sessions[0].mechanisms, [*ALL])
+        # An account is locked for many failures: the password is tried in one other form, not in all.
+        self.assertEqual(server.sessions[0].mechanisms, ["SCRAM-SHA-256", "PLAIN"])
         self.assert_nothing_sent(server)
+
+    def test_a_mechanism_that_the_server_cannot_use_costs_no_try(self):
+        for code in (500, 501, 502, 503, 504, 530, 534, 538, 555):
+            server = self.tls(mechanisms=ALL)
+            check = server.replies["AUTH"]
+            server.replies["AUTH"] = lambda session, line: check(session, line) if b"CRAM-MD5" in line else f"{code} no\r\n".encode()
+            self.assertIn("authenticated: CRAM-MD5", self.remote(self.to(server, self.LINE, credentials=True)).text, code)
+
+    def test_what_was_said_of_the_password_is_told_whatever_comes_after(self):
+        for after in (b"504 not this one\r\n", b"454 later\r\n", b"421 too many\r\n", CLOSE):
+            answers = iter((b"535 5.7.8 wrong\r\n",))
+            server = self.tls(mechanisms=ALL, AUTH=lambda session, line: next(answers, after))
+            self.assert_deferred(self.remote(self.to(server, self.LINE, credentials=True)), "it refused our login", "said: 535 5.7.8 wrong\n")
+            self.assertLessEqual(len([c for c in server.sessions[0].commands if c.startswith(b"AUTH")]), 4)
+            self.assert_nothing_sent(server)
 
     def test_no_auth_no_tls_no_certificate_no_mail(self):
         refused = ", and this route sends nothing without a login. (#4.7.8)"
@@ -502,6 +518,42 @@ class Pool(TlsCase):
         self.secret(i, "smtproutes", f":127.0.0.1:{server.port}|{USER}|wrong again")
         self.assertIn("refused our login", spawner.deliver().recipients[0][1])
         self.assertEqual(len(server.messages), 1)
+
+    def test_a_wrong_password_is_not_tried_for_every_message(self):
+        server = self.tls(mechanisms=ALL)
+        i = self.to(server, "127.0.0.1:verify CA", control={"remotemessages": "1"})
+        self.secret(i, "smtproutes", f":127.0.0.1:{server.port}|{USER}|wrong")
+        spawner = self.pool(i)
+        for number in range(30):
+            spawner.order(host=f"d{number}.test")
+        texts = sorted((spawner.report().recipients[0] for _ in range(30)), key=lambda each: "535" not in each[1])
+        self.assertEqual({outcome for outcome, _ in texts}, {"s"})
+        self.assertIn("it refused our login", texts[0][1])
+        for _, text in texts[1:]:
+            self.assertRegex(text, r"^Sorry, 127\.0\.0\.1 refused our login \d minutes? ago, and this route sends nothing without a login\. "
+                             r"It is not asked again for \d minutes, unless control/smtproutes changes\. \(#4\.7\.8\)$")
+        self.assertEqual([session.mechanisms for session in server.sessions], [["SCRAM-SHA-256", "PLAIN"]])
+        self.secret(i, "smtproutes", f":127.0.0.1:{server.port}|{USER}|{PASSWORD}")
+        self.assert_accepted(spawner.deliver())
+
+    def test_a_form_of_the_password_that_a_server_lacks_is_not_tried_again(self):
+        server = self.tls(mechanisms=ALL)
+        check = server.replies["AUTH"]
+        server.replies["AUTH"] = lambda session, line: (check(session, line), b"535 no such secret\r\n")[1] if b"SCRAM" in line else check(session, line)
+        spawner = self.pool(self.to(server, "127.0.0.1:verify CA", credentials=True, control={"remotemessages": "1"}))
+        for _ in range(10):
+            spawner.order()
+        for _ in range(10):
+            self.assertIn("authenticated: PLAIN", self.assert_accepted(spawner.report()))
+        self.assertEqual([session.mechanisms for session in server.sessions], [["SCRAM-SHA-256", "PLAIN"]] + [["PLAIN"]] * 9)
+
+    def test_who_finds_out_about_a_login_and_hears_nothing_holds_nobody_up(self):
+        server = self.tls(mechanisms=ALL, AUTH=b"454 later\r\n")
+        spawner = self.pool(self.to(server, "127.0.0.1:verify CA", credentials=True))
+        for _ in range(10):
+            spawner.order()
+        for _ in range(10):
+            self.assertIn("it cannot check our login now", spawner.report().recipients[0][1])
 
     def test_who_hangs_in_the_handshake_costs_one_message_only(self):
         server = self.tls(STARTTLS=lambda session, line: (session.socket.sendall(b"220 go\r\n"), SILENT)[1])

@@ -85,11 +85,16 @@ class Smarthost(relais.TestCase):
             self.send(i)
             self.assert_waits(i, postfix, "it refused our login, and this route sends nothing without a login.")
             self.assert_no_password(i, password="wr0ng-horse")
-            for mechanism in ("SCRAM-SHA-256", "PLAIN", "LOGIN", "CRAM-MD5"):
-                self.assertIn(f"SASL {mechanism} authentication failed", postfix.log())
+            for mechanism, count in (("SCRAM-SHA-256", 1), ("PLAIN", 1), ("LOGIN", 0), ("CRAM-MD5", 0)):
+                self.assertEqual(postfix.log().count(f"SASL {mechanism} authentication failed"), count)
+            # Nor does all the rest of the queue try it.
+            for number in range(20):
+                i.send("me@here.test", [f"you@d{number}.test"], "\nhello\n")
+            self.flush_until(i, lambda: self.log(i).count("is_not_asked_again") >= 5)
+            self.assertEqual(postfix.log().count("authentication failed"), 2)
             # Mended: nothing was lost.
             self.route(i, postfix.port)
-            self.flush_until(i, lambda: postfix.messages())
+            self.flush_until(i, lambda: len(postfix.messages()) == 21)
 
     def flush_until(self, i, condition):
         def tried():
