@@ -23,6 +23,7 @@ using ::open;
 using ::openat;
 using ::pwrite;
 using ::rename;
+using ::syncfs;
 using ::unlink;
 using ::unlinkat;
 using ::write;

@@ -24,6 +24,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 import peers  # noqa: E402
 import relais  # noqa: E402
 import single  # noqa: E402
+from machine import cpu_seconds  # noqa: E402
 
 SIZE = 5000
 USERS = 100
@@ -68,12 +69,6 @@ def journaled_directory(gigabytes=4, inodes=600_000):
         image.unlink()
         mount.rmdir()
         work.rmdir()
-
-
-def cpu_seconds():
-    """What both cores have spent so far, idle and waiting for I/O left out."""
-    user, nice, system, _idle, _wait, irq, softirq = map(int, pathlib.Path("/proc/stat").read_text().split()[1:8])
-    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
 
 
 def wait_until_empty(directories, trouble=lambda: None):
@@ -351,7 +346,8 @@ def single_rows(arguments, parent):
     works = [("latency", lambda: single.latency(both, parent, 50 if quick else 300)),
              ("one message", lambda: single.one_message(both, 1)),
              ("one message", lambda: single.one_message(both, 1000)),
-             ("large", lambda: single.large(both, parent, 4 if quick else 16)),
+             ("large", lambda: single.large(both, parent, arguments.rounds, 8 if quick else 16)),
+             ("large", lambda: single.large_memory(ours)),
              ("tcpserver", lambda: single.tcpserver(ours, 50 if quick else 300)),
              ("idle", lambda: single.idle_sessions(ours, idle, accept_rate))]
     lines = ["| work | relais | Postfix | beside it | reach |", "|---|---|---|---|---|"]

@@ -1,6 +1,7 @@
 """Rows of the benchmark that are not rates of many small messages: latency, many recipients, large messages, the start
 under tcpserver, idle sessions. Each takes the two kinds of server of run.py and returns lines for its second table."""
 
+import collections
 import concurrent.futures
 import contextlib
 import os
@@ -14,6 +15,7 @@ import time
 
 import peers
 import relais
+from machine import cpu_seconds
 from sink_process import SinkProcess
 
 BODY = b"Subject: measured\r\n\r\n" + (b"y" * 76 + b"\r\n") * 63
@@ -151,54 +153,94 @@ def private_memory(pids):
     return most
 
 
-def large(servers, parent, count=16, sessions=4):
-    body = (b"z" * 76 + b"\r\n") * (LARGE // 78)
-    rates, memory = {}, 0
-    for server in servers:
-        with server.accepting() as running:
-            stop, seen = threading.Event(), [0]
-
-            def watch():
-                while not stop.wait(0.02):
-                    seen[0] = max(seen[0], private_memory(running.session_pids()))
-
-            watcher = threading.Thread(target=watch)
-            if server.name == "relais":
-                watcher.start()
-
-            def session(_):
-                client = Client(running.port)
-                client.command(b"EHLO client.test")
-                for _ in range(count // sessions):
-                    client.deliver([b"user@bench.test"], body)
-                client.close()
-            start = time.monotonic()
-            with concurrent.futures.ThreadPoolExecutor(sessions) as pool:
-                list(pool.map(session, range(sessions)))
-            rates[server.name] = count * LARGE / 1e6 / (time.monotonic() - start)
-            stop.set()
-            if watcher.is_alive():
-                watcher.join()
-                memory = seen[0]
-    copy = copy_speed(parent, body, count)
-    line = [f"{rates[s.name]:,.0f}" for s in servers]
-    return [("25 MB messages, MB/s", *line, f"copying {copy:,.0f} MB/s", "the copy's speed"),
-            ("memory of a session with them, kB", f"{memory:,}", "", "", "below 1,000")]
+def large(servers, parent, rounds, count=16, sessions=4):
+    """Messages of LARGE octets by smtp-source; a copy of as many files, each synced, by as many threads bounds the disk, and
+    the generator straight into smtp-sink shows what these two can do. They take turns; medians."""
+    rates, arrivals, costs = (collections.defaultdict(list) for _ in range(3))
+    for _ in range(rounds):
+        rates["copy"].append(copy_speed(parent, count, sessions))
+        with smtp_sink() as port:
+            rates["bare"].append(large_messages(port, count, sessions))
+        for server in servers:
+            with server.accepting() as running:
+                before = cpu_seconds()
+                rates[server.name].append(large_messages(running.port, count, sessions))
+                costs[server.name].append((cpu_seconds() - before) / count * 1000)
+            with SinkProcess() as sink, server.relaying_to(sink.port) as running:
+                start = time.monotonic()
+                large_messages(running.port, count, sessions)
+                sink.wait_recipients(count)
+                arrivals[server.name].append(count * LARGE / 1e6 / (sink.last_arrival - start))
+    middle = {name: statistics.median(values) for name, values in rates.items()}
+    return [("25 MB messages, 4 sessions, accept, MB/s (CPU ms a message)",
+             *(f"{middle[s.name]:,.0f} ({statistics.median(costs[s.name]):.0f})" for s in servers),
+             f"copying {middle['copy']:,.0f} MB/s; smtp-source into smtp-sink {middle['bare']:,.0f}", "the copy's speed"),
+            ("25 MB messages, 4 sessions, relay end to end, MB/s", *(f"{statistics.median(arrivals[s.name]):,.0f}" for s in servers), "", "")]
 
 
-def copy_speed(parent, body, count):
-    """MB/s of cp with an fsync for each file, from and to this file system."""
+def large_memory(relais_server, count=4):
+    with relais_server.accepting() as running, MostMemory(running) as most:
+        large_messages(running.port, count, count)
+    return [("memory of a session with a message of 25 MB, kB", f"{most.kilobytes:,}", "", "", "below 1,000")]
+
+
+def large_messages(port, count, sessions):
+    """MB/s."""
+    tree = peers.postfix()
+    start = time.monotonic()
+    subprocess.run([tree.program("smtp-source"), "-s", str(sessions), "-m", str(count), "-l", str(LARGE), "-d", "-f", "sender@from.test",
+                    "-t", "user@bench.test", f"127.0.0.1:{port}"], env={**os.environ, **tree.environment}, check=True, capture_output=True)
+    return count * LARGE / 1e6 / (time.monotonic() - start)
+
+
+@contextlib.contextmanager
+def smtp_sink():
+    tree, port = peers.postfix(), relais.free_port()
+    process = subprocess.Popen([tree.program("smtp-sink"), "-u", "nobody", f"127.0.0.1:{port}", "100"],
+                               env={**os.environ, **tree.environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        relais.wait_until(lambda: not socket.socket().connect_ex(("127.0.0.1", port)), 10)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+class MostMemory:
+    """The most that a session of an instance has for itself."""
+
+    def __init__(self, instance):
+        self.instance, self.kilobytes, self.enough = instance, 0, threading.Event()
+
+    def __enter__(self):
+        def watch():
+            while not self.enough.wait(0.01):
+                with contextlib.suppress(OSError):
+                    self.kilobytes = max(self.kilobytes, private_memory(self.instance.session_pids()))
+        self.thread = threading.Thread(target=watch)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.enough.set()
+        self.thread.join()
+
+
+def copy_speed(parent, count, threads):
+    """MB/s of cp with an fsync for each file, from the cache to this file system."""
     with tempfile.TemporaryDirectory(dir=parent) as directory:
         original = pathlib.Path(directory) / "original"
-        original.write_bytes(body)
+        original.write_bytes(b"z" * LARGE)
+
+        def copy(n):
+            with open(original, "rb", 0) as source, open(f"{directory}/{n}", "wb", 0) as target:
+                while data := source.read(1 << 18):
+                    target.write(data)
+                os.fsync(target.fileno())
         start = time.monotonic()
-        for n in range(count):
-            with open(original, "rb") as source, open(f"{directory}/{n}", "wb") as copy:
-                while data := source.read(1 << 16):
-                    copy.write(data)
-                copy.flush()
-                os.fsync(copy.fileno())
-        return count * len(body) / 1e6 / (time.monotonic() - start)
+        with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+            list(pool.map(copy, range(count)))
+        return count * LARGE / 1e6 / (time.monotonic() - start)
 
 
 def tcpserver(relais_server, count):

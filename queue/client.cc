@@ -89,6 +89,7 @@ struct Submission::State {
 
     std::size_t octets() const { return buffer.size() - length_at - length_size; }
     void open();
+    void append(std::string_view part);
     Fd connect() const;
     void end_frame();
     void send_buffer();
@@ -120,6 +121,17 @@ Fd Submission::State::connect() const {
         if (door != Door::network || error.number() != EACCES) throw;
         return connect_unix(home.socket(socket_name(Door::submit)), deadline);
     }
+}
+
+// Growing by doubling, a large message would take twice what it may, and half of that again while it is moved.
+void Submission::State::append(std::string_view part) {
+    if (buffer.size() + part.size() > buffer.capacity() && buffer.size() + part.size() > io_buffer_size) {
+        std::string whole;
+        whole.reserve(header_size + length_size + small_message_limit);
+        whole += buffer;
+        buffer.swap(whole);
+    }
+    buffer += part;
 }
 
 // Completes the frame in the buffer; an empty one would end the group and is left out.
@@ -195,7 +207,7 @@ void Submission::write(std::string_view data) {
     State& state = *state_;
     while (!state.failure && state.octets() + data.size() > small_message_limit) {
         const std::string_view part = data.substr(0, small_message_limit - state.octets());
-        state.buffer += part;
+        state.append(part);
         data.remove_prefix(part.size());
         if (!state.streaming) {
             state.streaming = true;
@@ -206,7 +218,7 @@ void Submission::write(std::string_view data) {
         state.end_frame();
         state.guarded(&exchange_code, &State::send_buffer);
     }
-    if (!state.failure) state.buffer += data;
+    if (!state.failure) state.append(data);
 }
 
 SubmitAnswer Submission::finish(std::string_view sender, const std::vector<std::string>& recipients) {

@@ -59,6 +59,8 @@ class MessageWriter {
     std::array<char, 24> name_{};
     Checksum checksum_;
     std::uint64_t message_size_ = 0;
+    std::uint64_t written_ = 0;
+    std::uint64_t write_back_begun_ = 0;  // up to here
     std::array<iovec, 16> pending_{};
     std::size_t pending_count_ = 0;
 };

@@ -181,6 +181,39 @@ TEST_F(PowerCut, WhatAKilledProcessWroteAndDidNotSyncIsSyncedBeforeTheCheckpoint
     });
 }
 
+TEST_F(PowerCut, ManyFilesAreSyncedAtOnceBeforeTheCheckpointPassesThem) {
+    MessageId id = 0;
+    {
+        seam::Recorder unused;
+        const MessageDirectories directories(home);
+        Ledger ledger(1, 1000);
+        id = accept(unused, directories, ledger, std::string(2000, 'b'));
+    }
+    const std::string whole = read_file(message_path(home, id), 10000).value();
+    std::vector<seam::Step> steps;
+    {
+        seam::Recorder recorder;
+        for (const MessageId next : {id + 1, id + 2}) {
+            const Fd fd(sys::open(message_path(home, next).c_str(), O_WRONLY | O_CREAT, 0600));
+            ASSERT_EQ(sys::write(fd.get(), whole.data(), whole.size()), static_cast<ssize_t>(whole.size()));
+        }
+        const Fd half(sys::open(message_path(home, id + 3).c_str(), O_WRONLY | O_CREAT, 0600));
+        ASSERT_EQ(sys::write(half.get(), "half", 4), 4);
+        const Recovery recovery = remove_incomplete(home, id + 1, 2);
+        EXPECT_EQ(recovery.kept, 2u);
+        EXPECT_EQ(recovery.removed, 1u);
+        write_checkpoint(home, recovery.highest + 1);
+        steps = recorder.steps();
+    }
+    at_every_cut(steps, [&](const Notes&) {
+        if (read_checkpoint(after) <= id + 1) return;
+        EXPECT_FALSE(std::filesystem::exists(message_path(after, id + 3)));
+        StoredMessage message;
+        for (const MessageId next : {id + 1, id + 2})
+            EXPECT_EQ(Store(after).load(next, message, true), Load::whole);
+    });
+}
+
 TEST_F(PowerCut, EveryRecipientIsDeliveredStillToDoOrBounced) {
     // a is delivered, b deferred and then failed, c fails; one bounce for both; the message goes.
     MessageId id = 0;

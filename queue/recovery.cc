@@ -1,6 +1,7 @@
 #include "queue/recovery.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -13,8 +14,8 @@
 namespace relais::queue {
 namespace {
 
-// Whether it has a valid footer; then it is synced, too. Throws Error if it cannot be told.
-bool is_complete(const std::string& path) {
+// Whether it has a valid footer; then it is synced, too, if that is wanted. Throws Error if it cannot be told.
+bool is_complete(const std::string& path, bool sync) {
     const Fd fd(sys::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     if (!fd) throw_errno("open", path);
     struct stat info {};
@@ -25,23 +26,27 @@ bool is_complete(const std::string& path) {
     const ssize_t count = ::pread(fd.get(), footer, sizeof footer, static_cast<off_t>(size - footer_size));
     if (count < 0) throw_errno("read", path);
     if (!decode_footer(std::string_view(footer, static_cast<std::size_t>(count)), size)) return false;
-    if (sys::fsync(fd.get()) != 0) throw_errno("sync", path);
+    if (sync && sys::fsync(fd.get()) != 0) throw_errno("sync", path);
     return true;
 }
 
-void remove_incomplete_in(const control::Home& home, std::size_t split, MessageId checkpoint,
-                          Recovery& result) {
-    // Names first: a directory that changes while it is read may show them twice or not at all.
-    std::vector<MessageId> candidates;
+// Names first: a directory that changes while it is read may show them twice or not at all.
+std::vector<MessageId> names_from(const control::Home& home, std::size_t split, MessageId checkpoint) {
+    std::vector<MessageId> names;
     Store(home).scan_split(split, [&](MessageId id) {
-        if (id >= checkpoint) candidates.push_back(id);
+        if (id >= checkpoint) names.push_back(id);
         return true;
     });
+    return names;
+}
+
+void remove_incomplete_in(const control::Home& home, std::size_t split,
+                          const std::vector<MessageId>& candidates, bool one_by_one, Recovery& result) {
     for (const MessageId id : candidates) {
         result.highest = std::max(result.highest, id);
         const std::string path = message_path(home, id);
         try {
-            if (is_complete(path)) {
+            if (is_complete(path, one_by_one)) {
                 ++result.kept;
                 continue;
             }
@@ -53,7 +58,15 @@ void remove_incomplete_in(const control::Home& home, std::size_t split, MessageI
         }
     }
     // Or a power cut would bring the removed ones back, below the next checkpoint, and take others away.
-    if (!candidates.empty()) sync_directory(message_directory(home, split));
+    if (one_by_one && !candidates.empty()) sync_directory(message_directory(home, split));
+}
+
+// Files and directories of the whole file system.
+void sync_file_system(const control::Home& home) {
+    const std::string path = message_directory(home, 0);
+    const Fd fd(sys::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd) throw_errno("open", path);
+    if (sys::syncfs(fd.get()) != 0) throw_errno("sync the file system of", path);
 }
 
 }  // namespace
@@ -72,10 +85,16 @@ void write_checkpoint(const control::Home& home, MessageId checkpoint) {
     replace_file(checkpoint_path(home), std::to_string(checkpoint) + "\n", 0660);
 }
 
-Recovery remove_incomplete(const control::Home& home, MessageId checkpoint) {
+Recovery remove_incomplete(const control::Home& home, MessageId checkpoint, std::size_t most_one_by_one) {
     Recovery result;
+    std::vector<std::vector<MessageId>> candidates;
+    std::size_t total = 0;
     for (std::size_t split = 0; split < split_count; ++split)
-        remove_incomplete_in(home, split, checkpoint, result);
+        total += candidates.emplace_back(names_from(home, split, checkpoint)).size();
+    const bool one_by_one = total <= most_one_by_one;
+    for (std::size_t split = 0; split < split_count; ++split)
+        remove_incomplete_in(home, split, candidates[split], one_by_one, result);
+    if (!one_by_one) sync_file_system(home);
     return result;
 }
 

@@ -19,9 +19,11 @@ struct Recovery {
     MessageId left_behind = UINT64_MAX;  // the lowest that could not be looked at or removed
 };
 // Removes every file not below the checkpoint that has no valid footer: it was never acknowledged. Call it
-// only while nobody writes (under the lock). What cannot be examined is left and logged. Throws Error for
+// only while nobody writes (under the lock). What cannot be examined is left and logged. More files than most_one_by_one (the
+// checkpoint was lost) are synced with their whole file system instead of one after the other. Throws Error for
 // directories.
-Recovery remove_incomplete(const control::Home& home, MessageId checkpoint);
+Recovery remove_incomplete(const control::Home& home, MessageId checkpoint,
+                           std::size_t most_one_by_one = 1000);
 
 // Removes what a process left unfinished; the lock is held and that process is dead. True if there was a
 // file.

@@ -3,16 +3,44 @@
 #include <cstring>
 
 namespace relais::remote {
+namespace {
+
+// Eight octets at a time: those that equal become zero, and a zero octet alone keeps its high bit clear.
+std::uint64_t count_line_feeds(std::string_view data) {
+    constexpr std::uint64_t low_bits = 0x7f7f7f7f7f7f7f7fU;
+    constexpr std::uint64_t ones = 0x0101010101010101U;
+    std::uint64_t count = 0;
+    for (; data.size() >= sizeof(std::uint64_t); data.remove_prefix(sizeof(std::uint64_t))) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, data.data(), sizeof word);
+        word ^= ones * '\n';
+        word = ~((((word & low_bits) + low_bits) | word) >> 7) & ones;
+        count += (word * ones) >> 56;
+    }
+    for (const char c : data) count += c == '\n';
+    return count;
+}
+
+}  // namespace
+
+// A lone LF or CR grows by one octet, a pair does not.
+void WireSize::feed(std::string_view piece) {
+    if (piece.empty()) return;
+    octets_ += piece.size() + count_line_feeds(piece);
+    for (std::size_t at = piece.find('\r'); at != std::string_view::npos; at = piece.find('\r', at + 1)) {
+        ++octets_;
+        if (at + 1 < piece.size() && piece[at + 1] == '\n') octets_ -= 2;
+    }
+    if (last_ == '\r' && piece.front() == '\n') octets_ -= 2;
+    last_ = piece.back();
+}
 
 void DataEncoder::encode(std::string_view piece, std::string& out) {
     if (piece.empty()) return;
     if (after_cr_ && piece.front() == '\n') piece.remove_prefix(1);
     after_cr_ = false;
     while (!piece.empty()) {
-        if (at_line_start_ && piece.front() == '.') {
-            out += '.';
-            ++added_dots_;
-        }
+        if (at_line_start_ && piece.front() == '.') out += '.';
         const std::size_t line_feed = piece.find('\n');
         const std::string_view line = piece.substr(0, line_feed);
         const std::size_t end = std::min(line.find('\r'), line.size());

@@ -15,13 +15,22 @@ class DataEncoder {
     void encode(std::string_view piece, std::string& out);
     // Ends the last line and adds the final dot.
     void finish(std::string& out);
-    // Dots added so far: they do not count in SIZE (RFC 1870, 5).
-    std::uint64_t added_dots() const { return added_dots_; }
 
   private:
     bool at_line_start_ = true;
     bool after_cr_ = false;  // the piece before ended with a CR, whose line end has been written
-    std::uint64_t added_dots_ = 0;
+};
+
+// How long a message, in pieces, is with its line ends mended (RFC 1870: without added dots and the final one), without
+// making that form.
+class WireSize {
+  public:
+    void feed(std::string_view piece);
+    std::uint64_t octets() const { return last_ == '\n' || last_ == '\r' ? octets_ : octets_ + 2; }
+
+  private:
+    std::uint64_t octets_ = 0;
+    char last_ = '\n';
 };
 
 inline constexpr std::string_view final_dot = ".\r\n";

@@ -51,11 +51,17 @@ TEST(DataEncoder, WhatIsReadIsTheMessageWithItsLineEndsMended) {
     }
 }
 
-TEST(DataEncoder, CountsTheDotsItAdds) {
-    DataEncoder encoder;
-    std::string out;
-    encoder.encode(".\n.a\nb.\n", out);
-    EXPECT_EQ(encoder.added_dots(), 2U);
+TEST(WireSize, IsThatOfTheMessageWithItsLineEndsMended) {
+    std::mt19937 random(2);
+    constexpr std::string_view octets = "\r\n\x0b\x8a.aaaaaaaa";
+    for (int round = 0; round < 20000; ++round) {
+        std::string message(random() % 60, '\0');
+        for (char& c : message) c = octets[random() % octets.size()];
+        WireSize size;
+        for (std::size_t at = 0, piece = 1 + random() % 20; at < message.size(); at += piece)
+            size.feed(std::string_view(message).substr(at, piece));
+        ASSERT_EQ(size.octets(), with_mended_line_ends(message).size()) << ::testing::PrintToString(message);
+    }
 }
 
 TEST(HasEightBit, WhereverItIs) {

@@ -33,19 +33,19 @@ void Message::read(const std::function<void(std::string_view)>& visit) const {
 const Message::Scan& Message::scan() {
     if (scanned_) return scan_;
     DataEncoder encoder;
+    WireSize wire_size;
     std::string out;
-    std::uint64_t written = 0;
     const bool keep = size_ <= keep_limit;
     read([&](std::string_view block) {
         scan_.eight_bit = scan_.eight_bit || has_eight_bit(block);
-        encoder.encode(block, out);
-        if (keep) return;
-        written += out.size();
-        out.clear();
+        wire_size.feed(block);
+        if (keep) encoder.encode(block, out);
     });
-    encoder.finish(out);
-    scan_.wire_size = written + out.size() - final_dot.size() - encoder.added_dots();
-    if (keep) encoded_ = std::move(out);
+    if (keep) {
+        encoder.finish(out);
+        encoded_ = std::move(out);
+    }
+    scan_.wire_size = wire_size.octets();
     scanned_ = true;
     return scan_;
 }

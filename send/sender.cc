@@ -220,7 +220,8 @@ Sender::Active* Sender::load(queue::MessageId id, bool is_new) {
     auto active = std::make_unique<Active>();
     queue::Load result = queue::Load::missing;
     try {
-        result = store_.load(id, active->stored, !entry.verified);
+        // What qmail-queued has just synced needs no look at its checksum.
+        result = store_.load(id, active->stored, !entry.verified && !entry.hinted);
     } catch (const Error& error) {
         out_.log(alert_text(error));
         postpone(id, disk_pause);

@@ -111,6 +111,26 @@ void Recorder::record_names(Step::Kind kind, const std::string& path, const std:
     steps_.push_back(std::move(step));
 }
 
+void Recorder::record_sync_of_all() {
+    std::set<std::string> directories;
+    for (const Step& step : steps_)
+        for (const std::string& path : {step.path, step.to})
+            if (path.starts_with('/')) directories.insert(std::filesystem::path(path).parent_path().string());
+    for (const auto& [path, inode] : names_) {
+        Step step;
+        step.kind = Step::Kind::sync_file;
+        step.inode = inode;
+        step.path = path;
+        steps_.push_back(std::move(step));
+    }
+    for (const std::string& path : directories) {
+        Step step;
+        step.kind = Step::Kind::sync_directory;
+        step.path = path;
+        steps_.push_back(std::move(step));
+    }
+}
+
 std::string Recorder::path_of(int fd) const {
     const auto found = files_.find(fd);
     return found == files_.end() ? std::string() : found->second.path;
@@ -331,6 +351,12 @@ int mkdir(const char* path, mode_t mode) {
 int fsync(int fd) {
     if (fails()) return -1;
     if (Recorder::current() != nullptr) Recorder::current()->record_fd(Step::Kind::sync_file, fd);
+    return 0;
+}
+
+int syncfs(int) {
+    if (fails()) return -1;
+    if (Recorder::current() != nullptr) Recorder::current()->record_sync_of_all();
     return 0;
 }
 

@@ -62,6 +62,8 @@ class Recorder {
     void opened(int fd, const std::string& path, bool is_new);
     void wrote(int fd, std::uint64_t offset, std::string data);
     void record_fd(Step::Kind kind, int fd, std::uint64_t size = 0);
+    // Everything that was seen so far is synced.
+    void record_sync_of_all();
     void record_names(Step::Kind kind, const std::string& path, const std::string& to = {});
     void forget(int fd) { files_.erase(fd); }
     std::string path_of(int fd) const;

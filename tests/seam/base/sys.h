@@ -18,6 +18,7 @@ int fstat(int fd, struct stat* info);
 int fchmod(int fd, mode_t mode);
 int fchown(int fd, uid_t uid, gid_t gid);
 int fsync(int fd);
+int syncfs(int fd);
 int ftruncate(int fd, off_t size);
 int link(const char* from, const char* to);
 int mkdir(const char* path, mode_t mode);
