@@ -65,6 +65,8 @@ class Dialogue {
 };
 
 void Dialogue::send(std::initializer_list<std::string_view> parts) {
+    // An answer that was there before the question is none.
+    if (wire_.has_unread()) throw_errno("understand", "the server, which answers unasked", EPROTO);
     wire_.write(Secret::joined(parts).view(), Deadline::in(timeout_));
 }
 

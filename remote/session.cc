@@ -56,9 +56,15 @@ struct Session::Transaction {
     }
 };
 
+// What has come before the question is no answer to it. Throws Error.
 Reply Session::command(const std::string& line) {
+    require_silence();
     wire_.write(line + "\r\n", deadline());
     return wire_.read_reply(deadline());
+}
+
+void Session::require_silence() const {
+    if (wire_.has_unread()) throw_errno("understand", "the server, which answers unasked", EPROTO);
 }
 
 Verdict Session::verdict(Letter letter, std::string_view what, const Reply& reply) const {
@@ -218,6 +224,7 @@ void Session::send_pipelined(Transaction& transaction) {
     group += mail_command(transaction.sender, transaction.message) + "\r\n";
     for (const std::string& recipient : transaction.recipients)
         if (fits_in_path(recipient)) group += "RCPT TO:" + path(recipient) + "\r\n";
+    require_silence();
     wire_.write(group + "DATA\r\n", deadline());
 
     if (reset) wire_.read_reply(deadline());
@@ -300,7 +307,7 @@ void Session::send_data(Transaction& transaction) {
     try {
         transaction.message.encode([&](std::string_view piece, bool last) {
             reading = false;
-            wire_.write(piece, deadline());
+            if (!wire_.write_in_silence(piece, deadline())) throw_errno("talk to", "the server", EPROTO);
             reading = true;
             transaction.critical = last;
         });
@@ -308,7 +315,10 @@ void Session::send_data(Transaction& transaction) {
         // Without its final dot the server must forget the message.
         if (reading) return transaction.decide(cannot_read_message()), throw;
         const Reply words = wire_.last_words();
-        if (words.code >= 400) take_final_reply(transaction, words);
+        if (words.code >= 400)
+            take_final_reply(transaction, words);
+        else if (words.code > 0)
+            transaction.decide(unusable("it answered before it had the whole message", "4.5.0", words));
         throw;
     }
     const Reply reply = wire_.read_reply(deadline());

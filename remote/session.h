@@ -64,6 +64,7 @@ class Session {
 
     Deadline deadline() const { return Deadline::in(settings_.timeout); }
     Reply command(const std::string& line);
+    void require_silence() const;
     std::optional<Verdict> say_hello();
     Opening secure_by_command();
     Opening secure();

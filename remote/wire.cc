@@ -79,6 +79,22 @@ void Wire::write(std::string_view data, Deadline deadline) {
     }
 }
 
+bool Wire::write_in_silence(std::string_view data, Deadline deadline) {
+    while (!data.empty()) {
+        const short listening = receive().events;
+        if (has_unread()) return false;
+        if (ended_) throw_errno("write to", "the server", ECONNRESET);
+        const Step step = send(data);
+        if (step.moved) continue;
+        const short events = static_cast<short>(step.events | listening);
+        pollfd entry{fd_.get(), events, 0};
+        if (::poll(&entry, 1, deadline.milliseconds()) < 0 && errno != EINTR)
+            throw_errno("wait for", "the server");
+        if (deadline.passed()) throw_errno("write to", "the server", ETIMEDOUT);
+    }
+    return true;
+}
+
 Reply Wire::read_reply(Deadline deadline) {
     ReplyParser parser;
     std::size_t searched = 0;

@@ -20,6 +20,9 @@ class Wire {
 
     // Throws Error: the connection died, or the deadline passed (ETIMEDOUT).
     void write(std::string_view data, Deadline deadline);
+    // The same while the server is silent; false, and at least the last octet unsent, once it has spoken. So what it says then is
+    // not an answer to these octets.
+    bool write_in_silence(std::string_view data, Deadline deadline);
     // The next reply, all of it by the deadline. Throws Error as write does.
     Reply read_reply(Deadline deadline);
     // A reply that has already come, or comes within a moment: for the last words of a server that hung up. Code 0 if none.

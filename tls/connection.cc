@@ -11,12 +11,19 @@
 #include "tls/certificate.h"
 
 namespace relais::tls {
+namespace {
+
+// Of one try: a stream of TLS's own messages, each of which is handled at once, would otherwise never give the caller his turn.
+constexpr std::size_t try_limit = 64 * 1024;
+
+}  // namespace
 
 // The socket under a connection, as OpenSSL's BIO calls it: the waiting is done here, so that OpenSSL need not be entered again
 // and every octet is under the deadline.
 struct Connection::Link {
     int fd;
     bool waits = true;
+    std::size_t may_read = 0;  // octets, of a try
     Deadline deadline = Deadline::never();
     bool timed_out = false;
     bool ended = false;
@@ -66,9 +73,14 @@ struct Connection::Link {
     static int read(BIO* bio, char* buffer, int size) {
         Link& link = of(bio);
         const int count = link.move(bio, POLLIN, true, [&] {
+            if (!link.waits && link.may_read == 0) {
+                errno = EAGAIN;
+                return ssize_t{-1};
+            }
             return ::recv(link.fd, buffer, static_cast<std::size_t>(size), MSG_DONTWAIT);
         });
         if (count == 0) link.ended = true;
+        if (count > 0) link.may_read -= std::min(link.may_read, static_cast<std::size_t>(count));
         return count;
     }
     static int write(BIO* bio, const char* data, int size) {
@@ -193,6 +205,7 @@ void Connection::write_all(std::string_view data, Deadline deadline) {
 
 Transport::Progress Connection::try_read(std::span<char> buffer) {
     link_->waits = false;
+    link_->may_read = try_limit;
     link_->timed_out = false;
     std::size_t count = 0;
     ERR_clear_error();
@@ -203,6 +216,7 @@ Transport::Progress Connection::try_read(std::span<char> buffer) {
 Transport::Progress Connection::try_write(std::string_view data) {
     if (data.empty()) return {};
     link_->waits = false;
+    link_->may_read = try_limit;
     link_->timed_out = false;
     std::size_t count = 0;
     ERR_clear_error();
@@ -221,6 +235,7 @@ int Connection::fd() const {
 void Connection::shut_down() noexcept {
     if (failed_) return;
     link_->waits = false;
+    link_->may_read = try_limit;
     ERR_clear_error();
     SSL_shutdown(ssl_.get());
     ERR_clear_error();

@@ -1,6 +1,7 @@
 #include "tls/connection.h"
 
 #include <gtest/gtest.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <atomic>
@@ -178,6 +179,51 @@ TEST_F(TlsConnection, TriesDoNotWait) {
     }
     while (received < sent) received += read_text(*theirs_).size();
     EXPECT_EQ(received, sent);
+}
+
+TEST_F(TlsConnection, ATryEndsHoweverMuchTlsHasToSayItself) {
+    shake_hands();
+    SSL* const server = theirs_->native();
+    BIO* const memory = BIO_new(BIO_s_mem());
+    SSL_set0_wbio(server, memory);
+    for (int i = 0; i < 6000; ++i) {
+        ASSERT_EQ(SSL_key_update(server, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+        ASSERT_EQ(SSL_do_handshake(server), 1);
+    }
+    char* flood = nullptr;
+    const auto size = static_cast<std::size_t>(BIO_get_mem_data(memory, &flood));
+    ASSERT_EQ(::send(ends_.server.get(), flood, size, MSG_DONTWAIT), static_cast<ssize_t>(size));
+    std::string buffer(100, '\0');
+    std::size_t tries = 0;
+    for (int left = 1; left > 0; ++tries) {
+        const Transport::Progress progress = mine_->try_read(buffer);
+        EXPECT_EQ(progress.wants, Transport::Wants::read);
+        ASSERT_EQ(::ioctl(ends_.client.get(), FIONREAD, &left), 0);
+    }
+    EXPECT_GT(tries, 1U);
+}
+
+// TLS 1.2 alone has it; a server that asks for it again and again gets no second handshake, and what it says is still heard.
+TEST_F(TlsConnection, NobodyRenegotiates) {
+    SSL_CTX_set_max_proto_version(server_.native(), TLS1_2_VERSION);
+    shake_hands();
+    SSL* const server = theirs_->native();
+    SSL_clear_options(server, SSL_OP_NO_RENEGOTIATION);
+    for (int i = 0; i < 3; ++i) {
+        ASSERT_EQ(SSL_renegotiate(server), 1);
+        ASSERT_EQ(SSL_do_handshake(server), 1);  // a HelloRequest has been sent
+    }
+    std::string buffer(100, '\0');
+    EXPECT_EQ(mine_->try_read(buffer).wants, Transport::Wants::read);
+    const auto tell = std::async(std::launch::async, [&] {
+        // It has to read our refusal, and may then speak or give up: as OpenSSL likes.
+        try {
+            read_text(*theirs_);
+        } catch (const Error&) {
+        }
+    });
+    EXPECT_EQ(SSL_get_state(mine_->native()), TLS_ST_OK);
+    mine_->write_all("x", soon());
 }
 
 TEST_F(TlsConnection, AHandshakeHasADeadline) {
