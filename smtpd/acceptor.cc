@@ -168,6 +168,8 @@ class Acceptor {
 
     // Reads everything anew.
     void load() {
+        plugs_.give_back();
+        plugged_for_.reset();
         settings_ = std::make_unique<WatchedSettings>(home_);
         policy_ = std::make_unique<Policy>(home_);
     }
@@ -195,15 +197,21 @@ class Acceptor {
             }
             // Once more: what changed before this client came counts for it.
             directories_->look();
-            if (!trouble)
-                trouble = attempt([this] {
-                    settings_->get();
-                    policy_->refresh();
-                });
-            const std::uint64_t state = directories_->generation();
-            if (std::exchange(plugged_for_, state) != state) plugs_.take();
+            if (!trouble) trouble = attempt([this] { refresh(); });
             admit(connection.get(), net::to_endpoint(peer), trouble);
         }
+    }
+
+    // Reads what has changed. What is new finds room where the old was, and the heap is plugged behind it.
+    void refresh() {
+        const std::uint64_t state = directories_->generation();
+        const bool changed = plugged_for_ != state;
+        if (changed) plugs_.give_back();
+        settings_->get();
+        policy_->refresh();
+        if (!changed) return;
+        plugs_.take();
+        plugged_for_ = state;
     }
 
     // What is wrong with the files that the work reads, if anything.

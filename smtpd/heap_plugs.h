@@ -1,6 +1,7 @@
 // The acceptor's heap as its children find it.
 #pragma once
 
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <vector>
@@ -16,6 +17,9 @@ class HeapPlugs {
     void give_back() { plugs_.clear(); }
 
   private:
+    void plug_large();
+    std::uintptr_t plug(std::size_t size);
+
     struct Release {
         void operator()(void* memory) const { std::free(memory); }
     };
