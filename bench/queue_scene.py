@@ -15,6 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests")
 
 import peers  # noqa: E402
 import relais  # noqa: E402
+from machine import cpu_of  # noqa: E402,F401
 from sink import Sink  # noqa: E402
 
 HEALTHY, DOWN, SILENT, SLOW = "healthy.test", "down.test", "silent.test", "slow.test"
@@ -77,16 +78,6 @@ class Deliveries:
     def wait(self, count, seconds=900):
         if not relais.wait_until(lambda: self.look().success >= count, seconds, 0.01):
             raise RuntimeError(f"only {self.success} of {count} deliveries")
-
-
-def cpu_of(instance, name=None):
-    """Seconds of CPU of an instance's processes, or of those with that name, and of their children that have ended."""
-    total = 0
-    for process in instance.processes(name):
-        with contextlib.suppress(OSError):
-            fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-            total += sum(map(int, fields[11:15]))
-    return total / os.sysconf("SC_CLK_TCK")
 
 
 def memory_of(instance, name):

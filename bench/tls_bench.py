@@ -10,7 +10,6 @@ import re
 import socket
 import ssl
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +20,7 @@ sys.path.insert(0, str(ROOT / "bench"))
 
 import peers  # noqa: E402
 import relais  # noqa: E402
+from machine import make_certificate  # noqa: E402
 from run import POSTFIX_SETTINGS  # noqa: E402
 
 MESSAGE = b"Subject: x\r\n\r\n" + b"x" * 70 + b"\r\n.\r\n"
@@ -92,11 +92,6 @@ def rate(port, recipient, resume, seconds, clients):
     return total / took
 
 
-def certificate(path):
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj",
-                    "/CN=mail.test", "-keyout", path / "key", "-out", path / "cert"], check=True, capture_output=True)
-
-
 def pss(pids):
     total = 0
     for pid in pids:
@@ -139,7 +134,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="rltb.", dir="/var/tmp") as directory:
         path = pathlib.Path(directory)
         path.chmod(0o755)
-        certificate(path)
+        make_certificate(path)
         settings = (*POSTFIX_SETTINGS, "smtpd_client_restrictions = static:HOLD", "smtpd_tls_security_level = may",
                     f"smtpd_tls_cert_file = {path}/cert", f"smtpd_tls_key_file = {path}/key",
                     "smtpd_tls_session_cache_database = btree:$data_directory/smtpd_scache")
