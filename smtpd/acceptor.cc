@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/event_loop.h"
 #include "base/huge_text.h"
+#include "base/own_memory.h"
 #include "base/privilege.h"
 #include "base/process_title.h"
 #include "base/program.h"
@@ -35,6 +36,9 @@ constexpr int accepts_at_once = 64;
 // Between two looks at every child for those whose signal merged with another's.
 constexpr std::chrono::seconds sweep_interval{1};
 constexpr std::chrono::milliseconds sweep_pause{20};
+
+// Children that share their memory with the acceptor.
+constexpr std::size_t largest_family = 1000;
 
 constexpr std::chrono::milliseconds certificate_patience{5000};
 constexpr std::chrono::milliseconds reconnection_patience{20};
@@ -280,6 +284,14 @@ class Acceptor {
         if (pid == 0) ::_exit(serve_child(connection, *client, variables));
         children_.emplace(pid, Child{peer.ip});
         ++per_ip_[neighbourhood(peer.ip)];
+        part_from_many_children();
+    }
+
+    void part_from_many_children() {
+        family_begins_ = std::min(family_begins_, children_.size());
+        if (children_.size() < family_begins_ + largest_family) return;
+        part_from_children();
+        family_begins_ = children_.size();
     }
 
     // The child: nothing of the acceptor's is left open but the log.
@@ -387,6 +399,7 @@ class Acceptor {
     Clock::time_point last_sweep_{};
     keyd::ServerTls tls_{home_};
     HeapPlugs plugs_;
+    std::size_t family_begins_ = 0;             // so many children share no memory with us
     std::optional<std::uint64_t> plugged_for_;  // which state of the control files
     Fd certificates_;
     bool trouble_was_logged_ = false;
