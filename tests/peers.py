@@ -164,11 +164,13 @@ postlog unix-dgram n - n - 1 postlogd
     # Users that every Debian has and that nothing of ours uses.
     OWNER, SETGID, DELIVERY = "news", "uucp", "games"
 
-    def __init__(self, deliver="postfix.test", relayhost="", settings=(), parent="/tmp"):
+    def __init__(self, deliver="postfix.test", relayhost="", settings=(), parent="/tmp", listeners=()):
         if not relais.IS_ROOT:
             raise unittest.SkipTest("a whole Postfix needs root")
         self.tree = postfix()
         self.deliver, self.relayhost, self.settings = deliver, relayhost, settings
+        # Each a port and what its smtpd is told beside main.cf, as (name, value).
+        self.listeners = listeners
         self.port = relais.free_port()
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="rlpf.", dir=parent))
         self.directory.chmod(0o755)
@@ -220,7 +222,10 @@ virtual_gid_maps = static:{delivery.pw_gid}
 smtpd_tls_security_level = none
 """
         (self.directory / "etc/main.cf").write_text(lines + "".join(f"{line}\n" for line in self.settings))
-        (self.directory / "etc/master.cf").write_text(self.MASTER.format(port=self.port))
+        master = self.MASTER.format(port=self.port)
+        for port, options in self.listeners:
+            master += f"127.0.0.1:{port} inet n - n - - smtpd\n" + "".join(f"  -o {{ {name} = {value} }}\n" for name, value in options)
+        (self.directory / "etc/master.cf").write_text(master)
 
     def __enter__(self):
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "MAIL_CONFIG": str(self.directory / "etc"),
@@ -267,7 +272,7 @@ class AuthPostfix(Postfix):
     """A Postfix that wants TLS and a login before it takes mail: certificate is a pair of files (.cert, .key; nothing: no TLS),
     logins a dict of passwords by user (nothing: no AUTH), which a Dovecot keeps."""
 
-    def __init__(self, certificate=None, logins=None, settings=()):
+    def __init__(self, certificate=None, logins=None, settings=(), listeners=()):
         wanted = ["smtpd_client_restrictions =", "smtpd_recipient_restrictions = permit_sasl_authenticated, reject",
                   "smtpd_relay_restrictions = permit_sasl_authenticated, reject", "virtual_mailbox_domains = static:all"]
         if certificate is not None:
@@ -277,7 +282,7 @@ class AuthPostfix(Postfix):
             self.auth = DovecotAuth(logins)
             wanted += ["smtpd_sasl_auth_enable = yes", "smtpd_sasl_security_options = noanonymous", "broken_sasl_auth_clients = yes",
                        "smtpd_sasl_type = dovecot", f"smtpd_sasl_path = {self.auth.socket}"]
-        super().__init__(settings=[*wanted, *settings])
+        super().__init__(settings=[*wanted, *settings], listeners=listeners)
 
     def __enter__(self):
         if self.auth:
@@ -331,13 +336,25 @@ service auth {{
                   "exec /usr/sbin/dovecot -F -c \"$1\"")
         self.process = subprocess.Popen(["unshare", "-m", "sh", "-c", script, self.tree.directory, self.directory / "dovecot.conf"],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(self.directory / "stderr", "wb"))
-        relais.wait_until(lambda: self.socket.is_socket() or self.process.poll() is not None, 60)
+        relais.wait_until(lambda: self._answers() or self.process.poll() is not None, 60)
         if self.process.poll() is not None:
             text = (self.directory / "stderr").read_text() + "".join(p.read_text() for p in self.directory.glob("log"))
             self.stop()
             if "mount" in text:
                 raise unittest.SkipTest(f"no mount namespace here: {text}")
             raise AssertionError("Dovecot does not start:\n" + text)
+
+    def _answers(self):
+        """A Postfix that finds no mechanisms gives up, and its master waits for a minute."""
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(60)
+            client.connect(str(self.socket))
+            client.sendall(b"VERSION\t1\t1\nCPID\t1\n")
+            said = b""
+            while b"DONE\n" not in said and (more := client.recv(4096)):
+                said += more
+            return b"DONE\n" in said
+        return False
 
     def stop(self):
         if self.process is not None and self.process.poll() is None:
@@ -413,11 +430,13 @@ cram:
 """
     UID = 61234
 
-    def __init__(self, certificate=None, login=None):
+    def __init__(self, certificate=None, login=None, listeners=()):
+        """listeners: each a port and settings in the place of those of all, as a dict; what is sent there needs no login."""
         if not relais.IS_ROOT:
             raise unittest.SkipTest("a whole Exim needs root")
         self.tree = exim()
         self.port = relais.free_port()
+        self.listeners = listeners
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="rlexim.", dir="/tmp"))
         self.directory.chmod(0o755)
         self.process = None
@@ -433,11 +452,30 @@ cram:
         os.chown(self.directory, self.UID, self.UID)
         authenticators = self.AUTHENTICATORS.format(user=login[0], password=login[1]) if login else ""
         condition = "!authenticated = *" if login else "!encrypted = *" if certificate else "condition = no"
-        (self.directory / "config").write_text(self.CONFIG.format(
+        text = self.CONFIG.format(
             program=self.tree.program("exim4"), d=self.directory, port=self.port, tls_hosts="*" if certificate else "", cert=cert, key=key, condition=condition,
-            authenticators=authenticators))
+            authenticators=authenticators)
+        (self.directory / "config").write_text(self._with_listeners(text))
         for name, entry in (("passwd", f"Debian-exim:x:{self.UID}:{self.UID}::/:/bin/false"), ("group", f"Debian-exim:x:{self.UID}:")):
             (self.directory / name).write_text(pathlib.Path("/etc", name).read_text() + entry + "\n")
+
+    def _with_listeners(self, text):
+        if not self.listeners:
+            return text
+        lines = text.splitlines()
+        own = {name for _, settings in self.listeners for name in settings}
+        for name in own:
+            at = next((n for n, line in enumerate(lines) if line.startswith(name + " =")), None)
+            value = "" if at is None else lines.pop(at).partition("=")[2].strip()
+            for port, settings in self.listeners:
+                if name in settings:
+                    value = f"${{if eq{{$received_port}}{{{port}}}{{{settings[name]}}}{{{value}}}}}"
+            lines.insert(0, f"{name} = {value}")
+        ports = next(n for n, line in enumerate(lines) if line.startswith("daemon_smtp_ports"))
+        lines[ports] = f"daemon_smtp_ports = {self.port}" + "".join(f" : {port}" for port, _ in self.listeners)
+        rcpt = lines.index("rcpt:")
+        lines.insert(rcpt + 1, f"  accept condition = ${{if !eq{{$received_port}}{{{self.port}}}}}")
+        return "\n".join(lines) + "\n"
 
     def __enter__(self):
         script = ("mount --make-rprivate / && mount --bind $1/passwd /etc/passwd && mount --bind $1/group /etc/group && "

@@ -61,16 +61,28 @@ class Authority:
                       f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-keyout", made.key, "-out", made.cert)
         return made
 
-    def certificate(self, *names, days=30):
-        """For these DNS names or addresses; days: negative for one that expired so long ago."""
+    def certificate(self, *names, days=30, begin=None):
+        """For these DNS names or addresses; days: negative for one that expired so long ago; begin: the day when it becomes valid."""
+        alternatives = ",".join(("IP:" if name[0].isdigit() or ":" in name else "DNS:") + name for name in names)
+        return self._signed(f"subjectAltName={alternatives}\n", names, days, begin)
+
+    def intermediate(self, name):
+        """An authority below this one. What it signs needs its certificate in the chain."""
+        made = self._signed("basicConstraints=critical,CA:TRUE\n", [name], 30, None)
+        below = Authority.__new__(Authority)
+        below.directory, below.number, below.root = self.directory / f"below-{self.number}", 0, made
+        below.directory.mkdir()
+        below.directory.chmod(0o755)
+        return below
+
+    def _signed(self, wanted, names, days, begin):
         made = self._paths()
         request, extensions = made.cert.with_suffix(".csr"), made.cert.with_suffix(".ext")
-        alternatives = ",".join(("IP:" if name[0].isdigit() or ":" in name else "DNS:") + name for name in names)
-        extensions.write_text(f"subjectAltName={alternatives}\n")
+        extensions.write_text(wanted)
         self._openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={names[0]}",
                       "-keyout", made.key, "-out", request)
         # "openssl x509" cannot make one that has expired; "openssl ca" can.
-        begin, end = (f"{datetime.datetime.now() + datetime.timedelta(days=d):%Y%m%d%H%M%SZ}" for d in (min(-1, days - 1), days))
+        begin, end = (f"{datetime.datetime.now() + datetime.timedelta(days=d):%Y%m%d%H%M%SZ}" for d in (min(-1, days - 1) if begin is None else begin, days))
         state = made.cert.with_suffix(".ca")
         state.mkdir()
         (state / "index").touch()
