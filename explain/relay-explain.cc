@@ -45,23 +45,24 @@ void refuse_control_characters(const std::string& text) {
             throw_permanent("an argument has a control character");
 }
 
-// As people copy it from a log: <anna@example.org>.
-void strip_brackets(std::string& address) {
-    if (address.size() >= 2 && address.front() == '<' && address.back() == '>')
-        address = address.substr(1, address.size() - 2);
+// As people copy it from a log: <anna@example.org>, [2001:db8::1].
+void strip_brackets(std::string& text, char open, char close) {
+    if (text.size() >= 2 && text.front() == open && text.back() == close)
+        text = text.substr(1, text.size() - 2);
 }
 
 void check(Options& options) {
     explain::Question& question = options.question;
+    strip_brackets(question.ip, '[', ']');
     const auto address = relay::canonical_client(question.ip);
     if (!address) throw_permanent("not an address: " + question.ip);
     question.ip = *address;
     if (question.recipients.size() > explain::recipient_limit) throw_permanent("too many recipients");
     refuse_control_characters(question.helo);
     refuse_control_characters(question.sender);
-    strip_brackets(question.sender);
+    strip_brackets(question.sender, '<', '>');
     for (std::string& recipient : question.recipients) {
-        strip_brackets(recipient);
+        strip_brackets(recipient, '<', '>');
         refuse_control_characters(recipient);
         if (recipient.empty()) throw_permanent("--rcpt needs an address");
     }

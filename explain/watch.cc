@@ -6,8 +6,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <ctime>
+#include <filesystem>
+#include <vector>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -78,7 +81,7 @@ class Follower {
         if (changes_)
             ::inotify_add_watch(changes_.get(), directory_of(path_).c_str(),
                                 IN_MODIFY | IN_CREATE | IN_MOVED_TO);
-        open();
+        take(open(path_));
         if (file_) ::lseek(file_.get(), 0, SEEK_END);
     }
 
@@ -89,8 +92,14 @@ class Follower {
             if (replaced()) {
                 while (read(line)) {
                 }
-                rest_.clear();
-                open();
+                // Opened first: what is put away from now on comes after it.
+                Fd next = open(path_);
+                for (const std::string& path : rotated_between(next)) {
+                    take(open(path));
+                    while (read(line)) {
+                    }
+                }
+                take(std::move(next));
             } else {
                 wait();
             }
@@ -98,9 +107,39 @@ class Follower {
     }
 
   private:
-    void open() {
-        file_ = Fd(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-        if (!file_ && errno != ENOENT) throw_errno("open", path_);
+    static Fd open(const std::string& path) {
+        Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+        if (!file && errno != ENOENT) throw_errno("open", path);
+        return file;
+    }
+
+    void take(Fd file) {
+        rest_.clear();
+        file_ = std::move(file);
+    }
+
+    static bool is_open_as(const Fd& file, const std::string& path) {
+        struct stat named {};
+        struct stat opened {};
+        return file && ::fstat(file.get(), &opened) == 0 && ::stat(path.c_str(), &named) == 0 &&
+               named.st_ino == opened.st_ino && named.st_dev == opened.st_dev;
+    }
+
+    // Under load multilog may have put away more than one file since the last look: those between ours and the next, the oldest
+    // first. Nothing where ours has gone too, or is no multilog's.
+    std::vector<std::string> rotated_between(const Fd& next) const {
+        std::vector<std::string> paths;
+        std::error_code error;
+        for (std::filesystem::directory_iterator entry(directory_of(path_), error), end;
+             !error && entry != end; entry.increment(error))
+            if (entry->path().filename().native().starts_with('@')) paths.push_back(entry->path());
+        std::sort(paths.begin(), paths.end());
+        const auto ours = std::find_if(paths.begin(), paths.end(),
+                                       [&](const std::string& path) { return is_open_as(file_, path); });
+        if (ours == paths.end()) return {};
+        const auto end = std::find_if(ours + 1, paths.end(),
+                                      [&](const std::string& path) { return is_open_as(next, path); });
+        return {ours + 1, end};
     }
 
     // False when there is nothing more for now.

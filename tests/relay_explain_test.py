@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import time
 import unittest
@@ -488,6 +489,12 @@ class Explain(relais.TestCase):
 
     REFUSE = "qmail-smtpd: refuse from {} helo x sender <anna@mail.test> rcpt <{}> reason 553 sorry (#5.7.1): no rule\n"
 
+    def test_client_in_brackets_as_a_literal(self):
+        self.prepare(Situation())
+        result = self.shared.run("relay-explain", "[2001:db8::1]", "--rcpt", f"<{FOREIGN}>")
+        self.assertEqual(result.out, self.shared.run("relay-explain", "2001:db8::1", "--rcpt", FOREIGN).out)
+        self.assertIn("2001:db8::1", result.out)
+
     def test_watch_reads_standard_input(self):
         self.prepare(Situation(rules='127.0.0.1:allow,RELAYCLIENT=""\n:allow\n'))
         log = ("qmail-smtpd: accept msg 1 from 1.2.3.4 helo x\n@4000000067410f2a0d1c2b3c " + self.REFUSE.format("::1", FOREIGN)
@@ -536,6 +543,14 @@ class Explain(relais.TestCase):
             current.write_text(self.REFUSE.format("192.0.2.4", FOREIGN))
             self.assertTrue(watcher.stdout.readline().startswith(b"192.0.2.3 from"))
             self.assertTrue(watcher.stdout.readline().startswith(b"192.0.2.4 from"))
+            # Three files since it looked last.
+            watcher.send_signal(signal.SIGSTOP)
+            for number in (5, 6, 7):
+                current.rename(log / f"@4000000{number}")
+                current.write_text(self.REFUSE.format(f"192.0.2.{number}", FOREIGN))
+            watcher.send_signal(signal.SIGCONT)
+            for number in (5, 6, 7):
+                self.assertTrue(watcher.stdout.readline().startswith(b"192.0.2.%d from" % number))
         finally:
             watcher.kill()
             watcher.wait()
