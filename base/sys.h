@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 
 namespace relais::sys {
@@ -28,4 +29,18 @@ using ::unlink;
 using ::unlinkat;
 using ::write;
 using ::writev;
+
+// A file in that directory that has no name yet: until link_unnamed gives it one it is gone when it is closed. -1 where the
+// kernel or the file system has none.
+inline int open_unnamed(const char* directory, mode_t mode) {
+    return ::open(directory, O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
+}
+// Never replaces a file. By the descriptor itself, or where an older kernel reserves that to root, through /proc.
+inline int link_unnamed(int fd, const char* to) {
+    if (::linkat(fd, "", AT_FDCWD, to, AT_EMPTY_PATH) == 0) return 0;
+    if (errno != ENOENT && errno != EPERM) return -1;
+    char path[32];
+    std::snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return ::linkat(AT_FDCWD, path, AT_FDCWD, to, AT_SYMLINK_FOLLOW);
+}
 }  // namespace relais::sys

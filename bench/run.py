@@ -191,7 +191,7 @@ class Relais:
     @contextlib.contextmanager
     def _running(self, users=(), smtpd="listener", smtpd_args=("-c", "400", "--per-ip", "400"), certificate=False, **control):
         with relais.Instance(parent=self.parent, control={"rcpthosts": f"mail.test\n{DOMAIN}", "concurrencyremote": "100",
-                                                          "concurrencylocal": "20", "maxrcpt": str(RECIPIENTS), **control}) as instance:
+                                                          "concurrencylocal": "200", "maxrcpt": str(RECIPIENTS), **control}) as instance:
             if users:
                 homes = [instance.add_user(f"u{n}") for n in range(USERS)]
                 instance.assign(*(f"={name}:{u.name}:{u.uid}:{u.gid}:{u.home}:::"

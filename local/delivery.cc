@@ -33,6 +33,8 @@ class Delivery {
     Delivery(const Order& order, Output& out, const control::Home* instance, const Message* message,
              DotQmail* found)
         : order_(order), out_(out), instance_(instance), message_(message), found_(found) {}
+    Delivery(const Order& order, Output& out, const Message* message, PlanMemory* memory)
+        : order_(order), out_(out), message_(message), memory_(memory) {}
 
     Exit run() {
         prepare();
@@ -56,11 +58,25 @@ class Delivery {
 
   private:
     void prepare() {
-        enter_home();
+        if (memory_ == nullptr || memory_->home != order_.user.home) {
+            if (memory_ != nullptr) *memory_ = {};
+            enter_home();
+            if (memory_ != nullptr) memory_->home = order_.user.home;
+        }
         make_lines();
         if (message_ != nullptr && message_->header_has(delivered_to_))
             throw_permanent("This message is looping: it already has my Delivered-To line. (#5.4.6)");
+        const User& user = order_.user;
+        if (memory_ != nullptr && memory_->instructions && memory_->dash == user.dash &&
+            memory_->extension == user.extension) {
+            dot_qmail_ = *memory_->instructions;
+            return;
+        }
         find_instructions();
+        if (memory_ == nullptr) return;
+        memory_->dash = user.dash;
+        memory_->extension = user.extension;
+        memory_->instructions = dot_qmail_;
     }
     void enter_home() const;
     void make_lines();
@@ -79,9 +95,10 @@ class Delivery {
 
     const Order& order_;
     Output& out_;
-    const control::Home* instance_;
+    const control::Home* instance_ = nullptr;
     const Message* message_;
-    DotQmail* found_;
+    DotQmail* found_ = nullptr;
+    PlanMemory* memory_ = nullptr;
     std::string delivered_to_;
     std::string return_path_;
     std::string from_;
@@ -267,10 +284,10 @@ Exit deliver(const control::Home& instance, const Order& order, const Message& m
     return run(order, out, &instance, &message, nullptr);
 }
 
-std::optional<MaildirPlan> plan_maildir(const Order& order, const Message& message) {
+std::optional<MaildirPlan> plan_maildir(const Order& order, const Message& message, PlanMemory& memory) {
     ::umask(077);
     Output nothing_said(1);
-    return Delivery(order, nothing_said, nullptr, &message, nullptr).plan();
+    return Delivery(order, nothing_said, &message, &memory).plan();
 }
 
 Exit describe(const Order& order, Output& out, DotQmail* found) {

@@ -49,6 +49,12 @@ std::string new_name() {
            std::to_string(::getpid()) + "Q" + std::to_string(++deliveries) + "." + maildir_host();
 }
 
+// Kernels that let only root link a descriptor let others do it through /proc, where there is one.
+bool can_link_unnamed() {
+    static const bool can = ::access("/proc/self/fd", X_OK) == 0;
+    return can;
+}
+
 }  // namespace
 
 const std::string& maildir_host() {
@@ -56,22 +62,17 @@ const std::string& maildir_host() {
     return host;
 }
 
-// A new file in tmp/. Its name there goes when the delivery is over: by then it has another one in new/, or
-// is of no use.
+// A new file in tmp/, without a name there where the file system can do that. Otherwise its name goes when the delivery is
+// over: by then it has another one in new/, or is of no use.
 class MaildirBatch::File {
   public:
     explicit File(std::string directory) : directory_(std::move(directory)) {
-        for (int attempt = 0; attempt < name_attempts; ++attempt) {
-            name_ = new_name();
-            file_ = Fd(sys::open(path().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-            if (file_) return;
-            if (errno == ENOENT || errno == ENOTDIR)
-                throw Error(Reaction::temporary, "Unable to chdir to maildir. (#4.2.1)", errno);
-            if (errno != EEXIST) break;
-        }
-        fail("create", path(), errno);
+        if (can_link_unnamed()) file_ = Fd(sys::open_unnamed((directory_ + "tmp").c_str(), 0600));
+        if (!file_) create_with_name();
     }
-    ~File() { sys::unlink(path().c_str()); }
+    ~File() {
+        if (has_name_in_tmp_) sys::unlink(path().c_str());
+    }
     File(const File&) = delete;
     File& operator=(const File&) = delete;
 
@@ -90,26 +91,48 @@ class MaildirBatch::File {
     void sync() const {
         if (sys::fsync(file_.get()) != 0) fail("sync", path(), errno);
     }
-    void publish() const {
-        if (sys::link(path().c_str(), final_path().c_str()) != 0) fail("create", final_path(), errno);
+    void publish() {
+        if (has_name_in_tmp_) {
+            if (sys::link(path().c_str(), final_path().c_str()) == 0) return;
+        } else {
+            for (int attempt = 0; attempt < name_attempts; ++attempt) {
+                name_ = new_name();
+                if (sys::link_unnamed(file_.get(), final_path().c_str()) == 0) return;
+                if (errno != EEXIST) break;
+            }
+        }
+        fail("create", final_path(), errno);
     }
     void take_back() const { sys::unlink(final_path().c_str()); }
     std::string final_directory() const { return directory_ + "new"; }
 
   private:
+    void create_with_name() {
+        for (int attempt = 0; attempt < name_attempts; ++attempt) {
+            name_ = new_name();
+            file_ = Fd(sys::open(path().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+            has_name_in_tmp_ = static_cast<bool>(file_);
+            if (file_) return;
+            if (errno == ENOENT || errno == ENOTDIR)
+                throw Error(Reaction::temporary, "Unable to chdir to maildir. (#4.2.1)", errno);
+            if (errno != EEXIST) break;
+        }
+        fail("create", path(), errno);
+    }
     std::string path() const { return directory_ + "tmp/" + name_; }
     std::string final_path() const { return final_directory() + "/" + name_; }
 
     std::string directory_;
     std::string name_;
     Fd file_;
+    bool has_name_in_tmp_ = false;
 };
 
 namespace {
 
 // The names of one directory's new files: durable, all of them, or none.
 template <class File>
-void publish_in(const std::string& directory, const std::vector<const File*>& files,
+void publish_in(const std::string& directory, const std::vector<File*>& files,
                 std::vector<std::optional<Error>*> results) {
     const Fd fd(sys::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0));
     const int open_error = errno;
@@ -152,8 +175,7 @@ std::vector<std::optional<Error>> MaildirBatch::finish() {
     std::vector<std::optional<Error>> results(files_.size());
     if (files_.size() > 1)
         for (const auto& file : files_) file->start_writing_back();
-    std::map<std::string, std::pair<std::vector<const File*>, std::vector<std::optional<Error>*>>>
-        by_directory;
+    std::map<std::string, std::pair<std::vector<File*>, std::vector<std::optional<Error>*>>> by_directory;
     for (std::size_t i = 0; i < files_.size(); ++i) {
         try {
             files_[i]->sync();

@@ -1,29 +1,30 @@
-// Packets on their way to a peer that may be slow: what the socket does not take at once waits here.
+// Packets on their way to a peer that may be slow: what has gathered is sent together, and what the socket does not take waits
+// here.
 #pragma once
 
-#include <deque>
 #include <string>
-#include <string_view>
 
 #include "base/event_loop.h"
+#include "base/packet_batch.h"
 
 namespace relais::local {
 
 class PacketQueue {
   public:
-    // Borrows both. The socket is watched for reading by its owner, who calls flush when it can be written.
+    // Borrows both. The socket is watched for reading by its owner, who calls on_writable when it can be written.
     PacketQueue(EventLoop& loop, int socket) : loop_(loop), socket_(socket) {}
 
-    // Sends the packet, now or later. What a peer that has gone does not get is dropped.
-    void send(std::string packet);
+    // What a peer that has gone does not get is dropped.
+    void add(std::string packet) { packets_.put(std::move(packet)); }
+    // Sends what has been added, now or later: to be called before each wait.
     void flush();
+    void on_writable();
 
   private:
-    bool send_now(std::string_view packet) const;
-
     EventLoop& loop_;
     int socket_;
-    std::deque<std::string> waiting_;
+    PacketWriter packets_;
+    bool full_ = false;
 };
 
 }  // namespace relais::local

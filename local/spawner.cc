@@ -14,6 +14,7 @@
 #include "base/privilege.h"
 #include "base/process_title.h"
 #include "base/program.h"
+#include "base/unix_socket.h"
 #include "local/delivery.h"
 #include "local/maildir.h"
 #include "local/user_database.h"
@@ -27,8 +28,9 @@ namespace {
 // As much of a delivery's words as goes into a bounce.
 constexpr std::size_t report_limit = 3000;
 constexpr std::chrono::milliseconds longest_look_pause{10'000};
-// A LocalOrder has a fixed size well below this.
+// A LocalOrder has a fixed size well below this; so many packets are taken at a time.
 constexpr std::size_t order_limit = 4096;
+constexpr std::size_t packets_at_once = 32;
 // So long a user's instructions are taken to ask for more than a Maildir; so many users are remembered.
 constexpr Seconds declined_span{60};
 constexpr std::size_t declined_limit = 1000;
@@ -57,11 +59,13 @@ Spawner::Spawner(control::Home home, std::string default_delivery, Fd channel, i
       owners_(control::Owners::read(home_)),
       default_delivery_(std::move(default_delivery)),
       channel_(std::move(channel)),
+      orders_(order_limit, packets_at_once),
       reports_(loop_, channel_.get()),
+      lookup_answers_(lookup_packet_limit, packets_at_once),
       users_(
           loop_, [this](UserProcesses::Owner owner, int process) { become_user_process(owner, process); },
-          [this](std::uint64_t number, std::optional<send::Report> answer) {
-              take_user_answer(number, std::move(answer));
+          [this](std::uint64_t number, std::optional<send::Report> answer, const std::string& trouble) {
+              take_user_answer(number, std::move(answer), trouble);
           }) {
     set_close_on_exec(channel_.get(), true);
     set_close_on_exec(lock, true);
@@ -69,7 +73,16 @@ Spawner::Spawner(control::Home home, std::string default_delivery, Fd channel, i
     maildir_host();  // asked once, not in every delivery
     loop_.on_signal(SIGCHLD, [this] { reap(); });
     loop_.add(channel_.get(), EPOLLIN, [this](std::uint32_t events) { on_channel(events); });
+    loop_.before_wait([this] { return before_wait(); });
     start_lookups();
+}
+
+// What a turn of the loop has gathered for a peer is sent together.
+bool Spawner::before_wait() {
+    const bool more = users_.dispatch();
+    if (lookup_socket_) questions_->flush();
+    if (channel_) reports_.flush();
+    return more;
 }
 
 void Spawner::run() {
@@ -77,17 +90,13 @@ void Spawner::run() {
 }
 
 void Spawner::on_channel(std::uint32_t events) {
-    if ((events & EPOLLOUT) != 0) reports_.flush();
+    if ((events & EPOLLOUT) != 0) reports_.on_writable();
     if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) == 0) return;
-    // One packet at a time: an empty socket is an exception, and epoll_wait costs less.
-    auto packet = receive_packet(channel_.get(), order_limit);
-    if (packet)
-        take_order(*std::move(packet));
-    else
-        channel_closed();
+    for (PacketReader::Packet& packet : orders_.read(channel_.get())) take_order(std::move(packet));
+    if (orders_.closed()) channel_closed();
 }
 
-void Spawner::take_order(Packet packet) {
+void Spawner::take_order(PacketReader::Packet packet) {
     auto order = send::decode_local_order(packet.data);
     // No report could name its delivery; qmail-start begins anew with all three programs.
     if (!order) throw Error(Reaction::bug, "qmail-send sent an order that cannot be read");
@@ -99,7 +108,7 @@ void Spawner::take_order(Packet packet) {
     delivery.message = std::move(packet.passed);
     if (auto fault = fault_of(delivery)) return report(number, send::Outcome::temporary, *std::move(fault));
     if (lookup_pid_ < 0) start_lookups();
-    questions_->send(encode_question(number, local_part(delivery.order)));
+    questions_->add(encode_question(number, local_part(delivery.order)));
 }
 
 // What is wrong with the descriptor that came with an order: root reads for others only what is in the queue.
@@ -127,13 +136,14 @@ void Spawner::start_lookups() {
 }
 
 void Spawner::on_lookup(std::uint32_t events) {
-    if ((events & EPOLLOUT) != 0) questions_->flush();
+    if ((events & EPOLLOUT) != 0) questions_->on_writable();
     if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) == 0) return;
-    const auto packet = receive_packet(lookup_socket_.get(), lookup_packet_limit);
-    if (!packet) return lookups_died();
-    const auto answer = decode_lookup_answer(packet->data);
-    if (!answer) throw Error(Reaction::bug, "the user look-up gave an answer that cannot be read");
-    take_answer(*answer);
+    for (const PacketReader::Packet& packet : lookup_answers_.read(lookup_socket_.get())) {
+        const auto answer = decode_lookup_answer(packet.data);
+        if (!answer) throw Error(Reaction::bug, "the user look-up gave an answer that cannot be read");
+        take_answer(*answer);
+    }
+    if (lookup_answers_.closed()) lookups_died();
 }
 
 // A program of its own: what reads the system's user data base has no place in root's memory, and root's process stays
@@ -223,11 +233,12 @@ void Spawner::become_user_process(UserProcesses::Owner owner, int channel) {
     ::_exit(static_cast<int>(Exit::temporary));
 }
 
-void Spawner::take_user_answer(std::uint64_t number, std::optional<send::Report> answer) {
+void Spawner::take_user_answer(std::uint64_t number, std::optional<send::Report> answer,
+                               const std::string& trouble) {
     const auto found = deliveries_.find(number);
     if (found == deliveries_.end()) return;
     if (!answer) {
-        report(number, send::Outcome::temporary, "qmail-local crashed. (#4.3.0)");
+        report(number, send::Outcome::temporary, trouble);
     } else if (answer->recipients.empty()) {
         if (declined_.size() >= declined_limit) declined_.clear();
         declined_[found->second.user.text] = Clock::now() + declined_span;
@@ -349,7 +360,7 @@ void Spawner::report(std::uint64_t delivery, send::Outcome outcome, std::string 
     send::Report report;
     report.delivery = delivery;
     report.recipients.push_back({outcome, std::move(text)});
-    reports_.send(send::encode(report));
+    reports_.add(send::encode(report));
 }
 
 void Spawner::channel_closed() {

@@ -10,7 +10,7 @@
 
 #include "base/event_loop.h"
 #include "base/fd.h"
-#include "base/unix_socket.h"
+#include "base/packet_batch.h"
 #include "control/home.h"
 #include "control/owners.h"
 #include "local/lookup.h"
@@ -43,7 +43,8 @@ class Spawner {
     };
 
     void on_channel(std::uint32_t events);
-    void take_order(Packet packet);
+    bool before_wait();
+    void take_order(PacketReader::Packet packet);
     void on_lookup(std::uint32_t events);
     void start_lookups();
     [[noreturn]] void serve_lookups_in_child(int socket);
@@ -53,7 +54,8 @@ class Spawner {
     bool suits_user_process(const Delivery& delivery);
     UserProcesses::Owner owner_of(const LookupAnswer& answer) const;
     [[noreturn]] void become_user_process(UserProcesses::Owner owner, int channel);
-    void take_user_answer(std::uint64_t number, std::optional<send::Report> answer);
+    void take_user_answer(std::uint64_t number, std::optional<send::Report> answer,
+                          const std::string& trouble);
     void start(Delivery& delivery, const LookupAnswer& answer);
     [[noreturn]] void deliver_in_child(const Delivery& delivery, const LookupAnswer& answer, int output);
     void watch(Delivery& delivery, Seconds limit);
@@ -70,10 +72,12 @@ class Spawner {
     std::string default_delivery_;
     EventLoop loop_;
     Fd channel_;
+    PacketReader orders_;
     PacketQueue reports_;
     Fd lookup_socket_;
     pid_t lookup_pid_ = -1;
     std::unique_ptr<PacketQueue> questions_;
+    PacketReader lookup_answers_;
     std::unordered_map<std::uint64_t, Delivery> deliveries_;  // by number
     std::unordered_map<pid_t, std::uint64_t> running_;
     UserProcesses users_;

@@ -1,12 +1,10 @@
 #include "local/user_process.h"
 
-#include <sys/socket.h>
-
 #include <vector>
 
 #include "base/error.h"
+#include "base/packet_batch.h"
 #include "base/process_title.h"
-#include "base/unix_socket.h"
 #include "local/delivery.h"
 #include "local/maildir.h"
 #include "mail/address.h"
@@ -36,7 +34,7 @@ void answer_with(Work& work, const Error& error) {
                 error.what());
 }
 
-void add_to_batch(Work& work, MaildirBatch& batch, const std::string& default_delivery) {
+void add_to_batch(Work& work, MaildirBatch& batch, const std::string& default_delivery, PlanMemory& memory) {
     const mail::AddressParts recipient = mail::split_address(work.order.order.recipient);
     const Order order{work.order.user,
                       std::string(recipient.local),
@@ -45,22 +43,19 @@ void add_to_batch(Work& work, MaildirBatch& batch, const std::string& default_de
                       default_delivery,
                       std::nullopt};
     const Message message(work.file.get(), work.order.order.message_size);
-    const auto plan = plan_maildir(order, message);
+    const auto plan = plan_maildir(order, message, memory);
     if (!plan) return;  // answered without recipients: given back
     batch.add(plan->directory, plan->head, message);
     work.in_batch = true;
 }
 
 // What waits in the channel; at least one order, or none when it has been closed.
-std::vector<Work> take_orders(int channel) {
+std::vector<Work> take_orders(PacketReader& reader, int channel) {
     std::vector<Work> all;
-    while (all.size() < user_orders_limit) {
-        if (!all.empty() && ::recv(channel, nullptr, 0, MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC) <= 0) break;
-        auto packet = receive_packet(channel, packet_limit);
-        if (!packet) break;
-        auto order = decode_user_order(packet->data);
-        if (!order || !packet->passed) throw Error(Reaction::bug, "an order that cannot be read");
-        Work work{*std::move(order), std::move(packet->passed), {}, false};
+    for (PacketReader::Packet& packet : reader.read(channel)) {
+        auto order = decode_user_order(packet.data);
+        if (!order || !packet.passed) throw Error(Reaction::bug, "an order that cannot be read");
+        Work work{*std::move(order), std::move(packet.passed), {}, false};
         work.answer.delivery = work.order.order.delivery;
         all.push_back(std::move(work));
     }
@@ -69,9 +64,10 @@ std::vector<Work> take_orders(int channel) {
 
 void carry_out(std::vector<Work>& all, const std::string& default_delivery) {
     MaildirBatch batch;
+    PlanMemory memory;
     for (Work& work : all) {
         try {
-            add_to_batch(work, batch, default_delivery);
+            add_to_batch(work, batch, default_delivery, memory);
         } catch (const Error& error) {
             answer_with(work, error);
         }
@@ -109,12 +105,16 @@ std::optional<UserOrder> decode_user_order(std::string_view packet) {
 }
 
 void serve_user(int channel, const std::string& default_delivery) {
+    PacketReader reader(packet_limit, user_orders_limit);
+    PacketWriter answers;
     for (;;) {
-        std::vector<Work> all = take_orders(channel);
+        std::vector<Work> all = take_orders(reader, channel);
         if (all.empty()) return;
         set_process_title("qmail-local", {all.front().order.order.recipient});
         carry_out(all, default_delivery);
-        for (const Work& work : all) send_packet(channel, send::encode(work.answer));
+        for (const Work& work : all) answers.put(send::encode(work.answer));
+        all.clear();
+        answers.flush(channel);
         set_process_title("qmail-local", {"idle"});
     }
 }

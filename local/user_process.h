@@ -20,7 +20,7 @@
 namespace relais::local {
 
 // Orders that a process may have at a time: they wait for each other.
-inline constexpr std::size_t user_orders_limit = 8;
+inline constexpr std::size_t user_orders_limit = 32;
 // A larger message is not worth the others' waiting.
 inline constexpr std::uint64_t user_message_limit = 256 * 1024;
 

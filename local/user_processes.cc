@@ -3,7 +3,8 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <vector>
+#include <algorithm>
+#include <cerrno>
 
 #include "base/error.h"
 #include "base/program.h"
@@ -18,21 +19,71 @@ constexpr std::size_t packet_limit = 16384;
 constexpr std::chrono::milliseconds idle_limit{500};
 constexpr std::size_t idle_processes_limit = 50;
 constexpr std::chrono::milliseconds tidy_interval{250};
-// A user who stops his process holds up his own mail, but not for ever.
+// Processes of one user that work at a time, when there is enough for them; one more for each that nobody has heard of for
+// so long, up to a limit.
+constexpr std::size_t working_limit = 2;
+constexpr std::chrono::milliseconds hung_after{2000};
+constexpr std::size_t processes_limit = 20;
+// A user who stops his process holds up what it has, but not for ever.
 constexpr std::chrono::minutes patience{15};
+const std::string crashed = "qmail-local crashed. (#4.3.0)";
 
 }  // namespace
 
-// Whoever has a delivery already collects more: they are synced together.
-UserProcesses::Place UserProcesses::find(const Owner& owner) {
-    const auto [begin, end] = by_owner_.equal_range(owner);
-    Place best = processes_.end();
-    for (auto at = begin; at != end; ++at) {
-        const std::size_t count = at->second->deliveries.size();
-        if (count >= user_orders_limit) continue;
-        if (best == processes_.end() || count > best->deliveries.size()) best = at->second;
+UserProcesses::UserProcesses(EventLoop& loop, Become become, Answer answer)
+    : loop_(loop),
+      become_(std::move(become)),
+      answer_(std::move(answer)),
+      reports_(packet_limit, user_orders_limit) {}
+
+void UserProcesses::give(const Owner& owner, std::uint64_t delivery, std::string packet, int message) {
+    User& user = users_[owner];
+    user.waiting.push_back({delivery, std::move(packet), message});
+    call(owner, user);
+}
+
+void UserProcesses::call(const Owner& owner, User& user) {
+    if (!user.waiting.empty() && !std::exchange(user.called, true)) called_.push_back(owner);
+}
+
+bool UserProcesses::dispatch() {
+    for (const Owner& owner : std::exchange(called_, {})) {
+        const auto found = users_.find(owner);
+        if (found == users_.end()) continue;
+        found->second.called = false;
+        try {
+            dispatch(owner, found->second);
+        } catch (const Error& error) {
+            const auto orders = std::exchange(found->second.waiting, {});
+            forget_if_empty(owner);
+            for (const Order& order : orders)
+                answer_(order.delivery, std::nullopt,
+                        std::string("qmail-lspawn: ") + error.what() + ". (#4.3.0)");
+        }
     }
-    return best;
+    return !called_.empty();
+}
+
+void UserProcesses::dispatch(const Owner& owner, User& user) {
+    while (!user.waiting.empty()) {
+        if (!user.idle.empty()) {
+            hand_over(user, user.idle.back());
+            continue;
+        }
+        if (!may_have_another(user, Clock::now())) break;
+        if (!hand_over(user, start(owner))) throw_errno("send an order to", "a process", EPIPE);
+    }
+    tidy_later();
+}
+
+// What waits together is synced together, so a second one must be worth it.
+bool UserProcesses::may_have_another(const User& user, Clock::time_point now) const {
+    if (user.busy.size() >= processes_limit) return false;
+    const auto working =
+        static_cast<std::size_t>(std::count_if(user.busy.begin(), user.busy.end(), [&](const Place& place) {
+            return now - place->heard < hung_after;
+        }));
+    return working == 0 || (working < working_limit && user.waiting.size() >= user_orders_limit);
 }
 
 UserProcesses::Place UserProcesses::start(const Owner& owner) {
@@ -50,58 +101,84 @@ UserProcesses::Place UserProcesses::start(const Owner& owner) {
     place->owner = owner;
     place->pid = pid;
     place->channel = std::move(ours);
-    by_owner_.emplace(owner, place);
-    loop_.add(place->channel.get(), EPOLLIN, [this, place](std::uint32_t) { on_channel(place); });
+    users_[owner].idle.push_back(place);
     ++idle_;
+    loop_.add(place->channel.get(), EPOLLIN, [this, place](std::uint32_t) { on_channel(place); });
     return place;
 }
 
-void UserProcesses::give(const Owner& owner, std::uint64_t delivery, std::string_view packet, int message) {
-    Place place = find(owner);
-    // One that has just died is seen on its channel.
-    if (place == processes_.end() || !send_packet(place->channel.get(), packet, message)) {
-        place = start(owner);
-        if (!send_packet(place->channel.get(), packet, message))
-            throw_errno("send an order to", "a process", EPIPE);
+// False if it has just died. What its socket does not take (it takes far more) keeps waiting.
+bool UserProcesses::hand_over(User& user, Place place) {
+    PacketWriter orders;
+    const std::size_t most = std::min(user.waiting.size(), user_orders_limit);
+    for (std::size_t i = 0; i < most; ++i)
+        orders.put_borrowed(user.waiting[i].packet, user.waiting[i].message);
+    orders.flush(place->channel.get());
+    if (orders.gone() || orders.waiting() == most) {
+        end(place);
+        return false;
     }
-    if (place->deliveries.empty()) --idle_;
-    place->deliveries.emplace(delivery, Clock::now());
-    tidy_later();
+    for (std::size_t sent = most - orders.waiting(); sent > 0; --sent) {
+        place->deliveries.push_back(user.waiting.front().delivery);
+        user.waiting.pop_front();
+    }
+    place->heard = Clock::now();
+    std::erase(user.idle, place);
+    user.busy.push_back(place);
+    --idle_;
+    return true;
 }
 
 void UserProcesses::on_channel(Place place) {
-    std::optional<send::Report> report;
+    bool good = true;
+    std::span<PacketReader::Packet> packets;
     try {
-        if (const auto packet = receive_packet(place->channel.get(), packet_limit))
-            report = send::decode_report(packet->data);
-    } catch (const Error& error) {
-        if (error.number() == EAGAIN) return;
+        packets = reports_.read(place->channel.get());
+        good = !reports_.closed();
+    } catch (const Error&) {
+        good = false;
     }
+    place->heard = Clock::now();
     // Dead, or it says what nobody asked it.
-    if (!report || place->deliveries.erase(report->delivery) == 0 || report->recipients.size() > 1)
-        return end(place);
-    if (place->deliveries.empty()) {
-        ++idle_;
-        place->idle_since = Clock::now();
-    }
+    for (const PacketReader::Packet& packet : packets) good = take_answer(place, packet.data) && good;
+    if (!good) return end(place);
+    if (!place->deliveries.empty() || packets.empty()) return;
+    User& user = users_[place->owner];
+    std::erase(user.busy, place);
+    user.idle.push_back(place);
+    ++idle_;
+    call(place->owner, user);
+}
+
+bool UserProcesses::take_answer(Place place, std::string_view packet) {
+    auto report = send::decode_report(packet);
+    if (!report || report->recipients.size() > 1 || std::erase(place->deliveries, report->delivery) == 0)
+        return false;
     const std::uint64_t delivery = report->delivery;
-    answer_(delivery, std::move(report));
+    answer_(delivery, std::move(report), {});
+    return true;
 }
 
 void UserProcesses::end(Place place) {
     loop_.remove(place->channel.get());
-    if (place->deliveries.empty()) --idle_;
-    const auto [begin, end] = by_owner_.equal_range(place->owner);
-    for (auto at = begin; at != end; ++at) {
-        if (at->second != place) continue;
-        by_owner_.erase(at);
-        break;
-    }
+    const Owner owner = place->owner;
+    User& user = users_[owner];
+    if (std::erase(user.idle, place) > 0) --idle_;
+    std::erase(user.busy, place);
     // It may be stopped, or worse: what it has is ordered again, so it must not go on.
     if (!place->deliveries.empty()) kill(*place);
     const auto deliveries = std::move(place->deliveries);
     processes_.erase(place);
-    for (const auto& [delivery, since] : deliveries) answer_(delivery, std::nullopt);
+    call(owner, user);
+    forget_if_empty(owner);
+    for (const std::uint64_t delivery : deliveries) answer_(delivery, std::nullopt, crashed);
+}
+
+void UserProcesses::forget_if_empty(const Owner& owner) {
+    const auto found = users_.find(owner);
+    if (found == users_.end()) return;
+    const User& user = found->second;
+    if (user.waiting.empty() && user.idle.empty() && user.busy.empty()) users_.erase(found);
 }
 
 void UserProcesses::kill(const Process& process) {
@@ -118,8 +195,7 @@ void UserProcesses::make_room() {
     if (idle_ < idle_processes_limit) return;
     Place oldest = processes_.end();
     for (Place at = processes_.begin(); at != processes_.end(); ++at)
-        if (at->deliveries.empty() && (oldest == processes_.end() || at->idle_since < oldest->idle_since))
-            oldest = at;
+        if (at->deliveries.empty() && (oldest == processes_.end() || at->heard < oldest->heard)) oldest = at;
     if (oldest != processes_.end()) end(oldest);
 }
 
@@ -135,16 +211,13 @@ void UserProcesses::tidy() {
     const auto now = Clock::now();
     for (Place at = processes_.begin(); at != processes_.end();) {
         const Place place = at++;
-        if (place->deliveries.empty()) {
-            if (now - place->idle_since > idle_limit) end(place);
-            continue;
-        }
-        for (const auto& [delivery, since] : place->deliveries) {
-            if (now - since < patience) continue;
-            kill(*place);  // its channel tells when it has ended
-            break;
+        if (!place->deliveries.empty()) {
+            if (now - place->heard >= patience) kill(*place);  // its channel tells when it has ended
+        } else if (now - place->heard > idle_limit) {
+            end(place);
         }
     }
+    for (auto& [owner, user] : users_) call(owner, user);
     if (!processes_.empty()) tidy_later();
 }
 

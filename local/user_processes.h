@@ -1,20 +1,23 @@
-// qmail-lspawn's processes of users (user_process.h): which of them has which deliveries, when a new one is needed, and when
-// one has to go.
+// qmail-lspawn's processes of users (user_process.h): which of them has which deliveries, when another one is needed, and when
+// one has to go. A process gets what waits for its user when it has nothing to do, never more: what it has not got cannot wait
+// for it, should it be stopped or hang.
 #pragma once
 
 #include <sys/types.h>
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <list>
 #include <map>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/event_loop.h"
 #include "base/fd.h"
+#include "base/packet_batch.h"
 #include "send/delivery_protocol.h"
 
 namespace relais::local {
@@ -24,34 +27,53 @@ class UserProcesses {
     using Owner = std::pair<uid_t, gid_t>;
     // In the child: becomes the user and serves the channel. Does not return.
     using Become = std::function<void(Owner owner, int channel)>;
-    // What became of a delivery: its report, or nothing when the process has died. A report without recipients gives the
-    // order back.
-    using Answer = std::function<void(std::uint64_t delivery, std::optional<send::Report> report)>;
+    // What became of a delivery: its report, or what is to be reported as a temporary failure. A report without recipients
+    // gives the order back.
+    using Answer = std::function<void(std::uint64_t delivery, std::optional<send::Report> report,
+                                      const std::string& trouble)>;
 
-    UserProcesses(EventLoop& loop, Become become, Answer answer)
-        : loop_(loop), become_(std::move(become)), answer_(std::move(answer)) {}
+    UserProcesses(EventLoop& loop, Become become, Answer answer);
 
-    // Gives an order, in the form of user_process.h and with the message's descriptor, to a process of that user; starts
-    // one if none has room. Throws Error: then nobody has the order.
-    void give(const Owner& owner, std::uint64_t delivery, std::string_view packet, int message);
+    // Lets an order, in the form of user_process.h, wait for a process of that user. Borrows the message's descriptor
+    // until the answer.
+    void give(const Owner& owner, std::uint64_t delivery, std::string packet, int message);
+    // Gives processes what waits for them: to be called before each wait. True if there is more to do at once.
+    bool dispatch();
     // A child has been waited for: its number may soon be another process's.
     void reaped(pid_t pid);
 
   private:
+    struct Order {
+        std::uint64_t delivery;
+        std::string packet;
+        int message;
+    };
     struct Process {
         Owner owner;
         pid_t pid = -1;  // -1 once it has been waited for
         Fd channel;
-        std::map<std::uint64_t, Clock::time_point> deliveries;  // by number, since when
-        Clock::time_point idle_since = Clock::now();
+        std::vector<std::uint64_t> deliveries;   // what it has
+        Clock::time_point heard = Clock::now();  // when it got its orders, or last answered
     };
     using Place = std::list<Process>::iterator;
+    // What a user has.
+    struct User {
+        std::deque<Order> waiting;
+        std::vector<Place> idle;
+        std::vector<Place> busy;
+        bool called = false;  // stands in called_
+    };
 
-    Place find(const Owner& owner);
+    void dispatch(const Owner& owner, User& user);
+    bool may_have_another(const User& user, Clock::time_point now) const;
     Place start(const Owner& owner);
+    bool hand_over(User& user, Place place);
+    void call(const Owner& owner, User& user);
     void on_channel(Place place);
+    bool take_answer(Place place, std::string_view packet);
     // Closes its channel: an idle one ends by that.
     void end(Place place);
+    void forget_if_empty(const Owner& owner);
     static void kill(const Process& process);
     void make_room();
     void tidy_later();
@@ -60,8 +82,10 @@ class UserProcesses {
     EventLoop& loop_;
     Become become_;
     Answer answer_;
+    PacketReader reports_;
     std::list<Process> processes_;
-    std::multimap<Owner, Place> by_owner_;
+    std::map<Owner, User> users_;
+    std::vector<Owner> called_;  // have orders and perhaps a process for them
     std::size_t idle_ = 0;
     bool tidying_ = false;
 };

@@ -142,10 +142,10 @@ std::optional<MessageId> parse_message_name(std::string_view name) {
     return parse_number(name);
 }
 
-Load Store::load(MessageId id, StoredMessage& message, bool verify) const {
+Load Store::load(MessageId id, StoredMessage& message, bool verify, Fd* file) const {
     const std::string path = message_path(home_, id);
     // Nobody waits here for the other end of a pipe that was put into the queue.
-    const Fd fd(sys::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    Fd fd(sys::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     if (!fd) {
         if (errno == ENOENT) return Load::missing;
         if (errno == ELOOP || errno == ENXIO) return Load::damaged;
@@ -179,7 +179,10 @@ Load Store::load(MessageId id, StoredMessage& message, bool verify) const {
     auto envelope = decode_envelope(envelope_octets, footer->message_size);
     if (!envelope) return Load::damaged;
     message.envelope = std::move(*envelope);
-    if (!verify) return Load::whole;
+    if (!verify) {
+        if (file != nullptr) *file = std::move(fd);
+        return Load::whole;
+    }
 
     Checksum body;
     if (first == 0)
@@ -188,7 +191,9 @@ Load Store::load(MessageId id, StoredMessage& message, bool verify) const {
         body = checksum_of_body(fd.get(), footer->message_size, path);
     const std::uint64_t sum = checksum_unmarked(body, std::move(envelope_octets), footer->message_size,
                                                 message.envelope.recipients);
-    return sum == footer->checksum ? Load::whole : Load::damaged;
+    if (sum != footer->checksum) return Load::damaged;
+    if (file != nullptr) *file = std::move(fd);
+    return Load::whole;
 }
 
 Fd Store::open_for_delivery(MessageId id) const {
@@ -216,6 +221,10 @@ void Store::write_status(const StoredMessage& message) const {
 
 void Store::remove(MessageId id) const {
     remove_bounce(id);
+    remove_message(id);
+}
+
+void Store::remove_message(MessageId id) const {
     unlink_if_there(message_path(home_, id));
 }
 

@@ -78,7 +78,8 @@ class Store {
     // message is seen), and answers unfinished while qmail-queued has not yet synced the file: delivered now, it could be
     // sent once more by a client that is told 53. damaged: footer or checksum are wrong; the file is left alone. Throws
     // Error for I/O errors.
-    Load load(MessageId id, StoredMessage& message, bool verify) const;
+    // file, if not null, gets the descriptor that was read from, as open_for_delivery gives one.
+    Load load(MessageId id, StoredMessage& message, bool verify, Fd* file = nullptr) const;
     // A descriptor of its own for one delivery, read-only, close-on-exec. Throws Error (ENOENT if it is
     // gone).
     Fd open_for_delivery(MessageId id) const;
@@ -91,6 +92,8 @@ class Store {
     void write_status(const StoredMessage& message) const;
     // Removes the message's bounce text if any, then the message. Throws Error.
     void remove(MessageId id) const;
+    // The same for one that has never had a bounce text.
+    void remove_message(MessageId id) const;
 
     // Appends to the bounce text of a message and syncs it (file, and directory when new). Throws Error.
     void append_bounce(MessageId id, std::string_view text) const;

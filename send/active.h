@@ -48,6 +48,9 @@ struct Sender::Active {
     bool recording = false;          // the failures that follow
     std::vector<Failure> recorded;
     bool stalled = false;  // the disk refused something: another try comes
+    Fd file;               // it was loaded from: for its first delivery, if not too many are open
+    // Whether queue/bounce may have a text of it: not as long as nothing of a message that came while we run has failed.
+    bool had_failures = true;
 
     queue::MessageId id() const { return stored.id; }
     std::int64_t birth() const { return static_cast<std::int64_t>(stored.id / 1'000'000); }

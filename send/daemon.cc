@@ -21,7 +21,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int reports_at_once = 64;
+constexpr std::size_t reports_at_once = 64;
+// Orders that have gathered for qmail-lspawn: sent together, at the end of a turn or when there are so many.
+constexpr std::size_t orders_together = 32;
 constexpr std::size_t hint_octets = 8;
 constexpr int hint_room = 4096;  // with less room than that left in the pipe, hints may have been dropped
 constexpr auto look_pause = 5s;  // between two looks at control files
@@ -88,7 +90,7 @@ Daemon::Daemon(const control::Home& home, std::vector<SlowWorker>& recorders,
                    tell_time();
                    return sender_.control(request);
                }),
-      report_buffer_(packet_limit, '\0') {
+      reports_(packet_limit, reports_at_once) {
     for (const char* name : {"concurrencylocal", "concurrencyremote", "queuelifetime", "destinationlimits"})
         watches_.emplace_back(home.control_file(name));
     for (control::ChangeWatch& watch : watches_) static_cast<void>(watch.changed());
@@ -145,6 +147,7 @@ bool Daemon::before_wait() {
     read_changed_settings();
     const bool more_to_scan = sender_.scan_step();
     const bool more_work = sender_.work();
+    flush_orders();
     if (sender_.exiting()) drop_slow_work();
     if (sender_.exiting() && sender_.finished()) {
         loop_.stop();
@@ -207,47 +210,50 @@ void Daemon::on_channel(bool local, std::uint32_t events) {
     tell_time();
     if ((events & EPOLLOUT) != 0) {
         loop_.change(channel(local), EPOLLIN);
+        if (local) local_full_ = false;
         sender_.channel_writable(local);
     }
-    for (int i = 0; i < reports_at_once; ++i) {
-        const ssize_t count = ::recv(channel(local), report_buffer_.data(), report_buffer_.size(), MSG_TRUNC);
-        if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
-        if (count <= 0) {
-            loop_.remove(channel(local));
-            exit_code_ = 111;
-            log(local ? "alert: lost the connection to qmail-lspawn; exiting"
-                      : "alert: lost the connection to qmail-rspawn; exiting");
-            return sender_.channel_lost(local);
-        }
-        const auto size = static_cast<std::size_t>(count);
-        const auto report = size <= report_buffer_.size()
-                                ? decode_report(std::string_view(report_buffer_).substr(0, size))
-                                : std::nullopt;
-        if (report)
+    for (const PacketReader::Packet& packet : reports_.read(channel(local))) {
+        if (const auto report = decode_report(packet.data))
             sender_.report(local, *report);
         else
             log("alert: a spawner sent a report that makes no sense");
     }
+    if (!reports_.closed()) return;
+    loop_.remove(channel(local));
+    exit_code_ = 111;
+    log(local ? "alert: lost the connection to qmail-lspawn; exiting"
+              : "alert: lost the connection to qmail-rspawn; exiting");
+    sender_.channel_lost(local);
 }
 
-bool Daemon::send_order(bool local, std::string_view packet, int message) {
+// qmail-lspawn is woken once for what can be told together.
+bool Daemon::order(const LocalOrder& order, Fd message) {
+    if (local_full_) return false;
+    local_orders_.put(encode(order), std::move(message));
+    if (local_orders_.waiting() >= orders_together) flush_orders();
+    return true;
+}
+
+// When the spawner has gone, the channel's end will be read.
+void Daemon::flush_orders() {
+    if (local_full_ || local_orders_.waiting() == 0 || local_orders_.flush(channel(true))) return;
+    local_full_ = true;
+    loop_.change(channel(true), EPOLLIN | EPOLLOUT);
+}
+
+bool Daemon::order(const RemoteOrder& order, Fd message) {
     try {
-        if (send_packet(channel(local), packet, message)) return true;
+        if (send_packet(channel(false), encode(order), message.get())) return true;
     } catch (const Error& error) {
         if (error.number() != EAGAIN && error.number() != ENOBUFS && error.number() != ENOMEM &&
             error.number() != ETOOMANYREFS)
             throw;
-        loop_.change(channel(local), EPOLLIN | EPOLLOUT);
+        loop_.change(channel(false), EPOLLIN | EPOLLOUT);
     }
     return false;  // or the spawner has gone: the channel's end will be read
 }
 
-bool Daemon::order(const LocalOrder& order, int message) {
-    return send_order(true, encode(order), message);
-}
-bool Daemon::order(const RemoteOrder& order, int message) {
-    return send_order(false, encode(order), message);
-}
 void Daemon::on_recorded(const std::string& answer) {
     if (answer.size() < 8) return;
     tell_time();

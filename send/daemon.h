@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/event_loop.h"
+#include "base/packet_batch.h"
 #include "control/control_file.h"
 #include "control/home.h"
 #include "send/control_server.h"
@@ -18,13 +19,13 @@ class Daemon final : private Outlets {
     int run();
 
   private:
-    bool order(const LocalOrder& order, int message) override;
-    bool order(const RemoteOrder& order, int message) override;
+    bool order(const LocalOrder& order, Fd message) override;
+    bool order(const RemoteOrder& order, Fd message) override;
     void record(FailureRecord record) override;
     void bounce(queue::MessageId id, std::string unrecorded) override;
     void log(std::string_view line) override { log_.line(line); }
 
-    bool send_order(bool local, std::string_view packet, int message);
+    void flush_orders();
     void on_channel(bool local, std::uint32_t events);
     void on_hints();
     void on_recorded(const std::string& answer);
@@ -46,7 +47,9 @@ class Daemon final : private Outlets {
     Clock::time_point next_look_{};
     Sender sender_;
     ControlServer control_;
-    std::string report_buffer_;
+    PacketReader reports_;
+    PacketWriter local_orders_;
+    bool local_full_ = false;
     std::size_t hint_pipe_size_ = 0;
     EventLoop::TimerId timer_ = 0;
     Clock::time_point timer_at_{};

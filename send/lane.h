@@ -52,7 +52,8 @@ struct Job {
     queue::MessageId message = 0;
     std::uint32_t load = 0;  // which loading of the message; an older one is void
     std::vector<std::uint32_t> recipients;
-    std::uint8_t line = 0;  // 0: new mail, 1: mail that has been tried
+    std::uint8_t line = 0;    // 0: new mail, 1: mail that has been tried
+    std::uint32_t rules = 0;  // which version of the rules led here
 };
 
 struct Destination {

@@ -24,6 +24,8 @@ constexpr std::uint32_t unfinished_pause = 5;
 // What is not whole, though nobody writes it, may be what qmail-queued removes when it starts; not after a day.
 constexpr std::int64_t longest_submission = 86'400;
 constexpr std::uint32_t damaged_pause = 300;
+// Files that stay open from loading to the first delivery.
+constexpr std::size_t kept_files_limit = 100;
 
 }  // namespace
 
@@ -58,6 +60,7 @@ Sender::~Sender() = default;
 
 void Sender::set_time(std::uint64_t wall_microseconds, std::uint64_t monotonic_milliseconds) {
     wall_us_ = wall_microseconds;
+    if (started_us_ == 0) started_us_ = wall_us_;
     // Second 0 means "no time" in a few places.
     monotonic_ms_ = monotonic_milliseconds + 1000;
     const auto seconds = static_cast<std::int64_t>(monotonic_ms_ / 1000);
@@ -70,6 +73,7 @@ void Sender::set_time(std::uint64_t wall_microseconds, std::uint64_t monotonic_m
 
 void Sender::reload(Settings settings) {
     settings_ = std::move(settings);
+    ++rules_;
     local_.lane.set_concurrency(settings_.concurrency_local);
     remote_.lane.set_concurrency(settings_.concurrency_remote);
     remote_.lane.set_limits(settings_.limits);
@@ -221,7 +225,8 @@ Sender::Active* Sender::load(queue::MessageId id, bool is_new) {
     queue::Load result = queue::Load::missing;
     try {
         // What qmail-queued has just synced needs no look at its checksum.
-        result = store_.load(id, active->stored, !entry.verified && !entry.hinted);
+        result = store_.load(id, active->stored, !entry.verified && !entry.hinted,
+                             kept_files_ < kept_files_limit ? &active->file : nullptr);
     } catch (const Error& error) {
         out_.log(alert_text(error));
         postpone(id, disk_pause);
@@ -241,6 +246,8 @@ Sender::Active* Sender::load(queue::MessageId id, bool is_new) {
     }
     entry.verified = true;
     entry.place = Place::active;
+    if (active->file) ++kept_files_;
+    active->had_failures = !is_new || !entry.hinted || id <= started_us_;
     active->is_new = is_new;
     active->load = next_load_++;
     active->dying = clock_->age(active->birth(), wall()) > settings_.queue_lifetime;
@@ -341,13 +348,14 @@ void Sender::place_recipients(Active& active, bool local, const DestinationPtr& 
         return leave_open(active, recipients, local, *destination);
     for (const std::uint32_t recipient : recipients) active.set(recipient, RecipientState::queued);
     side.lane.add(destination, Job{active.id(), active.load, std::move(recipients),
-                                   static_cast<std::uint8_t>(active.is_new ? 0 : 1)});
+                                   static_cast<std::uint8_t>(active.is_new ? 0 : 1), rules_});
 }
 
 void Sender::leave_window(queue::MessageId id) {
     const auto found = window_.find(id);
     if (found == window_.end()) return;
     (found->second->is_new ? new_octets_ : old_octets_) -= found->second->octets;
+    if (found->second->file) --kept_files_;
     window_.erase(found);
 }
 

@@ -49,8 +49,9 @@ class Outlets {
   public:
     virtual ~Outlets() = default;
     // False: the channel is full now; Sender::channel_writable tells when it can be tried again.
-    virtual bool order(const LocalOrder& order, int message) = 0;
-    virtual bool order(const RemoteOrder& order, int message) = 0;
+    // The descriptor is the order's own.
+    virtual bool order(const LocalOrder& order, Fd message) = 0;
+    virtual bool order(const RemoteOrder& order, Fd message) = 0;
     // Work that waits for the disk or for qmail-queued. Each call is answered once, later: by failure_recorded, bounce_done.
     virtual void record(FailureRecord record) = 0;
     // unrecorded: what the bounce says of recipients whose failure was not recorded; at most record_text_limit and one
@@ -139,7 +140,9 @@ class Sender {
     bool start_deliveries(Side& side);
     bool start(Side& side, const Lane::Next& next);
     bool is_current(const Lane::Next& next, const Active& active, bool local) const;
-    bool send_order(bool local, std::uint64_t delivery, const Active& active, const Lane::Next& next, int fd);
+    bool send_order(bool local, std::uint64_t delivery, const Active& active, const Lane::Next& next,
+                    const std::vector<Route>& routes, Fd message);
+    Fd file_for_delivery(Active& active);
     void conclude(Active& active, std::uint64_t delivery, const Running& running, const Report& report);
     // texts: one for each recipient, or one for all.
     void fail(Active& active, const std::vector<std::uint32_t>& recipients,
@@ -194,7 +197,10 @@ class Sender {
     bool scan_again_ = false;
     bool first_scan_ = true;
     bool exiting_ = false;
-    bool rerouted_ = false;  // jobs have come to a side whose turn may be over
+    std::uint64_t started_us_ = 0;  // wall clock
+    std::uint32_t rules_ = 0;       // version of the rules
+    std::size_t kept_files_ = 0;    // Active::file
+    bool rerouted_ = false;         // jobs have come to a side whose turn may be over
 };
 
 }  // namespace relais::send

@@ -51,10 +51,11 @@ bool Sender::start(Side& side, const Lane::Next& next) {
         rerouted_ = true;
         return true;
     }
-    Fd message;
+    std::vector<Route> routes;
+    for (const std::uint32_t recipient : next.job.recipients)
+        routes.push_back(rewrite(settings_.rules, active.stored.envelope.recipients[recipient].address));
     try {
-        message = store_.open_for_delivery(active.id());
-        if (!send_order(local, next_delivery_, active, next, message.get())) {
+        if (!send_order(local, next_delivery_, active, next, routes, file_for_delivery(active))) {
             side.blocked = true;
             side.lane.put_back(next.destination, next.job);
             return false;
@@ -75,9 +76,8 @@ bool Sender::start(Side& side, const Lane::Next& next) {
     for (std::size_t i = 0; i < next.job.recipients.size(); ++i) {
         const std::uint32_t recipient = next.job.recipients[i];
         active.set(recipient, RecipientState::running);
-        const Route route = rewrite(settings_.rules, active.stored.envelope.recipients[recipient].address);
         out_.log(fmt::format("starting delivery {}: msg {} to {} {}", next_delivery_ + i, active.id(),
-                             local ? "local" : "remote", safe_for_log(route.address)));
+                             local ? "local" : "remote", safe_for_log(routes[i].address)));
     }
     running_[next_delivery_] = {local, active.id(), active.load, next.destination, next.job.recipients};
     next_delivery_ += next.job.recipients.size();
@@ -86,8 +86,16 @@ bool Sender::start(Side& side, const Lane::Next& next) {
     return true;
 }
 
+// The descriptor that the message was loaded from serves one delivery.
+Fd Sender::file_for_delivery(Active& active) {
+    if (!active.file) return store_.open_for_delivery(active.id());
+    --kept_files_;
+    return std::move(active.file);
+}
+
 // False for a job made before locals or virtualdomains changed: its recipients belong elsewhere now.
 bool Sender::is_current(const Lane::Next& next, const Active& active, bool local) const {
+    if (next.job.rules == rules_) return true;
     const auto& all = active.stored.envelope.recipients;
     return std::all_of(next.job.recipients.begin(), next.job.recipients.end(), [&](std::uint32_t recipient) {
         const Route route = rewrite(settings_.rules, all[recipient].address);
@@ -96,14 +104,13 @@ bool Sender::is_current(const Lane::Next& next, const Active& active, bool local
 }
 
 bool Sender::send_order(bool local, std::uint64_t delivery, const Active& active, const Lane::Next& next,
-                        int fd) {
-    const Job& job = next.job;
-    const queue::Envelope& envelope = active.stored.envelope;
-    const Route first = rewrite(settings_.rules, envelope.recipients[job.recipients[0]].address);
-    const std::string sender = expand_verp(envelope.sender, first.plain);
+                        const std::vector<Route>& routes, Fd message) {
+    const Route& first = routes[0];
+    const std::string sender = expand_verp(active.stored.envelope.sender, first.plain);
     if (local)
         return out_.order(
-            LocalOrder{delivery, active.id(), active.stored.message_size, sender, first.address}, fd);
+            LocalOrder{delivery, active.id(), active.stored.message_size, sender, first.address},
+            std::move(message));
     RemoteOrder order{delivery,
                       active.id(),
                       active.stored.message_size,
@@ -111,9 +118,8 @@ bool Sender::send_order(bool local, std::uint64_t delivery, const Active& active
                       sender,
                       {},
                       next.destination->share->limits.messages};
-    for (const std::uint32_t recipient : job.recipients)
-        order.recipients.push_back(rewrite(settings_.rules, envelope.recipients[recipient].address).address);
-    return out_.order(order, fd);
+    for (const Route& route : routes) order.recipients.push_back(route.address);
+    return out_.order(order, std::move(message));
 }
 
 void Sender::report(bool local, const Report& report) {
@@ -186,6 +192,7 @@ void Sender::conclude(Active& active, std::uint64_t delivery, const Running& run
 // They are told to the sender, or recorded until that can be done, by settle.
 void Sender::fail(Active& active, const std::vector<std::uint32_t>& recipients,
                   const std::vector<std::string>& texts) {
+    active.had_failures = true;
     for (std::size_t i = 0; i < recipients.size(); ++i) {
         const Route route =
             rewrite(settings_.rules, active.stored.envelope.recipients[recipients[i]].address);
@@ -392,7 +399,10 @@ void Sender::end(Active& active) {
     const queue::MessageId id = active.id();
     active.ending = true;
     try {
-        store_.remove(id);
+        if (active.had_failures)
+            store_.remove(id);
+        else
+            store_.remove_message(id);
     } catch (const Error& error) {
         out_.log(alert_text(error));
         return stall(active);

@@ -79,12 +79,12 @@ class TestOutlets : public Outlets {
         std::vector<std::string> recipients;
     };
 
-    bool order(const LocalOrder& order, int) override {
+    bool order(const LocalOrder& order, Fd) override {
         if (full) return false;
         orders.push_back({true, order.delivery, order.message, "", order.sender, {order.recipient}});
         return true;
     }
-    bool order(const RemoteOrder& order, int) override {
+    bool order(const RemoteOrder& order, Fd) override {
         if (full) return false;
         orders.push_back({false, order.delivery, order.message, order.host, order.sender, order.recipients});
         return true;

@@ -80,6 +80,19 @@ void Recorder::opened(int fd, const std::string& path, bool is_new) {
     steps_.push_back(std::move(step));
 }
 
+// Under a name that is below no directory.
+void Recorder::opened_unnamed(int fd) {
+    opened(fd, "unnamed " + std::to_string(next_inode_), true);
+}
+
+void Recorder::linked_unnamed(int fd, const std::string& to) {
+    Step step;
+    step.kind = Step::Kind::link;
+    step.inode = names_[to] = files_.at(fd).inode;
+    step.to = to;
+    steps_.push_back(std::move(step));
+}
+
 void Recorder::wrote(int fd, std::uint64_t offset, std::string data) {
     Step step;
     step.kind = Step::Kind::write;
@@ -330,6 +343,24 @@ int open(const char* path, int flags, mode_t mode) {
 }
 int openat(int directory, const char* name, int flags, mode_t mode) {
     return fails() ? -1 : open_recorded(below(directory, name), flags, mode);
+}
+int open_unnamed(const char* directory, mode_t mode) {
+    Recorder* const recorder = Recorder::current();
+    if (recorder != nullptr && recorder->without_unnamed_files) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
+    if (fails()) return -1;
+    const int fd = ::open(directory, O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
+    if (fd >= 0 && recorder != nullptr) recorder->opened_unnamed(fd);
+    return fd;
+}
+int link_unnamed(int fd, const char* to) {
+    if (fails()) return -1;
+    const std::string path = "/proc/self/fd/" + std::to_string(fd);
+    const int result = ::linkat(AT_FDCWD, path.c_str(), AT_FDCWD, to, AT_SYMLINK_FOLLOW);
+    if (result == 0 && Recorder::current() != nullptr) Recorder::current()->linked_unnamed(fd, to);
+    return result;
 }
 int close(int fd) {
     if (Recorder::current() != nullptr) Recorder::current()->forget(fd);

@@ -53,6 +53,8 @@ class Recorder {
     // How many calls there were, and whether the failing one was reached.
     std::size_t calls() const { return calls_; }
     bool failed() const { return failed_; }
+    // As on a file system where every file has a name.
+    bool without_unnamed_files = false;
     const std::vector<Step>& steps() const { return steps_; }
 
     // For the calls in sys.h.
@@ -65,6 +67,8 @@ class Recorder {
     // Everything that was seen so far is synced.
     void record_sync_of_all();
     void record_names(Step::Kind kind, const std::string& path, const std::string& to = {});
+    void opened_unnamed(int fd);
+    void linked_unnamed(int fd, const std::string& to);
     void forget(int fd) { files_.erase(fd); }
     std::string path_of(int fd) const;
 

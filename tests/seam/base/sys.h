@@ -27,6 +27,8 @@ int unlink(const char* path);
 int unlinkat(int directory, const char* name, int flags);
 ssize_t write(int fd, const void* data, size_t size);
 ssize_t pwrite(int fd, const void* data, size_t size, off_t offset);
+int open_unnamed(const char* directory, mode_t mode);
+int link_unnamed(int fd, const char* to);
 ssize_t writev(int fd, const iovec* parts, int count);
 
 }  // namespace relais::sys
