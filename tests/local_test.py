@@ -536,6 +536,7 @@ except OSError:
                 self.assertEqual([path.stat().st_uid for path in user.files()], [user.uid] * count)
             # Some may have ended by themselves meanwhile.
             self.i.kill("qmail-local")
+            self.i.wait_for(lambda: not self.i.processes("qmail-local"), 20, "their end")
 
     def test_a_program_beside_the_maildir_gives_the_order_back(self):
         self.spawner()
