@@ -28,11 +28,14 @@ class KnownMessages {
     struct Entry {
         MessageId id = 0;        // 0: a free slot
         std::uint32_t when = 0;  // seconds on the monotonic clock, or see Place
-        Place place = Place::fresh;
-        bool verified = false;  // its checksum has been compared
-        bool hinted = false;    // qmail-queued said that it is whole
-        bool forced = false;    // to be tried even if its destination is in back-off
+        // Of the one remote destination of all its open recipients, as far as that is known; 0: it must be read to tell.
+        std::uint32_t destination : 26 = 0;
+        Place place : 3 = Place::fresh;
+        bool verified : 1 = false;  // its checksum has been compared, or it came with a hint
+        bool hinted : 1 = false;    // qmail-queued said that it is whole
+        bool forced : 1 = false;    // to be tried even if its destination is in back-off
     };
+    static constexpr std::uint32_t last_destination = (std::uint32_t{1} << 26) - 1;
     static_assert(sizeof(Entry) == 16);
 
     // Adds a message in line of new mail. False if it is known already. The reference that find returns dies

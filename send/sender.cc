@@ -192,7 +192,7 @@ bool Sender::admit() {
     for (loads = 0; loads < loads_at_once && room_for(false); ++loads) {
         const auto id = known_.take_due(now());
         if (!id) return more;
-        take_up(*id, false);
+        if (!park_unread(*id)) take_up(*id, false);
     }
     return more || loads == loads_at_once;
 }
@@ -217,6 +217,24 @@ bool Sender::admit_parked(Side& side) {
         take_up(id, false);
     }
     return !side.hungry.empty() && room_for(false);
+}
+
+// Mail for a destination that could not take it now need not be read for that: it waits there until it is called, so that each
+// message is read once for each try.
+bool Sender::park_unread(queue::MessageId id) {
+    KnownMessages::Entry& entry = *known_.find(id);
+    const DestinationPtr destination =
+        entry.destination == 0 ? nullptr : remote_.lane.numbered(entry.destination);
+    if (!destination || entry.forced) return false;
+    if (clock_->age(static_cast<std::int64_t>(id / 1'000'000), wall()) > settings_.queue_lifetime)
+        return false;
+    const bool waits = Lane::backs_off(*destination, now()) || destination->queued() >= jobs_wanted ||
+                       (destination->share->probing && destination->queued() > 0);
+    if (!waits) return false;
+    entry.place = Place::parked;
+    entry.when = destination->number;
+    remote_.lane.park(destination, id);
+    return true;
 }
 
 Sender::Active* Sender::load(queue::MessageId id, bool is_new) {
@@ -269,7 +287,11 @@ void Sender::take_up(queue::MessageId id, bool is_new) {
     if (active == nullptr) return;
     KnownMessages::Entry& entry = *known_.find(id);
     if (is_new) log_arrival(*active);
-    if (!active->stored.status.hold) return distribute(*active, std::exchange(entry.forced, false));
+    const bool forced = entry.forced;
+    if (!active->stored.status.hold) {
+        entry.forced = false;
+        return distribute(*active, forced);
+    }
     entry.place = Place::held;
     leave_window(id);
 }
@@ -319,6 +341,12 @@ void Sender::distribute(Active& active, bool forced) {
             by_host[destination_name(route)].push_back(i);
     }
     const bool single = local.size() + by_host.size() == 1 && too_long.empty();
+    std::uint32_t only_destination = 0;
+    if (single && local.empty()) only_destination = remote_.lane.destination(by_host.begin()->first)->number;
+    // A number that is too large for it counts as unknown.
+    known_.find(active.id())->destination = only_destination <= KnownMessages::last_destination
+                                                ? only_destination & KnownMessages::last_destination
+                                                : 0;
     for (const auto& [name, user, recipient] : local)
         place_recipients(active, true, local_.lane.destination(name, user), {recipient}, single, forced);
     for (auto& [host, recipients] : by_host) {

@@ -125,6 +125,7 @@ class Sender {
     bool room_for(bool is_new) const;
     bool admit();
     bool admit_parked(Side& side);
+    bool park_unread(queue::MessageId id);
     Active* load(queue::MessageId id, bool is_new);
     void take_up(queue::MessageId id, bool is_new);
     void found_damaged(queue::MessageId id, KnownMessages::Entry& entry);

@@ -158,6 +158,7 @@ std::string Sender::statistics() {
     };
     number("known", known_.size());
     number("loaded", window_.size());
+    number("read", next_load_ - 1);
     number("new", known_.count(Place::fresh));
     number("waiting", known_.count(Place::due));
     number("waiting-for-destination", known_.count(Place::parked));

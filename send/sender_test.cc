@@ -533,6 +533,33 @@ TEST_F(SenderTest, FlushTriesEverythingNow) {
     EXPECT_TRUE(sender->control({ControlVerb::flush, 0}).ok);
 }
 
+TEST_F(SenderTest, AFlushReadsEachMessageOnceHoweverManyWaitForOneHost) {
+    // More than the window takes: the rest waits for its turn.
+    constexpr std::uint64_t count = 1500;
+    std::vector<std::string> recipients;
+    for (int i = 0; i < 20; ++i)
+        recipients.push_back(std::string(900, 'r') + std::to_string(i) + "@far.example");
+    for (std::uint64_t i = 0; i < count; ++i) accept(birth + i, "s@x", recipients);
+    const auto go_on = [this](Outcome outcome) {
+        std::size_t answers = 0;
+        for (auto orders = take_orders(); !orders.empty(); orders = take_orders())
+            for (const auto& order : orders) {
+                answer(order, outcome, "busy");
+                ++answers;
+            }
+        return answers;
+    };
+    const auto messages_read = [this] {
+        const std::string text = sender->control({ControlVerb::stat, 0}).text;
+        return std::stoull(text.substr(text.find("\nread ") + 6));
+    };
+    ASSERT_EQ(go_on(Outcome::temporary), count);
+    const auto before = messages_read();
+    sender->flush();
+    EXPECT_EQ(go_on(Outcome::success), count);
+    EXPECT_EQ(messages_read(), before + count);
+}
+
 TEST_F(SenderTest, HoldAndRelease) {
     accept(birth, "s@x", {"ann@far.example", "bob@far.example"});
     EXPECT_TRUE(sender->control({ControlVerb::hold, birth}).ok);
