@@ -22,6 +22,8 @@ class Transport {
     virtual std::size_t read_some(std::span<char> buffer, Deadline deadline) = 0;
     // Writes everything. Throws Error; ETIMEDOUT when the deadline passed.
     virtual void write_all(std::string_view data, Deadline deadline) = 0;
+    // The same, and the end: of TLS (close_notify), with the last octets. The descriptor stays open.
+    virtual void write_last(std::string_view data, Deadline deadline) = 0;
 
     // What a call that must not wait achieved. wants says which readiness of fd() to poll for before the next try; under
     // TLS a read may want to write and a write to read. A read that gave octets may be followed by another at once:
@@ -35,6 +37,8 @@ class Transport {
     // As read_some and write_all, without waiting, and of writing only a part perhaps. Under TLS a write that
     // wanted something must be tried again with the same octets first. Throw Error.
     virtual Progress try_read(std::span<char> buffer) = 0;
+    // The same, without a look at the descriptor: what has been read ahead.
+    virtual Progress try_pending(std::span<char> buffer) = 0;
     virtual Progress try_write(std::string_view data) = 0;
 
     // True if octets are here that the next read gives without waiting: they count as buffered.
@@ -51,6 +55,8 @@ class FdTransport final : public Transport {
 
     std::size_t read_some(std::span<char> buffer, Deadline deadline) override;
     void write_all(std::string_view data, Deadline deadline) override;
+    void write_last(std::string_view data, Deadline deadline) override { write_all(data, deadline); }
+    Progress try_pending(std::span<char>) override { return {0, Wants::read, false}; }
     // fd must be non-blocking, or a socket.
     Progress try_read(std::span<char> buffer) override;
     Progress try_write(std::string_view data) override;

@@ -14,7 +14,8 @@
 namespace relais::keyd {
 namespace {
 
-constexpr std::chrono::seconds patience{10};
+// qmail-keyd answers at once, or after the second that its restart takes.
+constexpr std::chrono::seconds patience{6};
 constexpr std::chrono::seconds rehearsal_patience{2};
 constexpr long session_lifetime = 21600;
 // A client may show many tickets, and each is a question to qmail-keyd.
@@ -118,7 +119,7 @@ std::unique_ptr<tls::ServerContext> ServerTls::make_context(const Chain& chain) 
     SSL_CTX_set_tlsext_ticket_key_evp_cb(raw, &ServerTls::on_ticket);
     set_signer([this](const Signing& signing) {
         try {
-            Signature signature = client_.sign(signing, deadline_);
+            Signature signature = client_.sign(signing, key_deadline());
             fresh_ = signature.ticket;
             return std::move(signature.octets);
         } catch (const std::exception& error) {
@@ -143,6 +144,7 @@ void ServerTls::rehearse() {
     trouble_.clear();
     fresh_.reset();
     tickets_shown_ = 0;
+    spare_ = tls::new_ssl(*context_);
 }
 
 void ServerTls::prepare() {
@@ -150,12 +152,16 @@ void ServerTls::prepare() {
     if (!context_) context_ = make_context(*chain_);
 }
 
+Deadline ServerTls::key_deadline() const {
+    return earlier(deadline_, Deadline::in(patience));
+}
+
 std::unique_ptr<tls::Connection> ServerTls::accept(int fd, Deadline deadline) {
     prepare();
     deadline_ = deadline;
     trouble_.clear();
     try {
-        auto connection = tls::accept(fd, *context_, deadline);
+        auto connection = tls::accept(fd, spare_ ? std::move(spare_) : tls::new_ssl(*context_), deadline);
         client_.disconnect();
         return connection;
     } catch (const tls::HandshakeFailed& failed) {
@@ -184,7 +190,7 @@ int ServerTls::on_certificate(SSL* ssl, void* self) {
 bool ServerTls::choose_certificate(SSL* ssl) {
     const char* const name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
     if (name == nullptr || !chain_->named || std::strlen(name) > 255) return true;
-    const Chain chain = client_.certificate_for(name, deadline_);
+    const Chain chain = client_.certificate_for(name, key_deadline());
     if (chain.certificates.empty() || chain.certificates == chain_->certificates) return true;
     install(chain, ssl, &SSL_use_cert_and_key);
     return true;
@@ -205,7 +211,7 @@ int ServerTls::on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_C
 int ServerTls::seal(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
                     EVP_MAC_CTX* mac) {
     if (SSL_get0_peer_certificate(ssl) != nullptr) return 0;
-    Ticket ticket = fresh_ ? *fresh_ : client_.new_ticket(deadline_);
+    Ticket ticket = fresh_ ? *fresh_ : client_.new_ticket(key_deadline());
     fresh_.reset();
     std::memcpy(name, ticket.name.data(), ticket.name.size());
     const bool sealed = RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) == 1 &&
@@ -218,7 +224,8 @@ int ServerTls::seal(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER
 int ServerTls::open(const unsigned char* name, const unsigned char* iv, EVP_CIPHER_CTX* cipher,
                     EVP_MAC_CTX* mac) {
     if (++tickets_shown_ > tickets_tried) return 0;
-    TicketAnswer answer = client_.ticket({reinterpret_cast<const char*>(name), ticket_name_size}, deadline_);
+    TicketAnswer answer =
+        client_.ticket({reinterpret_cast<const char*>(name), ticket_name_size}, key_deadline());
     fresh_ = answer.fresh;
     if (answer.state == TicketState::unknown) return 0;
     const bool opened = EVP_DecryptInit_ex2(cipher, EVP_aes_256_cbc(), answer.key.data(), iv, nullptr) == 1 &&

@@ -44,12 +44,14 @@ class ServerTls {
     bool choose_certificate(SSL* ssl);
     int seal(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac);
     int open(const unsigned char* name, const unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac);
+    Deadline key_deadline() const;
     void note_trouble(const std::exception& error);
 
     control::Home home_;
     KeyClient client_;
     std::optional<Chain> chain_;
     std::unique_ptr<tls::ServerContext> context_;
+    tls::SslPtr spare_;  // for the client that a child serves
     std::string trouble_;
     std::function<void(const std::string&)> log_;
     // Of the handshake that is going on.

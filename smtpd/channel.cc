@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <utility>
 
 #include "base/error.h"
 #include "base/io.h"
@@ -46,10 +47,10 @@ std::size_t Channel::receive(char* to, std::size_t size, Deadline deadline) {
     }
 }
 
-// Replies wait until TLS has nothing more to decrypt either.
+// Replies wait until what TLS has read ahead is used up too.
 std::size_t Channel::receive_decrypted(char* to, std::size_t size, Deadline deadline) {
     try {
-        const Transport::Progress progress = transport_->try_read({to, size});
+        const Transport::Progress progress = transport_->try_pending({to, size});
         if (progress.count > 0 || progress.ended) return progress.count;
         flush();
         return transport_->read_some({to, size}, deadline);
@@ -117,12 +118,28 @@ void Channel::reply(std::string_view text) {
     if (output_.size() > output_limit) flush();
 }
 
+template <class Send>
+void Channel::send_encrypted(Send send) {
+    try {
+        send();
+    } catch (const Error& error) {
+        throw ClientLost(error.number());
+    }
+}
+
+void Channel::finish() {
+    if (transport_ == nullptr) return flush();
+    const std::string output = std::exchange(output_, {});
+    send_encrypted([&] { transport_->write_last(output, Deadline::in(timeout_)); });
+}
+
 void Channel::flush() {
     if (output_.empty()) return;
     // Taken out first: after a failure the same octets must not be tried again.
     const std::string output = std::move(output_);
     output_.clear();
-    if (transport_ != nullptr) return send_encrypted(output);
+    if (transport_ != nullptr)
+        return send_encrypted([&] { transport_->write_all(output, Deadline::in(timeout_)); });
     const Deadline deadline = Deadline::in(timeout_);
     std::string_view left = output;
     while (!left.empty()) {
@@ -132,14 +149,6 @@ void Channel::flush() {
         if (count >= 0) continue;
         if (errno != EAGAIN && errno != EINTR) throw ClientLost(errno);
         if (errno == EAGAIN && !wait_writable(out_, deadline)) throw ClientLost(ETIMEDOUT);
-    }
-}
-
-void Channel::send_encrypted(std::string_view text) {
-    try {
-        transport_->write_all(text, Deadline::in(timeout_));
-    } catch (const Error& error) {
-        throw ClientLost(error.number());
     }
 }
 

@@ -51,17 +51,22 @@ class Channel {
     void reply(std::string_view text);
     // Writes what waits. Throws ClientLost.
     void flush();
+    // The same, and the end of TLS with it.
+    void finish();
 
     // Drops every octet the client has sent so far, and speaks through transport from now on (a switch to TLS).
     // Borrows it. Replies must have been flushed.
     void switch_to(Transport& transport);
+    // The kernel bounds each wait by itself.
+    bool kernel_waits() const { return kernel_waits_; }
 
   private:
     std::size_t receive(char* to, std::size_t size, Deadline deadline);
     std::string_view buffered() const { return {buffer_.get() + begin_, end_ - begin_}; }
     bool fill(Deadline deadline);
     std::size_t receive_decrypted(char* to, std::size_t size, Deadline deadline);
-    void send_encrypted(std::string_view text);
+    template <class Send>
+    void send_encrypted(Send send);
 
     int in_;
     int out_;

@@ -17,6 +17,7 @@ KeydEncryption::~KeydEncryption() {
 
 const tls::Connection& KeydEncryption::start(Channel& channel) {
     connection_ = tls_.accept(STDIN_FILENO, Deadline::in(std::min(timeout_, handshake_limit)));
+    if (channel.kernel_waits()) connection_->let_socket_wait();
     channel.switch_to(*connection_);
     return *connection_;
 }

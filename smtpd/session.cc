@@ -56,7 +56,7 @@ void Session::run() {
             refuse("421 unable to read controls (#4.3.0)");
             log_(error.what());
         }
-        channel_.flush();
+        channel_.finish();
     } catch (const ClientLost&) {
         // It does not hear the last word.
     }

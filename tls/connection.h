@@ -17,6 +17,8 @@
 
 namespace relais::tls {
 
+struct SocketBio;
+
 // Why there is no encrypted connection. number(): ETIMEDOUT, ECONNRESET (it hung up in the middle), another errno of the
 // socket, or 0 when TLS itself said no; what() is one line for a log.
 class HandshakeFailed : public Error {
@@ -52,10 +54,18 @@ class Connection final : public Transport {
     // ECONNABORTED: an end that anybody on the way could have made.
     std::size_t read_some(std::span<char> buffer, Deadline deadline) override;
     void write_all(std::string_view data, Deadline deadline) override;
+    void write_last(std::string_view data, Deadline deadline) override;
+    // What TLS itself has to say (a handshake's last words) leaves with the next octets written, before the next wait for a
+    // read, or with a try.
     Progress try_read(std::span<char> buffer) override;
+    Progress try_pending(std::span<char> buffer) override;
     Progress try_write(std::string_view data) override;
     bool has_pending() const override;
     int fd() const override;
+
+    // The socket blocks and has timeouts of its own (SO_RCVTIMEO): reads leave the waiting to it, which saves a poll(2) for each, and
+    // may pass their deadline by that timeout.
+    void let_socket_wait();
 
     // Tells the other side that nothing more comes (close_notify), as far as that needs no waiting. Does not wait for its
     // answer, closes nothing, never throws. After a failure of the connection it does nothing.
@@ -71,23 +81,30 @@ class Connection final : public Transport {
     SSL* native() const { return ssl_.get(); }
 
   private:
-    struct Link;
     friend std::unique_ptr<Connection> start(SslPtr ssl, int fd, bool server, Deadline deadline);
     Connection(SslPtr ssl, int fd);
     void handshake(bool server, Deadline deadline);
     void describe(bool server);
+    Progress read(std::span<char> buffer);
+    Progress write(std::string_view data);
     Progress step(int result, std::size_t count, bool reading);
+    void flush();
+    void fail();
 
-    std::unique_ptr<Link> link_;
+    std::unique_ptr<SocketBio> socket_;
     SslPtr ssl_;
     Description description_;
     bool failed_ = false;
+    bool was_shut_down_ = false;
 };
 
 // The server's side of a handshake. Borrows fd, a connected socket. Throws HandshakeFailed, Error.
 // prepare is called with the new SSL before the first octet.
 std::unique_ptr<Connection> accept(int fd, const ServerContext& context, Deadline deadline,
                                    const std::function<void(SSL*)>& prepare = {});
+// The same, with an SSL that was made before there was a client: new_ssl costs what a process that forks can spare its children.
+std::unique_ptr<Connection> accept(int fd, SslPtr ssl, Deadline deadline);
+SslPtr new_ssl(const ServerContext& context);
 
 struct ClientOptions {
     std::string server_name{};  // SNI; not sent if empty or an address

@@ -39,6 +39,14 @@ void require_name(SSL* ssl, const std::string& name) {
 
 }  // namespace
 
+SslPtr new_ssl(const ServerContext& context) {
+    return make(context.native());
+}
+
+std::unique_ptr<Connection> accept(int fd, SslPtr ssl, Deadline deadline) {
+    return start(std::move(ssl), fd, true, deadline);
+}
+
 std::unique_ptr<Connection> accept(int fd, const ServerContext& context, Deadline deadline,
                                    const std::function<void(SSL*)>& prepare) {
     SslPtr ssl = make(context.native());
