@@ -28,21 +28,35 @@ Answer read_answer(int fd, Deadline deadline) {
 
 }  // namespace
 
-Answer ask(const control::Home& home, const Request& request, Deadline deadline, std::string_view socket) {
+Fd begin(const control::Home& home, const Request& request, Deadline deadline, std::string_view socket) {
     std::string encoded = encode_request(request);
-    if (encoded.empty()) {
-        Answer answer = temporary("name or password too long, or with a NUL in it");
-        answer.result = Result::refused;
-        return answer;
-    }
+    if (encoded.empty()) throw_permanent("name or password too long, or with a NUL in it");
     try {
-        const Fd fd = connect_unix(home.socket(socket), deadline);
+        Fd fd = connect_unix(home.socket(socket), deadline);
         write_all(fd.get(), encoded, deadline);
         ::explicit_bzero(encoded.data(), encoded.size());
-        return read_answer(fd.get(), deadline);
-    } catch (const Error& error) {
+        return fd;
+    } catch (const Error&) {
         ::explicit_bzero(encoded.data(), encoded.size());
+        throw;
+    }
+}
+
+Answer finish(int fd, Deadline deadline) {
+    try {
+        return read_answer(fd, deadline);
+    } catch (const Error& error) {
         return temporary(error.what());
+    }
+}
+
+Answer ask(const control::Home& home, const Request& request, Deadline deadline, std::string_view socket) {
+    try {
+        return finish(begin(home, request, deadline, socket).get(), deadline);
+    } catch (const Error& error) {
+        Answer answer = temporary(error.what());
+        if (error.reaction() == Reaction::permanent) answer.result = Result::refused;
+        return answer;
     }
 }
 

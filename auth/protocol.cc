@@ -63,6 +63,7 @@ bool is_known(RequestKind kind) {
         case RequestKind::scram_proof:
         case RequestKind::token:
         case RequestKind::methods:
+        case RequestKind::watch:
             return true;
     }
     return false;

@@ -10,7 +10,8 @@
 // verifier was made: the answer's text is "ITERATIONS SALT", whether there is such a user or not; 'F' secret is the proof
 // (RFC 5802) for the messages in challenge: the answer's text is the server's signature; 'B' secret is a bearer token,
 // challenge the mechanism's name; 'M' asks what can succeed, the other fields are empty: the answer's text is words of
-// offers_... below. Salt, proof and signature are base64.
+// offers_... below; 'W' asks the same, and the connection then stays open for as long as that answer holds. Salt, proof and signature
+// are base64.
 // result: 'K' right, 'R' refused, 'T' cannot be told now. groups are numbers with commas between them. A length counts what
 // follows it. The client trusts the server. No field of a request is trusted, for all of them come from the network.
 //
@@ -27,6 +28,7 @@
 #include <vector>
 
 #include "base/deadline.h"
+#include "base/fd.h"
 #include "control/home.h"
 
 namespace relais::auth {
@@ -38,6 +40,7 @@ enum class RequestKind : char {
     scram_proof = 'F',
     token = 'B',
     methods = 'M',
+    watch = 'W',
 };
 
 inline constexpr std::string_view login_socket = "auth";
@@ -89,5 +92,8 @@ std::optional<Answer> decode_answer(std::string_view body);
 // Asks. Whatever goes wrong on the way is Result::temporary with the reason in text; never throws.
 Answer ask(const control::Home& home, const Request& request, Deadline deadline,
            std::string_view socket = login_socket);
+// The two halves of it. begin throws Error, permanent where the request cannot be put; finish does not throw, and closes nothing.
+Fd begin(const control::Home& home, const Request& request, Deadline deadline, std::string_view socket);
+Answer finish(int fd, Deadline deadline);
 
 }  // namespace relais::auth

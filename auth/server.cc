@@ -89,7 +89,7 @@ void Server::handle(ClientId id, std::uint32_t events) {
     if ((events & EPOLLOUT) != 0) return flush(id);
     if (!client.asked && (events & EPOLLIN) != 0) return read_request(id);
     if ((events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) == 0) return;
-    if (!client.asked || !client.output.empty()) return close_client(id);
+    if (!client.asked || !client.output.empty() || client.watches) return close_client(id);
     // What is under way goes on: a guess is not made cheaper by hanging up.
     loop_.remove(client.fd.get());
     client.gone = true;
@@ -140,7 +140,10 @@ void Server::flush(ClientId id) {
     const ssize_t count = ::send(client.fd.get(), client.output.data(), client.output.size(), MSG_NOSIGNAL);
     if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (count > 0) client.output.erase(0, static_cast<std::size_t>(count));
-    if (count <= 0 || client.output.empty()) close_client(id);
+    if (count > 0 && !client.output.empty()) return;
+    if (count <= 0 || client.request.kind != RequestKind::watch) return close_client(id);
+    client.watches = true;
+    loop_.change(client.fd.get(), EPOLLRDHUP);
 }
 
 void Server::close_client(ClientId id) {
@@ -156,6 +159,7 @@ void Server::close_client(ClientId id) {
 void Server::refresh_database() {
     if (!watch_.changed()) return;
     cache_.clear();
+    close_watchers();
     database_.reset();
     const std::string path = passwd_database(home_);
     struct stat status {};
@@ -165,6 +169,13 @@ void Server::refresh_database() {
     }
     if ((status.st_mode & 077) != 0) log_line("warning: others may read " + path + ": chmod 600");
     database_.emplace(path);
+}
+
+void Server::close_watchers() {
+    std::vector<ClientId> watchers;
+    for (const auto& [id, client] : clients_)
+        if (client.watches) watchers.push_back(id);
+    for (const ClientId id : watchers) close_client(id);
 }
 
 std::optional<Account> Server::find_account(const std::string& name) const {
@@ -181,7 +192,7 @@ void Server::admit(ClientId id) {
     Client& client = clients_.at(id);
     try {
         refresh_database();
-        if (client.request.kind == RequestKind::methods)
+        if (client.request.kind == RequestKind::methods || client.request.kind == RequestKind::watch)
             return answer(id, answer_of(Result::right, offers(client.smtp)));
         client.name = canonical_name(client.request.user, settings_.default_domain).value_or("");
         if (client.request.kind == RequestKind::scram_salt) return answer(id, find_salt(client));

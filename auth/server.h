@@ -60,6 +60,7 @@ class Server {
         bool asked = false;     // the request is there
         bool gone = false;      // nobody waits for the answer
         bool has_turn = false;  // holds the line of its address
+        bool watches = false;   // has its answer, which holds as long as the connection
         EventLoop::TimerId timer = 0;
         Request request;     // views into input
         std::string name;    // canonical, or "" if the login name cannot be one
@@ -80,6 +81,7 @@ class Server {
     void close_client(ClientId id);
 
     void refresh_database();
+    void close_watchers();
     std::optional<Account> find_account(const std::string& name) const;
     void admit(ClientId id);
     void judge(ClientId id);

@@ -62,6 +62,8 @@ std::optional<std::string> KeyClient::try_to_ask(std::string_view framed, Deadli
         write_all(fd_.get(), framed.substr(done), deadline);
         return read_answer(fd_.get(), deadline);
     } catch (const Error& error) {
+        if (error.number() == ETIMEDOUT)
+            throw Error(Reaction::temporary, "qmail-keyd does not answer", ETIMEDOUT);
         if (error.number() != EPIPE && error.number() != ECONNRESET) throw;
         return std::nullopt;
     }

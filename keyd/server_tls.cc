@@ -150,6 +150,8 @@ void ServerTls::rehearse() {
 void ServerTls::prepare() {
     if (!offered()) throw Error(Reaction::temporary, "there is no certificate to speak TLS with");
     if (!context_) context_ = make_context(*chain_);
+    // It is back in a moment, or the client had better come again.
+    if (away_ && !fresh_) fresh_ = client_.new_ticket(Deadline::in(patience));
 }
 
 Deadline ServerTls::key_deadline() const {

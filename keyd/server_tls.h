@@ -28,7 +28,10 @@ class ServerTls {
     // handshakes with itself (tls/rehearsal.h), so that children find OpenSSL warm; qmail-keyd has two seconds for its part.
     // Throws Error: the last state stays.
     void prepare(Chain chain);
-    // For those who do not: reads the control files, if that has not been done. Throws Error, also if there is no certificate.
+    // Whether qmail-keyd is known to be gone for the moment.
+    void keys_are_away(bool away) { away_ = away; }
+    // Before a client is told to go on: reads the control files, if that has not been done, and has a word with a qmail-keyd that was
+    // gone. Throws Error, also if there is no certificate.
     void prepare();
 
     // A handshake on a connected socket. Throws tls::HandshakeFailed; Error when the control files are wrong or there is no
@@ -53,6 +56,7 @@ class ServerTls {
     std::unique_ptr<tls::ServerContext> context_;
     tls::SslPtr spare_;  // for the client that a child serves
     std::string trouble_;
+    bool away_ = false;
     std::function<void(const std::string&)> log_;
     // Of the handshake that is going on.
     Deadline deadline_ = Deadline::never();

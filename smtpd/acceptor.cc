@@ -23,6 +23,7 @@
 #include "keyd/client.h"
 #include "relay/address.h"
 #include "smtpd/heap_plugs.h"
+#include "smtpd/kept_offers.h"
 #include "smtpd/log.h"
 #include "smtpd/serve.h"
 #include "smtpd/watched_rules.h"
@@ -95,9 +96,10 @@ class Acceptor {
     Acceptor(control::Home home, const ListenerOptions& options) : home_(std::move(home)), options_(options) {
         if (options_.rules) rules_.emplace(*options_.rules);
         load();
-        std::vector<std::string> directories = {home_.path("control")};
+        std::vector<std::string> directories = {home_.path("control"), home_.path("users")};
         if (options_.rules) directories.push_back(directory_of(*options_.rules));
         directories_.emplace(std::move(directories));
+        offers_.emplace(loop_, home_);
         for (const int socket : options_.sockets) {
             set_close_on_exec(socket, true);
             loop_.add(socket, EPOLLIN, [this, socket](std::uint32_t) { accept_some(socket); });
@@ -137,6 +139,7 @@ class Acceptor {
             loop_.add(certificates_.get(), EPOLLIN, [this](std::uint32_t) { on_certificate(); });
         } catch (const Error& error) {
             certificates_.reset();
+            tls_.keys_are_away(true);
             if (!std::exchange(trouble_was_logged_, true)) log_line(std::string("TLS: ") + error.what());
             loop_.after(certificate_pause, [this] { watch_certificates(false); });
         }
@@ -146,6 +149,7 @@ class Acceptor {
         auto chain = keyd::read_watched(certificates_.get(), Deadline::in(certificate_patience));
         if (!chain) throw_errno("hear from", "qmail-keyd", ECONNRESET);
         trouble_was_logged_ = false;
+        tls_.keys_are_away(false);
         try {
             plugs_.give_back();
             tls_.prepare(*std::move(chain));
@@ -162,6 +166,7 @@ class Acceptor {
             // It is being started again.
             loop_.remove(certificates_.get());
             certificates_.reset();
+            tls_.keys_are_away(true);
             loop_.after(certificate_pause, [this] { watch_certificates(false); });
         }
     }
@@ -201,6 +206,7 @@ class Acceptor {
             }
             // Once more: what changed before this client came counts for it.
             directories_->look();
+            offers_->look();
             if (!trouble) trouble = attempt([this] { refresh(); });
             admit(connection.get(), net::to_endpoint(peer), trouble);
         }
@@ -305,7 +311,7 @@ class Acceptor {
                 throw_errno("move", "a connection");
             ::close_range(STDERR_FILENO + 1, ~0U, 0);
             set_process_title("qmail-smtpd", {client.ip});
-            serve(home_, settings_->last(), *policy_, client, tls_, options_.tls);
+            serve(home_, settings_->last(), *policy_, client, tls_, options_.tls, offers_->known());
             return 0;
         } catch (const std::exception& error) {
             log_line(error.what());
@@ -391,6 +397,7 @@ class Acceptor {
     std::optional<WatchedRules> rules_;
     std::unique_ptr<WatchedSettings> settings_;
     std::unique_ptr<Policy> policy_;
+    std::optional<KeptOffers> offers_;
     std::unordered_map<pid_t, Child> children_;
     std::unordered_map<std::string, std::size_t> per_ip_;
     Fd child_signals_;

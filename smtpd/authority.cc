@@ -11,12 +11,16 @@ using auth::RequestKind;
 // A wrong login waits for those before it from the same address, and then up to 16 seconds.
 constexpr std::chrono::seconds login_patience{180};
 constexpr std::chrono::seconds offers_patience{5};
+// Where there is an old answer to fall back on.
+constexpr std::chrono::seconds guess_patience{1};
 
 }  // namespace
 
 auth::Answer AuthdAuthority::ask(RequestKind kind, std::string_view user, std::string_view challenge,
                                  std::string_view secret) const {
-    const auto patience = kind == RequestKind::methods ? offers_patience : login_patience;
+    const auto patience = kind != RequestKind::methods ? login_patience
+                          : known_.offers              ? guess_patience
+                                                       : offers_patience;
     return auth::ask(home_, {kind, user, "smtp", client_, challenge, secret}, Deadline::in(patience),
                      auth::smtp_socket);
 }
@@ -35,19 +39,24 @@ sasl::Authority::Verdict AuthdAuthority::verdict(RequestKind kind, std::string_v
     return {Result::temporary, "", std::move(answer.text)};
 }
 
-LoginAuthority::Offers AuthdAuthority::offers() {
-    if (offers_) return *offers_;
-    const auth::Answer answer = ask(RequestKind::methods, "", "", "");
-    Offers offers;
-    if (answer.result != auth::Result::right) return offers;
-    for (const std::string_view word : split(answer.text, ' ')) {
+LoginAuthority::Offers parse_offers(std::string_view words) {
+    LoginAuthority::Offers offers;
+    for (const std::string_view word : split(words, ' ')) {
         offers.password = offers.password || word == auth::offers_password;
         offers.cram = offers.cram || word == auth::offers_challenge;
         offers.scram = offers.scram || word == auth::offers_scram;
         offers.bearer = offers.bearer || word == auth::offers_bearer;
     }
-    offers_ = offers;
     return offers;
+}
+
+LoginAuthority::Offers AuthdAuthority::offers() {
+    if (known_.sure) return *known_.offers;
+    if (offers_) return *offers_;
+    const auth::Answer answer = ask(RequestKind::methods, "", "", "");
+    offers_ =
+        answer.result == auth::Result::right ? parse_offers(answer.text) : known_.offers.value_or(Offers{});
+    return *offers_;
 }
 
 sasl::Authority::Verdict AuthdAuthority::check_password(std::string_view user, std::string_view password) {

@@ -10,12 +10,22 @@
 
 namespace relais::smtpd {
 
+// What whoever forks for each client knows already (kept_offers.h).
+struct KnownOffers {
+    std::optional<LoginAuthority::Offers> offers{};
+    bool sure = false;  // else good only where qmail-authd does not answer soon
+};
+
+// The words of an answer to RequestKind::methods.
+LoginAuthority::Offers parse_offers(std::string_view words);
+
 class AuthdAuthority : public LoginAuthority {
   public:
-    // client: its address. Borrows home.
-    AuthdAuthority(const control::Home& home, std::string client) : home_(home), client_(std::move(client)) {}
+    // client: its address. Borrows home and known.
+    AuthdAuthority(const control::Home& home, std::string client, const KnownOffers& known)
+        : home_(home), client_(std::move(client)), known_(known) {}
 
-    // Asked for until there is an answer: the EHLO before STARTTLS and the one behind it get the same.
+    // Asked for once, if at all: the EHLO before STARTTLS and the one behind it get the same.
     Offers offers() override;
     Verdict check_password(std::string_view user, std::string_view password) override;
     Verdict check_cram(std::string_view user, std::string_view challenge, std::string_view digest) override;
@@ -31,6 +41,7 @@ class AuthdAuthority : public LoginAuthority {
 
     const control::Home& home_;
     std::string client_;
+    const KnownOffers& known_;
     std::optional<Offers> offers_;
 };
 

@@ -10,16 +10,15 @@
 #include "base/io.h"
 #include "base/program.h"
 #include "control/owners.h"
-#include "smtpd/authority.h"
 #include "smtpd/session.h"
 
 namespace relais::smtpd {
 
 void serve(const control::Home& home, const Settings& settings, Policy& policy, const Client& client,
-           keyd::ServerTls& tls, bool tls_first) {
+           keyd::ServerTls& tls, bool tls_first, const KnownOffers& known) {
     Channel channel(STDIN_FILENO, STDOUT_FILENO, settings.timeout);
     KeydEncryption encryption(tls, settings.timeout);
-    AuthdAuthority authority(home, client.ip);
+    AuthdAuthority authority(home, client.ip, known);
     Session session(
         channel, client, settings, policy, [&home] { return open_queue(home); },
         [](std::string_view line) { log_line(line); });
@@ -46,7 +45,7 @@ void serve_standalone(const control::Home& home, bool tls_first) {
     Policy policy(home);
     keyd::ServerTls tls(home);
     tls.set_log([](const std::string& trouble) { log_line("TLS is not offered: " + trouble); });
-    serve(home, settings, policy, Client::from_environment(), tls, tls_first);
+    serve(home, settings, policy, Client::from_environment(), tls, tls_first, {});
 }
 
 }  // namespace relais::smtpd

@@ -277,6 +277,26 @@ class Refusals(AuthTest):
             smtp.command(b64(PASSWORD), 454)
             smtp.command("MAIL FROM:<anna@mail.test>")
 
+    def test_offers_follow_the_accounts(self):
+        """What the listener keeps of qmail-authd's answer is never older than the client."""
+        i = self.instance(control={"rcpthosts": "mail.test"})
+        i.add_user("anna")
+        i.add_user("bert")
+        i.start()
+
+        def offered():
+            with i.smtp(ehlo=None) as smtp:
+                return [line[4:] for line in smtp.command("EHLO x").lines if line[4:8] == "AUTH"]
+        self.assertEqual(offered(), [])
+        pop3.set_password(i, "anna", PASSWORD)
+        self.assertEqual(offered(), ["AUTH LOGIN PLAIN SCRAM-SHA-256", "AUTH=LOGIN PLAIN SCRAM-SHA-256"])
+        pop3.set_password(i, "bert", PASSWORD, "--store-secret")
+        self.assertEqual(offered()[0], "AUTH LOGIN CRAM-MD5 PLAIN SCRAM-SHA-256")
+        # Settings of qmail-authd's own count once it has been started again.
+        i.control("authbearer", "/bin/true")
+        i.kill("qmail-authd")
+        i.wait_for(lambda: offered()[:1] == ["AUTH LOGIN CRAM-MD5 PLAIN SCRAM-SHA-256 XOAUTH2 OAUTHBEARER"], 60, "the new offer")
+
     def test_the_socket_is_qmailds(self):
         """It tells the account's name, and nothing else of the account."""
         i = self.made()

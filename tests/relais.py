@@ -460,7 +460,8 @@ class Instance:
 
     def start_send(self, env=None):
         self.spawn("send", [program("qmail-start")], self.ids("qmailq") if self.single else None, env)
-        sockets = [self.home / "sockets" / name for name in ("queue-network", "queue-bounce", "queue-submit", "send-control", "auth")]
+        sockets = [self.home / "sockets" / name for name in ("queue-network", "queue-bounce", "queue-submit", "send-control", "auth",
+                                                             "auth-smtp", "keys")]
         self.wait_for(lambda: all(s.is_socket() for s in sockets), 20, "the sockets of qmail-start")
 
     def start_listener(self, address="127.0.0.1", env=None, args=()):

@@ -154,6 +154,54 @@ TEST_F(TlsConnection, AReaderRunsOverIt) {
     EXPECT_FALSE(reader.has_buffered());
 }
 
+// What comes together leaves as one packet: the client reads it with one recv(2).
+TEST_F(TlsConnection, WhatTlsSaysLeavesWithTheReply) {
+    shake_hands();
+    int left = 0;
+    ASSERT_EQ(::ioctl(ends_.client.get(), FIONREAD, &left), 0);
+    EXPECT_EQ(left, 0) << "the ticket did not wait";
+    // It does not wait for ever: a server that listens has said it.
+    mine_->write_all("EHLO me\r\n", soon());
+    EXPECT_EQ(read_text(*theirs_), "EHLO me\r\n");
+    ASSERT_EQ(::ioctl(ends_.client.get(), FIONREAD, &left), 0);
+    EXPECT_GT(left, 0);
+    std::string none(10, ' ');
+    EXPECT_EQ(mine_->try_read(none).wants, Transport::Wants::read);
+    theirs_->write_last("221 bye\r\n", soon());
+    theirs_->shut_down();
+    EXPECT_EQ(read_text(*mine_), "221 bye\r\n");
+    ASSERT_EQ(::ioctl(ends_.client.get(), FIONREAD, &left), 0);
+    EXPECT_EQ(left, 0) << "the end came in a packet of its own";
+    EXPECT_EQ(read_text(*mine_), "");
+}
+
+TEST_F(TlsConnection, ReadsAheadAreNoReadsOfTheSocket) {
+    shake_hands();
+    std::string buffer(100, '\0');
+    mine_->write_all("one", soon());
+    mine_->write_all("two", soon());
+    EXPECT_EQ(theirs_->try_pending(buffer).wants, Transport::Wants::read);
+    EXPECT_EQ(theirs_->read_some(buffer, soon()), 3u);
+    EXPECT_EQ(theirs_->try_pending(buffer).count, 3u);
+    EXPECT_EQ(theirs_->try_pending(buffer).wants, Transport::Wants::read);
+}
+
+TEST_F(TlsConnection, ASocketThatWaitsHasItsOwnTimeout) {
+    shake_hands();
+    const timeval limit{0, 20000};
+    ASSERT_EQ(::setsockopt(ends_.server.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), 0);
+    theirs_->let_socket_wait();
+    std::string buffer(100, '\0');
+    try {
+        theirs_->read_some(buffer, Deadline::in(std::chrono::milliseconds(60)));
+        FAIL() << "there was nothing to read";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.number(), ETIMEDOUT);
+    }
+    mine_->write_all("late", soon());
+    EXPECT_EQ(theirs_->read_some(buffer, soon()), 4u);
+}
+
 TEST_F(TlsConnection, TriesDoNotWait) {
     shake_hands();
     std::string buffer(100, '\0');
@@ -183,6 +231,9 @@ TEST_F(TlsConnection, TriesDoNotWait) {
 
 TEST_F(TlsConnection, ATryEndsHoweverMuchTlsHasToSayItself) {
     shake_hands();
+    // Its ticket leaves with the first octets.
+    theirs_->write_all("x", soon());
+    EXPECT_EQ(read_text(*mine_), "x");
     SSL* const server = theirs_->native();
     BIO* const memory = BIO_new(BIO_s_mem());
     SSL_set0_wbio(server, memory);
