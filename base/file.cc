@@ -31,7 +31,12 @@ std::optional<std::string> read_file(const std::string& path, std::size_t limit)
 void replace_file(const std::string& path, std::string_view content, mode_t mode) {
     const std::string beside = path + ".new." + std::to_string(::getpid());
     try {
-        const Fd fd(sys::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
+        // Never through what somebody else has put there.
+        const auto create = [&] {
+            return Fd(sys::open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
+        };
+        Fd fd = create();
+        if (!fd && errno == EEXIST && sys::unlink(beside.c_str()) == 0) fd = create();
         if (!fd) throw_errno("create", beside);
         while (!content.empty()) {
             const ssize_t count = sys::write(fd.get(), content.data(), content.size());

@@ -33,6 +33,20 @@ std::string_view Owners::name(Role role) {
 }
 
 Owners Owners::read(const Home& home) {
+    Owners result = read_incomplete(home);
+    for (const Role role : result.missing())
+        wrong(home, "no line for " + std::string(name(role)) + ", which qmail-setup --repair adds");
+    return result;
+}
+
+std::vector<Role> Owners::missing() const {
+    std::vector<Role> roles;
+    for (const auto& [role, name] : names)
+        if (!owners_.contains(role)) roles.push_back(role);
+    return roles;
+}
+
+Owners Owners::read_incomplete(const Home& home) {
     const auto lines = read_lines(home, "owners");
     if (!lines) wrong(home, "there is no such file");
     Owners result;
@@ -54,8 +68,6 @@ Owners Owners::read(const Home& home) {
                 result.owners_[role] = {static_cast<uid_t>(*uid), static_cast<gid_t>(*gid)};
     }
     if (!kind_seen) wrong(home, "it does not say instance:system or instance:user");
-    for (const auto& [role, name] : names)
-        if (!result.owners_.contains(role)) wrong(home, "no line for " + std::string(name));
     return result;
 }
 

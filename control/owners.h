@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "control/home.h"
 
@@ -34,6 +35,9 @@ class Owners {
   public:
     // Reads control/owners. Throws a permanent Error that says what to do when it is missing or wrong.
     static Owners read(const Home& home);
+    // The same, but a role without a line is no error: the file may be older than the role.
+    static Owners read_incomplete(const Home& home);
+    std::vector<Role> missing() const;
     // True if the whole instance belongs to one ordinary user.
     bool single() const { return single_; }
     Owner of(Role role) const { return owners_.at(role); }

@@ -4,7 +4,10 @@
 #include <pwd.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "base/error.h"
+#include "base/file.h"
 #include "service/command.h"
 
 namespace relais::service {
@@ -14,6 +17,9 @@ using control::Owners;
 using control::Role;
 
 namespace {
+
+// In the place of a role that control/owners does not know.
+constexpr Owner nobody{65534, 65534};
 
 // qmail-queued and qmail-send share the queue; nobody else is in their group.
 std::string_view group_of(Role role) {
@@ -81,16 +87,46 @@ Identity identity_of_system(const std::string& home, std::vector<std::string>& r
 }
 
 Identity identity_of_instance(const control::Home& home) {
-    const Owners owners = Owners::read(home);
+    const Owners owners = Owners::read_incomplete(home);
     Identity identity;
     identity.single = owners.single();
     identity.named = !identity.single;
+    identity.missing = owners.missing();
+    for (const Role role : identity.missing) identity.owners[role] = nobody;
     for (const Role role : all_roles) {
+        if (identity.owners.contains(role)) continue;
         identity.owners[role] = owners.of(role);
         const struct passwd* entry = ::getpwuid(owners.of(role).uid);
         if (entry == nullptr || entry->pw_name != Owners::name(role)) identity.named = false;
     }
     return identity;
+}
+
+void complete_owners(const control::Home& home, std::vector<std::string>& report) {
+    Identity identity = identity_of_instance(home);
+    if (identity.missing.empty()) return;
+    if (identity.missing.size() == all_roles.size())
+        throw_permanent("control/owners names nobody at all: " + home.control_file("owners"));
+    // Somebody who is there: whose group is that of the new ones.
+    std::map<std::string_view, gid_t> groups;
+    Owner last{};
+    for (const auto& [role, owner] : identity.owners) {
+        if (std::find(identity.missing.begin(), identity.missing.end(), role) != identity.missing.end())
+            continue;
+        groups[group_of(role)] = owner.gid;
+        last.uid = std::max(last.uid, owner.uid);
+        last.gid = owner.gid;
+    }
+    for (const Role role : identity.missing) {
+        const auto group = groups.find(group_of(role));
+        const gid_t gid = group != groups.end() ? group->second : last.gid;
+        if (!identity.single) ++last.uid;
+        while (!identity.single && !identity.named && ::getpwuid(last.uid) != nullptr) ++last.uid;
+        identity.owners[role] =
+            identity.named ? Owner{user_id(role, home.directory(), report), gid} : Owner{last.uid, gid};
+        report.push_back("added a line for " + std::string(Owners::name(role)) + " to control/owners");
+    }
+    replace_file(home.control_file("owners"), owners_text(identity), 0644);
 }
 
 std::string owners_text(const Identity& identity) {

@@ -20,6 +20,7 @@ struct Identity {
     bool single = false;  // a "user" instance
     bool named = false;   // the roles are users of this machine with the roles' names
     std::map<control::Role, control::Owner> owners;
+    std::vector<control::Role> missing{};  // control/owners is older than these; in owners they are nobody
 
     control::Owner of(control::Role role) const { return owners.at(role); }
     // Who owns what is not a role's: root, or the one user.
@@ -35,6 +36,9 @@ Identity identity_of_numbers(uid_t base);
 Identity identity_of_system(const std::string& home, std::vector<std::string>& report);
 // What control/owners says.
 Identity identity_of_instance(const control::Home& home);
+// Adds the roles that control/owners lacks: the one user, or a user of this machine with the role's name where all the others are
+// such, or a number that no role has. What is done goes to report. Throws Error.
+void complete_owners(const control::Home& home, std::vector<std::string>& report);
 
 // The text of control/owners.
 std::string owners_text(const Identity& identity);

@@ -243,6 +243,11 @@ void inspect_programs(const Plan& plan, std::vector<Finding>& findings) {
 
 // The users that share the roles' names, when the instance was made for those.
 void inspect_users(const Plan& plan, std::vector<Finding>& findings) {
+    for (const Role role : plan.identity.missing)
+        findings.push_back({"control/owners has no line for " + std::string(control::Owners::name(role)) +
+                                ": it is older than this version",
+                            nullptr});
+    if (!plan.identity.missing.empty()) return;
     if (!plan.identity.single && plan.identity.owners.empty()) return;
     bool any_named = false;
     for (const auto& [role, owner] : plan.identity.owners) {

@@ -120,6 +120,11 @@ int make_instance(const Options& options) {
 
 int look_at(const Options& options) {
     const control::Home home(options.directory);
+    if (options.repair) {
+        std::vector<std::string> report;
+        complete_owners(home, report);
+        for (const std::string& line : report) say(line);
+    }
     const Plan plan = plan_of_instance(home);
     std::vector<Finding> findings = inspect(plan);
     if (options.repair) {

@@ -61,7 +61,18 @@ bool none_supervised(const Plan& plan) {
     return true;
 }
 
+// What an instance made by an older version lacks; its programs would not start, and what runs still does.
+std::string missing_roles(const Plan& plan) {
+    std::string names;
+    for (const control::Role role : plan.identity.missing)
+        names += (names.empty() ? "" : ", ") + std::string(control::Owners::name(role));
+    return names.empty() ? ""
+                         : "control/owners has no line for " + names + ": qmail-setup --repair " +
+                               plan.home.directory() + " adds it";
+}
+
 int start(const Plan& plan) {
+    if (const std::string text = missing_roles(plan); !text.empty()) return fail(text);
     if (systemd_keeps(plan)) return systemctl(plan, {"start"});
     if (!all_supervised(plan) && !find_svscan(plan)) start_svscan(plan);
     if (!wait_until([&plan] { return all_supervised(plan); }, Deadline::in(start_patience)))
@@ -112,6 +123,7 @@ int stop(const Plan& plan) {
 }
 
 int restart(const Plan& plan) {
+    if (const std::string text = missing_roles(plan); !text.empty()) return fail(text);
     if (systemd_keeps(plan)) return systemctl(plan, {"restart"});
     if (!all_supervised(plan)) return start(plan);
     tell(plan, service_names(plan), "t");

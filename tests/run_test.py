@@ -355,6 +355,29 @@ class Kind:
         self.assertNotEqual(i.run("qmail-setup", "--repair", i.home).code, 0)
         self.assertEqual(victim.stat().st_mode & 0o777, 0o600)
 
+    def test_an_instance_older_than_a_role(self):
+        i = self.made().start()
+        owners = i.home / "control/owners"
+        whole = owners.read_text()
+        owners.write_text("".join(line for line in whole.splitlines(True) if not line.startswith("qmailk")))
+        lacks = f"control/owners has no line for qmailk: qmail-setup --repair {i.home} adds it"
+        # What runs is not ended for a version that could not start again; but it can be ended.
+        self.assertIn(lacks, i.run("qmailctl", "restart").err)
+        i.ctl("stop")
+        self.assertIn(lacks, i.run("qmailctl", "start").err)
+        check = i.run("qmail-setup", "--check", i.home)
+        self.assertEqual((check.code, "control/owners has no line for qmailk" in check.out), (1, True), check)
+        repair = i.run("qmail-setup", "--repair", i.home)
+        self.assertEqual(repair.code, 0, repair)
+        self.assertIn("added a line for qmailk to control/owners", repair.out)
+        kinds = lambda text: [line.partition(":")[0] for line in text.splitlines()]
+        self.assertEqual(kinds(owners.read_text()), kinds(whole))
+        numbers = [line.split(":")[1] for line in owners.read_text().splitlines()[1:]]
+        self.assertEqual(len(set(numbers)), 1 if i.single else len(numbers))
+        i.start()
+        self.assertEqual(i.run("qmail-setup", "--check", i.home).code, 0)
+        i.ctl("stop")
+
     def test_password_files_are_looked_after(self):
         """--check knows their mode, qmailctl cdb makes the database anew."""
         i = self.made()
