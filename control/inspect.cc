@@ -156,8 +156,8 @@ void Inspector::check_line_forms(const ControlFile& row, const std::vector<std::
     for (const std::string& line : lines) {
         if (row.kind == FileKind::domains && !is_domain(line)) warn(row.name, quoted(line) + " is no domain");
         if ((row.name == "virtualdomains" || row.name == "smtproutes" || row.name == "authsenders" ||
-             row.name == "tlsdestinations" || row.name == "domainips") &&
-            line.find(':') == std::string::npos)
+             row.name == "domainips") &&
+            line.find(':') == std::string::npos && !has_password(line))
             warn(row.name, quoted(line) + " has no colon: it does not count");
         if (row.name == "destinationlimits" && !parse_destination_limit(after_colon(line)))
             warn(row.name, quoted(line) + " is not domain:connections:messages:rate: it does not count");

@@ -13,6 +13,7 @@
 #include "base/io.h"
 #include "base/program.h"
 #include "control/inspect.h"
+#include "remote/route_check.h"
 #include "tls/certificate_check.h"
 
 namespace relais::control {
@@ -71,6 +72,8 @@ int show(const Arguments& arguments) {
     Inspection inspection = inspect(home);
     for (tls::CertificateProblem& problem : tls::check_certificates(home))
         inspection.findings.push_back({std::move(problem.file), problem.warning, std::move(problem.text)});
+    for (Finding& finding : remote::check_route_files(home))
+        inspection.findings.push_back(std::move(finding));
     if (!check) {
         write_all(STDOUT_FILENO, report(home, inspection), Deadline::never());
         return 0;

@@ -78,7 +78,8 @@ std::optional<Result> Delivery::deliver_on_open(const Envelope& envelope, Messag
 
 Result Delivery::deliver_on_fresh(const Envelope& envelope, Message& message) {
     const Source& source = settings_->sources.choose(envelope.sender, envelope.host);
-    if (!source.usable) return {{}, cannot_read_control(source.line + " cannot be used"), "", false};
+    if (!source.usable)
+        return {{}, cannot_read_control(source.line + " cannot be used: " + source.complaint), "", false};
     const Way way{
         envelope.host, route_of(*settings_, envelope.sender, envelope.host), source, {source.v4, source.v6}};
     ServerSearch search(resolver_, envelope.host, way.route,
@@ -132,15 +133,12 @@ bool Delivery::open_session(const Server& server, const Way& way, std::optional<
         settings_->helo_host, settings_->timeout_remote, settings_->strict_8bit, &encryption_, {},
         server.name,          way.route.credentials};
     if (!way.source.helo.empty()) terms.helo_host = way.source.helo;
-    terms.tls = settings_->tls.match(
-        way.route.host.empty() ? std::initializer_list<std::string_view>{way.domain, server.name}
-                               : std::initializer_list<std::string_view>{way.route.host, way.domain});
+    terms.tls = tls_policy_of(*settings_, way.route, way.domain, server.name);
     if (!terms.tls.usable) {
-        last = cannot_read_control("control/tlsdestinations cannot be used: " + terms.tls.line);
+        last = cannot_read_control("control/tlsdestinations cannot be used: " + terms.tls.line + ": " +
+                                   terms.tls.complaint);
         return false;
     }
-    if (terms.credentials) terms.tls = with_credentials(terms.tls);
-    if (way.route.port == implicit_tls_port && terms.tls.level != TlsLevel::none) terms.tls.implicit = true;
     if (!terms.credentials) return open_session_by(server, way, terms, last);
 
     const std::string login = server.name + ":" + std::to_string(way.route.port) + " " +

@@ -21,73 +21,93 @@ std::optional<std::uint16_t> parse_port(std::string_view text) {
     return static_cast<std::uint16_t>(*number);
 }
 
-// "host", "host:port", ":port", "[v6]", "[v6]:port".
-bool parse_place(std::string_view target, Route& route) {
+// "host", "host:port", ":port", "[v6]", "[v6]:port". What is wrong with it, empty if nothing.
+std::string_view parse_place(std::string_view target, Route& route) {
     std::string_view host = target;
     std::string_view port;
     if (target.starts_with('[')) {
         const std::size_t close = target.find(']');
-        if (close == std::string_view::npos) return false;
+        if (close == std::string_view::npos) return "a bracket is not closed";
         host = target.substr(1, close - 1);
         port = target.substr(close + 1);
-        if (host.empty() || (!port.empty() && port.front() != ':')) return false;
+        if (host.empty()) return "there is nothing between the brackets";
+        if (!port.empty() && port.front() != ':') return "behind a bracket only a colon and a port may stand";
         if (starts_ignoring_case(host, "IPv6:")) host.remove_prefix(5);
     } else {
         host = target.substr(0, target.find(':'));
         port = target.substr(host.size());
     }
-    if (host.find_first_of("[]") != std::string_view::npos) return false;
+    if (host.find_first_of("[]") != std::string_view::npos) return "a bracket stands where none may";
+    if (host.find_first_of(" \t") != std::string_view::npos) return "there is a blank in the host";
     route.host = host;
-    if (port.size() <= 1) return true;
+    if (port.size() <= 1) return "";
     const auto number = parse_port(port.substr(1));
-    if (!number) return false;
+    if (!number) return "the port is no number from 1 to 65535";
     route.port = *number;
-    return true;
+    return "";
 }
 
 // What follows the first '|'. Half of what is needed is not nothing: such a route must not send as if it had no name.
-bool parse_credentials(std::string_view text, Passwords passwords, Route& route) {
+std::string_view parse_credentials(std::string_view text, Passwords passwords, Route& route) {
     const std::size_t bar = text.find('|');
-    if (bar == std::string_view::npos) return false;
+    if (bar == std::string_view::npos) return "behind the user another | and a password must stand";
     const std::string_view user = trim(text.substr(0, bar));
     const std::string_view password = text.substr(bar + 1);
-    const bool right =
-        !user.empty() && !password.empty() && text.find_first_of(std::string_view("\0\r\n", 3)) == text.npos;
     auto credentials = std::make_shared<Credentials>();
     credentials->user = user;
-    if (right && passwords == Passwords::keep) credentials->password = Secret(password);
+    if (passwords == Passwords::keep) credentials->password = Secret(password);
     route.credentials = std::move(credentials);
-    return right;
+    if (user.empty()) return "the user is missing";
+    if (password.empty()) return "the password is missing";
+    if (text.find_first_of(std::string_view("\0\r\n", 3)) != text.npos)
+        return "user and password cannot hold NUL or CR";
+    return route.host.empty() ? "a route with a password must name its server" : "";
 }
 
 Route parse_route(std::string_view key, std::string_view target, Passwords passwords) {
     const std::string_view place = trim(target.substr(0, target.find('|')));
     Route route;
     route.line.append(key).append(":").append(place);
-    route.usable = parse_place(place, route);
-    const std::size_t bar = target.find('|');
-    if (bar == std::string_view::npos) return route;
-    const bool right = parse_credentials(target.substr(bar + 1), passwords, route);
-    route.line += "|" + (route.credentials ? route.credentials->user : std::string("?")) + "|...";
-    route.usable = right && route.usable;
+    route.complaint = parse_place(place, route);
+    if (const std::size_t bar = target.find('|'); bar != std::string_view::npos) {
+        const std::string_view wrong = parse_credentials(target.substr(bar + 1), passwords, route);
+        if (route.complaint.empty()) route.complaint = wrong;
+        route.line += "|" + (route.credentials ? route.credentials->user : std::string("?")) + "|...";
+    }
+    route.usable = route.complaint.empty();
     return route;
 }
 
-// Calls take(key, rest) for each line that has a colon: one without routes nothing, as in qmail.
+Route without_colon(std::string_view line) {
+    Route route;
+    route.line = line.substr(0, line.find('|'));
+    route.line += "|...";
+    route.usable = false;
+    route.complaint = "before the host a domain, or nothing, and a colon must stand";
+    route.credentials = std::make_shared<Credentials>();
+    return route;
+}
+
+// Calls take(key, route) for each line that has a colon: one without routes nothing, as in qmail, unless somebody who meant to log in
+// forgot it.
 template <class Lines, class Take>
-void each_line(const Lines& lines, const Take& take) {
+void each_line(const Lines& lines, Passwords passwords, const Take& take) {
     for (const std::string_view line : lines) {
-        const std::size_t end = domain_end(line);
-        if (end != std::string_view::npos) take(lower(trim(line.substr(0, end))), line.substr(end + 1));
+        const std::size_t end = domain_end(line.substr(0, line.find('|')));
+        if (end != std::string_view::npos) {
+            const std::string key = lower(trim(line.substr(0, end)));
+            take(key, parse_route(key, line.substr(end + 1), passwords));
+        } else if (line.find('|') != std::string_view::npos) {
+            take("", without_colon(line));
+        }
     }
 }
 
 }  // namespace
 
 Routes::Routes(const std::vector<std::string_view>& lines, Passwords passwords) {
-    each_line(lines, [&](std::string key, std::string_view target) {
+    each_line(lines, passwords, [&](std::string key, Route route) {
         if (targets_.contains(key)) return;
-        Route route = parse_route(key, target, passwords);
         route.named = !key.empty();
         has_credentials_ = has_credentials_ || route.credentials;
         targets_.emplace(std::move(key), std::move(route));
@@ -106,10 +126,9 @@ Route Routes::match(std::string_view domain) const {
 }
 
 SenderRoutes::SenderRoutes(const std::vector<std::string_view>& lines, Passwords passwords) {
-    each_line(lines, [&](std::string key, std::string_view target) {
+    each_line(lines, passwords, [&](std::string key, Route route) {
         if (!key.empty() && key.find('@') == std::string::npos) key.insert(0, "@");
         if (targets_.contains(key)) return;
-        Route route = parse_route(key, target, passwords);
         route.named = route.of_sender = true;
         has_credentials_ = has_credentials_ || route.credentials;
         targets_.emplace(std::move(key), std::move(route));

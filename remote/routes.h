@@ -7,7 +7,8 @@
 // domain is a whole name, ".suffix" for everything below it, or empty for every domain; the most specific one counts.
 // sender is an address, "@domain" or "domain", "@.suffix", or empty for every sender.
 // host is a name or an address, IPv6 in brackets; empty for "look up the MX as always, but on this port".
-// The password is everything behind the second '|'.
+// The password is everything behind the second '|'. A line with one names its host: what MX records say is anybody's, and
+// nobody's to give a password to. A line with one and without a colon counts for everything, and cannot be used.
 #pragma once
 
 #include <cstdint>
@@ -32,9 +33,10 @@ enum class Passwords {
 struct Route {
     std::string host;  // empty: by MX; without brackets
     std::uint16_t port = smtp_port;
-    bool named = false;  // a line names the domain, by itself or by a suffix
-    bool usable = true;  // false: the line that counts has no valid port, host or credentials
-    std::string line;    // the line that counts, for people: without its password
+    bool named = false;       // a line names the domain, by itself or by a suffix
+    bool usable = true;       // false: the line that counts has no valid port, host or credentials
+    std::string line;         // the line that counts, for people: without its password
+    std::string complaint{};  // why it is not usable
     std::shared_ptr<const Credentials> credentials{};  // set: mail on this route never leaves without them
     bool of_sender = false;                            // from authsenders
     const char* file() const { return of_sender ? "control/authsenders" : "control/smtproutes"; }

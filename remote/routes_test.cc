@@ -78,6 +78,22 @@ TEST(Routes, Credentials) {
     EXPECT_FALSE(Routes({"a:b"}).has_credentials());
 }
 
+TEST(Routes, APasswordIsNotForWhoeverAnMxNames) {
+    for (const char* line : {":|u|p", "::587|u|p", "a::587|u|p"}) {
+        const Route route = Routes({line}).match("a");
+        EXPECT_FALSE(route.usable) << line;
+        EXPECT_EQ(route.complaint, "a route with a password must name its server");
+    }
+}
+
+TEST(Routes, WithoutAColonAPasswordStopsEverything) {
+    const Routes routes({"smtp.example|u|p:w", "b:host"});
+    EXPECT_FALSE(routes.match("a").usable);
+    EXPECT_EQ(routes.match("a").line, "smtp.example|...");
+    EXPECT_TRUE(routes.match("b").usable);
+    EXPECT_TRUE(Routes({"no colon"}).match("a").usable);
+}
+
 TEST(Routes, WhoOnlyAsksForTheWayKeepsNoPassword) {
     const Routes routes({"a:host|user|secret"}, Passwords::forget);
     EXPECT_TRUE(routes.match("a").usable);

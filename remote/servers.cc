@@ -79,7 +79,8 @@ net::DnsAnswer ServerSearch::ask(net::RecordType type, const std::string& name) 
 
 void ServerSearch::begin() {
     if (!route_.usable) {
-        refusal_ = cannot_read_control(std::string(route_.file()) + " cannot be used: " + route_.line);
+        refusal_ = cannot_read_control(std::string(route_.file()) + " cannot be used: " + route_.line + ": " +
+                                       route_.complaint);
         return;
     }
     refusal_ = no_exchanger();

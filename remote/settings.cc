@@ -114,6 +114,15 @@ Route route_of(const Settings& settings, std::string_view sender, std::string_vi
     return settings.routes.match(domain);
 }
 
+TlsPolicy tls_policy_of(const Settings& settings, const Route& route, std::string_view domain,
+                        std::string_view server) {
+    TlsPolicy policy = route.host.empty()  ? settings.tls.match({domain, server})
+                       : route.credentials ? with_credentials(settings.tls.match({route.host}))
+                                           : settings.tls.match({route.host, domain});
+    if (route.port == implicit_tls_port && policy.level != TlsLevel::none) policy.implicit = true;
+    return policy;
+}
+
 std::string route_key(const Settings& settings, std::string_view sender, std::string_view domain) {
     const Route route = route_of(settings, sender, domain);
     const Source& source = settings.sources.choose(sender, domain);

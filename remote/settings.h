@@ -66,6 +66,11 @@ std::vector<std::string> readable_places(const control::Home& home);
 // The way of a message: by its sender's route, or its recipients'.
 Route route_of(const Settings& settings, std::string_view sender, std::string_view domain);
 
+// How a connection on that way to that server is to be protected. On a route with credentials only a line that names the route's host
+// counts beside the one for everything: what is asked of a recipient's own servers is not meant for who gets our password.
+TlsPolicy tls_policy_of(const Settings& settings, const Route& route, std::string_view domain,
+                        std::string_view server);
+
 // What a connection may be shared for: equal for messages that go to the same place in the same way, as the same user and
 // by the same settings.
 std::string route_key(const Settings& settings, std::string_view sender, std::string_view domain);

@@ -6,15 +6,16 @@
 namespace relais::remote {
 namespace {
 
-bool take_address(std::string_view text, Source& source) {
+// What is wrong with it, empty if nothing.
+std::string take_address(std::string_view text, Source& source) {
     text = trim(text);
     if (text.starts_with('[') && text.ends_with(']')) text = text.substr(1, text.size() - 2);
     const auto address = net::canonical_address(text);
-    if (!address) return false;
+    if (!address) return text.empty() ? "an address is missing" : std::string(text) + " is no address";
     std::string& place = address->find(':') == std::string::npos ? source.v4 : source.v6;
-    if (!place.empty()) return false;
+    if (!place.empty()) return "there are two addresses of one family";
     place = *address;
-    return true;
+    return "";
 }
 
 bool is_host_name(std::string_view name) {
@@ -22,21 +23,37 @@ bool is_host_name(std::string_view name) {
            lower(name).find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-._[]:") == std::string::npos;
 }
 
-// "address[,address][|name]", either of them missing.
-bool parse_source(std::string_view text, Source& source) {
+// "address[,address][|name]", either of them missing. What is wrong with it.
+std::string take_source(std::string_view text, Source& source) {
     const std::size_t bar = text.find('|');
     if (bar != std::string_view::npos) {
         source.helo = trim(text.substr(bar + 1));
-        if (!is_host_name(source.helo)) return false;
+        if (source.helo.empty()) return "behind | a name must stand";
+        if (!is_host_name(source.helo)) return source.helo + " is no name for EHLO";
         text = text.substr(0, bar);
     }
-    if (trim(text).empty()) return bar != std::string_view::npos;
+    if (trim(text).empty())
+        return bar != std::string_view::npos ? "" : "an address or |name must stand behind the colon";
     for (const std::string_view address : split(text, ','))
-        if (!take_address(address, source)) return false;
-    return true;
+        if (std::string wrong = take_address(address, source); !wrong.empty()) return wrong;
+    return "";
 }
 
 }  // namespace
+
+Source parse_source(std::string_view text) {
+    Source source;
+    source.complaint = take_source(text, source);
+    source.usable = source.complaint.empty();
+    return source;
+}
+
+Source parse_outgoing(std::string_view text) {
+    Source source;
+    source.complaint = take_address(text, source);
+    source.usable = source.complaint.empty();
+    return source;
+}
 
 std::optional<Families> parse_families(std::string_view text) {
     text = trim(text);
@@ -49,15 +66,16 @@ std::optional<Families> parse_families(std::string_view text) {
 
 Sources::Sources(const std::vector<std::string>& outgoingip, const std::vector<std::string>& domainips) {
     for (const std::string& line : outgoingip) {
-        if (take_address(line, fallback_)) continue;
-        fallback_.usable = false;
-        fallback_.line = "control/outgoingip: " + line;
+        if (std::string wrong = take_address(line, fallback_); !wrong.empty()) {
+            fallback_.usable = false;
+            fallback_.line = "control/outgoingip: " + line;
+            fallback_.complaint = std::move(wrong);
+        }
     }
     for (const std::string& line : domainips) {
         const std::size_t colon = line.find(':');
-        Source source;
-        source.usable =
-            colon != std::string::npos && parse_source(std::string_view(line).substr(colon + 1), source);
+        Source source =
+            parse_source(colon == std::string::npos ? "" : std::string_view(line).substr(colon + 1));
         source.line = "control/domainips: " + line;
         if (source.v4.empty() && source.v6.empty()) {
             source.v4 = fallback_.v4;

@@ -24,10 +24,15 @@ struct Source {
     std::string v6;
     std::string helo;  // empty: control/helohost
     bool usable = true;
-    std::string line;  // the line that counts, for errors
+    std::string line;         // the line that counts, for errors
+    std::string complaint{};  // why it is not usable
 
     std::string identity() const { return v4 + " " + v6 + " " + helo; }
 };
+
+// What stands behind the colon of a line of domainips, and a line of outgoingip; not usable with its complaint otherwise.
+Source parse_source(std::string_view text);
+Source parse_outgoing(std::string_view text);
 
 // Lines of domainips are "domain:address[,address][|name]": domain is a recipient's, "@domain" a sender's; ".suffix" and
 // "@.suffix" all below it; empty everything else. A line of outgoingip is an address.

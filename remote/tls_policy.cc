@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <utility>
 
 #include "base/text.h"
 
@@ -32,37 +33,42 @@ std::optional<std::string> parse_digest(std::string_view text) {
     return digits;
 }
 
-bool take_option(std::string_view option, TlsPolicy& policy) {
+// What is wrong with the option, empty if nothing.
+std::string take_option(std::string_view option, TlsPolicy& policy) {
     const std::size_t equals = option.find('=');
     const std::string_view name = option.substr(0, equals);
-    if (option == "implicit") return policy.implicit = true;
-    if (option == "cleartext") return policy.cleartext_password = true;
-    if (equals == std::string_view::npos) return false;
+    if (option == "implicit") return policy.implicit = true, "";
+    if (option == "cleartext") return policy.cleartext_password = true, "";
+    if (equals == std::string_view::npos ||
+        (name != "min" && name != "ca" && name != "name" && name != "sha256"))
+        return "there is no option " + std::string(option);
     const std::string_view value = option.substr(equals + 1);
-    if (value.empty()) return false;
+    if (value.empty()) return "nothing stands behind " + std::string(option);
+    if (name == "ca") policy.ca_file = value;
+    if (name == "name") policy.names.push_back(lower(value));
     if (name == "min") {
         policy.only_13 = value == "1.3";
-        return policy.only_13 || value == "1.2";
+        return policy.only_13 || value == "1.2" ? "" : "min can be 1.2 or 1.3";
     }
-    if (name == "ca") {
-        policy.ca_file = value;
-        return true;
+    if (name == "sha256") {
+        const auto digest = parse_digest(value);
+        if (!digest) return "sha256 takes 64 hexadecimal digits";
+        policy.digests.push_back(*digest);
     }
-    if (name == "name") {
-        policy.names.push_back(lower(value));
-        return true;
-    }
-    const auto digest = name == "sha256" ? parse_digest(value) : std::nullopt;
-    if (digest) policy.digests.push_back(*digest);
-    return digest.has_value();
+    return "";
 }
 
 // An option that its level would ignore is a misunderstanding: somebody believes to be safer than he is.
-bool is_consistent(const TlsPolicy& policy) {
+std::string_view contradiction(const TlsPolicy& policy) {
+    const bool pins = policy.level == TlsLevel::fingerprint;
+    if (pins && policy.digests.empty()) return "fingerprint needs sha256=DIGEST";
+    if (!pins && !policy.digests.empty()) return "sha256 belongs to fingerprint";
     const bool verifies = policy.level == TlsLevel::verify;
-    if (policy.digests.empty() == (policy.level == TlsLevel::fingerprint)) return false;
-    if (!verifies && (!policy.ca_file.empty() || !policy.names.empty())) return false;
-    return policy.level != TlsLevel::none || (!policy.implicit && !policy.only_13);
+    if (!verifies && !policy.ca_file.empty()) return "ca belongs to verify";
+    if (!verifies && !policy.names.empty()) return "name belongs to verify";
+    if (policy.level == TlsLevel::none && policy.implicit) return "none and implicit exclude each other";
+    if (policy.level == TlsLevel::none && policy.only_13) return "none and min exclude each other";
+    return "";
 }
 
 }  // namespace
@@ -86,21 +92,21 @@ std::string TlsPolicy::identity() const {
 
 TlsPolicy parse_tls_policy(std::string_view text) {
     TlsPolicy policy;
-    policy.usable = false;
     bool first = true;
-    while (!(text = trim(text)).empty()) {
+    while (policy.complaint.empty() && !(text = trim(text)).empty()) {
         const std::string_view word = text.substr(0, text.find_first_of(" \t"));
         text.remove_prefix(word.size());
-        if (first) {
-            const auto level = parse_level(word);
-            if (!level) return policy;
+        if (!std::exchange(first, false)) {
+            policy.complaint = take_option(word, policy);
+        } else if (const auto level = parse_level(word)) {
             policy.level = *level;
-        } else if (!take_option(word, policy)) {
-            return policy;
+        } else {
+            policy.complaint = std::string(word) + " is no level: none, may, encrypt, verify or fingerprint";
         }
-        first = false;
     }
-    policy.usable = !first && is_consistent(policy);
+    if (first) policy.complaint = "there is no level: none, may, encrypt, verify or fingerprint";
+    if (policy.complaint.empty()) policy.complaint = contradiction(policy);
+    policy.usable = policy.complaint.empty();
     return policy;
 }
 
@@ -112,6 +118,7 @@ TlsDestinations::TlsDestinations(const std::vector<std::string>& lines) {
         // Who forgot the colon meant something: the line counts, and cannot be used.
         const bool has_colon = end != std::string::npos && line[end] == ':';
         TlsPolicy policy = parse_tls_policy(has_colon ? std::string_view(line).substr(end + 1) : "");
+        if (!has_colon) policy.complaint = "a colon must stand behind the destination";
         policy.line = line;
         policy.named = !key.empty();
         policies_.emplace(key, std::move(policy));

@@ -38,6 +38,7 @@ struct TlsPolicy {
     bool named = false;                // a line names the destination, by itself or by a suffix
     bool usable = true;                // false: the line that counts cannot be understood
     std::string line;                  // the line that counts, for people
+    std::string complaint{};           // why it is not usable
 
     bool required() const { return level != TlsLevel::none && level != TlsLevel::may; }
     bool authenticates_server() const { return level == TlsLevel::verify || level == TlsLevel::fingerprint; }
@@ -54,6 +55,8 @@ class TlsDestinations {
     // The line of the first of the names that has one, each by itself or its longest suffix; else the line for everything
     // else; else "may". Compared without case.
     const TlsPolicy& match(std::initializer_list<std::string_view> names) const;
+    // That of a file with one line, whatever its destination.
+    const TlsPolicy& only() const { return policies_.begin()->second; }
 
   private:
     const TlsPolicy* find(std::string_view name) const;

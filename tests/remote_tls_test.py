@@ -324,6 +324,19 @@ class Logins(TlsCase):
             for session in server.sessions:
                 self.assertNotIn("PLAIN", session.__dict__.get("mechanisms", []) if server.replies.get("impostor") else [])
 
+    def test_what_is_asked_of_a_recipients_servers_is_not_for_who_gets_our_password(self):
+        server = self.tls(mechanisms=ALL, starttls=False, auth_in_clear=True)
+        i = self.to(server, "there.test:none cleartext", credentials=True)
+        self.assert_deferred(self.remote(i, "there.test"), "TLS is required and it does not offer STARTTLS")
+        self.assertEqual(server.sessions[-1].mechanisms, [])
+
+    def test_a_password_is_not_for_whoever_an_mx_names(self):
+        server = self.tls(mechanisms=ALL)
+        i = self.to(server, self.LINE)
+        self.secret(i, "smtproutes", f"::{server.port}|{USER}|{PASSWORD}")
+        self.assert_deferred(self.remote(i, "[127.0.0.1]"), "control/smtproutes cannot be used: ", "a route with a password must name its server")
+        self.assertEqual(server.sessions, [])
+
     def test_without_tls_the_password_itself_goes_only_where_a_line_says_so(self):
         server = self.tls(mechanisms=ALL, auth_in_clear=True, refuse=("SCRAM-SHA-256",))
         i = self.to(server, "127.0.0.1:none", credentials=True)

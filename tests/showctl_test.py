@@ -46,6 +46,64 @@ class ShowCtl(relais.TestCase):
         self.assertIn('control/bouncehints: warning: "bounce" is no word of it: off, queue-list, bounces', result.out)
         self.assertIn('control/localsenders: warning: "yes" is no word of it', result.out)
 
+    def test_files_that_say_where_mail_goes(self):
+        """Each mistake by its line and what is wrong; what is right is not told."""
+        waits = ": mail for it waits"
+        wrong = {
+            "smtproutes": {
+                "a.test:host:99999": "the port is no number from 1 to 65535" + waits,
+                "b.test:[::1": "a bracket is not closed" + waits,
+                "c.test:ho st": "there is a blank in the host" + waits,
+                "d.test:host:587|user": "behind the user another | and a password must stand" + waits,
+                "e.test:host:587|user|": "the password is missing" + waits,
+                "f.test:host:587||s3cret": "the user is missing" + waits,
+                "g.test::587|user|s3cret": "a route with a password must name its server" + waits,
+                "smtp.test|user|s3cret": "before the host a domain, or nothing, and a colon must stand" + waits,
+                "mx.test:587|user|s3cret": "a host that is a number: was :mx.test:587 meant?",
+                "good.test:elsewhere": "line 1 is for the same, and counts",
+            },
+            "authsenders": {"@a.test:host:0|u|s3cret": "the port is no number from 1 to 65535" + waits,
+                            "x@b.test:host|u": "behind the user another | and a password must stand" + waits,
+                            "@.c.test::25|u|s3cret": "a route with a password must name its server" + waits},
+            "tlsdestinations": {
+                "a.test:verfy": "verfy is no level: none, may, encrypt, verify or fingerprint" + waits,
+                "b.test:": "there is no level: none, may, encrypt, verify or fingerprint" + waits,
+                "c.test encrypt": "a colon must stand behind the destination" + waits,
+                "d.test:encrypt foo": "there is no option foo" + waits,
+                "e.test:encrypt min=1.0": "min can be 1.2 or 1.3" + waits,
+                "f.test:fingerprint": "fingerprint needs sha256=DIGEST" + waits,
+                "g.test:fingerprint sha256=12": "sha256 takes 64 hexadecimal digits" + waits,
+                "h.test:may ca=x.pem": "ca belongs to verify" + waits,
+                "i.test:none implicit": "none and implicit exclude each other" + waits,
+                "j.test:verify ca=no-such.pem": "there is no file",
+                "GOOD.test:may": "line 1 is for the same, and counts",
+            },
+            "domainips": {"a.test:": "an address or |name must stand behind the colon" + waits, "b.test:eth0": "eth0 is no address" + waits,
+                          "c.test:127.0.0.1,127.0.0.2": "there are two addresses of one family" + waits,
+                          "d.test:127.0.0.1|": "behind | a name must stand" + waits, "e.test:|a b": "a b is no name for EHLO" + waits,
+                          "f.test:192.0.2.1": "192.0.2.1 is no address of this host: mail cannot leave from it"},
+            "outgoingip": {"eth1": "eth1 is no address" + waits},
+        }
+        good = {"smtproutes": "good.test:[::1]:587|user|pass|word", "authsenders": "@good.test:smtp.test:587|user|s3cret",
+                "tlsdestinations": "good.test:verify name=a.test min=1.3", "domainips": "@good.test:127.0.0.9,::1|helo.test", "outgoingip": "127.0.0.3"}
+        i = self.instance(control={name: "\n".join([good[name], "# a remark", "", *lines]) for name, lines in wrong.items()})
+        for name in ("smtproutes", "authsenders"):
+            (i.home / "control" / name).chmod(0o400)
+            if relais.IS_ROOT:
+                os.chown(i.home / "control" / name, *i.ids("qmailr"))
+        result = i.run("qmail-showctl", "--check")
+        self.assertEqual(result.code, 1)
+        told = [line for line in result.out.splitlines() if '": ' in line]
+        for name, lines in wrong.items():
+            for number, (line, text) in enumerate(lines.items(), 4):
+                shown = re.sub(r"\|s3cret$|\|$", "|...", line) if line.count("|") > 1 else re.sub(r"\|user$|\|u$", "|...", line) if "tls" not in name and "ips" not in name else line
+                wanted = f'control/{name}: warning: line {number} "{shown}": {text}'
+                self.assertTrue(any(each.startswith(wanted) for each in told), f"{wanted}\n{result.out}")
+        self.assertEqual(len(told), sum(map(len, wrong.values())), result.out)
+        self.assertNotIn("s3cret", result.out + i.run("qmail-showctl").out)
+        i.control("ipversions", "both")
+        self.assertIn('control/ipversions: warning: line 1 "both": it must be 4, 6, 46 or 64: mail waits', i.run("qmail-showctl", "--check").out)
+
     def test_usage_and_no_instance(self):
         i = self.instance()
         self.assertEqual(i.run("qmail-showctl", "--what").code, 100)
