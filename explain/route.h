@@ -41,6 +41,10 @@ struct RemoteEnd {
     remote::SearchTrace search;
     std::vector<remote::Server> servers;
     std::string asked;  // who answered about DNS
+    // How it would be sent, where a server is known.
+    std::optional<remote::TlsPolicy> tls{};
+    remote::Source source{};
+    std::string helo{};
 };
 
 struct RouteReport {

@@ -5,6 +5,7 @@
 
 #include "base/printable.h"
 #include "explain/route.h"
+#include "tls/client_context.h"
 
 namespace relais::explain {
 namespace {
@@ -53,6 +54,18 @@ Json host_json(const remote::SearchTrace::Host& host) {
     return object;
 }
 
+Json tls_json(const remote::TlsPolicy& policy) {
+    return {{"level", remote::name_of(policy.level)},
+            {"minimum", policy.only_13 ? "1.3" : "1.2"},
+            {"implicit", policy.implicit},
+            {"ca", policy.level != remote::TlsLevel::verify ? Json()
+                   : policy.ca_file.empty()                 ? Json(tls::system_authorities)
+                                                            : Json(policy.ca_file)},
+            {"names", policy.names},
+            {"usable", policy.usable},
+            {"line", policy.line.empty() ? Json() : Json(policy.line)}};
+}
+
 Json remote_json(const RemoteEnd& end) {
     Json object{{"domain", end.domain}};
     object["smtproute"] = end.route.line.empty() ? Json() : Json(end.route.line);
@@ -67,6 +80,13 @@ Json remote_json(const RemoteEnd& end) {
         object["servers"].push_back({{"name", server.name}, {"addresses", addresses}});
     }
     object["dns"] = end.asked;
+    object["tls"] = end.tls ? tls_json(*end.tls) : Json();
+    object["login"] = end.route.credentials
+                          ? Json{{"user", end.route.credentials->user}, {"file", end.route.file()}}
+                          : Json();
+    object["from"] = Json{{"ipv4", end.source.v4.empty() ? Json() : Json(end.source.v4)},
+                          {"ipv6", end.source.v6.empty() ? Json() : Json(end.source.v6)},
+                          {"helo", end.helo.empty() ? Json() : Json(end.helo)}};
     return object;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "remote/routes.h"
+#include "remote/source.h"
 
 namespace {
 
@@ -24,5 +25,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check(Routes(parts).match(parts.back()));
     const SenderRoutes senders(parts);
     if (const Route* route = senders.match(parts.back())) check(*route);
+    const std::vector<std::string> lines(parts.begin(), parts.end());
+    const Sources sources({lines.front()}, lines);
+    const Source& source = sources.choose(lines.back(), lines.back());
+    if (source.usable != source.complaint.empty()) std::abort();
     return 0;
 }

@@ -221,6 +221,30 @@ class RouteExplain(relais.TestCase):
         self.explain(i, "smtproute_suffix", "bob@a.priv.test", 0)
         self.assertEqual(self.codes(self.explain(i, "smtproute_unknown", "bob@lost.test", 1)), ["smtproute_unknown"])
 
+    def test_how_it_would_be_sent(self):
+        i = self.made(smtproutes=":smart.test:465|user|secret\nplain.test:smart.test\n", domainips="plain.test:127.0.0.7,::1|out.test\n@broken.test:eth0",
+                      tlsdestinations="plain.test:fingerprint min=1.3 sha256=" + "a" * 64)
+        path = i.home / "control/smtproutes"
+        path.chmod(0o400)
+        if relais.IS_ROOT and not i.single:
+            os.chown(path, *i.ids("qmailr"))
+        found = self.explain(i, "tls_fingerprint", "bob@plain.test", 0)["remote"]
+        self.assertEqual((found["tls"]["level"], found["tls"]["minimum"], found["login"]), ("fingerprint", "1.3", None))
+        self.assertEqual(found["from"], {"ipv4": "127.0.0.7", "ipv6": "::1", "helo": "out.test"})
+        found = self.explain(i, "tls_password", "bob@else.test", 0)["remote"]
+        self.assertEqual((found["tls"]["level"], found["tls"]["implicit"], found["tls"]["ca"]), ("verify", True, "/etc/ssl/certs/ca-certificates.crt"))
+        self.assertEqual(found["login"], {"user": "user", "file": "control/smtproutes"})
+        i.control("tlsdestinations", "smart.test:verify ca=own.pem name=a.test name=b.test")
+        self.assertEqual(self.explain(i, "tls_own_authority", "bob@else.test", 0)["remote"]["tls"]["names"], ["a.test", "b.test"])
+        i.control("tlsdestinations", "smart.test:encrypt")
+        self.assertEqual(self.codes(self.explain(i, "tls_password_to_anybody", "bob@else.test", 0)), ["password_to_anybody"])
+        i.control("tlsdestinations", "smart.test:none cleartext")
+        self.explain(i, "tls_password_in_clear", "bob@else.test", 0)
+        i.control("tlsdestinations", "smart.test:verfy")
+        self.assertEqual(self.codes(self.explain(i, "tls_bad_line", "bob@else.test", 1)), ["bad_tlsdestination"])
+        result = i.run("route-explain", "--from", "x@broken.test", "bob@plain.test")
+        self.assertIn("waits in the queue: control/domainips: @broken.test:eth0 cannot be used: eth0 is no address", result.out)
+
     # ------------------------------------------------------------ DNS
 
     def test_dns_that_fails(self):
