@@ -142,10 +142,21 @@ std::optional<MessageId> parse_message_name(std::string_view name) {
     return parse_number(name);
 }
 
+// -1 with errno, as open(2).
+int Store::open_in_place(MessageId id, int flags) const {
+    Fd& directory = (*directories_)[id % split_count];
+    if (!directory)
+        directory = Fd(sys::open(message_directory(home_, id % split_count).c_str(),
+                                 O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    return directory
+               ? sys::openat(directory.get(), std::to_string(id).c_str(), flags | O_CLOEXEC | O_NOFOLLOW)
+               : -1;
+}
+
 Load Store::load(MessageId id, StoredMessage& message, bool verify, Fd* file) const {
     const std::string path = message_path(home_, id);
     // Nobody waits here for the other end of a pipe that was put into the queue.
-    Fd fd(sys::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    Fd fd(open_in_place(id, O_RDONLY | O_NONBLOCK));
     if (!fd) {
         if (errno == ENOENT) return Load::missing;
         if (errno == ELOOP || errno == ENXIO) return Load::damaged;

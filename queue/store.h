@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -117,7 +118,13 @@ class Store {
     std::vector<MessageId> take_retries() const;
 
   private:
+    // A name in mess/ is found from its directory, not by a walk from the root.
+    int open_in_place(MessageId id, int flags) const;
+
     control::Home home_;
+    // Opened when they are first needed. Copies have the same.
+    std::shared_ptr<std::array<Fd, split_count>> directories_ =
+        std::make_shared<std::array<Fd, split_count>>();
 };
 
 }  // namespace relais::queue
