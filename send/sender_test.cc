@@ -523,6 +523,27 @@ TEST_F(SenderTest, NewMailIsNotStarvedByOldMail) {
     EXPECT_EQ(orders[0].host, "fresh.example");
 }
 
+TEST_F(SenderTest, AThousandMessagesForOneHostDoNotDelayTheFewOfOthers) {
+    // All were tried and wait: a flush makes them due at once, the crowd first.
+    for (std::uint64_t i = 0; i < 1000; ++i) accept(birth + i, "s@x", {"u@crowd.example"});
+    for (std::uint64_t i = 0; i < 30; ++i)
+        accept(birth + 2000 + i, "s@x", {"u@d" + std::to_string(i % 10) + ".example"});
+    for (auto orders = take_orders(); !orders.empty(); orders = take_orders())
+        for (const auto& order : orders) answer(order, Outcome::temporary, "busy");
+    sender->flush();
+    std::size_t crowd = 0;
+    std::size_t others = 0;
+    for (auto orders = take_orders(); others < 30; orders = take_orders()) {
+        ASSERT_FALSE(orders.empty());
+        for (const auto& order : orders) {
+            ++(order.host == "crowd.example" ? crowd : others);
+            answer(order, Outcome::success);
+        }
+    }
+    // Turn by turn there would be three of the crowd; until the others are found it may have what is free.
+    EXPECT_LE(crowd, 100U);
+}
+
 TEST_F(SenderTest, FlushTriesEverythingNow) {
     accept(birth, "s@x", {"ann@dead.example"});
     accept(birth + 1, "s@x", {"bob@dead.example"});

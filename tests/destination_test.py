@@ -93,6 +93,27 @@ class Destinations(relais.TestCase):
             self.assertIn("two.test", order[:4])
             self.assertIn("one.test", order[-4:])
 
+    def test_a_busy_destination_leaves_places_for_others(self):
+        with GatedSink() as busy, GatedSink() as quiet:
+            i = self.instance(control={"smtproutes": f"busy.test:127.0.0.1:{busy.port}\n:127.0.0.1:{quiet.port}",
+                                       "concurrencyremote": "8"})
+            i.start_send()
+            busy.gate.set()
+            # It has shown that it is fast: from now on it may have as much as there is.
+            self.submit(i, 30, "busy.test")
+            i.wait_empty(60)
+            busy.gate.clear()
+            self.submit(i, 40, "busy.test")
+            i.wait_for(lambda: busy.inside == 6, 60, "three quarters of the places")
+            for domain in ("one.test", "two.test"):
+                self.submit(i, 1, domain)
+            i.wait_for(lambda: quiet.inside == 2, 60, "those who came later")
+            self.assertEqual(busy.inside, 6)
+            busy.gate.set()
+            quiet.gate.set()
+            i.wait_empty(60)
+            self.assertEqual((len(busy.messages), len(quiet.messages)), (70, 2))
+
     def test_a_host_that_was_down_and_comes_back(self):
         with GatedSink() as healthy:
             healthy.gate.set()
