@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <exception>
+#include <iterator>
+#include <span>
+#include <thread>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -13,6 +17,11 @@ namespace {
 
 constexpr std::array<std::string_view, 7> state_names = {"damaged",  "held", "bouncing", "done",
                                                          "deferred", "new",  "partly"};
+
+// Messages looked at before the first of them is shown, and from then on.
+constexpr std::size_t first_chunk = 256;
+constexpr std::size_t chunk = 16384;
+constexpr std::size_t readers = 2;
 
 bool in_domain(std::string_view address, std::string_view domain) {
     const std::string_view host = mail::split_address(address).domain;
@@ -32,6 +41,47 @@ std::vector<MessageId> candidates(const control::Home& home, const Filter& filte
     std::sort(ids.begin(), ids.end());
     ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
     return ids;
+}
+
+// Of those of the ids whose directory is this reader's: what the filter takes. What lies beside each other on the disk is read
+// in turn: the ids are in order, and a directory's files were made in that order.
+void read_share(const Store& store, const Filter& filter, bool verify, std::span<const MessageId> ids,
+                std::size_t reader, std::vector<SeenMessage>& found) {
+    for (std::size_t split = reader; split < split_count; split += readers)
+        for (const MessageId id : ids) {
+            if (id % split_count != split) continue;
+            SeenMessage seen;
+            const Load load = store.load(id, seen.message, verify);
+            if (load == Load::missing) continue;
+            seen.damaged = load == Load::damaged || load == Load::unfinished;
+            seen.message.id = id;
+            if (filter.matches(seen)) found.push_back(std::move(seen));
+        }
+}
+
+// In the order of their ids. Two readers: while one waits for the disk or is in the kernel, the other goes on.
+std::vector<SeenMessage> matching(const Store& store, const Filter& filter, bool verify,
+                                  std::span<const MessageId> ids) {
+    std::array<std::vector<SeenMessage>, readers> found;
+    std::array<std::exception_ptr, readers> trouble;
+    const auto read = [&](std::size_t reader) {
+        try {
+            read_share(store, filter, verify, ids, reader, found[reader]);
+        } catch (...) {
+            trouble[reader] = std::current_exception();
+        }
+    };
+    {
+        const std::jthread other(read, 1);
+        read(0);
+    }
+    for (const std::exception_ptr& each : trouble)
+        if (each) std::rethrow_exception(each);
+    std::vector<SeenMessage> all = std::move(found[0]);
+    std::move(found[1].begin(), found[1].end(), std::back_inserter(all));
+    std::sort(all.begin(), all.end(),
+              [](const SeenMessage& a, const SeenMessage& b) { return a.id() < b.id(); });
+    return all;
 }
 
 }  // namespace
@@ -127,13 +177,12 @@ void select(const control::Home& home, const Filter& filter,
     // Reading every body takes time; without being asked it is done only for a message named by its id.
     const bool verify = !filter.ids.empty() || std::find(filter.states.begin(), filter.states.end(),
                                                          "damaged") != filter.states.end();
-    for (const MessageId id : candidates(home, filter)) {
-        SeenMessage seen;
-        const Load load = store.load(id, seen.message, verify);
-        if (load == Load::missing) continue;
-        seen.damaged = load == Load::damaged || load == Load::unfinished;
-        seen.message.id = id;
-        if (filter.matches(seen) && !visit(seen)) return;
+    const std::vector<MessageId> ids = candidates(home, filter);
+    // A short list at first, for whoever wants to see a few.
+    for (std::size_t at = 0, size = first_chunk; at < ids.size(); at += size, size = chunk) {
+        const std::span<const MessageId> some = std::span(ids).subspan(at, std::min(size, ids.size() - at));
+        for (const SeenMessage& seen : matching(store, filter, verify, some))
+            if (!visit(seen)) return;
     }
 }
 
