@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <span>
 
 namespace relais::sys {
 using ::close;
@@ -43,4 +44,7 @@ inline int link_unnamed(int fd, const char* to) {
     std::snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     return ::linkat(AT_FDCWD, path, AT_FDCWD, to, AT_SYMLINK_FOLLOW);
 }
+// fsync(2) for each of them, all at the same time: those that wait together share the file system's commit and the disk's
+// flush, which one after the other would each pay for. Each gets 0 or its error number. Not for confined programs.
+void fsync_all(std::span<const int> files, std::span<int> errors);
 }  // namespace relais::sys

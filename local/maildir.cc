@@ -19,10 +19,14 @@ namespace {
 
 constexpr int name_attempts = 100;
 
-[[noreturn]] void fail(std::string_view verb, const std::string& object, int error_number) {
+Error failure(std::string_view verb, const std::string& object, int error_number) {
     std::string text = "Temporary error on maildir delivery. (#4.3.0)\nunable to ";
     text.append(verb).append(" ").append(object).append(": ").append(errno_text(error_number));
-    throw Error(Reaction::temporary, std::move(text), error_number);
+    return {Reaction::temporary, std::move(text), error_number};
+}
+
+[[noreturn]] void fail(std::string_view verb, const std::string& object, int error_number) {
+    throw failure(verb, object, error_number);
 }
 
 std::string escaped_host() {
@@ -86,11 +90,14 @@ class MaildirBatch::File {
             offset += piece.size();
         });
     }
-    // Only a beginning: the fsync that follows waits less.
+    // Only hints: so the syncs that follow find nothing left to write, and all of them wait for the same commit.
     void start_writing_back() const { ::sync_file_range(file_.get(), 0, 0, SYNC_FILE_RANGE_WRITE); }
-    void sync() const {
-        if (sys::fsync(file_.get()) != 0) fail("sync", path(), errno);
+    void wait_for_writing_back() const {
+        ::sync_file_range(file_.get(), 0, 0,
+                          SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
     }
+    int descriptor() const { return file_.get(); }
+    Error not_synced(int error_number) const { return failure("sync", path(), error_number); }
     void publish() {
         if (has_name_in_tmp_) {
             if (sys::link(path().c_str(), final_path().c_str()) == 0) return;
@@ -128,39 +135,16 @@ class MaildirBatch::File {
     bool has_name_in_tmp_ = false;
 };
 
-namespace {
+// A directory new/ that something goes into.
+struct MaildirBatch::NewDirectory {
+    Fd fd;
+    std::vector<std::size_t> files;  // by index
 
-// The names of one directory's new files: durable, all of them, or none.
-template <class File>
-void publish_in(const std::string& directory, const std::vector<File*>& files,
-                std::vector<std::optional<Error>*> results) {
-    const Fd fd(sys::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0));
-    const int open_error = errno;
-    bool any = false;
-    for (std::size_t i = 0; i < files.size(); ++i) {
-        try {
-            if (!fd) fail("open", directory, open_error);
-            files[i]->publish();
-            any = true;
-        } catch (const Error& error) {
-            *results[i] = error;
-        }
+    void open(const std::string& path) {
+        fd = Fd(sys::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0));
+        if (!fd) fail("open", path, errno);
     }
-    if (!any || sys::fsync(fd.get()) == 0) return;
-    const int sync_error = errno;
-    for (std::size_t i = 0; i < files.size(); ++i) {
-        if (*results[i]) continue;
-        // It will be delivered again; with this copy there would be two.
-        files[i]->take_back();
-        try {
-            fail("sync", directory, sync_error);
-        } catch (const Error& error) {
-            *results[i] = error;
-        }
-    }
-}
-
-}  // namespace
+};
 
 MaildirBatch::MaildirBatch() = default;
 MaildirBatch::~MaildirBatch() = default;
@@ -171,25 +155,60 @@ void MaildirBatch::add(const std::string& directory, std::string_view head, cons
     files_.push_back(std::move(file));
 }
 
+// Files first, then names: nothing is in new/ that is not whole.
 std::vector<std::optional<Error>> MaildirBatch::finish() {
     std::vector<std::optional<Error>> results(files_.size());
-    if (files_.size() > 1)
-        for (const auto& file : files_) file->start_writing_back();
-    std::map<std::string, std::pair<std::vector<File*>, std::vector<std::optional<Error>*>>> by_directory;
+    sync_files(results);
+    std::map<std::string, NewDirectory> directories;
     for (std::size_t i = 0; i < files_.size(); ++i) {
+        if (results[i]) continue;
+        NewDirectory& directory = directories[files_[i]->final_directory()];
         try {
-            files_[i]->sync();
+            if (directory.files.empty()) directory.open(files_[i]->final_directory());
+            files_[i]->publish();
+            directory.files.push_back(i);
         } catch (const Error& error) {
             results[i] = error;
-            continue;
         }
-        auto& [files, outcomes] = by_directory[files_[i]->final_directory()];
-        files.push_back(files_[i].get());
-        outcomes.push_back(&results[i]);
     }
-    for (const auto& [directory, entry] : by_directory) publish_in(directory, entry.first, entry.second);
+    sync_names(directories, results);
     files_.clear();
     return results;
+}
+
+void MaildirBatch::sync_files(std::vector<std::optional<Error>>& results) const {
+    if (files_.size() > 1) {
+        for (const auto& file : files_) file->start_writing_back();
+        for (const auto& file : files_) file->wait_for_writing_back();
+    }
+    std::vector<int> descriptors;
+    for (const auto& file : files_) descriptors.push_back(file->descriptor());
+    std::vector<int> errors(files_.size());
+    sys::fsync_all(descriptors, errors);
+    for (std::size_t i = 0; i < files_.size(); ++i)
+        if (errors[i] != 0) results[i] = files_[i]->not_synced(errors[i]);
+}
+
+// The names of one directory's new files: durable, all of them, or none.
+void MaildirBatch::sync_names(const std::map<std::string, NewDirectory>& directories,
+                              std::vector<std::optional<Error>>& results) const {
+    std::vector<int> descriptors;
+    std::vector<const std::pair<const std::string, NewDirectory>*> synced;
+    for (const auto& entry : directories) {
+        if (entry.second.files.empty()) continue;
+        descriptors.push_back(entry.second.fd.get());
+        synced.push_back(&entry);
+    }
+    std::vector<int> errors(descriptors.size());
+    sys::fsync_all(descriptors, errors);
+    for (std::size_t i = 0; i < synced.size(); ++i) {
+        if (errors[i] == 0) continue;
+        for (const std::size_t file : synced[i]->second.files) {
+            // It will be delivered again; with this copy there would be two.
+            files_[file]->take_back();
+            results[file] = failure("sync", synced[i]->first, errors[i]);
+        }
+    }
 }
 
 void deliver_to_maildir(const std::string& directory, std::string_view head, const Message& message) {

@@ -1,6 +1,7 @@
 // Delivery into a Maildir.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,6 +38,11 @@ class MaildirBatch {
 
   private:
     class File;
+    struct NewDirectory;
+    void sync_files(std::vector<std::optional<Error>>& results) const;
+    void sync_names(const std::map<std::string, NewDirectory>& directories,
+                    std::vector<std::optional<Error>>& results) const;
+
     std::vector<std::unique_ptr<File>> files_;
 };
 

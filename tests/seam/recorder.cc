@@ -391,6 +391,10 @@ int syncfs(int) {
     return 0;
 }
 
+void fsync_all(std::span<const int> files, std::span<int> errors) {
+    for (std::size_t i = 0; i < files.size(); ++i) errors[i] = sys::fsync(files[i]) == 0 ? 0 : errno;
+}
+
 int ftruncate(int fd, off_t size) {
     if (fails()) return -1;
     const int result = ::ftruncate(fd, size);
