@@ -169,7 +169,7 @@ postlog unix-dgram n - n - 1 postlogd
             raise unittest.SkipTest("a whole Postfix needs root")
         self.tree = postfix()
         self.deliver, self.relayhost, self.settings = deliver, relayhost, settings
-        # Each a port and what its smtpd is told beside main.cf, as (name, value).
+        # Each a port of 127.0.0.1, or "address:port", and what its smtpd is told beside main.cf, as (name, value).
         self.listeners = listeners
         self.port = relais.free_port()
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="rlpf.", dir=parent))
@@ -224,7 +224,8 @@ smtpd_tls_security_level = none
         (self.directory / "etc/main.cf").write_text(lines + "".join(f"{line}\n" for line in self.settings))
         master = self.MASTER.format(port=self.port)
         for port, options in self.listeners:
-            master += f"127.0.0.1:{port} inet n - n - - smtpd\n" + "".join(f"  -o {{ {name} = {value} }}\n" for name, value in options)
+            place = port if ":" in str(port) else f"127.0.0.1:{port}"
+            master += f"{place} inet n - n - - smtpd\n" + "".join(f"  -o {{ {name} = {value} }}\n" for name, value in options)
         (self.directory / "etc/master.cf").write_text(master)
 
     def __enter__(self):

@@ -1,0 +1,85 @@
+"""The README's lines for sending through a provider's smarthost, as they stand there, typed into a shell: on a fresh /var/qmail, with
+users that qmail-setup has made, and a real Postfix that wants TLS and a login. In namespaces, so that all of that is nobody else's."""
+
+import namespace
+
+namespace.enter()
+
+import os  # noqa: E402
+import pathlib  # noqa: E402
+import shutil  # noqa: E402
+import subprocess  # noqa: E402
+import tempfile  # noqa: E402
+
+import dns  # noqa: E402
+import peers  # noqa: E402
+import relais  # noqa: E402
+from tls_peers import Authority  # noqa: E402
+
+HOME = pathlib.Path("/var/qmail")
+PROVIDER, USER, PASSWORD = "smtp.provider.example", "you@provider.example", "your password"
+AUTHORITIES = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+def lines_of_readme():
+    text = (relais.ROOT / "README.md").read_text()
+    block = text[text.index("**Send through your provider's smarthost**") :].split("\n\n")[1]
+    return [line[4:] for line in block.splitlines() if line.startswith("    ")]
+
+
+class Readme(relais.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        namespace.require()
+        if HOME.exists():
+            raise relais.unittest.SkipTest(f"there is a {HOME} already")
+        cls.addClassCleanup(namespace.private("/etc", "/var"))
+        cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="rlreadme.", dir="/tmp"))
+        cls.directory.chmod(0o755)
+        cls.addClassCleanup(shutil.rmtree, cls.directory)
+        authority = Authority(cls.directory / "ca")
+        certificate = authority.certificate(PROVIDER)
+        # The provider's certificate is one that everybody trusts.
+        AUTHORITIES.write_bytes((AUTHORITIES.read_bytes() if AUTHORITIES.exists() else b"") + authority.root.cert.read_bytes())
+        cls.zones = dns.Nsd({"test": "", "provider.example": "smtp A 127.0.0.2\n"})
+        cls.addClassCleanup(cls.zones.stop)
+        tls = [("smtpd_tls_security_level", "encrypt"), ("smtpd_tls_cert_file", certificate.cert), ("smtpd_tls_key_file", certificate.key)]
+        cls.provider = peers.AuthPostfix(None, {USER: PASSWORD}, listeners=[("127.0.0.2:587", tls)])
+        cls.provider.__enter__()
+        cls.addClassCleanup(cls.provider.__exit__)
+
+    def shell(self, line, check=True):
+        path = f"{relais.BIN}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        done = subprocess.run(["sh", "-c", line], cwd="/", env={"PATH": path, "HOME": "/root"}, capture_output=True, text=True, timeout=120,
+                              stdin=subprocess.DEVNULL)
+        if check:
+            self.assertEqual((done.returncode, done.stderr), (0, ""), f"{line}\n{done}")
+        return done.stdout
+
+    def test_five_lines(self):
+        lines = lines_of_readme()
+        self.assertEqual(len(lines), 5)
+        self.shell("qmail-setup /var/qmail --me mail.example.org --admin you@example.net --listen 127.0.0.1")
+        (HOME / "control/dnsservers").write_text(self.zones.server + "\n")
+        self.addCleanup(self.shell, "qmailctl stop", False)
+        self.shell("qmailctl start")
+        said = "".join(self.shell(line) for line in lines[:4])
+        self.assertIn("you@elsewhere.example goes to smtp.provider.example [127.0.0.2] port 587\n", said)
+        self.assertIn(f"as {USER}, with the password in control/smtproutes; nothing is sent without it", said)
+        (message,) = self.provider.wait_messages(1, 60)
+        self.assertIn(b"\ntest\n", message)
+        self.assertIn(f"sasl_username={USER}", self.provider.log())
+        self.assertTrue(relais.wait_until(lambda: "success" in self.shell(lines[4]), 60), self.shell(lines[4]))
+        log = self.shell(lines[4])
+        for word in ("accepted_message", "Encrypted:_TLSv1.3", "certificate_verified", "authenticated:_"):
+            self.assertIn(word, log)
+        # The lines leave nothing open: nobody else can read the password, and nothing complains.
+        secret = HOME / "control/smtproutes"
+        self.assertEqual((secret.stat().st_mode & 0o777, secret.owner()), (0o400, "qmailr"))
+        self.assertNotIn("smtproutes", self.shell("qmail-showctl --check", False))
+        for path in (HOME / "log").rglob("current"):
+            self.assertNotIn(PASSWORD, path.read_text(errors="replace"))
+
+
+if __name__ == "__main__":
+    relais.main()
