@@ -14,7 +14,7 @@
 #include "control/home.h"
 #include "control/owners.h"
 #include "local/lookup.h"
-#include "local/packet_queue.h"
+#include "base/packet_queue.h"
 #include "local/user_processes.h"
 #include "send/delivery_protocol.h"
 

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/program.h"
+#include "base/unix_socket.h"
 #include "remote/report.h"
 #include "remote/worker.h"
 
@@ -20,6 +21,7 @@ namespace {
 // A process without an order and long without a connection is of no use.
 constexpr Seconds idle_limit{60};
 constexpr Seconds idle_check{10};
+constexpr std::size_t orders_at_once = 32;
 
 void close_all_but(std::vector<int> keep) {
     std::sort(keep.begin(), keep.end());
@@ -42,9 +44,15 @@ Pool::Pool(control::Home home, TimeoutTable timeouts, control::DirectoryWatch& d
       timeouts_(std::move(timeouts)),
       settings_(home_, Passwords::forget),
       channel_(channel),
-      lock_(lock) {
+      lock_(lock),
+      orders_(send::packet_limit, orders_at_once),
+      reports_(loop_, channel) {
     set_nonblocking(channel_, true);
     loop_.add(channel_, EPOLLIN, [this](std::uint32_t events) { on_channel(events); });
+    loop_.before_wait([this] {
+        if (!closed_) reports_.flush();
+        return false;
+    });
     // Only to reap: that a process has ended is seen on its channel, behind its last report.
     loop_.on_signal(SIGCHLD, [] {
         while (::waitpid(-1, nullptr, WNOHANG) > 0) {
@@ -58,25 +66,20 @@ void Pool::run() {
 }
 
 void Pool::on_channel(std::uint32_t events) {
-    if ((events & EPOLLOUT) != 0) {
-        while (!reports_.empty() && send_report(reports_.front())) reports_.pop_front();
-        if (reports_.empty()) loop_.change(channel_, EPOLLIN);
-    }
+    if ((events & EPOLLOUT) != 0) reports_.on_writable();
     if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) == 0) return;
-    const auto packet = receive_packet(channel_, send::packet_limit);
-    if (packet)
-        take_order(*packet);
-    else
-        channel_closed();
+    const auto orders = orders_.read(channel_);
+    // The process that gets an order sees what this sees.
+    if (!orders.empty()) directory_.look();
+    for (PacketReader::Packet& order : orders) take_order(std::move(order));
+    if (orders_.closed()) channel_closed();
 }
 
-void Pool::take_order(const Packet& packet) {
+void Pool::take_order(PacketReader::Packet packet) {
     const auto order = send::decode_remote_order(packet.data);
     if (!order) return log_line("warning: an order that cannot be read");
     const Work work{order->delivery, order->recipients.size()};
     if (!packet.passed) return report_failure(work, cannot_read_message().text);
-    // The process that gets the order sees what this sees.
-    directory_.look();
     std::string key;
     try {
         key = route_key(settings_.current(), order->sender, order->host);
@@ -203,21 +206,7 @@ void Pool::report_failure(const Work& work, const std::string& text) {
 }
 
 void Pool::report(std::string packet) {
-    if (closed_) return;
-    if (reports_.empty() && send_report(packet)) return;
-    if (reports_.empty()) loop_.change(channel_, EPOLLIN | EPOLLOUT);
-    reports_.push_back(std::move(packet));
-}
-
-// False if the channel is full. A qmail-send that has gone needs no report.
-bool Pool::send_report(const std::string& packet) const {
-    try {
-        send_packet(channel_, packet);
-        return true;
-    } catch (const Error& error) {
-        if (error.number() == EAGAIN || error.number() == ENOBUFS) return false;
-        throw;
-    }
+    if (!closed_) reports_.add(std::move(packet));
 }
 
 void Pool::channel_closed() {

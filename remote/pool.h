@@ -4,7 +4,6 @@
 #include <sys/types.h>
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -12,7 +11,8 @@
 
 #include "base/event_loop.h"
 #include "base/fd.h"
-#include "base/unix_socket.h"
+#include "base/packet_batch.h"
+#include "base/packet_queue.h"
 #include "control/directory_watch.h"
 #include "control/home.h"
 #include "remote/settings.h"
@@ -47,7 +47,7 @@ class Pool {
     using ProcessId = std::uint64_t;
 
     void on_channel(std::uint32_t events);
-    void take_order(const Packet& packet);
+    void take_order(PacketReader::Packet packet);
     std::optional<ProcessId> choose(const std::string& key) const;
     std::optional<ProcessId> start_process();
     [[noreturn]] void become_worker(Fd channel);
@@ -58,7 +58,6 @@ class Pool {
     void end_idle_processes(Clock::time_point idle_since_before);
     void report_failure(const Work& work, const std::string& text);
     void report(std::string packet);
-    bool send_report(const std::string& packet) const;
     void channel_closed();
 
     control::Home home_;
@@ -70,8 +69,8 @@ class Pool {
     int channel_;
     int lock_;
     bool closed_ = false;
-    std::deque<std::string>
-        reports_;  // that qmail-send has not taken yet: no more than it has deliveries running
+    PacketReader orders_;
+    PacketQueue reports_;
     std::map<ProcessId, Process> processes_;
     ProcessId next_id_ = 1;
 };

@@ -7,7 +7,7 @@
 #include "base/event_loop.h"
 #include "base/packet_batch.h"
 
-namespace relais::local {
+namespace relais {
 
 class PacketQueue {
   public:
@@ -27,4 +27,4 @@ class PacketQueue {
     bool full_ = false;
 };
 
-}  // namespace relais::local
+}  // namespace relais

@@ -1,8 +1,8 @@
-#include "local/packet_queue.h"
+#include "base/packet_queue.h"
 
 #include <utility>
 
-namespace relais::local {
+namespace relais {
 
 void PacketQueue::flush() {
     if (full_ || packets_.waiting() == 0) return;
@@ -16,4 +16,4 @@ void PacketQueue::on_writable() {
     flush();
 }
 
-}  // namespace relais::local
+}  // namespace relais
