@@ -62,12 +62,20 @@ PacketReader::PacketReader(std::size_t limit, std::size_t most)
 }
 
 std::span<PacketReader::Packet> PacketReader::read(int socket) {
+    return read(socket, MSG_WAITFORONE);
+}
+
+std::span<PacketReader::Packet> PacketReader::read_now(int socket) {
+    return read(socket, MSG_DONTWAIT);
+}
+
+std::span<PacketReader::Packet> PacketReader::read(int socket, int flags) {
     packets_.clear();
     for (mmsghdr& message : messages_) message.msg_hdr.msg_controllen = sizeof(Control);
     int count = 0;
     do {
         count = ::recvmmsg(socket, messages_.data(), static_cast<unsigned>(messages_.size()),
-                           MSG_WAITFORONE | MSG_CMSG_CLOEXEC, nullptr);
+                           flags | MSG_CMSG_CLOEXEC, nullptr);
     } while (count < 0 && errno == EINTR);
     if (count < 0 && errno == EAGAIN) return {};
     closed_ = count < 0 && errno == ECONNRESET;

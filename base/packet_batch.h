@@ -27,9 +27,13 @@ class PacketReader {
     // What waits; a blocking socket is waited for until there is one. None when a non-blocking socket has none, or when the
     // peer has closed: closed() tells. Throws Error.
     std::span<Packet> read(int socket);
+    // The same without waiting, whatever the socket does.
+    std::span<Packet> read_now(int socket);
     bool closed() const { return closed_; }
 
   private:
+    std::span<Packet> read(int socket, int flags);
+
     struct alignas(cmsghdr) Control {
         char octets[CMSG_SPACE(sizeof(int))];
     };

@@ -50,6 +50,8 @@ TEST_F(PacketBatchTest, PacketsComeInOrderWithTheirDescriptors) {
 TEST_F(PacketBatchTest, NothingThereIsNotTheEnd) {
     EXPECT_TRUE(reader.read(ours.get()).empty());
     EXPECT_FALSE(reader.closed());
+    EXPECT_TRUE(reader.read_now(theirs.get()).empty());
+    EXPECT_FALSE(reader.closed());
 }
 
 TEST_F(PacketBatchTest, TheEndComesAfterTheLastPacket) {

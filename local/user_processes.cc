@@ -15,6 +15,7 @@ namespace relais::local {
 namespace {
 
 constexpr std::size_t packet_limit = 16384;
+constexpr std::size_t order_limit = 32768;
 // Without an order a process stays so long, and so many of them at most.
 constexpr std::chrono::milliseconds idle_limit{500};
 constexpr std::size_t idle_processes_limit = 50;
@@ -22,7 +23,7 @@ constexpr std::chrono::milliseconds tidy_interval{250};
 // Processes of one user that work at a time, when there is enough for them; one more for each that nobody has heard of for
 // so long, up to a limit.
 constexpr std::size_t working_limit = 2;
-constexpr std::chrono::milliseconds hung_after{2000};
+constexpr std::chrono::milliseconds hung_after{5000};
 constexpr std::size_t processes_limit = 20;
 // A user who stops his process holds up what it has, but not for ever.
 constexpr std::chrono::minutes patience{15};
@@ -34,7 +35,8 @@ UserProcesses::UserProcesses(EventLoop& loop, Become become, Answer answer)
     : loop_(loop),
       become_(std::move(become)),
       answer_(std::move(answer)),
-      reports_(packet_limit, user_orders_limit) {}
+      reports_(packet_limit, user_orders_limit),
+      unread_(order_limit, user_orders_limit) {}
 
 void UserProcesses::give(const Owner& owner, std::uint64_t delivery, std::string packet, int message) {
     User& user = users_[owner];
@@ -101,13 +103,14 @@ UserProcesses::Place UserProcesses::start(const Owner& owner) {
     place->owner = owner;
     place->pid = pid;
     place->channel = std::move(ours);
+    place->its_end = std::move(theirs);
     users_[owner].idle.push_back(place);
     ++idle_;
     loop_.add(place->channel.get(), EPOLLIN, [this, place](std::uint32_t) { on_channel(place); });
     return place;
 }
 
-// False if it has just died. What its socket does not take (it takes far more) keeps waiting.
+// What its socket does not take (it takes far more) keeps waiting. False if it takes nothing.
 bool UserProcesses::hand_over(User& user, Place place) {
     PacketWriter orders;
     const std::size_t most = std::min(user.waiting.size(), user_orders_limit);
@@ -119,7 +122,7 @@ bool UserProcesses::hand_over(User& user, Place place) {
         return false;
     }
     for (std::size_t sent = most - orders.waiting(); sent > 0; --sent) {
-        place->deliveries.push_back(user.waiting.front().delivery);
+        place->given.push_back(std::move(user.waiting.front()));
         user.waiting.pop_front();
     }
     place->heard = Clock::now();
@@ -130,19 +133,11 @@ bool UserProcesses::hand_over(User& user, Place place) {
 }
 
 void UserProcesses::on_channel(Place place) {
-    bool good = true;
-    std::span<PacketReader::Packet> packets;
-    try {
-        packets = reports_.read(place->channel.get());
-        good = !reports_.closed();
-    } catch (const Error&) {
-        good = false;
-    }
+    const bool had_orders = !place->given.empty();
+    const bool good = take_answers(place);
     place->heard = Clock::now();
-    // Dead, or it says what nobody asked it.
-    for (const PacketReader::Packet& packet : packets) good = take_answer(place, packet.data) && good;
     if (!good) return end(place);
-    if (!place->deliveries.empty() || packets.empty()) return;
+    if (!place->given.empty() || !had_orders) return;
     User& user = users_[place->owner];
     std::erase(user.busy, place);
     user.idle.push_back(place);
@@ -150,28 +145,54 @@ void UserProcesses::on_channel(Place place) {
     call(place->owner, user);
 }
 
+// False if it has closed its end, or says what nobody asked it.
+bool UserProcesses::take_answers(Place place) {
+    try {
+        bool good = true;
+        for (const PacketReader::Packet& packet : reports_.read(place->channel.get()))
+            good = take_answer(place, packet.data) && good;
+        return good && !reports_.closed();
+    } catch (const Error&) {
+        return false;
+    }
+}
+
 bool UserProcesses::take_answer(Place place, std::string_view packet) {
     auto report = send::decode_report(packet);
-    if (!report || report->recipients.size() > 1 || std::erase(place->deliveries, report->delivery) == 0)
-        return false;
+    if (!report || report->recipients.size() > 1) return false;
     const std::uint64_t delivery = report->delivery;
+    const auto is_it = [delivery](const Order& order) { return order.delivery == delivery; };
+    if (std::erase_if(place->given, is_it) == 0) return false;
     answer_(delivery, std::move(report), {});
     return true;
 }
 
+// Packets are read in the order they were sent: unread are the last ones.
+void UserProcesses::take_back(Place place) {
+    User& user = users_[place->owner];
+    for (std::size_t count = unread_.read_now(place->its_end.get()).size();
+         count > 0 && !place->given.empty(); --count) {
+        user.waiting.push_front(std::move(place->given.back()));
+        place->given.pop_back();
+    }
+    call(place->owner, user);
+}
+
 void UserProcesses::end(Place place) {
+    take_back(place);
     loop_.remove(place->channel.get());
     const Owner owner = place->owner;
     User& user = users_[owner];
-    if (std::erase(user.idle, place) > 0) --idle_;
+    if (std::erase(user.idle, place) > 0)
+        --idle_;
+    else
+        // It may be stopped, or worse: what it has is ordered again, so it must not go on.
+        kill(*place);
     std::erase(user.busy, place);
-    // It may be stopped, or worse: what it has is ordered again, so it must not go on.
-    if (!place->deliveries.empty()) kill(*place);
-    const auto deliveries = std::move(place->deliveries);
+    const auto lost = std::move(place->given);
     processes_.erase(place);
-    call(owner, user);
     forget_if_empty(owner);
-    for (const std::uint64_t delivery : deliveries) answer_(delivery, std::nullopt, crashed);
+    for (const Order& order : lost) answer_(order.delivery, std::nullopt, crashed);
 }
 
 void UserProcesses::forget_if_empty(const Owner& owner) {
@@ -186,8 +207,16 @@ void UserProcesses::kill(const Process& process) {
 }
 
 void UserProcesses::reaped(pid_t pid) {
-    for (Process& process : processes_)
-        if (process.pid == pid) process.pid = -1;
+    const auto place = std::find_if(processes_.begin(), processes_.end(),
+                                    [pid](const Process& process) { return process.pid == pid; });
+    if (place == processes_.end()) return;
+    place->pid = -1;
+    // What it still said counts; its own end of the channel is open here, so that nothing else tells that it has gone.
+    while (!place->given.empty()) {
+        const std::size_t before = place->given.size();
+        if (!take_answers(place) || place->given.size() == before) break;
+    }
+    end(place);
 }
 
 // Of the idle ones the one that has been idle longest goes.
@@ -195,7 +224,7 @@ void UserProcesses::make_room() {
     if (idle_ < idle_processes_limit) return;
     Place oldest = processes_.end();
     for (Place at = processes_.begin(); at != processes_.end(); ++at)
-        if (at->deliveries.empty() && (oldest == processes_.end() || at->heard < oldest->heard)) oldest = at;
+        if (at->given.empty() && (oldest == processes_.end() || at->heard < oldest->heard)) oldest = at;
     if (oldest != processes_.end()) end(oldest);
 }
 
@@ -211,11 +240,16 @@ void UserProcesses::tidy() {
     const auto now = Clock::now();
     for (Place at = processes_.begin(); at != processes_.end();) {
         const Place place = at++;
-        if (!place->deliveries.empty()) {
-            if (now - place->heard >= patience) kill(*place);  // its channel tells when it has ended
-        } else if (now - place->heard > idle_limit) {
-            end(place);
+        if (place->given.empty()) {
+            if (now - place->heard > idle_limit) end(place);
+            continue;
         }
+        if (now - place->heard < hung_after) continue;
+        take_back(place);
+        if (place->given.empty())
+            end(place);
+        else if (now - place->heard >= patience)
+            kill(*place);  // and waited for
     }
     for (auto& [owner, user] : users_) call(owner, user);
     if (!processes_.empty()) tidy_later();

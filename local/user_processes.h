@@ -1,6 +1,6 @@
 // qmail-lspawn's processes of users (user_process.h): which of them has which deliveries, when another one is needed, and when
-// one has to go. A process gets what waits for its user when it has nothing to do, never more: what it has not got cannot wait
-// for it, should it be stopped or hang.
+// one has to go. A process gets what waits for its user when it has nothing to do, never more, and when it does not answer,
+// what it has not begun is taken from it again: should it be stopped or hang, nothing waits for it but what it has begun.
 #pragma once
 
 #include <sys/types.h>
@@ -52,7 +52,8 @@ class UserProcesses {
         Owner owner;
         pid_t pid = -1;  // -1 once it has been waited for
         Fd channel;
-        std::vector<std::uint64_t> deliveries;   // what it has
+        Fd its_end;                              // of the channel: what it has not read can be read here
+        std::vector<Order> given;                // what it has, in order
         Clock::time_point heard = Clock::now();  // when it got its orders, or last answered
     };
     using Place = std::list<Process>::iterator;
@@ -70,8 +71,10 @@ class UserProcesses {
     bool hand_over(User& user, Place place);
     void call(const Owner& owner, User& user);
     void on_channel(Place place);
+    bool take_answers(Place place);
     bool take_answer(Place place, std::string_view packet);
-    // Closes its channel: an idle one ends by that.
+    void take_back(Place place);
+    // Closes its channel: an idle one ends by that. What it has read is lost.
     void end(Place place);
     void forget_if_empty(const Owner& owner);
     static void kill(const Process& process);
@@ -83,6 +86,7 @@ class UserProcesses {
     Become become_;
     Answer answer_;
     PacketReader reports_;
+    PacketReader unread_;
     std::list<Process> processes_;
     std::map<Owner, User> users_;
     std::vector<Owner> called_;  // have orders and perhaps a process for them

@@ -1,9 +1,11 @@
 """qmail-local and its look-ups by hand, and qmail-lspawn with orders as qmail-send gives them."""
 
 import ctypes
+import fcntl
 import os
 import pathlib
 import re
+import signal
 import socket
 import stat
 import subprocess
@@ -15,6 +17,7 @@ import lspawn
 import queued
 import relais
 
+FIFREEZE, FITHAW = 0xC0045877, 0xC0045878  # linux/fs.h
 MESSAGE = "From: a@far.test\nSubject: x\n\nhello\nFrom here on\n"
 
 
@@ -538,6 +541,26 @@ except OSError:
             self.i.kill("qmail-local")
             self.i.wait_for(lambda: not self.i.processes("qmail-local"), 20, "their end")
 
+    def stop_a_users_process(self, user):
+        """One that has just delivered for the user and has nothing to do."""
+        while not self.i.kill("qmail-local", signal.SIGSTOP):
+            self.expect("success", "did 1+0+0", user.address)
+        self.addCleanup(self.i.kill, "qmail-local")
+
+    def test_a_stopped_process_keeps_nothing_that_it_has_not_begun(self):
+        others = [self.i.add_user(f"u{n}") for n in range(5)]
+        self.spawner()
+        self.stop_a_users_process(self.joe)
+        before = len(self.joe.files())
+        users = [self.joe, *others]
+        self.assertIn(self.joe.uid, [user.uid for user in others])
+        numbers = {self.s.order(user.address) for user in users for _ in range(3)}
+        # Without that they would come after 15 minutes, as deferrals.
+        reports = [self.s.report(240) for _ in numbers]
+        self.assertEqual({report.delivery for report in reports}, numbers)
+        self.assertEqual({report.outcome for report in reports}, {"success"})
+        self.assertEqual([len(user.files()) for user in users], [before + 3] + [3] * 5)
+
     def test_a_program_beside_the_maildir_gives_the_order_back(self):
         self.spawner()
         self.expect("success", "did 1+0+0")
@@ -595,6 +618,44 @@ except OSError:
 
 @unittest.skipUnless(relais.has_program("qmail-rspawn"), "qmail-start needs all programs")
 class InAnInstance(relais.TestCase):
+    def frozen_maildir(self, user):
+        """Puts the user's Maildir on a file system where every write waits, as on a file server that is away."""
+        image, maildir = user.instance.directory / "image", user.home / "Maildir"
+        image.write_bytes(b"")
+        os.truncate(image, 16 << 20)
+        subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+        if subprocess.run(["mount", "-o", "loop", image, maildir], stderr=subprocess.DEVNULL).returncode:
+            self.skipTest("no loop mounts here")
+        self.addCleanup(subprocess.run, ["umount", "-l", maildir], check=True)
+        user.make_maildir()
+        directory = os.open(maildir, os.O_RDONLY)
+        self.addCleanup(os.close, directory)
+        fcntl.ioctl(directory, FIFREEZE, 0)
+        return lambda: fcntl.ioctl(directory, FITHAW, 0)
+
+    @unittest.skipUnless(relais.IS_ROOT, "freezing a file system needs root")
+    def test_others_get_their_mail_while_the_maildir_of_one_hangs(self):
+        i = self.instance()
+        users = [i.add_user(f"u{n}") for n in range(5)]
+        hung, others = users[0], users[1:]
+        thaw = self.frozen_maildir(hung)
+        try:
+            i.start()
+            for _ in range(20):  # more than concurrencylocal
+                i.send("from@far.test", [hung.address], "Subject: hung\n\n")
+            i.wait_log("starting delivery 7:")
+            for user in others:
+                i.send("from@far.test", [user.address], "Subject: x\n\n")
+            for user in others:
+                user.wait_messages(1, 60)
+            self.assertEqual(len(hung.files()), 0)
+        finally:
+            thaw()
+        hung.wait_messages(20, 60)
+        i.wait_empty(60)
+        self.assertEqual(len(hung.files()), 20)
+        i.stop()
+
     def test_what_the_document_shows(self):
         """Assign lines and .qmail-default as vpopmail makes them, and the log line for an x bit that is wrong."""
         i = self.instance(control={"virtualdomains": "00h01.com:00h01.com", "rcpthosts": "mail.test\n00h01.com"})
