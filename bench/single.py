@@ -79,48 +79,74 @@ class Client:
         self.socket.close()
 
 
-def durable_writes(parent, count):
-    """Seconds that one durable file of a message's size takes here, one at a time."""
-    taken = []
-    with tempfile.TemporaryDirectory(dir=parent) as directory:
-        folder = os.open(directory, os.O_RDONLY)
-        for n in range(count):
-            start = time.monotonic()
-            file = os.open(f"{directory}/{n}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            os.write(file, BODY + b"e" * 300)
-            os.fsync(file)
-            os.fsync(folder)
-            os.close(file)
-            taken.append(time.monotonic() - start)
-        os.close(folder)
-    return taken
+class DurableWrites:
+    """Durable files of a message's size, one at a time."""
+
+    def __init__(self, parent):
+        self.directory, self.number = tempfile.TemporaryDirectory(dir=parent), 0
+        self.folder = os.open(self.directory.name, os.O_RDONLY)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.close(self.folder)
+        self.directory.cleanup()
+
+    def seconds(self):
+        self.number += 1
+        start = time.monotonic()
+        file = os.open(f"{self.directory.name}/{self.number}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        os.write(file, BODY + b"e" * 300)
+        os.fsync(file)
+        os.fsync(self.folder)
+        os.close(file)
+        return time.monotonic() - start
 
 
-def latency(servers, parent, count):
-    rows, medians = [], {}
-    for server in servers:
-        to_250, to_arrival = [], []
-        with SinkProcess() as sink, server.relaying_to(sink.port) as running:
-            for n in range(count + 10):
-                start = time.monotonic()
-                client = Client(running.port)
-                client.command(b"EHLO client.test")
-                accepted = client.deliver([b"user@bench.test"])
-                sink.wait_recipients(n + 1)
-                if n >= 10:
-                    to_250.append(accepted - start)
-                    to_arrival.append(max(0.0, sink.last_arrival - accepted))
-                client.close()
-        medians[server.name] = (median_and_p99(to_250), median_and_p99(to_arrival))
-    write = median_and_p99(durable_writes(parent, count))
+class Probe:
+    """A server that relays to a sink of its own, one message after the other."""
 
-    def cells(pair):
-        return f"{milliseconds(pair[0])} / {milliseconds(pair[1])}"
-    for index, (name, reach) in enumerate((("connect to final 250, ms, median / p99", "durable write + 0.6"),
-                                           ("250 to arrival, ms, median / p99", "not above Postfix"))):
-        line = [cells(medians[s.name][index]) for s in servers]
-        rows.append((name, *line, f"durable write {cells(write)}" if index == 0 else "", reach))
-    return rows
+    def __init__(self, server):
+        self.server, self.to_250, self.to_arrival, self.count, self.stack = server, [], [], 0, contextlib.ExitStack()
+
+    def __enter__(self):
+        self.sink = self.stack.enter_context(SinkProcess())
+        self.port = self.stack.enter_context(self.server.relaying_to(self.sink.port)).port
+        return self
+
+    def __exit__(self, *_):
+        self.stack.close()
+
+    def send(self):
+        self.count += 1
+        start = time.monotonic()
+        client = Client(self.port)
+        client.command(b"EHLO client.test")
+        accepted = client.deliver([b"user@bench.test"])
+        self.sink.wait_recipients(self.count)
+        self.to_250.append(accepted - start)
+        self.to_arrival.append(max(0.0, self.sink.last_arrival - accepted))
+        client.close()
+
+
+def latency(servers, parent, count, warm=10):
+    """Servers and bare files take turns, message by message, each of them in every place of the turn."""
+    writes = []
+    with contextlib.ExitStack() as stack:
+        durable = stack.enter_context(DurableWrites(parent))
+        probes = [stack.enter_context(Probe(server)) for server in servers]
+        works = [lambda: writes.append(durable.seconds()), *(probe.send for probe in probes)]
+        for n in range(count + warm):
+            for place in range(len(works)):
+                works[(n + place) % len(works)]()
+
+    def cells(values):
+        return " / ".join(map(milliseconds, median_and_p99(values[warm:])))
+    above = statistics.median(probes[0].to_250[warm:]) - statistics.median(writes[warm:])
+    return [("connect to final 250, ms, median / p99", *(cells(p.to_250) for p in probes),
+             f"durable write {cells(writes)}: {milliseconds(above)} above", "0.60 above"),
+            ("250 to arrival, ms, median / p99", *(cells(p.to_arrival) for p in probes), "", "not above Postfix")]
 
 
 def one_message(servers, domains, count=10_000):
