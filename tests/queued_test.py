@@ -413,6 +413,22 @@ class Deaths(QueuedTest):
             self.assertFalse(queued.file(1).exists())
             queued.kill()
 
+    def test_a_lost_checkpoint_with_many_messages_loses_none(self):
+        queued = self.queued()
+        first = queued.submit("m")[1]
+        queued.stop()
+        whole = queued.file(first).read_bytes()
+        # More than are synced one by one.
+        ids = [first - 64 * n for n in range(1, 1101)]
+        for id in ids:
+            queued.file(id).write_bytes(whole)
+        queued.file(first - 1).write_bytes(whole[:-10])
+        (queued.instance.home / "queue/checkpoint").unlink()
+        queued.start()
+        last = queued.submit("m")[1]
+        self.assertEqual(queued.ids(), sorted([*ids, first, last]))
+        self.assertNotIn("warning", queued.log())
+
     def test_a_queue_from_the_future_does_not_carry_its_time_on(self):
         queued = self.queued(start=False)
         future = (time.time_ns() // 1000) + 10 * 365 * 86400 * 10**6
