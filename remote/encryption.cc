@@ -23,7 +23,7 @@ std::string describe(const tls::Connection& connection, const TlsPolicy& policy)
     const tls::Description& with = connection.description();
     const std::string_view trust = policy.level == TlsLevel::verify        ? ", certificate verified"
                                    : policy.level == TlsLevel::fingerprint ? ", fingerprint verified"
-                                                                           : "";
+                                                                           : ", certificate not verified";
     return with.version + ", " + with.cipher + std::string(trust);
 }
 
