@@ -222,9 +222,21 @@ TEST(Addresses, Kinds) {
                                 "100.64.0.1", "100.127.255.255", "fc00::1", "fdff::1", "fe80::1", "febf::1"})
         EXPECT_EQ(kind_of(address), AddressKind::private_) << address;
     for (const char* address : {"192.0.2.1", "172.15.255.255", "172.32.0.0", "100.63.255.255", "100.128.0.0",
-                                "11.0.0.1", "128.0.0.1", "2001:db8::1", "::2", "fbff::1"})
+                                "11.0.0.1", "128.0.0.1", "2001:db8::1", "fbff::1"})
         EXPECT_EQ(kind_of(address), AddressKind::global) << address;
     for (const char* address : {"224.0.0.1", "255.255.255.255", "240.0.0.1", "ff02::1", "not an address", ""})
+        EXPECT_EQ(kind_of(address), AddressKind::unusable) << address;
+}
+
+TEST(AddressKind, WhatLeadsToAnIpv4AddressIsNoBetterThanIt) {
+    for (const char* address : {"64:ff9b::7f00:1", "2002:7f00:1::1", "64:ff9b::"})
+        EXPECT_EQ(kind_of(address), AddressKind::ours) << address;
+    for (const char* address :
+         {"64:ff9b::a00:1", "2002:c0a8:101::1", "2002:a9fe:a9fe::", "64:ff9b:1::808:808"})
+        EXPECT_EQ(kind_of(address), AddressKind::private_) << address;
+    for (const char* address : {"64:ff9b::808:808", "2002:808:808::1", "64:ff9b:2::7f00:1", "2003::1"})
+        EXPECT_EQ(kind_of(address), AddressKind::global) << address;
+    for (const char* address : {"100::1", "::2", "::7f00:1", "64:ff9b::e000:1", "2002:f000:1::"})
         EXPECT_EQ(kind_of(address), AddressKind::unusable) << address;
 }
 

@@ -13,6 +13,7 @@ import unittest
 import unittest.mock
 
 import dns
+import gnu_sasl
 import relais
 from fake_smtp import CLOSE, SILENT, SilentHost
 from remote_test import RemoteCase
@@ -296,6 +297,22 @@ class Logins(TlsCase):
             server = self.tls(mechanisms=ALL, AUTH=lambda session, line: next(answers, after))
             self.assert_deferred(self.remote(self.to(server, self.LINE, credentials=True)), "it refused our login", "said: 535 5.7.8 wrong\n")
             self.assertLessEqual(len([c for c in server.sessions[0].commands if c.startswith(b"AUTH")]), 4)
+            self.assert_nothing_sent(server)
+
+    def test_bound_to_the_connection_with_gnu_sasl(self):
+        """Another's SCRAM-SHA-256-PLUS takes ours, and only on the connection that we mean."""
+        for options, words in (({}, "TLSv1.3"), ({"tls_12": True}, "TLSv1.2")):
+            server = gnu_sasl.BoundServer(self.good, PASSWORD, **options)
+            self.addCleanup(server.stop)
+            report = self.remote(self.to(server, self.LINE, credentials=True))
+            self.assertIn(f"Encrypted: {words}", report.text)
+            self.assertTrue(report.text.endswith(", certificate verified, authenticated: SCRAM-SHA-256-PLUS\n"), report)
+        for options in ({"between_us": True}, {"password": "another"}):
+            server = gnu_sasl.BoundServer(self.good, **{"password": PASSWORD, **options})
+            self.addCleanup(server.stop)
+            self.assert_deferred(self.remote(self.to(server, self.LINE, credentials=True)), "it refused our login")
+            # The same without the binding is not even asked.
+            self.assertEqual(server.sessions[0].mechanisms, ["SCRAM-SHA-256-PLUS"])
             self.assert_nothing_sent(server)
 
     def test_no_auth_no_tls_no_certificate_no_mail(self):
