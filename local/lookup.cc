@@ -26,6 +26,7 @@ std::string encode(const LookupAnswer& answer) {
     std::string out;
     put_number(out, answer.delivery, 8);
     out += static_cast<char>(answer.result);
+    put_number(out, answer.assigned ? 1 : 0, 1);
     put_number(out, answer.uid, 4);
     put_number(out, answer.gid, 4);
     put_number(out, answer.program_limit, 4);
@@ -44,11 +45,14 @@ std::optional<LookupAnswer> decode_lookup_answer(std::string_view packet) {
     LookupAnswer answer;
     answer.delivery = take_number(packet, 8);
     answer.result = static_cast<Lookup>(take_number(packet, 1));
+    const std::uint64_t assigned = take_number(packet, 1);
+    answer.assigned = assigned == 1;
     answer.uid = static_cast<uid_t>(take_number(packet, 4));
     answer.gid = static_cast<gid_t>(take_number(packet, 4));
     answer.program_limit = static_cast<std::uint32_t>(take_number(packet, 4));
     answer.delivery_limit = static_cast<std::uint32_t>(take_number(packet, 4));
     if (answer.result != Lookup::found && answer.result != Lookup::trouble) return std::nullopt;
+    if (assigned > 1) return std::nullopt;
     answer.text = packet;
     return answer;
 }

@@ -40,7 +40,9 @@ class Answers {
 
   private:
     void look_up(std::string_view local, LookupAnswer& answer) {
-        const User user = finder_.find(local);
+        FoundBy by;
+        const User user = finder_.find(local, &by);
+        answer.assigned = by.step == FoundBy::Step::assign;
         answer.uid = user.uid;
         answer.gid = user.gid;
         if (const auto limit = program_limit_.get())

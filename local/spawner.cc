@@ -62,6 +62,7 @@ Spawner::Spawner(control::Home home, std::string default_delivery, Fd channel, i
       orders_(order_limit, packets_at_once),
       reports_(loop_, channel_.get()),
       lookup_answers_(lookup_packet_limit, packets_at_once),
+      known_users_(home_),
       users_(
           loop_, [this](UserProcesses::Owner owner, int process) { become_user_process(owner, process); },
           [this](std::uint64_t number, std::optional<send::Report> answer, const std::string& trouble) {
@@ -92,7 +93,9 @@ void Spawner::run() {
 void Spawner::on_channel(std::uint32_t events) {
     if ((events & EPOLLOUT) != 0) reports_.on_writable();
     if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) == 0) return;
-    for (PacketReader::Packet& packet : orders_.read(channel_.get())) take_order(std::move(packet));
+    const auto packets = orders_.read(channel_.get());
+    known_users_.look();
+    for (PacketReader::Packet& packet : packets) take_order(std::move(packet));
     if (orders_.closed()) channel_closed();
 }
 
@@ -107,8 +110,15 @@ void Spawner::take_order(PacketReader::Packet packet) {
     delivery.order = *std::move(order);
     delivery.message = std::move(packet.passed);
     if (auto fault = fault_of(delivery)) return report(number, send::Outcome::temporary, *std::move(fault));
+    const std::string_view local = local_part(delivery.order);
+    if (const LookupAnswer* known = known_users_.find(local)) {
+        LookupAnswer answer = *known;
+        answer.delivery = number;
+        return take_answer(answer);
+    }
     if (lookup_pid_ < 0) start_lookups();
-    questions_->add(encode_question(number, local_part(delivery.order)));
+    delivery.asked_in = known_users_.state();
+    questions_->add(encode_question(number, local));
 }
 
 // What is wrong with the descriptor that came with an order: root reads for others only what is in the queue.
@@ -141,6 +151,8 @@ void Spawner::on_lookup(std::uint32_t events) {
     for (const PacketReader::Packet& packet : lookup_answers_.read(lookup_socket_.get())) {
         const auto answer = decode_lookup_answer(packet.data);
         if (!answer) throw Error(Reaction::bug, "the user look-up gave an answer that cannot be read");
+        if (const auto asked = deliveries_.find(answer->delivery); asked != deliveries_.end())
+            known_users_.keep(std::string(local_part(asked->second.order)), *answer, asked->second.asked_in);
         take_answer(*answer);
     }
     if (lookup_answers_.closed()) lookups_died();

@@ -11,10 +11,11 @@
 #include "base/event_loop.h"
 #include "base/fd.h"
 #include "base/packet_batch.h"
+#include "base/packet_queue.h"
 #include "control/home.h"
 #include "control/owners.h"
+#include "local/known_users.h"
 #include "local/lookup.h"
-#include "base/packet_queue.h"
 #include "local/user_processes.h"
 #include "send/delivery_protocol.h"
 
@@ -37,6 +38,7 @@ class Spawner {
         Fd output;       // what the delivery says, to be read when it has exited
         pid_t pid = -1;  // of the process that it has for itself
         LookupAnswer user;
+        std::uint64_t asked_in = 0;      // KnownUsers::state
         bool begun = false;              // its user is known, and somebody is at it
         Clock::time_point overdue_at{};  // control/deadlinelocal; none for the default value
         bool overdue = false;            // it was ended for that
@@ -80,6 +82,7 @@ class Spawner {
     PacketReader lookup_answers_;
     std::unordered_map<std::uint64_t, Delivery> deliveries_;  // by number
     std::unordered_map<pid_t, std::uint64_t> running_;
+    KnownUsers known_users_;
     UserProcesses users_;
     // Users (in the look-up's words) whose instructions asked for more than a Maildir lately, until when that counts.
     std::unordered_map<std::string, Clock::time_point> declined_;

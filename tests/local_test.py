@@ -541,6 +541,17 @@ except OSError:
             self.i.kill("qmail-local")
             self.i.wait_for(lambda: not self.i.processes("qmail-local"), 20, "their end")
 
+    def test_what_users_assign_says_counts_from_the_next_order_on(self):
+        anna = self.i.add_user("anna")
+        self.spawner()
+        for count in (1, 2, 3):
+            for user in (self.joe, anna):
+                self.i.assign_lines = [line for line in self.i.assign_lines if not line.startswith("=x:")]
+                self.i.assign(f"=x:{user.name}:{user.uid}:{user.gid}:{user.home}:::")
+                self.expect("success", "did 1+0+0", "x@mail.test")
+                self.expect("success", "did 1+0+0", "x@mail.test")
+                self.assertEqual(len(user.files()), 2 * count)
+
     def stop_a_users_process(self, user):
         """One that has just delivered for the user and has nothing to do."""
         while not self.i.kill("qmail-local", signal.SIGSTOP):
