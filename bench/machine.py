@@ -32,6 +32,25 @@ def cpu_of(instance, name=None):
     return total / os.sysconf("SC_CLK_TCK")
 
 
+def tree_seconds(roots):
+    """Seconds of CPU of these processes and all below them, with those that have ended."""
+    parents, used = {}, {}
+    for entry in os.listdir("/proc"):
+        try:
+            words = pathlib.Path("/proc", entry, "stat").read_text().rpartition(")")[2].split()
+        except (OSError, NotADirectoryError):
+            continue
+        if entry.isdigit():
+            parents[int(entry)] = int(words[1])
+            used[int(entry)] = sum(map(int, words[11:15]))
+
+    def belongs(pid):
+        while pid in parents and pid not in roots:
+            pid = parents[pid]
+        return pid in roots
+    return sum(ticks for pid, ticks in used.items() if belongs(pid)) / os.sysconf("SC_CLK_TCK")
+
+
 def make_certificate(path):
     """A self-signed one of P-256 for mail.test: path/cert and path/key."""
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj",

@@ -1,6 +1,7 @@
 """TLS on port 25 beside a Postfix from Debian in the same run: connections per second that each say EHLO, STARTTLS, EHLO, one
 message, QUIT, with new sessions and with resumed ones; and the memory that TLS adds to an idle connection. Rounds alternate. The client
-is the same for both (bench/tls_client.cc); its CPU and the server's stand beside the rates: a busy machine changes these less. Needs root.
+is the same for both (bench/tls_client.cc), as is the loop-mounted ext4 below; its CPU and the server's stand beside the rates. The ratio by CPU
+is what a machine could do that had nothing else to do and never waited for its disk. Needs root.
 `bench/tls_bench.py --quick` takes a minute."""
 
 import argparse
@@ -10,9 +11,8 @@ import re
 import socket
 import ssl
 import statistics
+import subprocess
 import sys
-import tempfile
-import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
@@ -20,8 +20,8 @@ sys.path.insert(0, str(ROOT / "bench"))
 
 import peers  # noqa: E402
 import relais  # noqa: E402
-from machine import make_certificate  # noqa: E402
-from run import POSTFIX_SETTINGS  # noqa: E402
+from machine import make_certificate, tree_seconds  # noqa: E402
+from run import POSTFIX_SETTINGS, journaled_directory  # noqa: E402
 
 RECIPIENT = "user@bench.test"
 
@@ -57,33 +57,14 @@ def connect(port, using):
 
 def rate(server, resume, seconds, clients):
     """Sessions a second, and microseconds of CPU for each in the client and in the server's processes."""
-    port, roots = server
-    before = used_seconds(roots)
-    done = subprocess.run([relais.program("tls_client"), str(port), RECIPIENT, "starttls", "resumed" if resume else "new", str(clients), str(seconds)],
+    port, roots, way = server
+    before = tree_seconds(roots)
+    done = subprocess.run([relais.program("tls_client"), str(port), RECIPIENT, way, "resumed" if resume else "new", str(clients), str(seconds)],
                           check=True, capture_output=True, text=True)
     found = {name: float(value) for name, value in map(str.split, done.stdout.splitlines())}
     if resume and found["resumed"] < 0.9:
         raise RuntimeError(f"only {found['resumed']:.0%} of the sessions were resumed")
-    return found["rate"], found["client_cpu"], (used_seconds(roots) - before) * 1e6 / (found["rate"] * seconds)
-
-
-def used_seconds(roots):
-    """CPU that these processes and those below them have used, with all that have ended."""
-    parents, used = {}, {}
-    for entry in os.listdir("/proc"):
-        try:
-            words = pathlib.Path("/proc", entry, "stat").read_text().rpartition(")")[2].split()
-        except (OSError, NotADirectoryError):
-            continue
-        if entry.isdigit():
-            parents[int(entry)] = int(words[1])
-            used[int(entry)] = sum(map(int, words[11:15]))
-
-    def belongs(pid):
-        while pid in parents and pid not in roots:
-            pid = parents[pid]
-        return pid in roots
-    return sum(ticks for pid, ticks in used.items() if belongs(pid)) / os.sysconf("SC_CLK_TCK")
+    return found["rate"], found["client_cpu"], (tree_seconds(roots) - before) * 1e6 / (found["rate"] * seconds)
 
 
 def pss(pids):
@@ -116,40 +97,61 @@ def idle_memory(instance, count=50):
     return figures
 
 
+def start_smtps(instance):
+    port = relais.free_port()
+    instance.spawn("smtps", [relais.program("qmail-smtpd"), "-l", f"127.0.0.1:{port}", "--tls", "-x", instance.home / "tcp.smtp.cdb", "-c", "400",
+                             "--per-ip", "400"])
+    instance._wait_port("127.0.0.1", greets=False)
+    return port
+
+
+def medians(servers, resume, arguments):
+    """By name; the servers take turns."""
+    figures = {name: [] for name in servers}
+    for _ in range(arguments.rounds):
+        for name, server in servers.items():
+            figures[name].append(rate(server, resume, arguments.seconds, arguments.clients))
+    return {name: [statistics.median(column) for column in zip(*rows)] for name, rows in figures.items()}
+
+
+def shown(figure):
+    return "{:10.0f} ({:6.0f} {:7.0f})".format(*figure)
+
+
+def compare(directory, arguments):
+    make_certificate(directory)
+    settings = (*POSTFIX_SETTINGS, "smtpd_client_restrictions = static:HOLD", "smtpd_tls_security_level = may",
+                f"smtpd_tls_cert_file = {directory}/cert", f"smtpd_tls_key_file = {directory}/key")
+    control = {"rcpthosts": "mail.test\nbench.test", "concurrencyremote": "0"}
+    with relais.Instance(parent=directory, control=control) as instance, peers.Postfix(parent=directory, settings=settings) as postfix:
+        pem = instance.home / "control/servercert.pem"
+        pem.write_text((directory / "cert").read_text() + (directory / "key").read_text())
+        instance.start(smtpd_args=("-c", "400", "--per-ip", "400"))
+        smtps = start_smtps(instance)
+        ours = {process.pid for process in instance.running.values()}
+        servers = {"relais": (instance.port, ours, "starttls"), "Postfix": (postfix.port, {postfix.master.pid}, "starttls")}
+        print(f"{'':12} {'relais':>27} {'Postfix':>27} {'ratio':>7} {'by CPU':>7}   (sessions/s, CPU us of client and server; {arguments.clients} clients, "
+              f"{arguments.rounds} rounds of {arguments.seconds} s, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f})")
+        for name, resume in (("new", False), ("resumed", True)):
+            found = medians(servers, resume, arguments)
+            print(name.ljust(12), shown(found["relais"]), shown(found["Postfix"]), f"{found['relais'][0] / found['Postfix'][0]:7.2f}",
+                  f"{sum(found['Postfix'][1:]) / sum(found['relais'][1:]):7.2f}", flush=True)
+            print((name + ", 465").ljust(12), shown(medians({"relais": (smtps, ours, "implicit")}, resume, arguments)["relais"]), flush=True)
+        plain, encrypted = idle_memory(instance)
+        print(f"idle session of relais: {plain:.0f} kB in clear, {encrypted:.0f} kB with TLS (PSS)")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--seconds", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--clients", type=int, default=20)
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.seconds, arguments.rounds = 4, 2
-    with tempfile.TemporaryDirectory(prefix="rltb.", dir="/var/tmp") as directory:
-        path = pathlib.Path(directory)
-        path.chmod(0o755)
-        make_certificate(path)
-        settings = (*POSTFIX_SETTINGS, "smtpd_client_restrictions = static:HOLD", "smtpd_tls_security_level = may",
-                    f"smtpd_tls_cert_file = {path}/cert", f"smtpd_tls_key_file = {path}/key")
-        control = {"rcpthosts": "mail.test\nbench.test", "concurrencyremote": "0"}
-        with relais.Instance(parent=directory, control=control) as instance, peers.Postfix(parent=directory, settings=settings) as postfix:
-            pem = instance.home / "control/servercert.pem"
-            pem.write_text((path / "cert").read_text() + (path / "key").read_text())
-            instance.start(smtpd_args=("-c", "400", "--per-ip", "400"))
-            servers = {"relais": (instance.port, {process.pid for process in instance.running.values()}),
-                       "Postfix": (postfix.port, {postfix.master.pid})}
-            print(f"{'':10} {'relais':>28} {'Postfix':>28} {'ratio':>7}   (connections/s, CPU us of client and server; "
-                  f"{arguments.clients} clients, {arguments.rounds} rounds of {arguments.seconds} s, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f})")
-            for name, resume in (("new", False), ("resumed", True)):
-                figures = {"relais": [], "Postfix": []}
-                for _ in range(arguments.rounds):
-                    for who, server in servers.items():
-                        figures[who].append(rate(server, resume, arguments.seconds, arguments.clients))
-                ours, theirs = ([statistics.median(column) for column in zip(*figures[who])] for who in ("relais", "Postfix"))
-                print(name.ljust(10), *(f"{all[0]:10.0f} ({all[1]:6.0f} {all[2]:7.0f})" for all in (ours, theirs)),
-                      f"{ours[0] / theirs[0]:7.2f}", flush=True)
-            plain, encrypted = idle_memory(instance)
-            print(f"idle session of relais: {plain:.0f} kB in clear, {encrypted:.0f} kB with TLS (PSS)")
+    with journaled_directory() as directory:
+        compare(directory, arguments)
 
 
 if __name__ == "__main__":
