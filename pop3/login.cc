@@ -112,6 +112,7 @@ Login::Next Login::handle(const Command& command) {
 Login::Next Login::start_tls() {
     if (encrypted_) return bad("TLS is on already");
     if (!start_tls_) return bad("STLS is not offered");
+    if (!prepare_tls_()) return bad("[SYS/TEMP] TLS is not available now, try again later");
     say("+OK ready for tls");
     start_tls_();
     set_encrypted();

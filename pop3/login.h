@@ -47,8 +47,12 @@ class Login {
 
     // Passwords would travel in clear: USER and PASS are refused, APOP is not.
     void refuse_passwords() { passwords_ = false; }
-    // STLS is offered (RFC 2595): once "+OK" is out, start makes the descriptors an encrypted client's, or throws.
-    void offer_tls(std::function<void()> start) { start_tls_ = std::move(start); }
+    // STLS is offered (RFC 2595): if prepare says that it can be, "+OK" goes out, and start makes the descriptors an encrypted
+    // client's, or throws.
+    void offer_tls(std::function<bool()> prepare, std::function<void()> start) {
+        prepare_tls_ = std::move(prepare);
+        start_tls_ = std::move(start);
+    }
     // The descriptors are an encrypted client's from the beginning, or since STLS.
     void set_encrypted() {
         encrypted_ = true;
@@ -78,6 +82,7 @@ class Login {
     std::chrono::seconds timeout_;
     Credentials credentials_;
     unsigned bad_commands_ = 0;
+    std::function<bool()> prepare_tls_;
     std::function<void()> start_tls_;
     bool encrypted_ = false;
 };

@@ -113,6 +113,16 @@ bool take_flag(Arguments& arguments, std::string_view flag) {
     return true;
 }
 
+bool can_start(keyd::ServerTls& tls) {
+    try {
+        tls.prepare();
+        return true;
+    } catch (const Error& error) {
+        log_line("STLS is refused: " + std::string(error.what()));
+        return false;
+    }
+}
+
 int serve(const Arguments& all) {
     Arguments arguments = all;
     const bool tls_first = take_flag(arguments, "--tls");
@@ -130,7 +140,7 @@ int serve(const Arguments& all) {
         pop3::put_tls_before_client(home, tls);
         login.set_encrypted();
     } else if (tls.offered()) {
-        login.offer_tls([&] { pop3::put_tls_before_client(home, tls); });
+        login.offer_tls([&tls] { return can_start(tls); }, [&] { pop3::put_tls_before_client(home, tls); });
     }
     auto credentials = login.run();
     if (!credentials) return static_cast<int>(Exit::success);

@@ -18,6 +18,7 @@
 #include "service/command.h"
 #include "service/inspect.h"
 #include "service/supervision.h"
+#include "tls/connection.h"
 
 namespace relais::service {
 namespace {
@@ -114,32 +115,58 @@ struct Addresses {
     }
 };
 
-// The greeting of the server there, or what goes wrong on the way to it.
-std::string greeting(const std::string& address, unsigned port) {
+// Throws Error.
+Fd connect_to(const std::string& address, unsigned port) {
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_flags = AI_NUMERICHOST;
     Addresses found;
     const int code = ::getaddrinfo(address.c_str(), std::to_string(port).c_str(), &hints, &found.first);
-    if (code != 0) return ::gai_strerror(code);
-    const Fd socket(::socket(found.first->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (code != 0) throw_permanent(::gai_strerror(code));
+    Fd socket(::socket(found.first->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!socket || ::connect(socket.get(), found.first->ai_addr, found.first->ai_addrlen) != 0)
-        return errno_text(errno);
-    Reader reader(socket.get());
-    std::string line;
+        throw_permanent(errno_text(errno));
+    return socket;
+}
+
+// The greeting of the server there, or what goes wrong on the way to it.
+std::string greeting(const std::string& address, unsigned port) {
     try {
+        const Fd socket = connect_to(address, port);
+        Reader reader(socket.get());
+        std::string line;
         reader.read_line(line, 1024, Deadline::in(Seconds(15)));
+        return line.empty() ? "no greeting" : std::string(trim(line));
     } catch (const Error& error) {
         return error.what();
     }
-    return line.empty() ? "no greeting" : std::string(trim(line));
 }
 
+// One that speaks TLS from the first octet: what it says once it speaks. Its certificate is qmail-showctl's business.
+std::string encrypted_greeting(const std::string& address, unsigned port) {
+    try {
+        const Fd socket = connect_to(address, port);
+        const Deadline deadline = Deadline::in(Seconds(15));
+        const tls::ClientContext context;
+        const auto connection = tls::connect(socket.get(), context, {}, deadline);
+        Reader reader(*connection);
+        std::string line;
+        reader.read_line(line, 1024, deadline);
+        connection->shut_down();
+        return line.empty() ? "no greeting" : std::string(trim(line));
+    } catch (const Error& error) {
+        return error.what();
+    }
+}
+
+enum class Speaks { in_clear, tls };
+
 void look_at_port(const Listen& listen, const std::string& protocol, std::string_view good,
-                  const std::string& log, Report& report) {
+                  const std::string& log, Report& report, Speaks speaks = Speaks::in_clear) {
     const std::string address =
         listen.address == "0" || listen.address == "0.0.0.0" ? "127.0.0.1" : listen.address;
-    const std::string text = greeting(address, listen.port);
+    const std::string text =
+        speaks == Speaks::tls ? encrypted_greeting(address, listen.port) : greeting(address, listen.port);
     const std::string where = fmt::format("{} on {} port {}: {}", protocol, address, listen.port, text);
     if (text.starts_with(good))
         report.good(where);
@@ -152,6 +179,12 @@ void look_at_ports(const Plan& plan, Report& report) {
         look_at_port(listen, "SMTP", "220", plan.home.path("log/qmail-smtpd/current"), report);
     for (const Listen& listen : plan.submission)
         look_at_port(listen, "submission", "220", plan.home.path("log/qmail-submission/current"), report);
+    for (const Listen& listen : plan.submissions)
+        look_at_port(listen, "submission by TLS", "220", plan.home.path("log/qmail-submissions/current"),
+                     report, Speaks::tls);
+    for (const Listen& listen : plan.pop3s)
+        look_at_port(listen, "POP3 by TLS", "+OK", plan.home.path("log/qmail-pop3s/current"), report,
+                     Speaks::tls);
     for (const Listen& listen : plan.pop3)
         look_at_port(listen, "POP3", "+OK", plan.home.path("log/qmail-pop3d/current"), report);
 }

@@ -41,6 +41,11 @@ bool Auth::is_allowed(Mechanism mechanism, const Way& way) const {
     return !sasl::shows_the_secret(mechanism) || way.encrypted || way.loopback || settings_.auth_plain;
 }
 
+bool Auth::is_configured(Mechanism mechanism) const {
+    return std::find(settings_.mechanisms.begin(), settings_.mechanisms.end(), mechanism) !=
+           settings_.mechanisms.end();
+}
+
 std::string Auth::offered(const Way& way, bool keen) {
     LoginAuthority::Offers offers = authority_.offers();
     if (keen && !offers.cram && !offers.scram && !offers.bearer) offers.password = true;
@@ -55,9 +60,7 @@ Auth::Outcome Auth::run(std::string_view argument, const Way& way) {
     const mail::SmtpCommand words = mail::parse_smtp_command(argument);
     if (words.verb.empty()) return {"501 AUTH needs a mechanism (#5.5.4)"};
     const auto mechanism = sasl::mechanism_named(words.verb);
-    if (!mechanism ||
-        std::find(settings_.mechanisms.begin(), settings_.mechanisms.end(), *mechanism) ==
-            settings_.mechanisms.end() ||
+    if (!mechanism || !is_configured(*mechanism) ||
         (*mechanism == Mechanism::scram_sha_256_plus && way.bindings.empty()))
         return {"504 unrecognized authentication type (#5.5.4)"};
     if (!is_allowed(*mechanism, way))
@@ -69,7 +72,10 @@ Auth::Outcome Auth::run(std::string_view argument, const Way& way) {
     else if (!words.argument.empty() && !(initial = sasl::decode_base64_secret(words.argument)))
         return {std::string(bad_input)};
     try {
-        const auto server = sasl::make_server(*mechanism, authority_, {settings_.me, way.bindings});
+        // A client that could bind and was not offered it says so; where that is the site's wish, nobody took it from the offer.
+        const bool binds = is_configured(Mechanism::scram_sha_256_plus);
+        const auto server = sasl::make_server(
+            *mechanism, authority_, {settings_.me, binds ? way.bindings : decltype(way.bindings){}});
         const auto step = converse(*server, initial ? std::optional(initial->view()) : std::nullopt);
         const std::string& user = server->user();
         switch (step.next) {

@@ -53,6 +53,7 @@ class Auth {
     Outcome run(std::string_view argument, const Way& way);
 
   private:
+    bool is_configured(sasl::Mechanism mechanism) const;
     bool is_allowed(sasl::Mechanism mechanism, const Way& way) const;
     sasl::Server::Step converse(sasl::Server& server, std::optional<std::string_view> initial);
     std::optional<Secret> read_answer();

@@ -477,6 +477,8 @@ class Kind:
         self.assertIn("ok     files, owners and modes are as they must be", up)
         self.assertIn(f"ok     SMTP on 127.0.0.1 port {i.port}: 220 {i.me} ESMTP", up)
         self.assertIn(f"ok     POP3 on 127.0.0.1 port {i.pop3_port}: +OK {i.me} POP3", up)
+        self.assertIn(f"ok     submission by TLS on 127.0.0.1 port {i.submissions_port}: 220 {i.me} ESMTP", up)
+        self.assertIn(f"ok     POP3 by TLS on 127.0.0.1 port {i.pop3s_port}: +OK {i.me} POP3", up)
         self.assertIn("ok     qmail-queued takes submissions", up)
         self.assertIn(f"control/me, {i.me}, has no address", up)
         self.assertEqual((i.home / "bin/open-smtp-allow").stat().st_mode & 0o777, 0o711)

@@ -13,6 +13,7 @@ import subprocess
 import time
 import unittest
 
+import nodemailer
 import pop3
 import relais
 
@@ -224,6 +225,14 @@ class Sessions(Base):
                 self.assertRegex(reply, "^(535|501) ")
                 client.command("MAIL FROM:<anna@mail.test>", 530)
 
+    def test_without_binding_by_the_sites_wish(self):
+        """Who could bind says so ("y"), and is no victim of somebody who took -PLUS from the offer."""
+        self.i.control("authmechanisms", "plain scram-sha-256")
+        with Secure(self.port) as client:
+            self.assertIn("AUTH PLAIN SCRAM-SHA-256\n", repr(client.command("EHLO x")))
+            self.assertIn("504", scram(client, "SCRAM-SHA-256-PLUS", "p=tls-server-end-point,,", client.end_point()))
+            self.assertEqual(scram(client, "SCRAM-SHA-256", "y,,"), OK)
+
     def test_a_resumed_session_logs_in_anew(self):
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
             with self.subTest(version):
@@ -389,6 +398,41 @@ class Programs(Base):
                             "-s", "hello", "anna@mail.test", input=f"s-nail {scheme}\n")
             self.arrived(f"s-nail {scheme}")
 
+    def test_mutt(self):
+        settings = self.i.directory / "muttrc"
+        text = (self.i.home / "control/servercert.pem").read_text()
+        end = "-----END CERTIFICATE-----\n"
+        self.certificate.write_text(text[text.index("-----BEGIN CERTIFICATE"):text.index(end)] + end)
+        for scheme, port in (("smtp", self.port), ("smtps", self.port_first)):
+            settings.write_text(f'set smtp_url="{scheme}://anna@127.0.0.1:{port}/"\nset smtp_pass="{PASSWORD}"\nset ssl_starttls=yes\n'
+                                f'set ssl_force_tls=yes\nset certificate_file="{self.certificate}"\nset ssl_verify_host=no\nset from="anna@mail.test"\n'
+                                "set use_envelope_from=yes\nset copy=no\nset sendmail=/bin/false\n")
+            # Debian 12's mutt takes -PLUS wherever it is offered under TLS 1.3, and cannot bind there.
+            with settings.open("a") as file:
+                file.write('set smtp_authenticators="scram-sha-256:plain"\n' if scheme == "smtp" else "")
+            self.i.control("authmechanisms", None if scheme == "smtp" else "login cram-md5 plain scram-sha-256")
+            self.run_client("mutt", "-F", settings, "-s", "hello", "--", "anna@mail.test", input=f"mutt {scheme}\n")
+            self.arrived(f"mutt {scheme}")
+        # Who encrypts to nobody that he knows sends nothing.
+        self.certificate.write_text("")
+        self.run_client("mutt", "-F", settings, "-s", "hello", "--", "anna@mail.test", input="mutt in vain\n", code=1)
+        self.assertEqual(len(self.anna.messages()), self.sent)
+
+    def test_nodemailer(self):
+        require = nodemailer.installed_in(self.i.directory / "node")
+        script = require / "send.js"
+        script.write_text("""
+const [port, first, method, password] = process.argv.slice(2);
+const transport = require("nodemailer").createTransport({host: "127.0.0.1", port: Number(port), secure: first === "1", requireTLS: true,
+  authMethod: method, auth: {user: "anna", pass: password}, tls: {rejectUnauthorized: false}});
+transport.sendMail({from: "anna@mail.test", to: "anna@mail.test", subject: "hello", text: `nodemailer ${first} ${method}`})
+  .then(() => process.exit(0), error => { console.log(error.response || String(error)); process.exit(1); });
+""")
+        for first, port in (("0", self.port), ("1", self.port_first)):
+            for method in ("PLAIN", "LOGIN", "CRAM-MD5"):
+                self.run_client("node", script, port, first, method, PASSWORD)
+                self.arrived(f"nodemailer {first} {method}")
+            self.assertIn("535 authentication failed (#5.7.1)", self.run_client("node", script, port, first, "PLAIN", "wrong", code=1))
 
     def test_git_send_email(self):
         patch = self.i.directory / "0001.patch"

@@ -573,6 +573,22 @@ class Pop3(Base):
             client._shortcmd("STLS")
         client.quit()
 
+    def test_settings_that_are_wrong(self):
+        """Nobody is sent into a handshake that cannot be; the session goes on."""
+        self.i.control("tlsminversion", "9")
+        with pop3.Client(pop3.start_server(self.i)) as client:
+            self.assertEqual(client.command("STLS"), "-ERR [SYS/TEMP] TLS is not available now, try again later")
+            self.assertTrue(client.command("CAPA").startswith("+OK"))
+            self.assertIn("STLS", client.lines())
+            # It is asked anew each time.
+            self.i.control("tlsminversion", "1.2")
+            self.assertEqual(client.command("STLS"), "+OK ready for tls")
+            client.file.close()
+            client.socket = loose().wrap_socket(client.socket)
+            client.file = client.socket.makefile("rb")
+            self.assertTrue(client.command("CAPA").startswith("+OK"))
+        self.i.wait_log("STLS is refused: control/tlsminversion is none of 1.0, 1.1, 1.2, 1.3: 9", "pop3", LIMIT)
+
     def test_a_login_and_a_message(self):
         pop3.set_password(self.i, "bob", "secret")
         pop3.make_message(self.bob, "1.x", "Subject: one\n\nhello\n")
