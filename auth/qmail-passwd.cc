@@ -109,12 +109,7 @@ void refuse_bad_password(std::string_view password) {
             throw_permanent("the password has control characters in it");
 }
 
-// Whom mail for the account goes to, by locals, virtualdomains and users/cdb.
-std::optional<local::User> assigned_user(const control::Home& home, const std::string& name) {
-    const send::Route route = send::rewrite(send::RewriteRules::read(home), name);
-    const std::size_t at = name.rfind('@');
-    const std::string local =
-        route.local ? route.address.substr(0, route.address.rfind('@')) : name.substr(0, at);
+std::optional<local::User> assigned_user(const control::Home& home, const std::string& local) {
     try {
         const CdbReader database(home.path("users/cdb"));
         return local::find_assigned(local, [&database](std::string_view key) { return database.find(key); });
@@ -124,11 +119,24 @@ std::optional<local::User> assigned_user(const control::Home& home, const std::s
     }
 }
 
-// A new account: what users/assign says, in an instance of one user that user.
+// Whom mail for the account goes to, by locals, virtualdomains, users/cdb and the system's users.
+std::optional<local::User> user_of(const control::Home& home, const std::string& name) {
+    const send::Route route = send::rewrite(send::RewriteRules::read(home), name);
+    const std::string& address = route.local ? route.address : name;
+    const std::string local = address.substr(0, address.rfind('@'));
+    if (auto user = assigned_user(home, local)) return user;
+    // The system's users are those of the local domains, and of the one that a login without domain means.
+    if (!route.local && !name.ends_with("@" + default_domain(home))) return std::nullopt;
+    auto user = local::find_system_user(local, local::system_user);
+    // anna-lists is an address of anna's, but no account.
+    return user && user->extension.empty() ? user : std::nullopt;
+}
+
+// A new account: what users/assign or the system says, in an instance of one user that user.
 Account new_account(const control::Home& home, const std::string& name) {
     Account account;
     account.name = name;
-    if (const auto user = assigned_user(home, name)) {
+    if (const auto user = user_of(home, name)) {
         account.uid = user->uid;
         account.gid = user->gid;
         account.home = user->home;
@@ -150,7 +158,7 @@ void apply(const Options& options, Account& account) {
     if (options.maildir) account.maildir = *options.maildir;
     if (account.uid == 0 || account.gid == 0 || account.home.empty())
         throw_permanent("no line of users/assign fits " + account.name +
-                        ": give --uid, --gid and --home (uid and gid above 0)");
+                        " and no user of the system's: give --uid, --gid and --home (uid and gid above 0)");
     // What the file could not be read back with is refused before it is written.
     (void)parse_passwd_line(format_passwd_line(account));
 }

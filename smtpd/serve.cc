@@ -6,8 +6,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstdlib>
+
 #include "base/error.h"
 #include "base/io.h"
+#include "base/privilege.h"
 #include "base/program.h"
 #include "control/owners.h"
 #include "smtpd/session.h"
@@ -42,6 +45,9 @@ void serve_standalone(const control::Home& home, bool tls_first) {
         write_all(STDOUT_FILENO, "421 unable to read controls (#4.3.0)\r\n", Deadline::in(Seconds(10)));
         throw;
     }
+    // As the listener's children are; a program that $QMAILQUEUE names would be confined with it.
+    if (std::getenv("QMAILQUEUE") == nullptr)
+        confine({.open_files = true, .local_sockets = true, .read_below = {"/"}, .write_below = {}});
     Policy policy(home);
     keyd::ServerTls tls(home);
     tls.set_log([](const std::string& trouble) { log_line("TLS is not offered: " + trouble); });

@@ -468,7 +468,7 @@ class Kind:
         self.assertFalse((i.directory / "n").exists())
 
     def test_doctor(self):
-        i = self.made()
+        i = self.made(tls=True)
         down = i.ctl("doctor", code=1)
         self.assertIn("qmail-send is not supervised", down)
         self.assertIn("qmailctl start", down)
