@@ -170,8 +170,9 @@ bool UserProcesses::take_answer(Place place, std::string_view packet) {
 // Packets are read in the order they were sent: unread are the last ones.
 void UserProcesses::take_back(Place place) {
     User& user = users_[place->owner];
-    for (std::size_t count = unread_.read_now(place->its_end.get()).size();
-         count > 0 && !place->given.empty(); --count) {
+    for (PacketReader::Packet& packet : unread_.read_now(place->its_end.get())) {
+        packet.passed.reset();
+        if (place->given.empty()) continue;
         user.waiting.push_front(std::move(place->given.back()));
         place->given.pop_back();
     }
