@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,6 +40,7 @@ TEST(OwnMemory, IsSharedWithNoChildAnyMoreAndHoldsWhatItHeld) {
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
         for (;;) ::pause();
     }
     EXPECT_GE(shared_kilobytes(), 4000U);
