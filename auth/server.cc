@@ -141,8 +141,10 @@ void Server::flush(ClientId id) {
     if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (count > 0) client.output.erase(0, static_cast<std::size_t>(count));
     if (count > 0 && !client.output.empty()) return;
-    if (count <= 0 || client.request.kind != RequestKind::watch) return close_client(id);
+    if (count <= 0 || client.request.kind != RequestKind::watch || watchers_ >= settings_.watchers)
+        return close_client(id);
     client.watches = true;
+    ++watchers_;
     loop_.change(client.fd.get(), EPOLLRDHUP);
 }
 
@@ -151,6 +153,7 @@ void Server::close_client(ClientId id) {
     if (found == clients_.end()) return;
     if (!found->second.gone) loop_.remove(found->second.fd.get());
     if (found->second.timer != 0) loop_.cancel(found->second.timer);
+    if (found->second.watches) --watchers_;
     clients_.erase(found);
     if (clients_.size() + 1 == settings_.clients) open_doors(true);
 }

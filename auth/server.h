@@ -35,6 +35,7 @@ struct ServerSettings {
     std::string dovecot;                // a socket; empty: it is not asked
     std::size_t clients = 1000;         // further ones wait in the backlog
     std::size_t helper_processes = 16;  // at once
+    std::size_t watchers = 100;         // further ones have their answer and are closed
     std::size_t waiting_for_one = 64;   // logins of one failing address that wait for their turn
 };
 
@@ -116,6 +117,7 @@ class Server {
     Failures user_failures_;  // by account
     std::unordered_map<std::string, Line> lines_;
     std::unordered_map<ClientId, Client> clients_;
+    std::size_t watchers_ = 0;
     ClientId next_client_ = 1;
     struct HelperProcess {
         ClientId client;

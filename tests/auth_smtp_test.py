@@ -297,6 +297,30 @@ class Refusals(AuthTest):
         i.kill("qmail-authd")
         i.wait_for(lambda: offered()[:1] == ["AUTH LOGIN CRAM-MD5 PLAIN SCRAM-SHA-256 XOAUTH2 OAUTHBEARER"], 60, "the new offer")
 
+    def test_watchers_leave_room_for_logins(self):
+        """A session that was taken over may ask to be told for ever, as often as it likes: no login waits for that."""
+        i = self.made()
+        body = b"W\0\0\0\0\0"
+        held = []
+        try:
+            for _ in range(1100):
+                s = socket.socket(socket.AF_UNIX)
+                held.append(s)
+                s.settimeout(60)
+                s.connect(str(i.home / "sockets/auth-smtp"))
+                s.sendall(struct.pack("<H", len(body)) + body)
+                self.assertIn(b"password scram", s.recv(4096))
+            with i.smtp() as smtp:
+                self.reply(smtp.command("AUTH PLAIN " + plain("anna", PASSWORD), 235), OK)
+            # Who watches is told of a change by the end of the connection.
+            pop3.set_password(i, "anna", PASSWORD, "--store-secret")
+            with i.smtp() as smtp:
+                self.assertIn("CRAM-MD5", repr(smtp.command("EHLO x")))
+            self.assertEqual(held[0].recv(1), b"")
+        finally:
+            for s in held:
+                s.close()
+
     def test_the_socket_is_qmailds(self):
         """It tells the account's name, and nothing else of the account."""
         i = self.made()

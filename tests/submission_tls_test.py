@@ -295,6 +295,49 @@ class Sessions(Base):
                 self.assertEqual(repr(client.command("AUTH PLAIN " + b64(f"\0{name}\0{PASSWORD}"), None)), OK)
         self.no_secrets()
 
+    def places_of(self, needles, name):
+        """Which of the needles stand where in the memory, the command line or the environment of the processes of that name."""
+        found = []
+        for process in self.i.processes(name):
+            for file in ("cmdline", "environ"):
+                with open(f"/proc/{process.pid}/{file}", "rb") as stream:
+                    octets = stream.read()
+                    found += [(needle, file) for needle in needles if needle in octets]
+            with open(f"/proc/{process.pid}/maps") as maps, open(f"/proc/{process.pid}/mem", "rb") as memory:
+                for line in maps:
+                    words = line.split()
+                    if "r" not in words[1] or "passwd.cdb" in line or "[v" in line:
+                        continue
+                    begin, end = (int(part, 16) for part in words[0].split("-"))
+                    try:
+                        memory.seek(begin)
+                        octets = memory.read(end - begin)
+                    except OSError:
+                        continue
+                    found += [(needle, line) for needle in needles if needle in octets]
+        return found
+
+    def test_no_password_stays_in_memory(self):
+        """Neither in a core, were there one, nor where ps(1) shows it: not even while the session goes on."""
+        if not relais.IS_ROOT:
+            self.skipTest("only root may look into other processes")
+        forms = [PASSWORD.encode(), b64(PASSWORD).encode(), b64(f"\0anna\0{PASSWORD}").encode()]
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            for way in ("PLAIN", "LOGIN"):
+                with self.subTest(f"{way}, {version.name}"):
+                    context = loose()
+                    context.minimum_version = context.maximum_version = version
+                    with Secure(self.port, context=context) as client:
+                        client.command("EHLO x")
+                        self.assertEqual(WAYS[way](client), OK)
+                        for name in ("qmail-smtpd", "qmail-authd", "qmail-keyd"):
+                            self.assertEqual(self.places_of(forms, name), [], name)
+                        # It was looked for in the right place: who logged in is known there.
+                        self.assertTrue(self.places_of([b"anna@mail.test"], "qmail-smtpd"))
+                        for process in self.i.processes("qmail-smtpd"):
+                            # No core is written of what is not dumpable, and no other process of the user may look: /proc is root's then.
+                            self.assertEqual(os.stat(f"/proc/{process.pid}/mem").st_uid, 0)
+
     def test_authd_hangs(self):
         """EHLO offers what is known and waits for nobody; a login is put off."""
         def quickest():

@@ -32,8 +32,9 @@ SslCtxPtr make(const SSL_METHOD* method, const Protocol& protocol) {
     const char* ciphers = protocol.ciphers.empty() ? default_ciphers : protocol.ciphers.c_str();
     if (SSL_CTX_set_cipher_list(raw, ciphers) != 1) fail("use the ciphers \"" + std::string(ciphers) + "\"");
     if (SSL_CTX_set1_groups_list(raw, groups) != 1) fail("set the groups");
-    SSL_CTX_set_options(raw,
-                        SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    // A password may be among what was decrypted.
+    SSL_CTX_set_options(raw, SSL_OP_CLEANSE_PLAINTEXT | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                 SSL_OP_CIPHER_SERVER_PREFERENCE);
     // An idle connection holds no record buffers.
     SSL_CTX_set_mode(
         raw, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
