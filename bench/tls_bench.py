@@ -13,6 +13,7 @@ import ssl
 import statistics
 import subprocess
 import sys
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
@@ -75,13 +76,14 @@ def pss(pids):
     return total
 
 
-def idle_memory(instance, count=50):
-    """Kilobytes of PSS that an idle session has, in clear and with TLS."""
+def idle_sessions(instance, count=50):
+    """Kilobytes of PSS that an idle session has, and milliseconds from its connecting to the reply to EHLO: in clear and with TLS."""
     figures = []
     for encrypted in (False, True):
         before = {p.pid for p in instance.processes("qmail-smtpd")}
-        held = []
+        held, took = [], []
         for _ in range(count):
+            begun = time.monotonic()
             if encrypted:
                 held.append(connect(instance.port, context()))
             else:
@@ -90,7 +92,8 @@ def idle_memory(instance, count=50):
                 s.sendall(b"EHLO bench.test\r\n")
                 expect(s, b"250")
                 held.append(s)
-        figures.append(pss({p.pid for p in instance.processes("qmail-smtpd")} - before) / count)
+            took.append((time.monotonic() - begun) * 1000)
+        figures.append((pss({p.pid for p in instance.processes("qmail-smtpd")} - before) / count, statistics.median(took)))
         for s in held:
             s.close()
         relais.wait_until(lambda: len(instance.processes("qmail-smtpd")) <= len(before), 60)
@@ -137,8 +140,8 @@ def compare(directory, arguments):
             print(name.ljust(12), shown(found["relais"]), shown(found["Postfix"]), f"{found['relais'][0] / found['Postfix'][0]:7.2f}",
                   f"{sum(found['Postfix'][1:]) / sum(found['relais'][1:]):7.2f}", flush=True)
             print((name + ", 465").ljust(12), shown(medians({"relais": (smtps, ours, "implicit")}, resume, arguments)["relais"]), flush=True)
-        plain, encrypted = idle_memory(instance)
-        print(f"idle session of relais: {plain:.0f} kB in clear, {encrypted:.0f} kB with TLS (PSS)")
+        for name, (memory, took) in zip(("in clear", "with TLS"), idle_sessions(instance)):
+            print(f"idle session of relais {name}: {memory:.0f} kB (PSS), {took:.2f} ms to come about (a client in Python)")
 
 
 def main():
