@@ -63,6 +63,9 @@ std::string take_errors(std::string_view fallback) {
     ERR_clear_error();
     if (code == 0) return std::string(fallback);
     if (ERR_SYSTEM_ERROR(code)) return errno_text(ERR_GET_REASON(code));
+    if (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) >= SSL_AD_REASON_OFFSET &&
+        ERR_reason_error_string(code) == nullptr)
+        return "alert " + std::to_string(ERR_GET_REASON(code) - SSL_AD_REASON_OFFSET);
     const char* reason = ERR_reason_error_string(code);
     return reason != nullptr ? reason : "OpenSSL's error " + std::to_string(code);
 }
