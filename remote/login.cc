@@ -39,8 +39,8 @@ constexpr std::string_view refused_login = "it refused our login";
 
 class Dialogue {
   public:
-    Dialogue(Wire& wire, const Credentials& credentials, Seconds timeout)
-        : wire_(wire), credentials_(credentials), timeout_(timeout) {}
+    Dialogue(Wire& wire, const Credentials& credentials, const LoginTerms& terms)
+        : wire_(wire), credentials_(credentials), terms_(terms) {}
 
     Outcome attempt(Mechanism mechanism, const sasl::ChannelBinding* binding);
     // What the server said last, without a trace of the password.
@@ -49,14 +49,15 @@ class Dialogue {
 
   private:
     void send(std::initializer_list<std::string_view> parts);
-    void read() { reply_ = wire_.read_reply(Deadline::in(timeout_)); }
+    void read() { reply_ = wire_.read_reply(deadline()); }
+    Deadline deadline() const { return earlier(Deadline::in(terms_.timeout), terms_.end); }
     bool answer(sasl::Client& client);
     Outcome judge(const sasl::Client& client);
     Outcome cancel(Mechanism mechanism);
 
     Wire& wire_;
     const Credentials& credentials_;
-    Seconds timeout_;
+    const LoginTerms& terms_;
     Reply reply_;
     std::optional<Secret> waiting_;  // the first answer, where it did not fit on the command's line
     std::vector<Secret> sent_;
@@ -67,7 +68,7 @@ class Dialogue {
 void Dialogue::send(std::initializer_list<std::string_view> parts) {
     // An answer that was there before the question is none.
     if (wire_.has_unread()) throw_errno("understand", "the server, which answers unasked", EPROTO);
-    wire_.write(Secret::joined(parts).view(), Deadline::in(timeout_));
+    wire_.write(Secret::joined(parts).view(), deadline());
 }
 
 Outcome Dialogue::attempt(Mechanism mechanism, const sasl::ChannelBinding* binding) {
@@ -215,7 +216,7 @@ LoginResult log_in(Wire& wire, const Credentials& credentials, const std::vector
     if (terms.first)
         std::stable_partition(order.begin(), order.end(),
                               [&](Mechanism each) { return each == *terms.first; });
-    Dialogue dialogue(wire, credentials, terms.timeout);
+    Dialogue dialogue(wire, credentials, terms);
     int refusals = 0;
     for (const Mechanism mechanism : order) {
         // Without the binding it would be the same question again.

@@ -27,6 +27,7 @@ struct LoginTerms {
     Channel channel = Channel::clear;
     bool cleartext_password = false;
     Seconds timeout{1200};                   // for each reply
+    Deadline end = Deadline::never();        // of all of them
     std::optional<sasl::Mechanism> first{};  // to begin with, if it may be used at all
 };
 

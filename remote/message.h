@@ -20,6 +20,8 @@ class Message {
     // last one. Throws Error if the message cannot be read.
     void encode(const std::function<void(std::string_view piece, bool last)>& visit) const;
 
+    std::uint64_t size() const { return size_; }
+
     struct Scan {
         bool eight_bit = false;
         std::uint64_t wire_size = 0;  // octets by RFC 1870: with CR LF, without added dots and the final one

@@ -27,6 +27,10 @@ bool fits_in_path(std::string_view address) {
     return domain.find_first_of(" <>\"\\()@,;") == std::string_view::npos;
 }
 
+// A transaction may take so much longer for each recipient, and for a message at that rate (octets a second).
+constexpr Seconds recipient_patience{10};
+constexpr std::uint64_t slowest_rate = 512;
+
 // A handshake is a matter of seconds; who hangs in it must not hold a process for long.
 constexpr std::chrono::seconds handshake_limit{60};
 
@@ -83,6 +87,7 @@ Verdict Session::unusable(std::string_view what, std::string_view status, const 
 }
 
 Session::Opening Session::open() {
+    end_in(Seconds(0));
     try {
         if (settings_.tls.implicit)
             if (Opening opening = secure(); opening.refused) return opening;
@@ -161,9 +166,9 @@ Session::Opening Session::authenticate() {
     const Channel channel = wire_.tls() == nullptr                 ? Channel::clear
                             : settings_.tls.authenticates_server() ? Channel::verified
                                                                    : Channel::encrypted;
-    const LoginResult result =
-        log_in(wire_, *settings_.credentials, extensions_.auth,
-               {channel, settings_.tls.cleartext_password, settings_.timeout, settings_.first_mechanism});
+    const LoginResult result = log_in(
+        wire_, *settings_.credentials, extensions_.auth,
+        {channel, settings_.tls.cleartext_password, settings_.timeout, end_, settings_.first_mechanism});
     if (!result.done)
         return {unusable(result.complaint + ", and this route sends nothing without a login", "4.7.8",
                          result.reply),
@@ -206,6 +211,8 @@ Session::Attempt Session::send(const std::string& sender, const std::vector<std:
         return {{{}, cannot_read_message(), "", false}, false};
     }
     in_step_ = false;
+    const std::uint64_t octets = std::min<std::uint64_t>(message.size(), std::uint64_t{1} << 40);
+    end_in(Seconds(octets / slowest_rate) + recipient_patience * recipients.size());
     try {
         if (extensions_.pipelining)
             send_pipelined(transaction);
@@ -321,7 +328,8 @@ void Session::send_data(Transaction& transaction) {
             transaction.decide(unusable("it answered before it had the whole message", "4.5.0", words));
         throw;
     }
-    const Reply reply = wire_.read_reply(deadline());
+    // Whatever time is over: who hangs up now may have it sent twice.
+    const Reply reply = wire_.read_reply(Deadline::in(settings_.timeout));
     transaction.critical = reply.code == 0;
     if (reply.code == 0) throw_errno("understand", "the server", EPROTO);
     take_final_reply(transaction, reply);

@@ -62,7 +62,9 @@ class Session {
   private:
     struct Transaction;
 
-    Deadline deadline() const { return Deadline::in(settings_.timeout); }
+    // Of one wait: timeout at most, and not beyond the end of this part of the session.
+    Deadline deadline() const { return earlier(Deadline::in(settings_.timeout), end_); }
+    void end_in(Seconds more) { end_ = Deadline::in(replies_at_worst * settings_.timeout + more); }
     Reply command(const std::string& line);
     void require_silence() const;
     std::optional<Verdict> say_hello();
@@ -91,6 +93,9 @@ class Session {
     std::string session_key_;
     std::string login_;  // the mechanism that logged us in
     std::optional<sasl::Mechanism> second_choice_;
+    // A server that takes almost the whole time for every reply does not hold a process for days.
+    static constexpr int replies_at_worst = 4;
+    Deadline end_ = Deadline::never();
     bool in_step_ = false;
     bool reset_needed_ = false;
 };

@@ -152,6 +152,28 @@ class Garbage(Hostile):
             self.assertEqual(self.remote(self.to(server, control={"timeoutremote": "2"})).letter, "Z")
             self.assertLess(time.monotonic() - begin, 30)
 
+    def test_who_is_always_just_in_time_is_left_in_the_end(self):
+        """Each reply within its time, and none of them soon: that could go on for days."""
+        def slowly(reply):
+            def answer(session, line):
+                time.sleep(3)
+                return reply(session, line) if callable(reply) else reply
+            return answer
+        usual = self.tls(mechanisms=("LOGIN",)).replies
+        slow = {stage: slowly(usual[stage]) for stage in ("greeting", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA")}
+        challenge = slowly(b"334 VXNlcm5hbWU6\r\n")
+        def auth(session, line):
+            for _ in range(2):
+                session.socket.sendall(challenge(session, line))
+                session.read_line()
+            session.user = "anna"
+            return b"235 ok\r\n"
+        for timeout, letter in (("60", "K"), ("4", "Z")):
+            server = self.tls(mechanisms=("LOGIN",), **{**slow, "AUTH": auth})
+            report = self.remote(self.to(server, "127.0.0.1:verify CA", credentials=True, control={"timeoutremote": timeout}))
+            self.assertEqual(report.letter, letter, report)
+        self.assert_nothing_sent(server)
+
     def test_a_server_that_never_reads(self):
         for tls in (False, True):
             server = self.tls(starttls=tls, DATA=lambda session, line: (session.socket.sendall(b"354 go\r\n"), time.sleep(8), CLOSE)[2])
