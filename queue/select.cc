@@ -5,6 +5,7 @@
 #include <exception>
 #include <iterator>
 #include <span>
+#include <system_error>
 #include <thread>
 
 #include "base/error.h"
@@ -72,7 +73,12 @@ std::vector<SeenMessage> matching(const Store& store, const Filter& filter, bool
         }
     };
     {
-        const std::jthread other(read, 1);
+        std::optional<std::jthread> other;
+        try {
+            other.emplace(read, 1);
+        } catch (const std::system_error&) {
+            read(1);  // no more processes may be had here
+        }
         read(0);
     }
     for (const std::exception_ptr& each : trouble)
