@@ -256,9 +256,8 @@ void Spawner::take_user_answer(std::uint64_t number, std::optional<send::Report>
         declined_[found->second.user.text] = Clock::now() + declined_span;
         return begin(found->second);
     } else {
-        std::string text = std::move(answer->recipients[0].text);
-        if (text.size() > report_limit) text.resize(report_limit);
-        report(number, answer->recipients[0].outcome, std::move(text));
+        const send::RecipientReport& first = answer->recipients[0];
+        report(number, first.outcome, first.text.substr(0, report_limit));
     }
     stop_when_idle();
 }

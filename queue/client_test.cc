@@ -178,7 +178,7 @@ TEST_F(ClientTest, AProgramGetsMessageEnvelopeAndText) {
 }
 
 TEST_F(ClientTest, AProgramsExitCodeIsTheAnswer) {
-    filter("echo $$ > pid; exec cat >/dev/null");
+    filter("echo $$ > pid; cat >/dev/null; exec cat <&1 >/dev/null");
     Submission submission(home, Door::network, patience);
     submission.write("m");
     EXPECT_EQ(submission.finish("s", {"r"}).code, SubmitCode::accepted);

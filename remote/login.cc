@@ -172,8 +172,9 @@ std::optional<sasl::ChannelBinding> binding_of(const Wire& wire) {
 
 std::string listing(const std::vector<std::string>& offered) {
     std::string text;
-    for (const std::string& name : offered) text += " " + name;
-    return text.size() <= 200 ? text : text.substr(0, 200) + " ...";
+    for (const std::string& name : offered) text.append(" ").append(name);
+    if (text.size() > 200) text.replace(200, std::string::npos, " ...");
+    return text;
 }
 
 LoginResult complain(std::string complaint) {

@@ -25,12 +25,13 @@ std::optional<TlsLevel> parse_level(std::string_view text) {
     return std::nullopt;
 }
 
-std::optional<std::string> parse_digest(std::string_view text) {
+bool take_digest(std::string_view text, std::vector<std::string>& digests) {
     std::string digits = lower(text);
     std::erase(digits, ':');
     if (digits.size() != digest_digits || digits.find_first_not_of("0123456789abcdef") != std::string::npos)
-        return std::nullopt;
-    return digits;
+        return false;
+    digests.push_back(std::move(digits));
+    return true;
 }
 
 // What is wrong with the option, empty if nothing.
@@ -50,11 +51,7 @@ std::string take_option(std::string_view option, TlsPolicy& policy) {
         policy.only_13 = value == "1.3";
         return policy.only_13 || value == "1.2" ? "" : "min can be 1.2 or 1.3";
     }
-    if (name == "sha256") {
-        const auto digest = parse_digest(value);
-        if (!digest) return "sha256 takes 64 hexadecimal digits";
-        policy.digests.push_back(*digest);
-    }
+    if (name == "sha256" && !take_digest(value, policy.digests)) return "sha256 takes 64 hexadecimal digits";
     return "";
 }
 
