@@ -121,10 +121,11 @@ const Calls open_files = {
     "open",      "openat",     "stat",       "lstat",    "newfstatat", "statx",         "access",
     "faccessat", "faccessat2", "getdents64", "readlink", "readlinkat", "inotify_init1", "inotify_add_watch",
     "chdir",     "fchdir",     "getcwd",     "statfs",   "fstatfs"};
-const Calls change_files = {"unlink",    "unlinkat", "rename",    "renameat", "renameat2",      "link",
-                            "linkat",    "symlink",  "mkdir",     "mkdirat",  "rmdir",          "chmod",
-                            "fchmod",    "fchmodat", "chown",     "fchown",   "fchownat",       "truncate",
-                            "utimensat", "creat",    "fallocate", "syncfs",   "sync_file_range"};
+const Calls change_files = {
+    "unlink",  "unlinkat",        "rename",   "renameat",  "renameat2",    "link",      "linkat",
+    "symlink", "mkdir",           "mkdirat",  "rmdir",     "chmod",        "fchmod",    "fchmodat",
+    "chown",   "fchown",          "fchownat", "truncate",  "utimensat",    "creat",     "fallocate",
+    "syncfs",  "sync_file_range", "io_setup", "io_submit", "io_getevents", "io_destroy"};
 const Calls sockets = {"socket", "socketpair", "connect", "bind", "listen", "accept", "accept4"};
 const Calls own_signals = {"tgkill"};  // raise and abort; but any thread of the same user can be named
 const Calls processes = {"fork",   "vfork",   "clone",  "clone3", "wait4",

@@ -44,7 +44,15 @@ inline int link_unnamed(int fd, const char* to) {
     std::snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     return ::linkat(AT_FDCWD, path, AT_FDCWD, to, AT_SYMLINK_FOLLOW);
 }
+// Has a file's data on its way to the disk and waits for it; durable they are only after a sync. An error that is told here
+// is told nowhere else, so it counts as that of a failed sync.
+inline int write_back(int fd) {
+    if (::sync_file_range(
+            fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER) == 0)
+        return 0;
+    return errno == ENOSYS || errno == EINVAL || errno == ESPIPE ? 0 : -1;
+}
 // fsync(2) for each of them, all at the same time: those that wait together share the file system's commit and the disk's
-// flush, which one after the other would each pay for. Each gets 0 or its error number. Not for confined programs.
+// flush, which one after the other would each pay for. Each gets 0 or its error number.
 void fsync_all(std::span<const int> files, std::span<int> errors);
 }  // namespace relais::sys

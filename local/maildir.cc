@@ -90,12 +90,9 @@ class MaildirBatch::File {
             offset += piece.size();
         });
     }
-    // Only hints: so the syncs that follow find nothing left to write, and all of them wait for the same commit.
+    // So that the syncs that follow find nothing left to write, and all of them wait for the same commit. The first is only a hint.
     void start_writing_back() const { ::sync_file_range(file_.get(), 0, 0, SYNC_FILE_RANGE_WRITE); }
-    void wait_for_writing_back() const {
-        ::sync_file_range(file_.get(), 0, 0,
-                          SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
-    }
+    int wait_for_writing_back() const { return sys::write_back(file_.get()) == 0 ? 0 : errno; }
     int descriptor() const { return file_.get(); }
     Error not_synced(int error_number) const { return failure("sync", path(), error_number); }
     void publish() {
@@ -177,16 +174,18 @@ std::vector<std::optional<Error>> MaildirBatch::finish() {
 }
 
 void MaildirBatch::sync_files(std::vector<std::optional<Error>>& results) const {
+    std::vector<int> written(files_.size(), 0);
     if (files_.size() > 1) {
         for (const auto& file : files_) file->start_writing_back();
-        for (const auto& file : files_) file->wait_for_writing_back();
+        for (std::size_t i = 0; i < files_.size(); ++i) written[i] = files_[i]->wait_for_writing_back();
     }
     std::vector<int> descriptors;
     for (const auto& file : files_) descriptors.push_back(file->descriptor());
     std::vector<int> errors(files_.size());
     sys::fsync_all(descriptors, errors);
     for (std::size_t i = 0; i < files_.size(); ++i)
-        if (errors[i] != 0) results[i] = files_[i]->not_synced(errors[i]);
+        if (const int error = written[i] != 0 ? written[i] : errors[i]; error != 0)
+            results[i] = files_[i]->not_synced(error);
 }
 
 // The names of one directory's new files: durable, all of them, or none.

@@ -105,15 +105,24 @@ void MessageWriter::finish(const Envelope& info, std::string_view submitted_enve
     add(footer);
     flush();
     be_read_without_a_trace(file_.get());
-    // After a failed fsync the pages count as clean though they are lost; a second one would say that all is
-    // well.
-    if (sys::fsync(file_.get()) != 0) throw_errno("sync", described(id_));
-    if (sys::fsync(directories_.fd(id_)) != 0) throw_errno("sync the directory of", described(id_));
+    sync();
     struct stat state {};
     if (sys::fstat(file_.get(), &state) != 0) throw_errno("look at", described(id_));
     if (state.st_nlink != 1) throw_errno("keep", described(id_), ENOENT);
     file_.reset();
     ledger_.done(slot_);
+}
+
+// The file and its name at the same time, for then both wait for the same commit of the journal; what the file allocates must
+// have been allocated before, or that is one more commit. A failed sync is not tried again: the pages count as clean afterwards
+// though they are lost, and a second one would say that all is well.
+void MessageWriter::sync() {
+    if (sys::write_back(file_.get()) != 0) throw_errno("sync", described(id_));
+    const std::array<int, 2> descriptors = {file_.get(), directories_.fd(id_)};
+    std::array<int, 2> errors{};
+    sys::fsync_all(descriptors, errors);
+    if (errors[0] != 0) throw_errno("sync", described(id_), errors[0]);
+    if (errors[1] != 0) throw_errno("sync the directory of", described(id_), errors[1]);
 }
 
 // The sync keeps a power cut from bringing the file back below the checkpoint.

@@ -49,6 +49,7 @@ class MessageWriter {
     void finish(const Envelope& info, std::string_view submitted_envelope);
 
   private:
+    void sync();
     void abandon() noexcept;
 
     const MessageDirectories& directories_;
