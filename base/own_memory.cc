@@ -42,7 +42,6 @@ std::optional<std::uintptr_t> take_hexadecimal(std::string_view& text) {
 // A line of /proc/self/maps: "BEGIN-END rwxp OFFSET DEVICE INODE NAME". Nothing for what is shared, is a file's and
 // unchanged, or is the stack.
 std::optional<Region> own_region(std::string_view line) {
-    Region region;
     const auto begin = take_hexadecimal(line);
     if (!begin || !line.starts_with('-')) return std::nullopt;
     line.remove_prefix(1);
@@ -87,7 +86,7 @@ bool renew(const Region& region) {
 }  // namespace
 
 void part_from_children() noexcept {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef RELAIS_SANITIZED
     return;  // its own memory must stay where it is
 #endif
     try {

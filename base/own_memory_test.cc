@@ -31,7 +31,7 @@ std::size_t shared_kilobytes() {
 int changed = 1;
 
 TEST(OwnMemory, IsSharedWithNoChildAnyMoreAndHoldsWhatItHeld) {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef RELAIS_SANITIZED
     GTEST_SKIP() << "a sanitizer's memory stays where it is";
 #endif
     changed = 2;

@@ -45,7 +45,10 @@ class Pump {
     void run() {
         while (!(down_.ended && down_.empty())) {
             client_events_ = server_events_ = 0;
-            const bool moved = read_client() | write_server() | read_server() | write_client();
+            bool moved = read_client();
+            moved = write_server() || moved;
+            moved = read_server() || moved;
+            moved = write_client() || moved;
             if (moved) continue;
             pollfd entries[] = {{client, client_events_, 0}, {server, server_events_, 0}};
             if (::poll(entries, 2, -1) < 0 && errno != EINTR) throw_errno("wait for", "the client");
