@@ -117,10 +117,15 @@ void MessageWriter::finish(const Envelope& info, std::string_view submitted_enve
 // have been allocated before, or that is one more commit. A failed sync is not tried again: the pages count as clean afterwards
 // though they are lost, and a second one would say that all is well.
 void MessageWriter::sync() {
-    if (sys::write_back(file_.get()) != 0) throw_errno("sync", described(id_));
+    if (!only_one_ && sys::write_back(file_.get()) != 0) throw_errno("sync", described(id_));
     const std::array<int, 2> descriptors = {file_.get(), directories_.fd(id_)};
     std::array<int, 2> errors{};
-    sys::fsync_all(descriptors, errors);
+    if (only_one_) {
+        for (std::size_t i = 0; i < descriptors.size(); ++i)
+            errors[i] = sys::fsync(descriptors[i]) == 0 ? 0 : errno;
+    } else {
+        sys::fsync_all(descriptors, errors);
+    }
     if (errors[0] != 0) throw_errno("sync", described(id_), errors[0]);
     if (errors[1] != 0) throw_errno("sync the directory of", described(id_), errors[1]);
 }

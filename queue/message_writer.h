@@ -30,9 +30,11 @@ class MessageDirectories {
 // Destroyed without a successful finish(), it leaves no file.
 class MessageWriter {
   public:
-    // Borrows both for its lifetime; slot is this process's.
-    MessageWriter(const MessageDirectories& directories, Ledger& ledger, std::size_t slot)
-        : directories_(directories), ledger_(ledger), slot_(slot) {}
+    // Borrows both for its lifetime; slot is this process's. only_one: this process writes no other message, so that what makes
+    // many of them faster is not worth its beginning and its end.
+    MessageWriter(const MessageDirectories& directories, Ledger& ledger, std::size_t slot,
+                  bool only_one = false)
+        : directories_(directories), ledger_(ledger), slot_(slot), only_one_(only_one) {}
     ~MessageWriter() { abandon(); }
     MessageWriter(const MessageWriter&) = delete;
     MessageWriter& operator=(const MessageWriter&) = delete;
@@ -55,6 +57,7 @@ class MessageWriter {
     const MessageDirectories& directories_;
     Ledger& ledger_;
     std::size_t slot_;
+    bool only_one_;
     MessageId id_ = 0;
     Fd file_;
     std::array<char, 24> name_{};

@@ -223,7 +223,9 @@ void Queued::mourn(pid_t pid, const Child& child, int status) {
     remove_unfinished(home_, ledger_, child.slot);
     free_slots_.push_back(child.slot);
     if (child.kind == Kind::submission && --users_[child.uid] == 0) users_.erase(child.uid);
-    if (status != 0) {
+    // Told to end before it had begun to listen for that, it had nothing.
+    const bool ended_early = stopping_ && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM;
+    if (status != 0 && !ended_early) {
         log_line("warning: process " + std::to_string(pid) + " ended with status " + std::to_string(status));
         // It may have died between a message's sync and its hint.
         ask_for_scan();

@@ -46,8 +46,13 @@ void send_hint(int pipe, MessageId id) {
 class Connection {
   public:
     Connection(const Service& service, std::size_t slot, Door door, int socket, std::span<char> buffer,
-               std::size_t received)
-        : service_(service), slot_(slot), door_(door), socket_(socket), input_(socket, buffer, received) {}
+               std::size_t received, bool only_one)
+        : service_(service),
+          slot_(slot),
+          door_(door),
+          socket_(socket),
+          only_one_(only_one),
+          input_(socket, buffer, received) {}
 
     // Takes the header and looks at the peer. False if there is nothing more to do (a refusal was sent).
     bool open() {
@@ -69,7 +74,7 @@ class Connection {
         const Caller caller = caller_of(service_.owners, door_, peer_, header_.named_by_pid);
         SubmitAnswer answer;
         {
-            MessageWriter writer(service_.directories, service_.ledger, slot_);
+            MessageWriter writer(service_.directories, service_.ledger, slot_, only_one_);
             answer = receive(input_, caller, writer, patience());
         }
         if (answer.code == SubmitCode::accepted) send_hint(service_.hint_pipe, answer.id);
@@ -86,6 +91,7 @@ class Connection {
     const std::size_t slot_;
     const Door door_;
     const int socket_;
+    const bool only_one_;
     FrameReader input_;
     FrameReader::Header header_;
     Peer peer_{};
@@ -107,7 +113,7 @@ void guarded(int connection, const Work& work) {
 void serve_from_pool(const Service& service, std::size_t slot, Door door, int connection, int handover,
                      std::span<char> buffer) {
     guarded(connection, [&] {
-        Connection session(service, slot, door, connection, buffer, 0);
+        Connection session(service, slot, door, connection, buffer, 0, false);
         if (!session.open()) return;
         if (session.large())
             send_packet(handover, encode_handover({door, session.received()}), connection);
@@ -162,7 +168,7 @@ void serve_alone(const Service& service, std::size_t slot, Door door, int connec
     received.copy(memory.get(), received.size());
     guarded(connection, [&] {
         Connection session(service, slot, door, connection, {memory.get(), receive_buffer_size},
-                           received.size());
+                           received.size(), true);
         if (session.open()) session.take_message();
     });
 }

@@ -284,7 +284,7 @@ class Limits(QueuedTest):
         queued.instance.wait_for(lambda: len(queued.workers()) == 36 + 3, 10, "three processes for him")
         self.assertEqual(self.as_user(65001, lambda: queued.submit("m", door="submit")[0]), 0)
         self.assertEqual(queued.submit("m", door="network")[0], 0)
-        self.assertEqual(len(queued.workers()), 36 + 3)
+        queued.instance.wait_for(lambda: len(queued.workers()) == 36 + 3, 60, "his three processes alone")
         os.write(release[1], b"x")
         self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(holder, 0)[1]), 0)
         for fd in (*ready, *release):
@@ -308,7 +308,7 @@ class Limits(QueuedTest):
                     self.assertEqual(read_answer(client)[0], 71)
                     refused += 1
             self.assertEqual(self.as_user(65100, lambda: queued.submit("m", door="submit")[0]), 0)
-            self.assertEqual(len(queued.workers()), 36 + 10)
+            queued.instance.wait_for(lambda: len(queued.workers()) == 36 + 10, 60, "the ten processes alone")
         self.assertEqual(refused, 25)
 
     def test_without_a_descriptor_left_it_waits_and_does_not_spin(self):

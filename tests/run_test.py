@@ -422,7 +422,7 @@ class Kind:
             smtp.deliver(user.address, [user.address], "Subject: x\n\nx\n")
         (message,) = user.wait_messages(1)
         self.assertIn(b"\nMessage-ID: <", message)
-        self.assertTrue(any(f"login joe@{i.me}" in line for line in i.log("qmail-submission")), i.log("qmail-submission"))
+        i.wait_for(lambda: any(f"login joe@{i.me}" in line for line in i.log("qmail-submission")), 60, "the login in the log")
 
     def test_tls_first(self):
         """What --submissions-port and --pop3s-port make speaks TLS from the first octet."""
