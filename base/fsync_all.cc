@@ -43,8 +43,7 @@ std::size_t submit(aio_context_t queue, std::span<const int> files, std::vector<
     return begun > 0 ? static_cast<std::size_t>(begun) : 0;
 }
 
-void wait_for(aio_context_t queue, std::size_t count, std::span<int> errors) {
-    std::vector<io_event> events(count);
+void wait_for(aio_context_t queue, std::size_t count, std::vector<io_event>& events, std::span<int> errors) {
     while (count > 0) {
         const long got = ::syscall(SYS_io_getevents, queue, static_cast<long>(count),
                                    static_cast<long>(count), events.data(), nullptr);
@@ -67,9 +66,11 @@ void sync_some(std::span<const int> files, std::span<int> errors) {
     std::fill(errors.begin(), errors.end(), EIO);
     std::size_t begun = 0;
     if (const aio_context_t queue = files.size() > 1 ? context() : 0; queue != 0) {
+        // All memory before the first order: nothing may fail between it and its answer, which the next call would take for its own.
         std::vector<iocb> orders(files.size());
+        std::vector<io_event> events(files.size());
         begun = submit(queue, files, orders);
-        wait_for(queue, begun, errors);
+        wait_for(queue, begun, events, errors);
     }
     for (std::size_t i = begun; i < files.size(); ++i) errors[i] = error_of_fsync(files[i]);
 }

@@ -44,13 +44,18 @@ inline int link_unnamed(int fd, const char* to) {
     std::snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     return ::linkat(AT_FDCWD, path, AT_FDCWD, to, AT_SYMLINK_FOLLOW);
 }
-// Has a file's data on its way to the disk and waits for it; durable they are only after a sync. An error that is told here
-// is told nowhere else, so it counts as that of a failed sync.
-inline int write_back(int fd) {
-    if (::sync_file_range(
-            fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER) == 0)
-        return 0;
+// Begins to write a range of a file's data to the disk (size 0: to its end); write_back waits for all of it, too. Durable they
+// are only after a sync. An error that is told here is perhaps told nowhere else, so it counts as that of a failed sync.
+inline int write_back_range(int fd, off64_t offset, off64_t size, unsigned flags) {
+    if (::sync_file_range(fd, offset, size, flags) == 0) return 0;
     return errno == ENOSYS || errno == EINVAL || errno == ESPIPE ? 0 : -1;
+}
+inline int begin_write_back(int fd, off64_t offset, off64_t size) {
+    return write_back_range(fd, offset, size, SYNC_FILE_RANGE_WRITE);
+}
+inline int write_back(int fd) {
+    return write_back_range(fd, 0, 0,
+                            SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
 }
 // fsync(2) for each of them, all at the same time: those that wait together share the file system's commit and the disk's
 // flush, which one after the other would each pay for. Each gets 0 or its error number.

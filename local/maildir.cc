@@ -90,8 +90,8 @@ class MaildirBatch::File {
             offset += piece.size();
         });
     }
-    // So that the syncs that follow find nothing left to write, and all of them wait for the same commit. The first is only a hint.
-    void start_writing_back() const { ::sync_file_range(file_.get(), 0, 0, SYNC_FILE_RANGE_WRITE); }
+    // So that the syncs that follow find nothing left to write, and all of them wait for the same commit. 0 or an error number.
+    int start_writing_back() const { return sys::begin_write_back(file_.get(), 0, 0) == 0 ? 0 : errno; }
     int wait_for_writing_back() const { return sys::write_back(file_.get()) == 0 ? 0 : errno; }
     int descriptor() const { return file_.get(); }
     Error not_synced(int error_number) const { return failure("sync", path(), error_number); }
@@ -176,8 +176,9 @@ std::vector<std::optional<Error>> MaildirBatch::finish() {
 void MaildirBatch::sync_files(std::vector<std::optional<Error>>& results) const {
     std::vector<int> written(files_.size(), 0);
     if (files_.size() > 1) {
-        for (const auto& file : files_) file->start_writing_back();
-        for (std::size_t i = 0; i < files_.size(); ++i) written[i] = files_[i]->wait_for_writing_back();
+        for (std::size_t i = 0; i < files_.size(); ++i) written[i] = files_[i]->start_writing_back();
+        for (std::size_t i = 0; i < files_.size(); ++i)
+            if (written[i] == 0) written[i] = files_[i]->wait_for_writing_back();
     }
     std::vector<int> descriptors;
     for (const auto& file : files_) descriptors.push_back(file->descriptor());

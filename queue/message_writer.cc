@@ -86,10 +86,9 @@ void MessageWriter::flush() {
     for (std::size_t i = 0; i < count; ++i) written_ += pending_[i].iov_len;
     write_parts(file_.get(), pending_.data(), count, id_);
     if (written_ - write_back_begun_ < write_back_step) return;
-    // What goes wrong with it the sync at the end will say.
-    [[maybe_unused]] const int result =
-        ::sync_file_range(file_.get(), static_cast<off64_t>(write_back_begun_),
-                          static_cast<off64_t>(written_ - write_back_begun_), SYNC_FILE_RANGE_WRITE);
+    if (sys::begin_write_back(file_.get(), static_cast<off64_t>(write_back_begun_),
+                              static_cast<off64_t>(written_ - write_back_begun_)) != 0)
+        throw_errno("write", described(id_));
     write_back_begun_ = written_;
 }
 
@@ -120,12 +119,9 @@ void MessageWriter::sync() {
     if (!only_one_ && sys::write_back(file_.get()) != 0) throw_errno("sync", described(id_));
     const std::array<int, 2> descriptors = {file_.get(), directories_.fd(id_)};
     std::array<int, 2> errors{};
-    if (only_one_) {
-        for (std::size_t i = 0; i < descriptors.size(); ++i)
-            errors[i] = sys::fsync(descriptors[i]) == 0 ? 0 : errno;
-    } else {
-        sys::fsync_all(descriptors, errors);
-    }
+    const std::size_t together = only_one_ ? 1 : descriptors.size();
+    for (std::size_t i = 0; i < descriptors.size(); i += together)
+        sys::fsync_all(std::span(descriptors).subspan(i, together), std::span(errors).subspan(i, together));
     if (errors[0] != 0) throw_errno("sync", described(id_), errors[0]);
     if (errors[1] != 0) throw_errno("sync the directory of", described(id_), errors[1]);
 }

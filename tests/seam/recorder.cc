@@ -391,6 +391,10 @@ int syncfs(int) {
     return 0;
 }
 
+int begin_write_back(int, off64_t, off64_t) {
+    return fails() ? -1 : 0;
+}
+
 int write_back(int) {
     return fails() ? -1 : 0;
 }

@@ -30,6 +30,7 @@ ssize_t write(int fd, const void* data, size_t size);
 ssize_t pwrite(int fd, const void* data, size_t size, off_t offset);
 int open_unnamed(const char* directory, mode_t mode);
 int link_unnamed(int fd, const char* to);
+int begin_write_back(int fd, off64_t offset, off64_t size);
 int write_back(int fd);
 void fsync_all(std::span<const int> files, std::span<int> errors);
 ssize_t writev(int fd, const iovec* parts, int count);
