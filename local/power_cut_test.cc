@@ -179,6 +179,14 @@ TEST_P(MaildirPowerCut, OfABatchNothingIsThereThatWasNotReported) {
     EXPECT_GT(deliveries, 3U);
 }
 
+TEST_P(MaildirPowerCut, AnErrorThatOnlyTheWriteBackTellsIsReported) {
+    seam::Recorder recorder;
+    recorder.without_unnamed_files = !unnamed_;
+    recorder.without_write_back = true;
+    EXPECT_EQ(batch_to_maildir(), 0U);
+    EXPECT_TRUE(files(live_ / "Maildir/new").empty());
+}
+
 TEST_F(PowerCut, AnMboxKeepsWhatItHadAndWhatWasDelivered) {
     const std::string old = "From y\nold\n\n";
     const std::string added = "From x\n" + head + text_ + "\n";
