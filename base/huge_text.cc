@@ -4,20 +4,16 @@
 #include <sys/mman.h>
 
 #include <cstdint>
-#include <cstdlib>
-#include <cstring>
 #include <exception>
-#include <string>
-#include <string_view>
 #include <vector>
 
-#include "base/file.h"
+#include "base/page_move.h"
 
 namespace relais {
 namespace {
 
-constexpr std::uintptr_t page = 4096;
-constexpr std::uintptr_t huge = std::uintptr_t{2} << 20;
+constexpr std::uintptr_t page = page_size;
+constexpr std::uintptr_t huge = huge_page_size;
 
 struct Segment {
     std::uintptr_t begin = 0;
@@ -65,16 +61,6 @@ bool stands_alone(const std::vector<Segment>& all, std::size_t which) {
            (which + 1 == all.size() || all[which + 1].begin >= up(all[which].end));
 }
 
-// Octets of this process on huge pages; 0 where it cannot be told.
-std::uint64_t huge_memory() {
-    static constexpr std::string_view key = "AnonHugePages:";
-    static constexpr std::size_t file_limit = 65536;
-    const std::string text = read_file("/proc/self/smaps_rollup", file_limit).value_or("");
-    const std::size_t at = text.find(key);
-    if (at == std::string::npos) return 0;
-    return std::strtoull(text.c_str() + at + key.size(), nullptr, 10) * 1024;
-}
-
 // False if something has been mapped there since.
 bool reserve(std::uintptr_t begin, std::uintptr_t end) {
     return begin >= end || ::mmap(pointer(begin), end - begin, PROT_NONE,
@@ -86,29 +72,9 @@ void move(const Segment& segment) {
     const std::size_t size = up(segment.end) - place;
     const std::uintptr_t end = (segment.end + page - 1) & ~(page - 1);
     if (!reserve(place, segment.begin) || !reserve(end, place + size)) return;
-    void* const room =
-        ::mmap(nullptr, size + huge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (room == MAP_FAILED) return;
-    const auto begin = reinterpret_cast<std::uintptr_t>(room);
-    const std::uintptr_t aligned = (begin + huge - 1) & ~(huge - 1);
-    char* const copy = pointer(aligned);
     const int protection = (segment.flags & PF_X) != 0 ? PROT_READ | PROT_EXEC : PROT_READ;
-    const std::uint64_t huge_before = huge_memory();
-    bool moved = false;
-    // MADV_POPULATE_WRITE fails where memory is short, instead of a signal at the first write.
     // In small pages the copy would cost each fork more than the file does.
-    if (::madvise(copy, size, MADV_HUGEPAGE) == 0 && ::madvise(copy, size, MADV_POPULATE_WRITE) == 0 &&
-        huge_memory() >= huge_before + size) {
-        std::memcpy(copy + (segment.begin - place), pointer(segment.begin), segment.end - segment.begin);
-        moved = ::mprotect(copy, size, protection) == 0 &&
-                ::mremap(copy, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, pointer(place)) != MAP_FAILED;
-    }
-    if (!moved) {
-        ::munmap(room, size + huge);
-        return;
-    }
-    if (aligned > begin) ::munmap(room, aligned - begin);
-    if (begin + huge > aligned) ::munmap(pointer(aligned + size), begin + huge - aligned);
+    replace_pages({place, place + size, segment.begin, segment.end, protection, HugePages::required});
 }
 
 }  // namespace

@@ -4,19 +4,18 @@
 
 #include <charconv>
 #include <cstdint>
-#include <cstring>
 #include <exception>
 #include <optional>
 #include <string_view>
 #include <vector>
 
 #include "base/file.h"
+#include "base/page_move.h"
 #include "base/text.h"
 
 namespace relais {
 namespace {
 
-constexpr std::uintptr_t huge = std::uintptr_t{2} << 20;
 // What is larger is reserved rather than used.
 constexpr std::size_t largest_region = std::size_t{64} << 20;
 constexpr std::size_t maps_limit = std::size_t{1} << 20;
@@ -26,10 +25,6 @@ struct Region {
     std::uintptr_t end = 0;
     int protection = 0;
 };
-
-char* pointer(std::uintptr_t address) {
-    return reinterpret_cast<char*>(address);
-}
 
 std::optional<std::uintptr_t> take_hexadecimal(std::string_view& text) {
     std::uintptr_t value = 0;
@@ -55,32 +50,10 @@ std::optional<Region> own_region(std::string_view line) {
     return Region{*begin, *end, PROT_READ | (writable ? PROT_WRITE : 0) | (line[3] == 'x' ? PROT_EXEC : 0)};
 }
 
-// Between copy and move nothing here may write to memory but the stack.
 bool renew(const Region& region) {
-    const std::size_t size = region.end - region.begin;
-    const bool is_huge = region.begin % huge == 0 && size % huge == 0;
-    const std::size_t room_size = size + (is_huge ? huge : 0);
-    void* const room = ::mmap(nullptr, room_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (room == MAP_FAILED) return false;
-    const auto begin = reinterpret_cast<std::uintptr_t>(room);
-    const std::uintptr_t aligned = is_huge ? (begin + huge - 1) & ~(huge - 1) : begin;
-    char* const copy = pointer(aligned);
-    if (is_huge) ::madvise(copy, size, MADV_HUGEPAGE);
-    bool moved = ::madvise(copy, size, MADV_POPULATE_WRITE) == 0;
-    if (moved) {
-        std::memcpy(copy, pointer(region.begin), size);
-        moved =
-            ::mprotect(copy, size, region.protection) == 0 &&
-            ::mremap(copy, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, pointer(region.begin)) != MAP_FAILED;
-    }
-    if (!moved) {
-        ::munmap(room, room_size);
-        return false;
-    }
-    if (aligned > begin) ::munmap(room, aligned - begin);
-    if (begin + room_size > aligned + size)
-        ::munmap(pointer(aligned + size), begin + room_size - aligned - size);
-    return true;
+    const bool is_huge = region.begin % huge_page_size == 0 && region.end % huge_page_size == 0;
+    return replace_pages({region.begin, region.end, region.begin, region.end, region.protection,
+                          is_huge ? HugePages::wanted : HugePages::none});
 }
 
 }  // namespace
