@@ -45,6 +45,9 @@ constexpr std::chrono::milliseconds certificate_patience{5000};
 constexpr std::chrono::milliseconds reconnection_patience{20};
 constexpr std::chrono::milliseconds certificate_pause{1000};
 
+// RFC 5321, 4.5.3.1.5. So much always fits the socket buffer of a new connection as a whole.
+constexpr std::size_t reply_limit = 512;
+
 constexpr std::string_view too_many = "421 too many connections, try again later (#4.3.2)";
 constexpr std::string_view too_many_from_you = "421 too many connections from your address (#4.7.0)";
 
@@ -282,15 +285,26 @@ class Acceptor {
             client = Client::from([&](const std::string& name) { return look_up(variables, name); });
         });
         if (trouble) return log_line(*trouble);
+        const Beginning beginning = begin(connection);
         const pid_t pid = ::fork();
         if (pid < 0) {
             log_line("unable to fork: " + errno_text(errno));
             return turn_away(connection, peer, our_trouble);
         }
-        if (pid == 0) ::_exit(serve_child(connection, *client, variables));
+        if (pid == 0) ::_exit(serve_child(connection, *client, variables, beginning));
         children_.emplace(pid, Child{peer.ip});
         ++per_ip_[neighbourhood(peer.ip)];
         part_from_many_children();
+    }
+
+    // The client hears the greeting before the fork: while it answers, the child comes to life, and need not wait for it. Nothing
+    // else is said here, for nothing that a client sends is read in this process.
+    Beginning begin(int connection) {
+        if (options_.tls) return Beginning::tls;
+        const std::string line = settings_->last().opening() + "\r\n";
+        if (line.size() > reply_limit) return Beginning::greeting;
+        const ssize_t sent = ::send(connection, line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        return sent == static_cast<ssize_t>(line.size()) ? Beginning::greeted : Beginning::greeting;
     }
 
     void part_from_many_children() {
@@ -301,7 +315,7 @@ class Acceptor {
     }
 
     // The child: nothing of the acceptor's is left open but the log.
-    int serve_child(int connection, const Client& client, const Variables& variables) {
+    int serve_child(int connection, const Client& client, const Variables& variables, Beginning beginning) {
         try {
             EventLoop::restore_signals();
             ::signal(SIGHUP, SIG_IGN);
@@ -311,7 +325,7 @@ class Acceptor {
                 throw_errno("move", "a connection");
             ::close_range(STDERR_FILENO + 1, ~0U, 0);
             set_process_title("qmail-smtpd", {client.ip});
-            serve(home_, settings_->last(), *policy_, client, tls_, options_.tls, offers_->known());
+            serve(home_, settings_->last(), *policy_, client, tls_, beginning, offers_->known());
             return 0;
         } catch (const std::exception& error) {
             log_line(error.what());

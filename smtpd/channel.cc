@@ -1,5 +1,8 @@
 #include "smtpd/channel.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -131,6 +134,14 @@ void Channel::finish() {
     if (transport_ == nullptr) return flush();
     const std::string output = std::exchange(output_, {});
     send_encrypted([&] { transport_->write_last(output, Deadline::in(timeout_)); });
+}
+
+void Channel::end_with_last_reply() {
+    int unread = 0;
+    if (::ioctl(in_, FIONREAD, &unread) != 0 || unread > 0) return;
+    const int on = 1;
+    // Refused by what is no TCP socket: then there are no packets to save.
+    ::setsockopt(out_, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
 }
 
 void Channel::flush() {

@@ -53,6 +53,9 @@ class Channel {
     void flush();
     // The same, and the end of TLS with it.
     void finish();
+    // From now on what is written leaves together with the end of the connection (FIN), which must follow at once: one packet
+    // for both. As before where the client has sent more than was read, for closing then drops what has not left.
+    void end_with_last_reply();
 
     // Drops every octet the client has sent so far, and speaks through transport from now on (a switch to TLS).
     // Borrows it. Replies must have been flushed.

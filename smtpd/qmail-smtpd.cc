@@ -25,7 +25,7 @@ int main(int argc, char** argv) {
         const auto home = control::Home::from_environment();
         const smtpd::ListenerOptions options = smtpd::parse_options(arguments);
         if (options.addresses.empty()) {
-            smtpd::serve_standalone(home, options.tls);
+            smtpd::serve_standalone(home, options.tls ? smtpd::Beginning::tls : smtpd::Beginning::greeting);
             return 0;
         }
         return options.sockets.empty() ? smtpd::run_keeper(home, options, arguments)

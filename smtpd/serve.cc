@@ -13,12 +13,11 @@
 #include "base/privilege.h"
 #include "base/program.h"
 #include "control/owners.h"
-#include "smtpd/session.h"
 
 namespace relais::smtpd {
 
 void serve(const control::Home& home, const Settings& settings, Policy& policy, const Client& client,
-           keyd::ServerTls& tls, bool tls_first, const KnownOffers& known) {
+           keyd::ServerTls& tls, Beginning beginning, const KnownOffers& known) {
     Channel channel(STDIN_FILENO, STDOUT_FILENO, settings.timeout);
     KeydEncryption encryption(tls, settings.timeout);
     AuthdAuthority authority(home, client.ip, known);
@@ -26,11 +25,11 @@ void serve(const control::Home& home, const Settings& settings, Policy& policy, 
         channel, client, settings, policy, [&home] { return open_queue(home); },
         [](std::string_view line) { log_line(line); });
     session.set_authority(authority);
-    session.set_encryption(encryption, tls_first);
-    session.run();
+    session.set_encryption(encryption);
+    session.run(beginning);
 }
 
-void serve_standalone(const control::Home& home, bool tls_first) {
+void serve_standalone(const control::Home& home, Beginning beginning) {
     // Other processes of this user must not look into the memory of this one.
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     // Refused when this is no TCP socket: then there is nothing to set.
@@ -51,7 +50,7 @@ void serve_standalone(const control::Home& home, bool tls_first) {
     Policy policy(home);
     keyd::ServerTls tls(home);
     tls.set_log([](const std::string& trouble) { log_line("TLS is not offered: " + trouble); });
-    serve(home, settings, policy, Client::from_environment(), tls, tls_first, {});
+    serve(home, settings, policy, Client::from_environment(), tls, beginning, {});
 }
 
 }  // namespace relais::smtpd

@@ -7,16 +7,17 @@
 #include "smtpd/authority.h"
 #include "smtpd/client.h"
 #include "smtpd/policy.h"
+#include "smtpd/session.h"
 #include "smtpd/settings.h"
 
 namespace relais::smtpd {
 
-// Serves the client on descriptors 0 and 1. tls_first: before the greeting (smtps). known: what logins are offered.
+// Serves the client on descriptors 0 and 1. known: what logins are offered.
 void serve(const control::Home& home, const Settings& settings, Policy& policy, const Client& client,
-           keyd::ServerTls& tls, bool tls_first, const KnownOffers& known);
+           keyd::ServerTls& tls, Beginning beginning, const KnownOffers& known);
 
 // Reads the control files first; a client whose settings cannot be read is told to come back (421), and the
 // Error goes on to the caller.
-void serve_standalone(const control::Home& home, bool tls_first);
+void serve_standalone(const control::Home& home, Beginning beginning);
 
 }  // namespace relais::smtpd

@@ -45,10 +45,10 @@ Session::Session(Channel& channel, const Client& client, const Settings& setting
       open_sink_(std::move(open_sink)),
       log_(std::move(log)) {}
 
-void Session::run() {
+void Session::run(Beginning beginning) {
     try {
         try {
-            converse();
+            converse(beginning);
         } catch (const ClientLost& lost) {
             if (!lost.timed_out()) return;
             refuse("451 timeout (#4.4.2)");
@@ -62,9 +62,9 @@ void Session::run() {
     }
 }
 
-void Session::converse() {
-    if (encrypt_first_) encrypt();
-    channel_.reply("220 " + settings_.greeting + " ESMTP");
+void Session::converse(Beginning beginning) {
+    if (beginning == Beginning::tls) encrypt();
+    if (beginning != Beginning::greeted) channel_.reply(settings_.opening());
     while (!closing_) {
         std::string_view line;
         const Channel::Line kind = channel_.read_line(line, auth_line_limit);
@@ -256,6 +256,7 @@ void Session::help(std::string_view) {
 
 void Session::quit(std::string_view) {
     channel_.reply("221 " + settings_.greeting);
+    channel_.end_with_last_reply();
     closing_ = true;
 }
 

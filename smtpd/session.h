@@ -34,6 +34,9 @@ class MessageSink {
 // A message's way into the queue of this instance, or into $QMAILQUEUE.
 std::unique_ptr<MessageSink> open_queue(const control::Home& home);
 
+// How a session begins: with the greeting, without because somebody has sent it, or with TLS (and then the greeting).
+enum class Beginning { greeting, greeted, tls };
+
 class Session {
   public:
     using OpenSink = std::function<std::unique_ptr<MessageSink>()>;
@@ -45,15 +48,12 @@ class Session {
 
     // AUTH is offered. Borrows it.
     void set_authority(LoginAuthority& authority) { authority_ = &authority; }
-    // STARTTLS is offered; first: TLS comes before the greeting. Borrows it.
-    void set_encryption(Encryption& encryption, bool first) {
-        encryption_ = &encryption;
-        encrypt_first_ = first;
-    }
+    // STARTTLS is offered. Borrows it.
+    void set_encryption(Encryption& encryption) { encryption_ = &encryption; }
 
     // Speaks with the client until it leaves, or is too slow, or has made too many errors. Throws nothing but
     // what the sinks of messages and log lines throw.
-    void run();
+    void run(Beginning beginning = Beginning::greeting);
 
   private:
     struct Transaction {
@@ -66,7 +66,7 @@ class Session {
     };
     static const Command commands[];
 
-    void converse();
+    void converse(Beginning beginning);
     void handle_line(Channel::Line kind, std::string_view line);
     void handle_command(std::string_view line);
 
@@ -118,7 +118,6 @@ class Session {
     unsigned bad_commands_ = 0;
     unsigned failed_logins_ = 0;
     Encryption* encryption_ = nullptr;
-    bool encrypt_first_ = false;
     const tls::Connection* tls_ = nullptr;
     std::string tls_word_;  // for the log
     bool closing_ = false;

@@ -33,6 +33,9 @@ struct Settings {
     static Settings read(const control::Home& home);
 
     static std::vector<sasl::Mechanism> default_mechanisms();
+
+    // What a client hears first, without its CRLF (RFC 5321, 4.2).
+    std::string opening() const { return "220 " + greeting + " ESMTP"; }
 };
 
 // The settings, read again when one of their files has changed: for the listener.
