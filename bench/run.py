@@ -149,7 +149,7 @@ class Sink:
 def generate(port, messages, sessions, many, recipient, *options):
     """smtp-source: messages of SIZE octets over that many parallel sessions, one or many a connection."""
     tree = peers.postfix()
-    command = [tree.program("smtp-source"), "-s", str(sessions), "-m", str(messages), "-l", str(SIZE), "-f", f"sender@from.test",
+    command = [tree.program("smtp-source"), "-s", str(sessions), "-m", str(messages), "-l", str(SIZE), "-f", "sender@from.test",
                "-t", recipient, *(["-d"] if many else []), *options, f"127.0.0.1:{port}"]
     done = subprocess.run(command, env={**os.environ, **tree.environment}, capture_output=True, text=True)
     if done.returncode:

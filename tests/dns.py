@@ -55,7 +55,7 @@ class Nsd:
         config = [
             "server:", f"  ip-address: {self.server}", f'  zonesdir: "{self.directory}"', '  username: ""', '  chroot: ""',
             f'  pidfile: "{self.directory}/pid"', '  database: ""', f'  xfrdfile: "{self.directory}/xfrd"',
-            f'  xfrdir: "{self.directory}"', f'  zonelistfile: "{self.directory}/list"', f'  cookie-secret-file: ""', "  server-count: 1",
+            f'  xfrdir: "{self.directory}"', f'  zonelistfile: "{self.directory}/list"', '  cookie-secret-file: ""', "  server-count: 1",
             "remote-control:", "  control-enable: no",
         ]
         for zone, records in zones.items():

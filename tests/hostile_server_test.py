@@ -4,7 +4,6 @@ middle of a word. A message is accepted only by an answer to its last octet; all
 import contextlib
 import socket
 import time
-import unittest
 
 import relais
 from fake_smtp import CLOSE

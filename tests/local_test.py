@@ -1,16 +1,10 @@
 """qmail-local and its look-ups by hand, and qmail-lspawn with orders as qmail-send gives them."""
 
-import ctypes
 import fcntl
 import os
-import pathlib
 import re
 import signal
-import socket
-import stat
 import subprocess
-import tempfile
-import time
 import unittest
 
 import lspawn

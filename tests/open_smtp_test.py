@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import random
-import signal
 import socket
 import subprocess
 import threading

@@ -8,7 +8,6 @@ import re
 import signal
 import socket
 import subprocess
-import unittest
 
 import pop3
 import relais
@@ -103,7 +102,7 @@ class Pop3(relais.TestCase):
             with pop3.Client(self.port) as client:
                 self.assertEqual(client.login(user, password), "-ERR [AUTH] authorization failed")
                 self.assertEqual(client.line(), "")  # and closed
-        i.wait_log(f"qmail-popup: refused anna from 127.0.0.1: authorization failed", "pop3")
+        i.wait_log("qmail-popup: refused anna from 127.0.0.1: authorization failed", "pop3")
         i.wait_log(f"qmail-authd: refused anna@{i.me} from 127.0.0.1 over pop3: wrong password", "send")
         i.wait_log(f"qmail-authd: refused nobody@{i.me} from 127.0.0.1 over pop3: no such account", "send")
         everything = "\n".join(i.log("send") + i.log("pop3"))
@@ -227,7 +226,7 @@ class Pop3(relais.TestCase):
 
     def test_a_large_mailbox(self):
         """100,000 messages: the numbers come at once, and each can be had."""
-        i = self.made()
+        self.made()
         count = 100000 if "RELAIS_LARGE" in os.environ else 20000
         folder = self.anna.home / "Maildir/cur"
         first = folder / "0.M1.host:2,S"

@@ -5,7 +5,6 @@ import namespace
 
 namespace.enter()
 
-import os  # noqa: E402
 import pathlib  # noqa: E402
 import shutil  # noqa: E402
 import subprocess  # noqa: E402

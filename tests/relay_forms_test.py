@@ -73,7 +73,7 @@ class RelayForms(relais.TestCase):
         with Sink() as sink:
             i = self.started(sink, ":allow\n")
             done = subprocess.run(["nmap", "-v", "-n", "-Pn", "-sT", "-p", str(i.port), "--script", "+smtp-open-relay", "--script-args",
-                                   f"smtp-open-relay.domain=foreign.example,smtp-open-relay.to=relaytest,smtp-open-relay.ip=127.0.0.1",
+                                   "smtp-open-relay.domain=foreign.example,smtp-open-relay.to=relaytest,smtp-open-relay.ip=127.0.0.1",
                                    "127.0.0.1"], capture_output=True, text=True, timeout=180)
             # What it calls open is a reply to RCPT; all that were taken are addresses here, as the other tests show.
             self.assertIn("smtp-open-relay: ", done.stdout, done)

@@ -457,7 +457,6 @@ class Addresses(TlsCase):
 
     def test_our_own_address_and_name(self):
         server = self.server(greeting=lambda session, line: f"220 {session.socket.getpeername()[0]}\r\n".encode())
-        peers = lambda: server.sessions[-1].socket.getpeername()[0]
         seen = []
         server.replies["EHLO"] = lambda session, line: (seen.append((session.socket.getpeername()[0], line.decode())), b"250 x\r\n")[1]
         i = self.instance(control={"smtproutes": f":127.0.0.1:{server.port}", "outgoingip": "127.0.0.7",

@@ -15,6 +15,7 @@ import time
 
 import peers
 import relais
+from logins import loose
 from remote_test import RemoteCase
 from tls_peers import Authority
 
@@ -75,9 +76,7 @@ class Between:
         mine = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         mine.load_cert_chain(self.bad.cert, self.bad.key)
         client = mine.wrap_socket(client, server_side=True)
-        blind = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        blind.check_hostname, blind.verify_mode = False, ssl.CERT_NONE
-        server = blind.wrap_socket(server)
+        server = loose().wrap_socket(server)
         self.open += [client, server]
         return client, server
 

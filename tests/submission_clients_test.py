@@ -6,7 +6,6 @@ import pathlib
 import shutil
 import smtplib
 import subprocess
-import unittest
 
 import nodemailer
 import pop3
@@ -99,7 +98,7 @@ class Clients(relais.TestCase):
         patch = self.i.directory / "0001.patch"
         patch.write_text("From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\nFrom: Anna <anna@mail.test>\n"
                          "Date: Sun, 22 Nov 2026 12:00:00 +0000\nSubject: [PATCH] a change\n\ngit send-email\n---\n")
-        self.run_client("git", "-c", "user.name=Anna", "-c", "user.email=anna@mail.test", "send-email", f"--smtp-server=127.0.0.1",
+        self.run_client("git", "-c", "user.name=Anna", "-c", "user.email=anna@mail.test", "send-email", "--smtp-server=127.0.0.1",
                         f"--smtp-server-port={self.i.port}", "--smtp-user=anna", f"--smtp-pass={PASSWORD}", "--smtp-encryption=none",
                         "--confirm=never", "--quiet", "--suppress-cc=all", "--to=anna@mail.test", patch)
         self.arrived("git send-email")

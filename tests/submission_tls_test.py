@@ -1,9 +1,7 @@
 """Mail programs submit from elsewhere, so by TLS: STARTTLS and TLS from the first octet, on our own listener (confined by seccomp) and under
 tcpserver, with every mechanism; SCRAM bound to the connection; resumed sessions; POP3; and one instance as the smarthost of another."""
 
-import base64
 import hashlib
-import hmac
 import os
 import shutil
 import smtplib
@@ -11,33 +9,16 @@ import socket
 import ssl
 import subprocess
 import time
-import unittest
 
 import nodemailer
 import pop3
 import relais
+from logins import OK, b64, cram, loose, plain, scram
 
 LIMIT = 120
 PASSWORD = "correct-horse-7"
 ELSEWHERE = "192.0.2.7"
 MESSAGE = "From: anna@mail.test\nTo: anna@mail.test\nSubject: hello\n\nby {}\n"
-OK = "235 ok, go ahead (#2.0.0)"
-REFUSED = "535 authentication failed (#5.7.1)"
-
-
-def b64(data):
-    return base64.b64encode(relais.octets(data)).decode()
-
-
-def unbase64(reply):
-    return base64.b64decode(repr(reply)[4:], validate=True)
-
-
-def loose():
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 class Secure(relais.Smtp):
@@ -56,33 +37,8 @@ class Secure(relais.Smtp):
         return hashlib.sha256(self.socket.getpeercert(True)).digest()
 
 
-def scram(smtp, mechanism, header, binding=b"", user="anna", password=PASSWORD):
-    bare = f"n={user},r=clientnonce"
-    first = smtp.command(f"AUTH {mechanism} " + b64(header + bare), None)
-    if not repr(first).startswith("334"):
-        return repr(first)
-    server_first = unbase64(first).decode()
-    fields = dict(part.split("=", 1) for part in server_first.split(","))
-    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(fields["s"]), int(fields["i"]))
-
-    def mac(key, message):
-        return hmac.new(key, message.encode(), hashlib.sha256).digest()
-
-    client_key = mac(salted, "Client Key")
-    without_proof = f"c={b64(header.encode() + binding)},r={fields['r']}"
-    messages = f"{bare},{server_first},{without_proof}"
-    signature = mac(hashlib.sha256(client_key).digest(), messages)
-    proof = bytes(a ^ b for a, b in zip(client_key, signature))
-    reply = smtp.command(b64(f"{without_proof},p={b64(proof)}"), None)
-    if not repr(reply).startswith("334"):
-        return repr(reply)
-    assert unbase64(reply).decode() == "v=" + b64(mac(mac(salted, "Server Key"), messages)), "the server's signature"
-    return repr(smtp.command("", None))
-
-
-def cram(smtp):
-    stamp = unbase64(smtp.command("AUTH CRAM-MD5", 334))
-    return repr(smtp.command(b64("anna " + hmac.new(PASSWORD.encode(), stamp, hashlib.md5).hexdigest()), None))
+def bound(smtp, mechanism, header, binding=b""):
+    return repr(scram(smtp, "anna", PASSWORD, mechanism, header, binding))
 
 
 def login(smtp):
@@ -92,11 +48,11 @@ def login(smtp):
 
 
 WAYS = {
-    "PLAIN": lambda s: repr(s.command("AUTH PLAIN " + b64(f"\0anna\0{PASSWORD}"), None)),
+    "PLAIN": lambda s: repr(s.command("AUTH PLAIN " + plain("anna", PASSWORD), None)),
     "LOGIN": login,
-    "CRAM-MD5": cram,
-    "SCRAM-SHA-256": lambda s: scram(s, "SCRAM-SHA-256", "n,,"),
-    "SCRAM-SHA-256-PLUS": lambda s: scram(s, "SCRAM-SHA-256-PLUS", "p=tls-server-end-point,,", s.end_point()),
+    "CRAM-MD5": lambda s: repr(cram(s, "anna", PASSWORD)),
+    "SCRAM-SHA-256": lambda s: bound(s, "SCRAM-SHA-256", "n,,"),
+    "SCRAM-SHA-256-PLUS": lambda s: bound(s, "SCRAM-SHA-256-PLUS", "p=tls-server-end-point,,", s.end_point()),
 }
 
 
@@ -191,7 +147,7 @@ class Sessions(Base):
         self.i.control("submissiontls", "0")
         with relais.Smtp(self.port) as client:
             client.command("EHLO x")
-            self.assertEqual(cram(client), OK)
+            self.assertEqual(WAYS["CRAM-MD5"](client), OK)
             client.command("MAIL FROM:<anna@mail.test>")
             client.command("STARTTLS", 220)
             client.socket = loose().wrap_socket(client.socket, server_hostname="mail.test")
@@ -221,7 +177,7 @@ class Sessions(Base):
                 ("-PLUS was taken from the offer", "SCRAM-SHA-256", "y,,", b"")):
             with self.subTest(what), Secure(self.port) as client:
                 client.command("EHLO x")
-                reply = scram(client, mechanism, header, binding)
+                reply = bound(client, mechanism, header, binding)
                 self.assertRegex(reply, "^(535|501) ")
                 client.command("MAIL FROM:<anna@mail.test>", 530)
 
@@ -230,8 +186,8 @@ class Sessions(Base):
         self.i.control("authmechanisms", "plain scram-sha-256")
         with Secure(self.port) as client:
             self.assertIn("AUTH PLAIN SCRAM-SHA-256\n", repr(client.command("EHLO x")))
-            self.assertIn("504", scram(client, "SCRAM-SHA-256-PLUS", "p=tls-server-end-point,,", client.end_point()))
-            self.assertEqual(scram(client, "SCRAM-SHA-256", "y,,"), OK)
+            self.assertIn("504", bound(client, "SCRAM-SHA-256-PLUS", "p=tls-server-end-point,,", client.end_point()))
+            self.assertEqual(bound(client, "SCRAM-SHA-256", "y,,"), OK)
 
     def test_a_resumed_session_logs_in_anew(self):
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
@@ -292,7 +248,7 @@ class Sessions(Base):
         for name in ("anna", "anna@mail.test", "anna%mail.test", "ANNA@Mail.Test"):
             with self.subTest(name), Secure(self.port) as client:
                 client.command("EHLO x")
-                self.assertEqual(repr(client.command("AUTH PLAIN " + b64(f"\0{name}\0{PASSWORD}"), None)), OK)
+                self.assertEqual(repr(client.command("AUTH PLAIN " + plain(name, PASSWORD), None)), OK)
         self.no_secrets()
 
     def places_of(self, needles, name):

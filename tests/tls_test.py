@@ -13,10 +13,10 @@ import subprocess
 import tempfile
 import time
 import pathlib
-import unittest
 
 import pop3
 import relais
+from logins import loose
 
 LIMIT = 120
 
@@ -43,13 +43,6 @@ def replace(path, text, mode=0o600):
     new.write_text(text)
     new.chmod(mode)
     new.rename(path)
-
-
-def loose():
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 class Base(relais.TestCase):
