@@ -19,6 +19,7 @@
 #include "base/unix_socket.h"
 #include "control/home.h"
 #include "control/owners.h"
+#include "control/sockets.h"
 #include "queue/store.h"
 #include "send/default_delivery.h"
 #include "send/layout.h"
@@ -106,19 +107,21 @@ int work(const Arguments& arguments) {
         return owners.single() ? std::nullopt : std::optional(owners.of(role));
     };
     const auto path = [&](const char* name) { return home.program(name); };
-    const auto listening = [&](const char* name, mode_t mode, std::optional<control::Owner> who) {
-        return listen_unix(home.socket(name), mode, who ? who->uid : same_uid, who ? who->gid : same_gid);
+    const auto listening = [&](std::string_view name) {
+        const auto& row = *std::find_if(control::sockets.begin(), control::sockets.end(),
+                                        [&](const control::Socket& each) { return each.name == name; });
+        const auto who = row.client ? owner(*row.client) : std::nullopt;
+        return listen_unix(home.socket(name), row.mode, who ? who->uid : same_uid, who ? who->gid : same_gid);
     };
-    //                               name             who may connect
-    const Fd network = listening("queue-network", 0600, owner(Role::qmaild));
-    const Fd bounce = listening("queue-bounce", 0600, owner(Role::qmails));
-    const Fd submit = listening("queue-submit", 0666, std::nullopt);
-    const Fd resolver = listening("resolver", 0666, std::nullopt);
-    const Fd control = listening("send-control", 0600, std::nullopt);
-    const Fd open_smtp = listening("open-smtp", 0600, std::nullopt);
-    const Fd auth = listening("auth", 0600, std::nullopt);
-    const Fd auth_smtp = listening("auth-smtp", 0600, owner(Role::qmaild));
-    const Fd keys = listening("keys", 0600, owner(Role::qmaild));
+    const Fd network = listening("queue-network");
+    const Fd bounce = listening("queue-bounce");
+    const Fd submit = listening("queue-submit");
+    const Fd resolver = listening("resolver");
+    const Fd control = listening("send-control");
+    const Fd open_smtp = listening("open-smtp");
+    const Fd auth = listening("auth");
+    const Fd auth_smtp = listening("auth-smtp");
+    const Fd keys = listening("keys");
     const Pipe hints = make_hint_pipe();
     const Pipe log = make_pipe();
     const Fd old_log = arguments.size() > 1 ? write_log_to(log) : Fd();

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "service/command.h"
 #include "service/inspect.h"
 
@@ -17,7 +18,7 @@ constexpr std::size_t source_limit = std::size_t{64} << 20;
 
 void must_compile(const std::vector<std::string>& words, std::string_view input = {}) {
     const CommandResult result = capture(words, Deadline::in(Seconds(120)), input);
-    if (!result.ok()) throw_permanent(words.front() + " failed: " + result.output);
+    if (!result.ok()) throw_permanent(words.front() + " failed: " + std::string(trim(result.output)));
 }
 
 std::string source(const Plan& plan, const char* name) {
@@ -31,9 +32,16 @@ void give_to_administrator(const Plan& plan, const std::string& path) {
         throw_errno("set the owner of", path);
 }
 
-void compile_rules(const Plan& plan, const std::string& database, const std::string& rules) {
+// what: the file or files that the rules are from.
+void compile_rules(const Plan& plan, const std::string& what, const std::string& database,
+                   const std::string& rules) {
     const std::string cdb = plan.home.path(database);
-    must_compile({program_directory() + "/tcprules", cdb, cdb.substr(0, cdb.size() - 3) + "tmp"}, rules);
+    const CommandResult result =
+        capture({program_directory() + "/tcprules", cdb, cdb.substr(0, cdb.size() - 3) + "tmp"},
+                Deadline::in(Seconds(120)), rules);
+    if (!result.ok())
+        throw_permanent(what + " is not compiled, " + database +
+                        " stays as it was: " + std::string(trim(result.output)));
     give_to_administrator(plan, cdb);
 }
 
@@ -51,19 +59,19 @@ struct Dependence {
     const char* database;
     const char* source;
 };
-constexpr Dependence dependences[] = {{"tcp.smtp.cdb", "tcp.smtp"},
-                                      {"tcp.smtp6.cdb", "tcp.smtp"},
-                                      {"tcp.smtp6.cdb", "tcp.smtp6"},
-                                      {"users/cdb", "users/assign"},
-                                      {"users/passwd.cdb", "users/passwd"},
-                                      {"control/morercpthosts.cdb", "control/morercpthosts"}};
+constexpr Dependence dependences[] = {
+    {"tcp.smtp.cdb", "tcp.smtp"},         {"tcp.smtp6.cdb", "tcp.smtp"},
+    {"tcp.smtp6.cdb", "tcp.smtp6"},       {"users/cdb", "users/assign"},
+    {"users/passwd.cdb", "users/passwd"}, {"control/morercpthosts.cdb", "control/morercpthosts"}};
 
 }  // namespace
 
 void compile_databases(const Plan& plan) {
     const std::string shared = source(plan, "tcp.smtp");
-    compile_rules(plan, "tcp.smtp.cdb", shared);
-    if (has_ipv6_rules(plan)) compile_rules(plan, "tcp.smtp6.cdb", source(plan, "tcp.smtp6") + "\n" + shared);
+    compile_rules(plan, "tcp.smtp", "tcp.smtp.cdb", shared);
+    if (has_ipv6_rules(plan))
+        compile_rules(plan, "tcp.smtp6, followed by tcp.smtp,", "tcp.smtp6.cdb",
+                      source(plan, "tcp.smtp6") + "\n" + shared);
     ::setenv("QMAILHOME", plan.home.directory().c_str(), 1);
     if (changed_at(plan, "users/assign")) {
         must_compile({program_directory() + "/qmail-newu"});

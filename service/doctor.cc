@@ -1,7 +1,10 @@
 #include "service/doctor.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <netdb.h>
+#include <poll.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -14,7 +17,7 @@
 #include "base/file.h"
 #include "base/io.h"
 #include "base/text.h"
-#include "base/unix_socket.h"
+#include "queue/store.h"
 #include "service/command.h"
 #include "service/inspect.h"
 #include "service/supervision.h"
@@ -62,9 +65,21 @@ void look_at_settings(const Plan& plan, Report& report) {
     const std::string program = plan.home.path("bin/qmail-showctl");
     if (::access(program.c_str(), X_OK) != 0) return;
     const CommandResult result = capture({program, "--check"}, Deadline::in(Seconds(30)));
-    if (result.ok()) return report.good("control files make sense (qmail-showctl)");
-    report.bad("qmail-showctl says: " + std::string(trim(result.output)),
-               "edit the file in " + plan.home.path("control"));
+    bool good = true;
+    for (const std::string_view line : split(trim(result.output), '\n')) {
+        if (line.find(": warning: ") == std::string_view::npos) {
+            const std::size_t mark = line.find(": note: ");
+            if (mark != std::string_view::npos)
+                report.note(std::string(line.substr(0, mark + 2)) + std::string(line.substr(mark + 8)));
+            continue;
+        }
+        good = false;
+        report.bad(std::string(line), "qmail-showctl says so; mend the file in " + plan.home.directory());
+    }
+    if (good && !result.ok())
+        report.bad("qmail-showctl: " + std::string(trim(result.output)), "this needs you");
+    else if (good)
+        report.good("control files make sense (qmail-showctl)");
 }
 
 std::string last_line_of_log(const Plan& plan, const std::string& service) {
@@ -189,13 +204,29 @@ void look_at_ports(const Plan& plan, Report& report) {
         look_at_port(listen, "POP3", "+OK", plan.home.path("log/qmail-pop3d/current"), report);
 }
 
-void look_at_queue_server(const Plan& plan, Report& report) {
-    try {
-        connect_unix(plan.home.socket("queue-submit"), Deadline::in(Seconds(5)));
-        report.good("qmail-queued takes submissions");
-    } catch (const Error& error) {
-        report.bad(error.what(), "qmail-queued does not run: " + plan.home.path("log/qmail-send/current"));
+// Programs hold their locks as long as they live; their sockets and their supervisor outlive them, so these do not tell.
+bool is_held(const std::string& lock) {
+    const Fd fd(::open(lock.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    return fd && ::flock(fd.get(), LOCK_SH | LOCK_NB) != 0;
+}
+
+// Looks longer than a program that ends at once rests before it is started again.
+void look_at_queue_programs(const Plan& plan, Report& report) {
+    bool queued_lives = true, send_lives = true;
+    for (int look = 0; look < 24; ++look) {
+        queued_lives = queued_lives && is_held(queue::queued_lock_path(plan.home));
+        send_lives = send_lives && is_held(queue::send_lock_path(plan.home));
+        ::poll(nullptr, 0, 50);
     }
+    const std::string remedy = "why it ends: " + plan.home.path("log/qmail-send/current");
+    if (queued_lives)
+        report.good("qmail-queued takes submissions");
+    else
+        report.bad("qmail-queued does not run: no message is accepted", remedy);
+    if (send_lives)
+        report.good("qmail-send and its spawners deliver");
+    else
+        report.bad("qmail-send does not run: nothing is delivered", remedy);
 }
 
 void look_at_disk(const Plan& plan, Report& report) {
@@ -222,6 +253,7 @@ void look_at_names(const Plan& plan, Report& report) {
     const auto servers = read_file("/etc/resolv.conf", mebibyte);
     if (!servers || servers->find("nameserver") == std::string::npos)
         report.bad("/etc/resolv.conf names no server", "without DNS mail to other hosts waits in the queue");
+    if (plan.me.empty()) return;  // qmail-showctl has said so
     Addresses found;
     const int code = ::getaddrinfo(plan.me.c_str(), nullptr, nullptr, &found.first);
     if (code != 0 && listens_on_loopback_alone(plan))
@@ -242,7 +274,7 @@ int doctor(const Plan& plan) {
     look_at_login_steps(plan, report);
     look_at_settings(plan, report);
     look_at_services(plan, report);
-    look_at_queue_server(plan, report);
+    look_at_queue_programs(plan, report);
     look_at_ports(plan, report);
     look_at_disk(plan, report);
     look_at_names(plan, report);

@@ -13,8 +13,9 @@
 #include "base/io.h"
 #include "base/sys.h"
 #include "control/secret_file.h"
-#include "queue/store.h"
+#include "service/contents.h"
 #include "service/databases.h"
+#include "service/mend.h"
 
 namespace relais::service {
 
@@ -26,26 +27,6 @@ namespace {
 
 std::string place(const Plan& plan, const std::string& path) {
     return path.empty() ? plan.home.directory() : plan.home.path(path);
-}
-
-// Never follows a link that somebody else may have put there, and leaves files with a second name alone.
-Fd open_own(const std::string& path, bool directory) {
-    Fd fd(
-        ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | (directory ? O_DIRECTORY : 0)));
-    if (!fd) throw_errno("open", path);
-    struct stat info {};
-    if (::fstat(fd.get(), &info) != 0) throw_errno("look at", path);
-    if (!directory && (!S_ISREG(info.st_mode) || info.st_nlink > 1))
-        throw_permanent("unable to mend " + path + ": it is not a file of one name");
-    return fd;
-}
-
-// Owner first: chown clears the setgid bit.
-void set_owner_and_mode(const std::string& path, bool directory, Owner owner, mode_t mode) {
-    const Fd fd = open_own(path, directory);
-    if (::geteuid() == 0 && ::fchown(fd.get(), owner.uid, owner.gid) != 0)
-        throw_errno("set the owner of", path);
-    if (::fchmod(fd.get(), mode) != 0) throw_errno("set the mode of", path);
 }
 
 // A new file at a place where there was none; a link that somebody puts there meanwhile is not followed.
@@ -68,11 +49,6 @@ void make(const Plan& plan, const Piece& piece) {
     set_owner_and_mode(path, piece.kind == Kind::directory, piece.owner, piece.mode);
 }
 
-std::string owner_text(Owner owner) {
-    const struct passwd* entry = ::getpwuid(owner.uid);
-    return fmt::format("{}:{}", entry != nullptr ? entry->pw_name : std::to_string(owner.uid), owner.gid);
-}
-
 bool mode_is_right(const Piece& piece, mode_t mode) {
     if (piece.kind == Kind::settings) return (mode & 0444) == 0444 && (mode & 07022) == 0;
     if (piece.kind == Kind::secret) return (mode & 077) == 0;
@@ -85,7 +61,12 @@ void inspect_piece(const Plan& plan, const Piece& piece, std::vector<Finding>& f
     struct stat info {};
     if (::lstat(path.c_str(), &info) != 0) {
         if (errno != ENOENT) throw_errno("look at", path);
-        if (piece.vital) findings.push_back({path + " is missing", [&plan, piece] { make(plan, piece); }});
+        // Nobody but the administrator knows the name of this host.
+        if (piece.path == "control/me")
+            findings.push_back(
+                {path + " is missing: echo mail.example.org >" + path + ", with this host's name", nullptr});
+        else if (piece.vital)
+            findings.push_back({path + " is missing", [&plan, piece] { make(plan, piece); }});
         return;
     }
     // A link to where a tool renews the certificate; what is wrong with that one, qmail-showctl says.
@@ -103,22 +84,6 @@ void inspect_piece(const Plan& plan, const Piece& piece, std::vector<Finding>& f
                             mend});
     if (const mode_t mode = info.st_mode & 07777; !mode_is_right(piece, mode))
         findings.push_back({fmt::format("{} has mode {:o}, not {:o}", path, mode, piece.mode), mend});
-}
-
-// Files in control/ that are not in the table: whoever may write one governs the mail.
-void inspect_control(const Plan& plan, std::vector<Finding>& findings) {
-    for (const char* folder : {"control", "users"}) {
-        for (const auto& entry : fs::directory_iterator(plan.home.path(folder))) {
-            struct stat info {};
-            const std::string path = entry.path();
-            if (::lstat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode) || (info.st_mode & 022) == 0)
-                continue;
-            findings.push_back(
-                {path + " can be written by others than its owner", [path, info] {
-                     set_owner_and_mode(path, false, {info.st_uid, info.st_gid}, info.st_mode & 07755);
-                 }});
-        }
-    }
 }
 
 // What qmail-remote would refuse to read, or could not.
@@ -156,41 +121,6 @@ void inspect_secrets(const Plan& plan, std::vector<Finding>& findings) {
             {fmt::format("{} has passwords; it belongs to {} with mode {:o}, not to {} with mode 600", path,
                          owner_text({info.st_uid, info.st_gid}), mode, owner_text(owner)),
              [path, owner] { set_owner_and_mode(path, false, owner, 0600); }});
-    }
-}
-
-// Messages and bounce texts must be readable and writable for qmail-queued and qmail-send: a restored backup
-// or a root shell often leaves them otherwise.
-void inspect_queue_file(const Plan& plan, const fs::path& file, std::vector<Finding>& findings) {
-    struct stat info {};
-    if (::lstat(file.c_str(), &info) != 0) return;
-    const std::string path = file;
-    if (!S_ISREG(info.st_mode) || !queue::parse_message_name(file.filename().native())) {
-        findings.push_back({path + " does not belong into the queue", nullptr});
-        return;
-    }
-    const Owner queued = plan.identity.of(Role::qmailq), send = plan.identity.of(Role::qmails);
-    const mode_t needed = plan.identity.single ? 0600 : 0660;
-    const bool owner_is_right =
-        (info.st_uid == queued.uid || info.st_uid == send.uid) && info.st_gid == queued.gid;
-    if (owner_is_right && (info.st_mode & needed) == needed && (info.st_mode & 07) == 0) return;
-    findings.push_back({fmt::format("{} belongs to {} with mode {:o}", path,
-                                    owner_text({info.st_uid, info.st_gid}), info.st_mode & 07777),
-                        [path, queued, needed] { set_owner_and_mode(path, false, queued, needed); }});
-}
-
-void inspect_queue(const Plan& plan, std::vector<Finding>& findings) {
-    if (::geteuid() != 0 && ::geteuid() != plan.identity.of(Role::qmailq).uid) {
-        findings.push_back({"the queue cannot be looked at by this user: run this as root", nullptr});
-        return;
-    }
-    for (std::size_t split = 0; split < queue::split_count; ++split) {
-        for (const std::string& directory :
-             {queue::message_directory(plan.home, split), queue::bounce_directory(plan.home, split)}) {
-            std::error_code missing;
-            for (const auto& entry : fs::directory_iterator(directory, missing))
-                inspect_queue_file(plan, entry.path(), findings);
-        }
     }
 }
 
@@ -305,6 +235,11 @@ std::vector<Finding> inspect(const Plan& plan) {
     inspect_passwords(plan, findings);
     inspect_secrets(plan, findings);
     inspect_queue(plan, findings);
+    inspect_sockets(plan, findings);
+    inspect_logs(plan, findings);
+    inspect_logins(plan, findings);
+    inspect_alias(plan, findings);
+    inspect_copies(plan, findings);
     inspect_programs(plan, findings);
     for (const std::string& text : old_databases(plan))
         findings.push_back({text, [&plan] { compile_databases(plan); }});

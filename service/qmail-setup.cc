@@ -130,8 +130,12 @@ int look_at(const Options& options) {
     if (options.repair) {
         for (const Finding& finding : findings) {
             if (!finding.mend) continue;
-            finding.mend();
-            say("mended: " + finding.text);
+            try {
+                finding.mend();
+                say("mended: " + finding.text);
+            } catch (const Error& error) {
+                say("not mended: " + finding.text + ": " + error.what());  // the others can be
+            }
         }
         findings = inspect(plan);
     }

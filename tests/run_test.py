@@ -340,6 +340,75 @@ class Kind:
         i.send("a@client.example", [f"postmaster@{i.me}"], PLAIN)
         i.wait_for(i.alias_messages, 20, "a message after the repair")
 
+    def test_repair_after_chown_and_chmod_of_everything(self):
+        """What an administrator does who has read that it is the permissions; a running instance works again without a restart."""
+        i = self.made().start()
+        (i.home / "control/virtualdomains").write_text("virtual.test:alias-v\n")
+        (i.home / "alias/.qmail-v-default").write_text("./Maildir/\n")
+        if relais.IS_ROOT:
+            os.chown(i.home / "alias/.qmail-v-default", *i.ids("alias"))
+        i.wait_log("status: local 0", "qmail-send")
+        for folder, folders, files in os.walk(i.home):
+            for path in [pathlib.Path(folder), *(pathlib.Path(folder, name) for name in files)]:
+                if not path.is_symlink():
+                    if relais.IS_ROOT and not self.single:
+                        os.chown(path, 0, 0)
+                    path.chmod(0o700)
+        check = i.run("qmail-setup", "--check", i.home)
+        self.assertEqual(check.code, 1, check)
+        repair = i.run("qmail-setup", "--repair", i.home)
+        self.assertEqual(repair.code, 0, repair)
+        self.assertEqual(i.run("qmail-setup", "--check", i.home).out, f"{i.home} is as it must be\n")
+        if not self.single:
+            for text in ["queue/lock/queued belongs to root", "sockets/queue-network belongs to root", "log/qmail-send/current belongs to root",
+                         "alias/.qmail-v-default belongs to root", "control/virtualdomains cannot be read by everybody"]:
+                self.assertIn(f"{i.home}/{text}", check.out)
+        self.assertEqual((i.home / "control/servercert.pem").stat().st_mode & 0o77, 0)
+        i.run("qmailctl", "reload")
+        reply = i.send("a@client.example", [f"postmaster@{i.me}"], PLAIN)
+        self.assertRegex(reply.text, r"^ok \d+ qp \d+$")
+        self.assertEqual(i.run("sendmail", "x@virtual.test", input="Subject: v\n\nx\n").code, 0)
+        i.wait_for(lambda: len(i.alias_messages()) == 2, 120, "two messages in alias/Maildir")
+        self.assertIn("ok     qmail-send and its spawners deliver", i.run("qmailctl", "doctor").out)
+
+    def test_repair_leaves_private_keys_closed(self):
+        i = self.made()
+        (i.home / "control/servercert.pem").chmod(0o777)
+        (i.home / "control/servercert.key").write_text("x")
+        (i.home / "control/servercert.key").chmod(0o777)
+        if self.single and relais.IS_ROOT:
+            os.chown(i.home / "control/servercert.key", *i.ids("qmailq"))
+        self.assertEqual(i.run("qmail-setup", "--repair", i.home).code, 0)
+        for name in ("servercert.pem", "servercert.key"):
+            self.assertEqual((i.home / "control" / name).stat().st_mode & 0o77, 0, name)
+
+    def test_repair_does_not_invent_the_name_of_the_host(self):
+        i = self.made()
+        (i.home / "control/me").unlink()
+        repair = i.run("qmail-setup", "--repair", i.home)
+        self.assertEqual(repair.code, 1, repair)
+        self.assertIn(f"{i.home}/control/me is missing: echo", repair.out)
+        self.assertFalse((i.home / "control/me").exists())
+
+    def test_doctor_tells_when_qmail_send_does_not_live(self):
+        """supervise sees qmail-start, which lives on."""
+        i = self.made().start()
+        (i.home / "control/locals").unlink()
+        (i.home / "control/locals").mkdir()
+        i.ctl("restart")
+        i.wait_log("qmail-send and the spawners will be started again", "qmail-send")
+        sick = i.ctl("doctor", code=1)
+        self.assertIn("WRONG  qmail-send does not run: nothing is delivered", sick)
+        self.assertIn("ok     qmail-queued takes submissions", sick)
+
+    def test_rules_that_cannot_be_compiled_are_named(self):
+        i = self.made()
+        with open(i.home / "tcp.smtp", "a", encoding="ascii") as rules:
+            rules.write("10.1.:alow\n")
+        done = i.run("qmailctl", "cdb")
+        self.assertEqual(done.code, 100, done)
+        self.assertIn("tcp.smtp is not compiled, tcp.smtp.cdb stays as it was: tcprules: fatal: unable to parse this line: 10.1.:alow", done.err)
+
     def test_repair_never_touches_what_a_link_leads_to(self):
         i = self.made()
         victim = i.directory / "victim"
