@@ -16,16 +16,15 @@
 #include <sys/ioctl.h>
 #include <termios.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "auth/hash.h"
 #include "auth/passwd_file.h"
 #include "base/cdb.h"
+#include "base/command_line.h"
 #include "base/error.h"
 #include "base/io.h"
-#include "base/program.h"
+#include "base/json.h"
 #include "control/owners.h"
 #include "local/user_database.h"
 #include "sasl/base64.h"
@@ -209,27 +208,27 @@ int remove(const control::Home& home, const Options& options) {
     return 0;
 }
 
-nlohmann::json described(const Account& account) {
+Json described(const Account& account) {
     return {{"account", account.name},
-            {"uid", account.uid},
             {"gid", account.gid},
             {"home", account.home},
-            {"shell", account.shell},
             {"maildir", account.maildir},
+            {"scram", !account.verifier.empty()},
+            {"shell", account.shell},
             {"stored_secret", !account.secret.empty()},
-            {"scram", !account.verifier.empty()}};
+            {"uid", account.uid}};
 }
 
 int list(const control::Home& home, const Options& options) {
     const PasswdFile file(home, false);
-    nlohmann::json all = nlohmann::json::array();
+    Json all = Json::array();
     for (const Account& account : file.accounts()) {
         if (options.json)
             all.push_back(described(account));
         else
             say(account.name);
     }
-    if (options.json) say(all.dump(2));
+    if (options.json) say(all.lines());
     return 0;
 }
 
@@ -241,7 +240,7 @@ int show(const control::Home& home, const Options& options) {
         return no_such_account;
     }
     if (options.json) {
-        say(described(*account).dump(2));
+        say(described(*account).lines());
         return 0;
     }
     say("account: " + account->name);
@@ -263,41 +262,37 @@ int build(const control::Home& home, const Options&) {
 
 int work(const Arguments& arguments) {
     Options options;
-    CLI::App app("Accounts for logins: users/passwd.", "qmail-passwd");
-    app.require_subcommand(1);
+    CommandLine line("Accounts for logins: users/passwd.", "qmail-passwd");
+    line.takes_one(CommandLine::Subcommand::required);
     using Verb = int (*)(const control::Home&, const Options&);
-    std::vector<std::pair<CLI::App*, Verb>> verbs;
+    std::vector<std::pair<Command, Verb>> verbs;
     const auto verb = [&](const char* name, const char* meaning, Verb run) {
-        verbs.emplace_back(app.add_subcommand(name, meaning), run);
+        verbs.emplace_back(line.subcommand(name, meaning), run);
         return verbs.back().first;
     };
-    const auto with_account = [&](CLI::App* sub) {
-        sub->add_option("ACCOUNT", options.account, "user@domain, user%domain or user")->required();
+    const auto with_account = [&](Command sub) {
+        sub.option("ACCOUNT", options.account, "user@domain, user%domain or user").required();
         return sub;
     };
-    CLI::App* const setting = with_account(verb("set", "make an account, or change its password", set));
-    auto* const store = setting->add_flag("--store-secret", options.store_secret,
-                                          "keep the password itself too: APOP and CRAM-MD5 need it");
-    setting->add_flag("--forget-secret", options.forget_secret, "keep the hash alone again")->excludes(store);
-    setting->add_flag("--no-scram", options.no_scram,
-                      "keep no verifier for SCRAM-SHA-256, which is easier to guess from than the hash");
-    setting->add_option("--uid", options.uid, "whose the mailbox is");
-    setting->add_option("--gid", options.gid, "his group");
-    setting->add_option("--home", options.home, "where the session starts, absolute");
-    setting->add_option("--shell", options.shell, "what $SHELL says (/bin/false)");
-    setting->add_option("--maildir", options.maildir, "a Maildir of its own, below home or absolute");
+    Command setting = with_account(verb("set", "make an account, or change its password", set));
+    const auto store = setting.flag("--store-secret", options.store_secret,
+                                    "keep the password itself too: APOP and CRAM-MD5 need it");
+    setting.flag("--forget-secret", options.forget_secret, "keep the hash alone again").excludes(store);
+    setting.flag("--no-scram", options.no_scram,
+                 "keep no verifier for SCRAM-SHA-256, which is easier to guess from than the hash");
+    setting.option("--uid", options.uid, "whose the mailbox is");
+    setting.option("--gid", options.gid, "his group");
+    setting.option("--home", options.home, "where the session starts, absolute");
+    setting.option("--shell", options.shell, "what $SHELL says (/bin/false)");
+    setting.option("--maildir", options.maildir, "a Maildir of its own, below home or absolute");
     with_account(verb("delete", "remove an account", remove));
-    verb("list", "every account", list)->add_flag("--json", options.json);
-    with_account(verb("show", "one account", show))->add_flag("--json", options.json);
+    verb("list", "every account", list).flag("--json", options.json);
+    with_account(verb("show", "one account", show)).flag("--json", options.json);
     verb("build", "make users/passwd.cdb from users/passwd", build);
-    try {
-        app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::permanent);
-    }
+    if (const auto code = line.parse(arguments)) return *code;
     const control::Home home = control::Home::from_environment();
     for (const auto& [sub, run] : verbs)
-        if (sub->parsed()) return run(home, options);
+        if (sub.given()) return run(home, options);
     return static_cast<int>(Exit::permanent);
 }
 

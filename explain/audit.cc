@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "control/control_file.h"
 #include "explain/explanation.h"
@@ -201,12 +201,11 @@ std::string to_text(const Findings& findings) {
 }
 
 std::string to_json(const Findings& findings) {
-    using Json = nlohmann::ordered_json;
     Json json{{"open_relay", has(findings, Level::open_relay)}, {"findings", Json::array()}};
     for (const AuditFinding& finding : findings)
         json["findings"].push_back(
             {{"level", name_of(finding.level)}, {"text", finding.text}, {"remedy", finding.remedy}});
-    return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+    return json.lines() + "\n";
 }
 
 }  // namespace relais::explain

@@ -8,13 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "base/command_line.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/io.h"
-#include "base/program.h"
 #include "base/text.h"
 #include "explain/bounce.h"
 #include "queue/store.h"
@@ -66,16 +65,12 @@ int work(const Arguments& arguments) {
     std::vector<std::string> words;
     bool json = false;
     bool print_table = false;
-    CLI::App app("Says what a refusal means and what to do about it.", "bounce-explain");
-    app.add_option("WHAT", words,
-                   "a message id, a file with a bounce, or the text itself; default: standard input");
-    app.add_flag("--json", json, "print a JSON array");
-    app.add_flag("--table", print_table, "print the table that comes with the programs");
-    try {
-        app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::permanent);
-    }
+    CommandLine line("Says what a refusal means and what to do about it.", "bounce-explain");
+    line.option("WHAT", words,
+                "a message id, a file with a bounce, or the text itself; default: standard input");
+    line.flag("--json", json, "print a JSON array");
+    line.flag("--table", print_table, "print the table that comes with the programs");
+    if (const auto code = line.parse(arguments)) return *code;
     if (print_table) {
         write_all(STDOUT_FILENO, mail::HintTable::built_in(), Deadline::never());
         return 0;

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/io.h"
+#include "base/json.h"
 #include "base/printable.h"
 #include "base/text.h"
 #include "queue/store.h"
@@ -151,19 +151,18 @@ std::string bounce_text(const mail::HintTable& table, const std::vector<Refusal>
 }
 
 std::string bounce_json(const mail::HintTable& table, const std::vector<Refusal>& refusals) {
-    using Json = nlohmann::ordered_json;
     Json array = Json::array();
     for (const Refusal& refusal : refusals) {
         const mail::BounceHint* hint = table.match(refusal.text);
         Json one;
-        one["recipient"] = refusal.recipient.empty() ? Json() : Json(refusal.recipient);
+        one["recipient"] = text_or_null(refusal.recipient);
         one["hint"] = hint == nullptr ? Json() : Json(hint->name);
         one["cause"] = hint == nullptr ? Json() : Json(hint->cause);
-        one["remedy"] = hint == nullptr || hint->remedy.empty() ? Json() : Json(hint->remedy);
+        one["remedy"] = hint == nullptr ? Json() : text_or_null(hint->remedy);
         one["text"] = refusal.text;
         array.push_back(std::move(one));
     }
-    return array.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+    return array.lines() + "\n";
 }
 
 }  // namespace relais::explain

@@ -1,21 +1,13 @@
 #include <algorithm>
-#include <nlohmann/json.hpp>
-
+#include "base/json.h"
 #include "explain/present.h"
 
 namespace relais::explain {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-template <class Value>
-Json or_null(const std::optional<Value>& value) {
-    return value ? Json(*value) : Json();
-}
-
 Json rule_json(const Explanation& explanation) {
     const RuleMatch& rule = explanation.rule;
-    Json json{{"allow", rule.allow}, {"key", or_null(rule.key)}};
+    Json json{{"allow", rule.allow}, {"key", rule.key}};
     json["file"] = rule.line != nullptr ? Json(rule.line->file) : Json();
     json["line"] = rule.line != nullptr ? Json(rule.line->number) : Json();
     json["text"] = rule.line != nullptr ? Json(rule.line->text) : Json();
@@ -32,12 +24,12 @@ Json login_json(const Explanation& explanation) {
     Json json{
         {"address", login.entry->address}, {"user", login.entry->user}, {"service", login.entry->service}};
     json["login"] = login.entry->login.wall;
-    json["age"] = or_null(explanation.login_age);
+    json["age"] = explanation.login_age;
     json["left"] =
         explanation.login_age ? std::max<std::int64_t>(explanation.lifetime - *explanation.login_age, 0) : 0;
     json["live"] = login.live;
     json["source"] = login.source;
-    json["excluded"] = or_null(login.excluded);
+    json["excluded"] = login.excluded;
     return json;
 }
 
@@ -89,9 +81,9 @@ std::string to_json(const Explanation& explanation) {
                       {"port", explanation.listener.port},
                       {"rules", explanation.rules.path}};
     json["rule"] = rule_json(explanation);
-    json["turned_away"] = explanation.turned_away.empty() ? Json() : Json(explanation.turned_away);
-    json["trouble"] = explanation.trouble.empty() ? Json() : Json(explanation.trouble);
-    json["user"] = or_null(question.user);
+    json["turned_away"] = text_or_null(explanation.turned_away);
+    json["trouble"] = text_or_null(explanation.trouble);
+    json["user"] = question.user;
     json["open_smtp"] = login_json(explanation);
     json["sender"] = {{"address", question.sender},
                       {"bad", explanation.bad_sender},
@@ -103,7 +95,7 @@ std::string to_json(const Explanation& explanation) {
         json["recipients"].push_back(recipient_json(explanation, outcome));
     json["notes"] = explanation.close_calls;
     json["remedies"] = explanation.remedies;
-    return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+    return json.lines() + "\n";
 }
 
 }  // namespace relais::explain

@@ -12,11 +12,9 @@
 // something cannot be read.
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
-
+#include "base/command_line.h"
 #include "base/error.h"
 #include "base/io.h"
-#include "base/program.h"
 #include "control/owners.h"
 #include "explain/audit.h"
 #include "explain/present.h"
@@ -104,30 +102,25 @@ int work(const Arguments& arguments) {
     Options options;
     std::string user;
     std::string host;
-    CLI::App app("Says whether a client may send, and why.", "relay-explain");
-    app.add_option("IP", options.question.ip, "the client's address");
-    app.add_option("--from", options.question.sender, "the envelope sender (default: empty, as of a bounce)");
-    app.add_option("--rcpt", options.question.recipients, "a recipient (repeatable; default: a foreign one)")
-        ->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    app.add_option("--helo", options.question.helo, "what the client says after EHLO");
-    app.add_option("--host", host, "the client's name, where the server looks it up");
-    app.add_option("--user", user, "as if this user had authenticated");
-    app.add_option("--listener", options.question.listener, "the SMTP server by its service, or a rules cdb");
-    app.add_flag("--json", options.json, "as JSON");
-    auto* const audited = app.add_flag("--audit", options.audit, "what is wrong with who may relay");
-    app.add_option("--watch", options.log,
-                   "explain refusals in this log (a multilog directory, a file, or -)")
-        ->expected(0, 1)
-        ->excludes(audited);
-    try {
-        app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::permanent);
-    }
+    CommandLine line("Says whether a client may send, and why.", "relay-explain");
+    line.option("IP", options.question.ip, "the client's address");
+    line.option("--from", options.question.sender, "the envelope sender (default: empty, as of a bounce)");
+    line.option("--rcpt", options.question.recipients, "a recipient (repeatable; default: a foreign one)")
+        .one_value_each();
+    line.option("--helo", options.question.helo, "what the client says after EHLO");
+    line.option("--host", host, "the client's name, where the server looks it up");
+    line.option("--user", user, "as if this user had authenticated");
+    line.option("--listener", options.question.listener, "the SMTP server by its service, or a rules cdb");
+    line.flag("--json", options.json, "as JSON");
+    const auto audited = line.flag("--audit", options.audit, "what is wrong with who may relay");
+    const auto watched = line.option("--watch", options.log,
+                                     "explain refusals in this log (a multilog directory, a file, or -)")
+                             .value_optional()
+                             .excludes(audited);
+    if (const auto code = line.parse(arguments)) return *code;
     if (!user.empty()) options.question.user = user;
     if (!host.empty()) options.question.host = host;
-    options.watch = app.count("--watch") > 0;
+    options.watch = watched.given();
     const auto home = control::Home::from_environment();
     if (options.question.ip.empty() == !(options.audit || options.watch))
         throw_permanent("an address is needed, or --audit, or --watch (and no address with these)");

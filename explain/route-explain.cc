@@ -7,10 +7,8 @@
 // wrong usage; 111 the system failed.
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
-
+#include "base/command_line.h"
 #include "base/io.h"
-#include "base/program.h"
 #include "explain/route.h"
 
 namespace {
@@ -22,17 +20,13 @@ int work(const Arguments& arguments) {
     std::string sender;
     bool json = false;
     bool no_dns = false;
-    CLI::App app("Says what happens to mail for an address, and what is wrong with its way.",
-                 "route-explain");
-    app.add_option("ADDRESS", address, "user@domain, as in an envelope")->required();
-    app.add_flag("--json", json, "print one JSON object");
-    app.add_flag("--no-dns", no_dns, "ask no DNS");
-    app.add_option("--from", sender, "the sender, for control/authsenders");
-    try {
-        app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::permanent);
-    }
+    CommandLine line("Says what happens to mail for an address, and what is wrong with its way.",
+                     "route-explain");
+    line.option("ADDRESS", address, "user@domain, as in an envelope").required();
+    line.flag("--json", json, "print one JSON object");
+    line.flag("--no-dns", no_dns, "ask no DNS");
+    line.option("--from", sender, "the sender, for control/authsenders");
+    if (const auto code = line.parse(arguments)) return *code;
     const auto report = explain::explain_route(control::Home::from_environment(), address, {!no_dns, sender});
     write_all(STDOUT_FILENO, json ? explain::route_json(report) : explain::route_text(report),
               Deadline::never());

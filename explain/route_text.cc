@@ -1,16 +1,14 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "base/printable.h"
 #include "explain/route.h"
 #include "tls/client_context.h"
 
 namespace relais::explain {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 std::string_view name_of(remote::AddressKind kind) {
     using remote::AddressKind;
@@ -48,7 +46,7 @@ Json host_json(const remote::SearchTrace::Host& host) {
         addresses.push_back(
             {{"address", address.text}, {"kind", name_of(address.kind)}, {"used", address.used}});
     Json object{{"preference", host.preference}, {"name", host.name}};
-    object["alias_of"] = host.alias_of.empty() ? Json() : Json(host.alias_of);
+    object["alias_of"] = text_or_null(host.alias_of);
     object["status"] = host.asked ? Json(name_of(host.status)) : Json();
     object["addresses"] = std::move(addresses);
     return object;
@@ -63,12 +61,12 @@ Json tls_json(const remote::TlsPolicy& policy) {
                                                             : Json(policy.ca_file)},
             {"names", policy.names},
             {"usable", policy.usable},
-            {"line", policy.line.empty() ? Json() : Json(policy.line)}};
+            {"line", text_or_null(policy.line)}};
 }
 
 Json remote_json(const RemoteEnd& end) {
     Json object{{"domain", end.domain}};
-    object["smtproute"] = end.route.line.empty() ? Json() : Json(end.route.line);
+    object["smtproute"] = text_or_null(end.route.line);
     object["port"] = end.route.port;
     object["mx"] = end.search.asked_mx ? Json(name_of(end.search.mx_status)) : Json();
     object["hosts"] = Json::array();
@@ -84,9 +82,9 @@ Json remote_json(const RemoteEnd& end) {
     object["login"] = end.route.credentials
                           ? Json{{"user", end.route.credentials->user}, {"file", end.route.file()}}
                           : Json();
-    object["from"] = Json{{"ipv4", end.source.v4.empty() ? Json() : Json(end.source.v4)},
-                          {"ipv6", end.source.v6.empty() ? Json() : Json(end.source.v6)},
-                          {"helo", end.helo.empty() ? Json() : Json(end.helo)}};
+    object["from"] = Json{{"ipv4", text_or_null(end.source.v4)},
+                          {"ipv6", text_or_null(end.source.v6)},
+                          {"helo", text_or_null(end.helo)}};
     return object;
 }
 
@@ -98,7 +96,7 @@ Json local_json(const LocalEnd& end) {
             {"dash", end.dash},
             {"extension", end.extension},
             {"found_by", end.found_by},
-            {"dot_qmail", end.dot_qmail.empty() ? Json() : Json(end.dot_qmail)},
+            {"dot_qmail", text_or_null(end.dot_qmail)},
             {"instructions", end.instructions}};
 }
 
@@ -133,10 +131,10 @@ std::string route_json(const RouteReport& report) {
     object["findings"] = Json::array();
     for (const Finding& finding : report.findings) {
         Json one{{"weight", name_of(finding.weight)}, {"code", finding.code}, {"text", finding.text}};
-        one["remedy"] = finding.remedy.empty() ? Json() : Json(finding.remedy);
+        one["remedy"] = text_or_null(finding.remedy);
         object["findings"].push_back(std::move(one));
     }
-    return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+    return object.lines() + "\n";
 }
 
 }  // namespace relais::explain

@@ -3,8 +3,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "send/schedule.h"
@@ -163,7 +163,6 @@ std::string details(const SeenMessage& seen, const Surroundings& around) {
 }
 
 std::string json(const SeenMessage& seen, const Surroundings& around) {
-    using Json = nlohmann::ordered_json;
     const auto when = [](std::int64_t time) { return time == 0 ? Json() : Json(time); };
     Json object{{"id", std::to_string(seen.id())},  {"birth", seen.birth()},
                 {"age", around.now - seen.birth()}, {"state", std::string(states_of(seen).front())},
@@ -180,7 +179,7 @@ std::string json(const SeenMessage& seen, const Surroundings& around) {
         object["tries"] = status.tries;
         object["last_try"] = when(status.last_try);
         object["next_try"] = when(next_try(seen, around.rules));
-        object["last_error"] = status.last_error.empty() ? Json() : Json(status.last_error);
+        object["last_error"] = text_or_null(status.last_error);
         if (around.hints != nullptr) {
             const mail::BounceHint* hint = hint_for(seen, around);
             object["hint"] =
@@ -194,8 +193,7 @@ std::string json(const SeenMessage& seen, const Surroundings& around) {
                                             {"state", mark_word(recipient.mark)},
                                             {"channel", route_word(around.rules, recipient)}});
     }
-    // Addresses and errors may hold octets that are no UTF-8.
-    return object.dump(-1, ' ', false, Json::error_handler_t::replace);
+    return object.line();
 }
 
 }  // namespace relais::queue

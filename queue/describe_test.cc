@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 namespace relais::queue {
 namespace {
 
@@ -72,16 +70,13 @@ TEST(Describe, DetailsHaveEverything) {
 TEST(Describe, JsonKeepsIdsAsStringsAndSurvivesAnyOctets) {
     SeenMessage seen = sample();
     seen.message.envelope.sender = "\xff\"\\@b";
-    const auto object = nlohmann::json::parse(json(seen, around("because")));
-    EXPECT_EQ(object["id"], "1000000000000007");
-    EXPECT_EQ(object["qp"], "77");
-    EXPECT_EQ(object["bytes"], 1234);
-    EXPECT_EQ(object["why"], "because");
-    EXPECT_EQ(object["next_try"], 1'000'001'000);
-    EXPECT_EQ(object["recipients"][1]["address"], "y@far.test");
-    EXPECT_EQ(object["recipients"][1]["state"], "to_do");
-    EXPECT_EQ(object["recipients"][0]["channel"], "local");
-    EXPECT_TRUE(object["sender"].get<std::string>().ends_with("\"\\@b"));
+    const std::string text = json(seen, around("because"));
+    EXPECT_TRUE(text.starts_with(R"({"id":"1000000000000007",)")) << text;
+    for (const char* part : {R"("qp":"77")", R"("bytes":1234)", R"("why":"because")",
+                             R"("next_try":1000001000)", "\"sender\":\"\xef\xbf\xbd\\\"\\\\@b\"",
+                             R"("recipients":[{"address":"x@local.test","state":"done","channel":"local"},)",
+                             R"({"address":"y@far.test","state":"to_do","channel":"remote"}]})"})
+        EXPECT_HAS(text, part);
 }
 
 TEST(Describe, ADamagedMessageHasAnIdAlone) {
@@ -90,7 +85,7 @@ TEST(Describe, ADamagedMessageHasAnIdAlone) {
     seen.damaged = true;
     EXPECT_HAS(table_rows(seen, around()), "damaged");
     EXPECT_HAS(details(seen, around()), "state: damaged\n");
-    EXPECT_EQ(nlohmann::json::parse(json(seen, around()))["state"], "damaged");
+    EXPECT_HAS(json(seen, around()), R"("state":"damaged")");
 }
 
 TEST(Describe, TheNextTryComesFromTheStatusOrElseTheSchedule) {

@@ -9,11 +9,9 @@
 
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
-
+#include "base/command_line.h"
 #include "base/error.h"
 #include "base/io.h"
-#include "base/program.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "queue/change.h"
@@ -169,23 +167,22 @@ int change(const control::Home& home, const Options& options, ControlVerb verb, 
     return code;
 }
 
-void add_options(CLI::App& app, Options& options) {
-    app.add_option("--sender", options.filter.sender,
-                   "from this sender; * stands for anything, '' is the null sender");
-    app.add_option("--recipient", options.filter.recipient,
-                   "to this recipient, not done yet; * stands for anything");
-    app.add_option("--domain", options.filter.domain,
-                   "to a recipient at this domain; .example.org is all below it");
-    app.add_option("--older", options.older, "at least that old: 90s, 15m, 2h, 3d, 1w");
-    app.add_option("--newer", options.newer, "younger than that");
-    app.add_option("--state", options.filter.states,
-                   "new, deferred, partly, held, bouncing, done, damaged (several: any of them)")
-        ->delimiter(',');
-    app.add_option("--limit", options.limit, "at most so many messages, the oldest first")
-        ->check(CLI::PositiveNumber);
-    app.add_flag("--json", options.json, "print an array of JSON objects; times in unix seconds");
-    app.add_flag("--all", options.all, "change every message in the queue");
-    app.add_flag("--yes", options.yes, "do not ask before delete and bounce");
+void add_options(CommandLine& line, Options& options) {
+    line.option("--sender", options.filter.sender,
+                "from this sender; * stands for anything, '' is the null sender");
+    line.option("--recipient", options.filter.recipient,
+                "to this recipient, not done yet; * stands for anything");
+    line.option("--domain", options.filter.domain,
+                "to a recipient at this domain; .example.org is all below it");
+    line.option("--older", options.older, "at least that old: 90s, 15m, 2h, 3d, 1w");
+    line.option("--newer", options.newer, "younger than that");
+    line.option("--state", options.filter.states,
+                "new, deferred, partly, held, bouncing, done, damaged (several: any of them)")
+        .separated_by(',');
+    line.option("--limit", options.limit, "at most so many messages, the oldest first").above_zero();
+    line.flag("--json", options.json, "print an array of JSON objects; times in unix seconds");
+    line.flag("--all", options.all, "change every message in the queue");
+    line.flag("--yes", options.yes, "do not ask before delete and bounce");
 }
 
 void complete(Options& options) {
@@ -223,24 +220,23 @@ constexpr Verb verbs[] = {
 
 int work(const Arguments& arguments) {
     Options options;
-    CLI::App app("Shows the messages in the queue and why they wait, and changes them.", "queue-list");
-    add_options(app, options);
-    app.require_subcommand(0, 1);
-    CLI::App* show = app.add_subcommand("show", "everything about messages")->fallthrough();
-    show->add_option("ID", options.ids, "message ids")->required();
-    for (const Verb& each : verbs)
-        app.add_subcommand(each.word, each.help)->fallthrough()->add_option("ID", options.ids, "message ids");
-    try {
-        app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::permanent);
+    CommandLine line("Shows the messages in the queue and why they wait, and changes them.", "queue-list");
+    add_options(line, options);
+    line.takes_one(CommandLine::Subcommand::optional);
+    Command show = line.subcommand("show", "everything about messages").fallthrough();
+    show.option("ID", options.ids, "message ids").required();
+    std::vector<std::pair<Command, const Verb*>> changes;
+    for (const Verb& each : verbs) {
+        changes.emplace_back(line.subcommand(each.word, each.help).fallthrough(), &each);
+        changes.back().first.option("ID", options.ids, "message ids");
     }
+    if (const auto code = line.parse(arguments)) return *code;
     complete(options);
     const auto home = control::Home::from_environment();
     try {
-        for (const Verb& each : verbs)
-            if (app.got_subcommand(each.word)) return change(home, options, each.verb, each.word, each.done);
-        return list(home, options, app.got_subcommand(show));
+        for (const auto& [command, each] : changes)
+            if (command.given()) return change(home, options, each->verb, each->word, each->done);
+        return list(home, options, show.given());
     } catch (const Error& error) {
         // Whoever reads a pipe has seen enough.
         if (error.number() == EPIPE) return 0;

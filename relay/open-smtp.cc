@@ -8,12 +8,11 @@
 // Exit codes: 0 done (check: may relay), 1 check: may not, 100 wrong usage or refused, 111 temporary.
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "base/command_line.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "base/program.h"
 #include "relay/tool.h"
 
 using namespace relais;
@@ -78,7 +77,7 @@ int remove(const control::Home& home, const Options& options) {
     return 0;
 }
 
-int expire(const control::Home& home) {
+int expire(const control::Home& home, const Options&) {
     print(relay::ask_server(home, {relay::Verb::expire}) + " removed\n");
     return 0;
 }
@@ -118,41 +117,36 @@ int rules(const control::Home& home, const Options& options) {
 
 int work(const Arguments& arguments) {
     Options options;
-    CLI::App app("Shows and changes from where logins have opened SMTP.", "open-smtp");
-    app.require_subcommand(1);
-    app.add_subcommand("list", "all entries")->add_flag("--json", options.json, "as JSON");
-    app.add_subcommand("check", "may this address relay?")->add_option("IP", options.address)->required();
-    CLI::App* added = app.add_subcommand("add", "as if somebody had logged in from there now");
-    added->add_option("IP", options.address)->required();
-    added->add_option("--user", options.user, "who");
-    added->add_option("--service", options.service, "over what (default: manual)");
-    CLI::App* removed = app.add_subcommand("remove", "close the door");
-    removed->add_option("IP", options.address);
-    removed->add_option("--user", options.user, "wherever this user logged in");
-    app.add_subcommand("expire", "remove entries that no longer count");
-    app.add_subcommand("import", "vpopmail's open-smtp, or a directory of files named by address")
-        ->add_option("FILE", options.path)
-        ->required();
-    app.add_subcommand("export", "in vpopmail's form")
-        ->add_option("FILE", options.path, "default: standard output");
-    CLI::App* ruled = app.add_subcommand("rules", "rules and entries as one cdb for tcpserver");
-    ruled->add_option("TCP.SMTP", options.path)->required();
-    ruled->add_option("CDB", options.cdb)->required();
-    try {
-        app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::permanent);
-    }
+    CommandLine line("Shows and changes from where logins have opened SMTP.", "open-smtp");
+    line.takes_one(CommandLine::Subcommand::required);
+    using Verb = int (*)(const control::Home&, const Options&);
+    std::vector<std::pair<Command, Verb>> verbs;
+    const auto verb = [&](const char* name, const char* meaning, Verb run) {
+        return verbs.emplace_back(line.subcommand(name, meaning), run).first;
+    };
+    verb("list", "all entries", list).flag("--json", options.json, "as JSON");
+    verb("check", "may this address relay?", check).option("IP", options.address).required();
+    Command added = verb("add", "as if somebody had logged in from there now", add);
+    added.option("IP", options.address).required();
+    added.option("--user", options.user, "who");
+    added.option("--service", options.service, "over what (default: manual)");
+    Command removed = verb("remove", "close the door", remove);
+    removed.option("IP", options.address);
+    removed.option("--user", options.user, "wherever this user logged in");
+    verb("expire", "remove entries that no longer count", expire);
+    verb("import", "vpopmail's open-smtp, or a directory of files named by address", import)
+        .option("FILE", options.path)
+        .required();
+    verb("export", "in vpopmail's form", export_entries)
+        .option("FILE", options.path, "default: standard output");
+    Command ruled = verb("rules", "rules and entries as one cdb for tcpserver", rules);
+    ruled.option("TCP.SMTP", options.path).required();
+    ruled.option("CDB", options.cdb).required();
+    if (const auto code = line.parse(arguments)) return *code;
     const auto home = control::Home::from_environment();
-    const std::string verb = app.get_subcommands().front()->get_name();
-    if (verb == "list") return list(home, options);
-    if (verb == "check") return check(home, options);
-    if (verb == "add") return add(home, options);
-    if (verb == "remove") return remove(home, options);
-    if (verb == "expire") return expire(home);
-    if (verb == "import") return import(home, options);
-    if (verb == "export") return export_entries(home, options);
-    return rules(home, options);
+    for (const auto& [command, run] : verbs)
+        if (command.given()) return run(home, options);
+    return static_cast<int>(Exit::permanent);
 }
 
 }  // namespace

@@ -6,10 +6,10 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/io.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "relay/vpopmail.h"
 
@@ -86,7 +86,6 @@ std::string list_text(const std::vector<Entry>& entries, const OpenSmtpSettings&
 
 std::string list_json(const std::vector<Entry>& entries, const OpenSmtpSettings& settings,
                       const Moment& now) {
-    using Json = nlohmann::ordered_json;
     Json list = Json::array();
     for (const Entry& entry : entries) {
         Json item{{"address", entry.address}, {"user", entry.user}, {"service", entry.service}};
@@ -97,7 +96,7 @@ std::string list_json(const std::vector<Entry>& entries, const OpenSmtpSettings&
         item["live"] = relays(entry, settings, now);
         list.push_back(std::move(item));
     }
-    return list.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+    return list.lines() + "\n";
 }
 
 std::string export_text(const std::vector<Entry>& entries, const OpenSmtpSettings& settings,

@@ -19,13 +19,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
 #include <optional>
 
+#include "base/command_line.h"
 #include "base/error.h"
-#include "base/program.h"
 #include "service/inspect.h"
 
 namespace relais::service {
@@ -146,37 +145,32 @@ int look_at(const Options& options) {
 
 int setup(const Arguments& arguments) {
     Options options;
-    CLI::App app("Makes, checks and repairs a mail instance.", "qmail-setup");
-    app.add_option("DIR", options.directory, "the instance; its QMAILHOME")->required();
-    app.add_option("--me", options.me, "this host's full name");
-    app.add_option("--smtp-port", options.port, "port of the SMTP server (25; 2525 for an ordinary user)")
-        ->check(CLI::Range(1, 65535));
-    app.add_option("--pop3-port", options.pop3_port,
-                   "port of the POP3 server (110; 2110 for an ordinary user); 0: no POP3 server")
-        ->check(CLI::Range(0, 65535));
-    app.add_option("--pop3s-port", options.pop3s_port,
-                   "the same with TLS from the first octet (995; 2995 for an ordinary user); 0: none")
-        ->check(CLI::Range(0, 65535));
-    app.add_option("--submission-port", options.submission_port,
-                   "port of the submission server (587; 2587 for an ordinary user); 0: none")
-        ->check(CLI::Range(0, 65535));
-    app.add_option("--submissions-port", options.submissions_port,
-                   "the same with TLS from the first octet (465; 2465 for an ordinary user); 0: none")
-        ->check(CLI::Range(0, 65535));
-    app.add_option("--listen", options.listen,
-                   "address to listen on (repeatable; default 0: all of both families)");
-    app.add_option("--user", options.user, "make an instance that belongs to this user alone");
-    app.add_option("--numbers", options.numbers,
-                   "roles by number from here on, without users in /etc/passwd");
-    app.add_option("--admin", options.admin, "address that gets mail for root, postmaster and mailer-daemon");
-    app.add_flag("--own-listener", options.own_listener, "qmail-smtpd's own listener in place of tcpserver");
-    app.add_flag("--check", options.check, "name everything wrong");
-    app.add_flag("--repair", options.repair, "mend it");
-    try {
-        app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::permanent);
-    }
+    CommandLine line("Makes, checks and repairs a mail instance.", "qmail-setup");
+    line.option("DIR", options.directory, "the instance; its QMAILHOME").required();
+    line.option("--me", options.me, "this host's full name");
+    line.option("--smtp-port", options.port, "port of the SMTP server (25; 2525 for an ordinary user)")
+        .in_range(1, 65535);
+    line.option("--pop3-port", options.pop3_port,
+                "port of the POP3 server (110; 2110 for an ordinary user); 0: no POP3 server")
+        .in_range(0, 65535);
+    line.option("--pop3s-port", options.pop3s_port,
+                "the same with TLS from the first octet (995; 2995 for an ordinary user); 0: none")
+        .in_range(0, 65535);
+    line.option("--submission-port", options.submission_port,
+                "port of the submission server (587; 2587 for an ordinary user); 0: none")
+        .in_range(0, 65535);
+    line.option("--submissions-port", options.submissions_port,
+                "the same with TLS from the first octet (465; 2465 for an ordinary user); 0: none")
+        .in_range(0, 65535);
+    line.option("--listen", options.listen,
+                "address to listen on (repeatable; default 0: all of both families)");
+    line.option("--user", options.user, "make an instance that belongs to this user alone");
+    line.option("--numbers", options.numbers, "roles by number from here on, without users in /etc/passwd");
+    line.option("--admin", options.admin, "address that gets mail for root, postmaster and mailer-daemon");
+    line.flag("--own-listener", options.own_listener, "qmail-smtpd's own listener in place of tcpserver");
+    line.flag("--check", options.check, "name everything wrong");
+    line.flag("--repair", options.repair, "mend it");
+    if (const auto code = line.parse(arguments)) return *code;
     ::umask(022);
     options.directory = std::filesystem::weakly_canonical(std::filesystem::absolute(options.directory));
     return options.check || options.repair ? look_at(options) : make_instance(options);
