@@ -2,6 +2,9 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#ifdef RELAIS_SANITIZED
+#include <sanitizer/lsan_interface.h>
+#endif
 
 #include <utility>
 
@@ -55,12 +58,23 @@ std::string entry_name(std::string_view stem) {
     return stem.starts_with(folder) ? lower(stem.substr(folder.size())) : "";
 }
 
+// LeakSanitizer does not look into memory that is mapped, where the random generators hold pointers to others' memory.
+void show_to_leak_sanitizer() {
+#ifdef RELAIS_SANITIZED
+    void* const all = OPENSSL_secure_malloc(locked_memory);
+    if (all != nullptr) __lsan_register_root_region(all, locked_memory);
+    OPENSSL_secure_free(all);
+#endif
+}
+
 }  // namespace
 
 void prepare_locked_memory() {
     tls::initialise();
-    if (CRYPTO_secure_malloc_initialized() == 0 && CRYPTO_secure_malloc_init(locked_memory, 32) == 0)
+    if (CRYPTO_secure_malloc_initialized() != 0) return;
+    if (CRYPTO_secure_malloc_init(locked_memory, 32) == 0)
         throw Error(Reaction::temporary, "unable to lock memory for keys");
+    show_to_leak_sanitizer();
 }
 
 SecretText::SecretText(std::size_t size)
