@@ -55,7 +55,7 @@ TEST(KnownMessages, DueInOrder) {
 
 TEST(KnownMessages, EachMessageIsTakenOnceHoweverOftenItWasPutOff) {
     // Enough for the heap to be made anew; the checked library looks at all of it for each message.
-    constexpr queue::MessageId messages = 300;
+    constexpr queue::MessageId messages = 100;
     KnownMessages known;
     for (queue::MessageId id = 1; id <= messages; ++id) known.insert(id);
     for (std::uint32_t round = 1; round <= 20; ++round)

@@ -26,6 +26,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -40,7 +41,10 @@ os.umask(0o022)
 
 
 def main():
-    unittest.main(verbosity=2, warnings="ignore")
+    done = unittest.main(verbosity=2, warnings="ignore", exit=False).result.wasSuccessful()
+    reports = take_reports()
+    print(reports, end="", file=sys.stderr)
+    sys.exit(0 if done and not reports else 1)
 
 
 def _reachable_by_all(path):
@@ -68,6 +72,30 @@ def _find_programs():
 
 
 BIN = _find_programs()
+SANITIZED = b"__asan_init" in (BIN / "qmail-queue").read_bytes()
+
+
+def _collect_reports():
+    """What a sanitizer says of any process goes into a directory, for the standard error of some is seen by nobody."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="relais-reports.", dir="/tmp"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    directory.chmod(0o1777)
+    for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
+        os.environ[name] = f"{os.environ.get(name, '')}:print_stacktrace=1:log_path={directory}/report"
+    os.environ.setdefault("RELAIS_NO_SECCOMP", "1")
+    return directory
+
+
+REPORTS = _collect_reports() if SANITIZED else None
+
+
+def take_reports():
+    """The sanitizers' reports since the last call."""
+    parts = []
+    for report in sorted(REPORTS.iterdir()) if REPORTS else ():
+        parts.append(f"--- {report.name}\n{report.read_text(errors='replace')}")
+        report.unlink()
+    return "".join(parts)
 
 
 def program(name):
@@ -614,6 +642,8 @@ class Instance:
     def remove(self):
         try:
             self.stop()
+            if reports := take_reports():
+                raise AssertionError(reports)
         finally:
             if not os.environ.get("RELAIS_KEEP"):
                 shutil.rmtree(self.directory, ignore_errors=True)
