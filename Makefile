@@ -59,7 +59,7 @@ debug:
 
 test-debug: debug
 	@scripts/install-packages test
-	@cd build/debug && RELAIS_NO_SECCOMP=1 $(CTEST)
+	@cd build/debug && $(CTEST)
 
 fuzz:
 	@scripts/install-packages run build check

@@ -71,10 +71,10 @@ class Auth(relais.TestCase):
         for worker in workers:
             if relais.IS_ROOT:
                 self.assertEqual(worker.uid, i.ids("qmailp")[0])
-            if "RELAIS_NO_SECCOMP" not in i.environment:
+            if relais.CONFINED:
                 self.assertEqual(worker.status()["Seccomp"], "2")
         (parent,) = (p for p in daemons if p not in workers)
-        if "RELAIS_NO_SECCOMP" not in i.environment:
+        if relais.CONFINED:
             i.wait_for(lambda: parent.status()["Seccomp"] == "2", 20, "a confined qmail-authd")
 
     def test_a_dead_check_is_replaced_and_so_is_the_daemon(self):

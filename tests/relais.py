@@ -82,11 +82,13 @@ def _collect_reports():
     directory.chmod(0o1777)
     for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
         os.environ[name] = f"{os.environ.get(name, '')}:print_stacktrace=1:log_path={directory}/report"
-    os.environ.setdefault("RELAIS_NO_SECCOMP", "1")
+    os.environ["RELAIS_NO_SECCOMP"] = "1"
     return directory
 
 
 REPORTS = _collect_reports() if SANITIZED else None
+# Whether the programs give up system calls and may not be looked into (base/privilege.h).
+CONFINED = not SANITIZED
 
 
 def take_reports():

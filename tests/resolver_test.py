@@ -186,7 +186,7 @@ class Resolver(relais.TestCase):
         if relais.IS_ROOT:
             self.assertEqual(int(process.status()["Uid"].split()[0]), i.ids("qmailn")[0])
             self.assertEqual(process.status()["Groups"], "")
-        if "RELAIS_NO_SECCOMP" not in os.environ:
+        if relais.CONFINED:
             self.assertEqual(process.status()["Seccomp"], "2")
             for task in os.listdir(f"/proc/{process.pid}/task"):
                 with open(f"/proc/{process.pid}/task/{task}/status") as status:

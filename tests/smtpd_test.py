@@ -581,13 +581,15 @@ class Listener(relais.TestCase):
             instance.wait_for(lambda: len(children()) == 1, 20, "one child")
             (child,) = children()
             status = child.status()
-            self.assertEqual((status["Seccomp"], status["NoNewPrivs"]), ("2", "1"))
+            if relais.CONFINED:
+                self.assertEqual((status["Seccomp"], status["NoNewPrivs"]), ("2", "1"))
             if relais.IS_ROOT:
                 uid, gid = instance.ids("qmaild")
                 self.assertEqual(status["Uid"].split(), [str(uid)] * 4)
                 self.assertEqual(status["Gid"].split(), [str(gid)] * 4)
                 self.assertEqual(status["Groups"], "")
-                self.assertEqual(os.stat(f"/proc/{child.pid}/mem").st_uid, 0, "the child can be traced")
+                if relais.CONFINED:
+                    self.assertEqual(os.stat(f"/proc/{child.pid}/mem").st_uid, 0, "the child can be traced")
             self.assertEqual(sorted(os.listdir(f"/proc/{child.pid}/fd")), ["0", "1", "2"])
             self.assertEqual(self.arguments(child)[0], b"qmail-smtpd 127.0.0.1")
             client.command("QUIT", 221)
