@@ -72,7 +72,18 @@ def _find_programs():
 
 
 BIN = _find_programs()
-SANITIZED = b"__asan_init" in (BIN / "qmail-queue").read_bytes()
+
+
+def program(name):
+    """The path of one of our programs."""
+    return str(BIN / name)
+
+
+def has_program(name):
+    return (BIN / name).exists()
+
+
+SANITIZED = has_program("qmail-queue") and b"__asan_init" in (BIN / "qmail-queue").read_bytes()
 
 
 def _collect_reports():
@@ -98,15 +109,6 @@ def take_reports():
         parts.append(f"--- {report.name}\n{report.read_text(errors='replace')}")
         report.unlink()
     return "".join(parts)
-
-
-def program(name):
-    """The path of one of our programs."""
-    return str(BIN / name)
-
-
-def has_program(name):
-    return (BIN / name).exists()
 
 
 def free_port(address="127.0.0.1"):
