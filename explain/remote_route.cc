@@ -240,6 +240,13 @@ void refuse(const Surroundings& around, const RemoteEnd& end, const Search& sear
                         " into control/locals (or control/virtualdomains)" +
                         (around.rcpthosts.empty() ? " and control/rcpthosts" : "") +
                         ", then qmailctl reload; if not, correct its MX record");
+    } else if (!end.route.host.empty() &&
+               std::any_of(end.search.hosts.begin(), end.search.hosts.end(),
+                           [](const Host& host) { return host.asked && unanswered(host.status); })) {
+        report.answer += std::string("DNS does not answer for the server named in ") + end.route.file();
+        report.find(
+            Weight::problem, "dns_failed", words,
+            "look at control/dnsservers or /etc/resolv.conf, and at the name servers of " + end.route.host);
     } else if (!end.route.host.empty()) {
         report.answer += std::string("the server named in ") + end.route.file() + " has no address";
         report.find(Weight::problem, "smtproute_unknown", words,

@@ -83,6 +83,7 @@ TEST(BounceHints, the_built_in_table_is_right) {
     for (const auto& mistake : mistakes) ADD_FAILURE() << mistake.line << ": " << mistake.text;
     EXPECT_GT(table.size(), 40U);
     EXPECT_EQ(name_for(table, "550 relay not permitted"), "relay-denied");
+    EXPECT_EQ(name_for(table, "Unable to chdir to maildir. (#4.2.1)"), "no-maildir");
 }
 
 }  // namespace

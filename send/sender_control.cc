@@ -199,7 +199,10 @@ std::string Sender::why(queue::MessageId id) {
     const Active& active = *found->second;
     std::string text;
     if (active.stored.status.hold) text += "held as soon as its running deliveries have ended\n";
-    if (active.running > 0) text += fmt::format("{} recipients are being delivered to now\n", active.running);
+    if (active.running > 0)
+        text += fmt::format(
+            "{} being delivered to now\n",
+            active.running == 1 ? "1 recipient is" : fmt::format("{} recipients are", active.running));
     if (active.bouncing) text += "its bounce is being submitted\n";
     if (active.stalled) text += "the disk refused a write: it will be tried again within a minute\n";
     if (active.failing > 0)
@@ -222,12 +225,14 @@ std::string Sender::why_waiting(const queue::StoredMessage& message, const Known
         text += fmt::format("new: it is in line behind at most {} other new messages\n", fresh_.size());
     if (entry.place == Place::due) {
         const std::int64_t left = entry.when > now() ? entry.when - now() : 0;
-        text += fmt::format("next try in {}, at {}\n", span(left), date_gmt(wall() + left));
+        text += fmt::format("next try in {}, at {} GMT\n", span(left), date_gmt(wall() + left));
     }
     if (entry.place == Place::parked) text += "waits for its destination\n";
     if (message.status.tries > 0 && !message.status.last_error.empty())
-        text += fmt::format("tried {} times, last error: {}\n", message.status.tries,
-                            one_line(message.status.last_error));
+        text +=
+            fmt::format("tried {}, last error: {}\n",
+                        message.status.tries == 1 ? "once" : fmt::format("{} times", message.status.tries),
+                        one_line(message.status.last_error));
     std::set<std::string> seen;
     for (const queue::Recipient& recipient : message.envelope.recipients) {
         if (recipient.mark != queue::Mark::to_do || seen.size() >= destinations_shown) continue;

@@ -252,6 +252,10 @@ class RouteExplain(relais.TestCase):
         try:
             i = self.made(dnsservers=silent.server, timeoutdns="1")
             self.assertEqual(self.codes(self.explain(i, "dns_silent", "bob@good.test", 1)), ["dns_failed"])
+            (i.home / "control/smtproutes").write_text("routed.test:smart.test\n")
+            result = i.run("route-explain", "bob@routed.test")
+            self.assertIn("waits in the queue: DNS does not answer for the server named in control/smtproutes\n", result.out)
+            (i.home / "control/smtproutes").unlink()
             result = i.run("route-explain", "--no-dns", "bob@good.test")
             self.assertEqual((result.code, "DNS was not asked" in result.out), (0, True), result)
         finally:
