@@ -236,7 +236,7 @@ void look_at_disk(const Plan& plan, Report& report) {
     const std::uint64_t free = disk.f_bavail * disk.f_frsize / mebibyte;
     if (free < 100)
         report.bad(fmt::format("{} MiB are free for the queue", free),
-                   "make room: senders get 452 when it is full");
+                   "make room: senders get 451 when it is full");
     else
         report.good(fmt::format("{} MiB are free for the queue", free));
     if (disk.f_files > 0 && disk.f_favail < 10000)

@@ -119,6 +119,10 @@ int make_instance(const Options& options) {
 
 int look_at(const Options& options) {
     const control::Home home(options.directory);
+    if (!std::filesystem::exists(home.control_file("owners")))
+        throw_permanent(home.control_file("owners") +
+                        " is missing: either there is no instance (qmail-setup " + options.directory +
+                        " --me NAME makes one), or bring that file back");
     if (options.repair) {
         std::vector<std::string> report;
         complete_owners(home, report);

@@ -401,6 +401,13 @@ class Kind:
         self.assertIn("WRONG  qmail-send does not run: nothing is delivered", sick)
         self.assertIn("ok     qmail-queued takes submissions", sick)
 
+    def test_check_where_there_is_no_instance(self):
+        i = self.made()
+        done = i.run("qmail-setup", "--check", i.home / "nowhere")
+        self.assertEqual(done.code, 100, done)
+        self.assertIn("nowhere/control/owners is missing: either there is no instance (qmail-setup ", done.err)
+        self.assertNotIn("--check", done.err)
+
     def test_rules_that_cannot_be_compiled_are_named(self):
         i = self.made()
         with open(i.home / "tcp.smtp", "a", encoding="ascii") as rules:
