@@ -12,6 +12,12 @@
 namespace relais {
 namespace {
 
+#ifdef RELAIS_SANITIZED
+constexpr bool sanitized = true;
+#else
+constexpr bool sanitized = false;
+#endif
+
 char* pointer(std::uintptr_t address) {
     return reinterpret_cast<char*>(address);
 }
@@ -40,6 +46,8 @@ bool populate(char* memory, std::size_t size, HugePages huge) {
 }  // namespace
 
 bool replace_pages(const PageMove& move) {
+    // A sanitizer's own memory must stay where it is, and between variables there is what may not be read.
+    if (sanitized) return false;
     const std::size_t size = move.end - move.begin;
     const std::uintptr_t spare = move.huge == HugePages::none ? 0 : huge_page_size;
     void* const room =

@@ -597,6 +597,8 @@ class Instance:
         parts = ["--- processes", *map(repr, self.processes())]
         for log in sorted(self.logs.iterdir()):
             parts += [f"--- log/{log.name} (last 60 lines)", *self.log(log.name)[-60:]]
+        for report in sorted(REPORTS.iterdir())[:3] if REPORTS else ():
+            parts += [f"--- {report.name} (beginning)", report.read_text(errors="replace")[:3000]]
         with contextlib.suppress(OSError):
             for kind in ("mess", "bounce"):
                 parts += [f"--- queue/{kind}", *(f"{p.name} {p.stat().st_size}" for p in self.queue_files(kind)[:20])]
