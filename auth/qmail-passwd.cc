@@ -15,6 +15,7 @@
 // secrets. Exit codes: 0; 1 no such account; 100 wrong usage or input; 111 the system failed.
 #include <sys/ioctl.h>
 #include <termios.h>
+#include <unistd.h>
 
 #include <cstdio>
 
@@ -220,6 +221,7 @@ Json described(const Account& account) {
 }
 
 int list(const control::Home& home, const Options& options) {
+    if (::access(home.path("control").c_str(), F_OK) != 0) throw_errno("look at", home.path("control"));
     const PasswdFile file(home, false);
     Json all = Json::array();
     for (const Account& account : file.accounts()) {

@@ -42,6 +42,7 @@ std::string client(const std::string& text) {
 }
 
 int list(const control::Home& home, const Options& options) {
+    if (::access(home.path("control").c_str(), F_OK) != 0) throw_errno("look at", home.path("control"));
     const auto now = relay::Moment::now();
     const auto settings = relay::OpenSmtpSettings::read(home);
     const auto entries = relay::all_entries(home, now);

@@ -407,6 +407,11 @@ class Kind:
         self.assertEqual(done.code, 100, done)
         self.assertIn("nowhere/control/owners is missing: either there is no instance (qmail-setup ", done.err)
         self.assertNotIn("--check", done.err)
+        i.environment["QMAILHOME"] = str(i.home / "nowhere")
+        for tool in ("open-smtp", "qmail-passwd"):
+            done = i.run(tool, "list")
+            self.assertEqual((done.code, done.err), (111, f"{tool}: fatal: unable to look at {i.home}/nowhere/control: No such file or directory\n"))
+        i.environment["QMAILHOME"] = str(i.home)
 
     def test_rules_that_cannot_be_compiled_are_named(self):
         i = self.made()
