@@ -60,7 +60,7 @@ Secret joined_fields(const ProgramQuestion& question) {
     return all.size() <= question.limit ? std::move(all) : Secret();
 }
 
-Answer judge(const ProgramQuestion& question, int status, std::string output) {
+Answer judge(const ProgramQuestion& question, int status, const std::string& output) {
     const std::string& program = question.words[0];
     if (!WIFEXITED(status)) return answer_of(Result::temporary, program + " crashed");
     const int code = WEXITSTATUS(status);
@@ -110,11 +110,11 @@ Answer ask_program(const ProgramQuestion& question) {
         input.read.reset();
         output.write.reset();
         // Whoever waits for us has a clock.
-        std::string said = read_to_end(output.read.get(), output_limit, Deadline::never());
+        const std::string said = read_to_end(output.read.get(), output_limit, Deadline::never());
         int status = 0;
         while (::waitpid(pid, &status, 0) < 0)
             if (errno != EINTR) throw_errno("wait for", question.words[0]);
-        return judge(question, status, std::move(said));
+        return judge(question, status, said);
     } catch (const Error& error) {
         return answer_of(Result::temporary, error.what());
     }

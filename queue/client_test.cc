@@ -30,7 +30,7 @@ class ClientTest : public testing::Test {
     }
 
     // Answers one submission: keeps header, message and envelope.
-    void serve(SubmitAnswer answer) {
+    void serve(const SubmitAnswer& answer) {
         listener =
             listen_unix(home.socket("queue-submit"), 0600, static_cast<uid_t>(-1), static_cast<gid_t>(-1));
         server = std::thread([this, answer] {

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "base/json.h"
+#include "base/program.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "send/schedule.h"
@@ -74,6 +76,15 @@ std::string time_text(std::int64_t when) {
 }
 
 }  // namespace
+
+send::RewriteRules read_rules(const control::Home& home) {
+    try {
+        return send::RewriteRules::read(home);
+    } catch (const Error& error) {
+        log_line(std::string("warning: every recipient is shown as remote: ") + error.what());
+        return {};
+    }
+}
 
 std::int64_t next_try(const SeenMessage& seen, const send::RewriteRules& rules) {
     const Status& status = seen.message.status;

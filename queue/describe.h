@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/printable.h"
+#include "control/home.h"
 #include "mail/bounce_hints.h"
 #include "queue/select.h"
 #include "send/rewrite.h"
@@ -21,6 +22,9 @@ struct Surroundings {
     std::string path;                 // of its file; for show
     const mail::HintTable* hints = nullptr;  // for what other servers said; null: none are shown
 };
+
+// Which recipients are local, for show: where the control files cannot be read none is, and the log has a warning.
+send::RewriteRules read_rules(const control::Home& home);
 
 // When it is tried next, by the status block or else the schedule; 0: at once, or nobody can tell.
 std::int64_t next_try(const SeenMessage& seen, const send::RewriteRules& rules);

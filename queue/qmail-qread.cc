@@ -20,15 +20,6 @@
 namespace relais::queue {
 namespace {
 
-send::RewriteRules read_rules(const control::Home& home) {
-    try {
-        return send::RewriteRules::read(home);
-    } catch (const Error& error) {
-        log_line(std::string("warning: every recipient is shown as remote: ") + error.what());
-        return {};
-    }
-}
-
 std::string entry(const SeenMessage& seen, const send::RewriteRules& rules) {
     const Envelope& envelope = seen.message.envelope;
     bool bouncing = false;

@@ -41,15 +41,6 @@ void say(std::string_view text) {
     write_all(STDOUT_FILENO, text, Deadline::never());
 }
 
-send::RewriteRules read_rules(const control::Home& home) {
-    try {
-        return send::RewriteRules::read(home);
-    } catch (const Error& error) {
-        log_line(std::string("warning: every recipient is shown as remote: ") + error.what());
-        return {};
-    }
-}
-
 // Nothing if control/bouncehints says so, or if it cannot be read: hints are a courtesy.
 std::optional<mail::HintTable> read_hints(const control::Home& home) {
     std::vector<std::string> mistakes;

@@ -61,7 +61,7 @@ class LoginServer : public Server {
 
 class CramServer : public Server {
   public:
-    CramServer(Authority& authority, ServerContext context)
+    CramServer(Authority& authority, const ServerContext& context)
         : authority_(authority),
           challenge_("<" + (context.nonce.empty() ? fresh() : context.nonce) + "@" + context.host + ">") {}
     // RFC 2195 and 4954: the server speaks first.
@@ -229,7 +229,7 @@ std::unique_ptr<Server> make_server(Mechanism mechanism, Authority& authority, S
         case Mechanism::login:
             return std::make_unique<LoginServer>(authority);
         case Mechanism::cram_md5:
-            return std::make_unique<CramServer>(authority, std::move(context));
+            return std::make_unique<CramServer>(authority, context);
         case Mechanism::xoauth2:
         case Mechanism::oauthbearer:
             return std::make_unique<BearerServer>(mechanism, authority);

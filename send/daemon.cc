@@ -25,7 +25,8 @@ constexpr std::size_t reports_at_once = 64;
 // Orders that have gathered for qmail-lspawn: sent together, at the end of a turn or when there are so many.
 constexpr std::size_t orders_together = 32;
 constexpr std::size_t hint_octets = 8;
-constexpr int hint_room = 4096;  // with less room than that left in the pipe, hints may have been dropped
+constexpr std::size_t hint_room =
+    4096;                        // with less room than that left in the pipe, hints may have been dropped
 constexpr auto look_pause = 5s;  // between two looks at control files
 // qmail-queued syncs and answers; what takes longer is tried again later.
 constexpr auto bounce_patience = 60s;
@@ -194,7 +195,7 @@ void Daemon::reread() {
 void Daemon::on_hints() {
     int waiting = 0;
     if (::ioctl(send_hint_pipe, FIONREAD, &waiting) == 0 &&
-        static_cast<std::size_t>(waiting + hint_room) > hint_pipe_size_)
+        static_cast<std::size_t>(waiting) + hint_room > hint_pipe_size_)
         sender_.start_scan();
     std::array<char, 65536> buffer;
     const ssize_t count = ::read(send_hint_pipe, buffer.data(), buffer.size());

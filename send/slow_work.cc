@@ -149,7 +149,7 @@ BounceResult submit_bounce(const control::Home& home, const queue::Store& store,
 }
 
 SlowWorker::SlowWorker(std::string_view name, const std::vector<int>& unwanted,
-                       const std::function<void()>& confine, Work work) {
+                       const std::function<void()>& confine, const Work& work) {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
         throw_errno("create", "a socket pair");

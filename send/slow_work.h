@@ -40,7 +40,7 @@ class SlowWorker {
     // Forks. The child runs work for each request until this end closes; it closes the descriptors in unwanted, and
     // confines itself by confine. name is shown by ps(1). Throws Error.
     SlowWorker(std::string_view name, const std::vector<int>& unwanted, const std::function<void()>& confine,
-               Work work);
+               const Work& work);
 
     // Answers come to on_answer; on_death is called if the child has ended.
     void attach(EventLoop& loop, std::function<void(const std::string&)> on_answer,
