@@ -62,7 +62,7 @@ TEST(Sources, StandBesideTheCdb) {
     EXPECT_TRUE(sources_of("/q/rules").empty());
 }
 
-TEST(Refusal, IsParsed) {
+TEST(LoggedRefusal, IsParsed) {
     const auto refusal = parse_refusal(
         "@4000000067410f2a0d1c2b3c qmail-smtpd: refuse from 192.0.2.7 helo x sender <a@b> rcpt <c@d> reason "
         "553 no: why");
@@ -75,7 +75,7 @@ TEST(Refusal, IsParsed) {
     EXPECT_EQ(refusal->reason, "553 no: why");
 }
 
-TEST(Refusal, WhatThereWasNotIsNothing) {
+TEST(LoggedRefusal, WhatThereWasNotIsNothing) {
     const auto refusal = parse_refusal("refuse from ::1 helo - sender - rcpt - reason 421 too many");
     ASSERT_TRUE(refusal);
     EXPECT_EQ(refusal->time, 0);
@@ -85,7 +85,7 @@ TEST(Refusal, WhatThereWasNotIsNothing) {
     EXPECT_EQ(parse_refusal("refuse from ::1 helo - sender <> rcpt <c@d> reason x")->sender, "");
 }
 
-TEST(Refusal, OtherLinesAreNone) {
+TEST(LoggedRefusal, OtherLinesAreNone) {
     for (const char* line :
          {"", "accept msg 1 from 1.2.3.4 helo x", "refuse from 1.2.3.4", "refuse from 1 helo 2 sender 3",
           "accept msg 1 from 1.2.3.4 helo refuse from 5.6.7.8 helo x sender - rcpt - reason r"})

@@ -187,8 +187,8 @@ class Follower {
 
 }  // namespace
 
-std::optional<Refusal> parse_refusal(std::string_view line) {
-    Refusal refusal;
+std::optional<LoggedRefusal> parse_refusal(std::string_view line) {
+    LoggedRefusal refusal;
     if (line.starts_with('@') && line.size() > 25) refusal.time = time_of(line.substr(1, 16));
     const std::size_t start = line.find("refuse from ");
     // Only a stamp and the program's name may stand before it.
@@ -209,7 +209,7 @@ std::optional<Refusal> parse_refusal(std::string_view line) {
 }
 
 // " | note: ... | to do: ...", or that it would be allowed now.
-std::string Watch::what_is_behind(const Refusal& refusal, const std::string& ip) {
+std::string Watch::what_is_behind(const LoggedRefusal& refusal, const std::string& ip) {
     Question question;
     question.ip = ip;
     question.helo = refusal.helo;
@@ -227,7 +227,7 @@ std::string Watch::what_is_behind(const Refusal& refusal, const std::string& ip)
     return text;
 }
 
-std::string Watch::explain(const Refusal& refusal) {
+std::string Watch::explain(const LoggedRefusal& refusal) {
     std::string text = time_text(refusal.time) + plain(refusal.ip);
     if (refusal.sender) text += " from <" + plain(*refusal.sender) + ">";
     if (refusal.recipient) text += " to <" + plain(*refusal.recipient) + ">";

@@ -12,7 +12,7 @@
 namespace relais::explain {
 
 // What a "refuse" line of the log says (smtpd/log.h).
-struct Refusal {
+struct LoggedRefusal {
     std::int64_t time = 0;  // seconds since 1970 from multilog's stamp; 0: the line has none
     std::string ip;
     std::string helo;                      // "" if there was none
@@ -21,17 +21,17 @@ struct Refusal {
     std::string reason;                    // the reply, and why
 };
 // Nothing for every other line. Pure.
-std::optional<Refusal> parse_refusal(std::string_view line);
+std::optional<LoggedRefusal> parse_refusal(std::string_view line);
 
 // Explains the refusals of a log, of which there may be a flood.
 class Watch {
   public:
     explicit Watch(control::Home home) : home_(std::move(home)) {}
     // The refusal, what is behind it, and what can be done, in one line with its LF. What cannot be read is said in it.
-    std::string explain(const Refusal& refusal);
+    std::string explain(const LoggedRefusal& refusal);
 
   private:
-    std::string what_is_behind(const Refusal& refusal, const std::string& ip);
+    std::string what_is_behind(const LoggedRefusal& refusal, const std::string& ip);
 
     control::Home home_;
     // The look through all logins takes a tenth of the time at most.
