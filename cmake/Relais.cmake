@@ -130,12 +130,18 @@ function(relais_seam_test name)
   target_include_directories(${name} BEFORE PRIVATE ${CMAKE_SOURCE_DIR}/tests/seam)
 endfunction()
 
+# All of them, and nothing else.
+if(RELAIS_FUZZ)
+  add_custom_target(fuzzers)
+endif()
+
 # relais_fuzz(NAME SOURCE x_fuzz.cc DEPENDS lib...): a libFuzzer target whose corpus is fuzz/NAME/. With clang and
 # RELAIS_FUZZ it is a fuzzer; otherwise the same function is run over the corpus as an ordinary test.
 function(relais_fuzz name)
   cmake_parse_arguments(ARG "" "SOURCE" "DEPENDS" ${ARGN})
   if(RELAIS_FUZZ)
     add_executable(${name} ${ARG_SOURCE})
+    add_dependencies(fuzzers ${name})
     target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   else()
