@@ -13,6 +13,7 @@
 // whenever that has changed. Exit codes: 100 wrong usage or configuration, 111 anything else. It never ends by itself.
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -106,7 +107,7 @@ int serve(const Arguments& arguments) {
     const control::Home home = control::Home::from_environment();
     const control::Owners owners = control::Owners::read(home);
     const auth::ServerSettings settings = settings_of(home, arguments);
-    hide_memory();
+    ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     raise_descriptor_limit(settings.clients + 100);
     EventLoop loop;
     // Before the first child: one that dies at once must be noticed.

@@ -200,14 +200,6 @@ void load_landlock(const Confinement& allowed) {
     if (::syscall(SYS_landlock_restrict_self, ruleset.get(), 0) != 0) throw_errno("restrict", "file access");
 }
 
-bool is_opened_for_sanitizers() {
-#ifdef RELAIS_SANITIZED
-    return std::getenv("RELAIS_NO_SECCOMP") != nullptr;
-#else
-    return false;
-#endif
-}
-
 }  // namespace
 
 void drop_privilege(uid_t uid, gid_t gid, const std::vector<gid_t>& groups) {
@@ -228,15 +220,13 @@ void drop_privilege(uid_t uid, gid_t gid, const std::vector<gid_t>& groups) {
                                              ": this process has group " + std::to_string(effective_group));
     if (uid != 0 && ::setuid(0) == 0)
         throw Error(Reaction::bug, "privilege could be regained after dropping it");
-    hide_memory();
-}
-
-void hide_memory() {
-    ::prctl(PR_SET_DUMPABLE, is_opened_for_sanitizers() ? 1 : 0, 0, 0, 0);
+    ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 void confine(const Confinement& allowed) {
-    if (is_opened_for_sanitizers()) return;
+#ifdef RELAIS_SANITIZED
+    if (std::getenv("RELAIS_NO_SECCOMP") != nullptr) return;
+#endif
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) throw_errno("set", "no_new_privs");
     if (!allowed.read_below.empty() || !allowed.write_below.empty() || !allowed.open_files)
         load_landlock(allowed);

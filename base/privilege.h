@@ -14,10 +14,6 @@ namespace relais {
 // the process non-dumpable: nobody else of the same uid may trace it or read its memory. Throws Error.
 void drop_privilege(uid_t uid, gid_t gid, const std::vector<gid_t>& groups = {});
 
-// Makes the process non-dumpable. With RELAIS_NO_SECCOMP=1 in the environment of a sanitizer build it stays (or becomes
-// again) dumpable: LeakSanitizer looks at a process as a debugger does.
-void hide_memory();
-
 // What a confined process may still do, beyond reading and writing descriptors it has, memory, time and signals to
 // itself.
 struct Confinement {

@@ -7,9 +7,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#ifdef RELAIS_SANITIZED
-#include <sanitizer/lsan_interface.h>
-#endif
 
 #include <functional>
 
@@ -42,22 +39,6 @@ bool seccomp_is_off() {
 }
 
 }  // namespace
-
-#ifdef RELAIS_SANITIZED
-TEST(HideMemory, LeavesLeakSanitizerItsSight) {
-    ::setenv("RELAIS_NO_SECCOMP", "1", 1);
-    constexpr int found = 42;
-    EXPECT_EQ(outcome([] {
-                  drop_privilege(::geteuid() == 0 ? 65534 : ::geteuid(),
-                                 ::getegid() == 0 ? 65534 : ::getegid());
-                  // A register may still point to the last one.
-                  [[maybe_unused]] static std::uintptr_t hidden = 0;
-                  for (int i = 0; i < 10; ++i) hidden = ~reinterpret_cast<std::uintptr_t>(new int);
-                  return __lsan_do_recoverable_leak_check() != 0 ? found : 0;
-              }),
-              found);
-}
-#endif
 
 TEST(Confine, KillsForWhatWasNotAllowed) {
     if (seccomp_is_off()) GTEST_SKIP();

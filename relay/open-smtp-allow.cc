@@ -5,12 +5,12 @@
 // that a login from this client's address succeeded, and a name ($USER). Other processes of the same user cannot take
 // the descriptor from it: its installed file is not readable, and it makes itself untraceable. Whatever goes wrong is logged, and
 // PROGRAM is run. Exit codes: those of PROGRAM; 100 wrong usage; 111 PROGRAM cannot be run.
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/privilege.h"
 #include "base/program.h"
 #include "base/text.h"
 #include "relay/chain.h"
@@ -43,7 +43,7 @@ void confirm(Fd channel) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    hide_memory();
+    ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     return run_program("open-smtp-allow", argc, argv, [](const Arguments& arguments) -> int {
         if (arguments.empty()) throw_permanent("usage: open-smtp-allow PROGRAM [ARGUMENT...]");
         try {

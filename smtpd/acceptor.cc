@@ -439,7 +439,7 @@ void check_readable(const control::Home& home, const ListenerOptions& options) {
 int run_acceptor(const control::Home& home, const ListenerOptions& options) {
     // execve from /proc/self/exe has named it "exe".
     ::prctl(PR_SET_NAME, "qmail-smtpd", 0, 0, 0);
-    hide_memory();
+    ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     move_text_to_huge_pages();
     return Acceptor(home, options).run();
 }

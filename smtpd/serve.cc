@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -30,7 +31,7 @@ void serve(const control::Home& home, const Settings& settings, Policy& policy, 
 
 void serve_standalone(const control::Home& home, Beginning beginning) {
     // Other processes of this user must not look into the memory of this one.
-    hide_memory();
+    ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     // Refused when this is no TCP socket: then there is nothing to set.
     const int on = 1;
     ::setsockopt(STDOUT_FILENO, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);

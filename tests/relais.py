@@ -98,7 +98,7 @@ def _collect_reports():
 
 
 REPORTS = _collect_reports() if SANITIZED else None
-# Whether the programs give up system calls and may not be looked into (base/privilege.h).
+# Whether the programs give up system calls (base/privilege.h).
 CONFINED = not SANITIZED
 
 
