@@ -108,12 +108,19 @@ function(relais_program name)
 endfunction()
 
 # relais_test(NAME SOURCES x_test.cc... DEPENDS lib...): unit tests with GoogleTest, run by CTest.
+# An ordinary build compiles the sources of one program together: most of a test's time goes into what GoogleTest's and
+# the standard headers instantiate at its end. So names beside the tests differ within a folder. The checked build and
+# the fuzzers' compile each source alone, which must be possible too.
 function(relais_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   relais_precompiled(${name} precompiled_for_tests)
   target_compile_options(${name} PRIVATE ${RELAIS_TEST_OPTIONS})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
+  if(NOT RELAIS_SANITIZE AND NOT RELAIS_FUZZ)
+    set_target_properties(${name} PROPERTIES UNITY_BUILD ON)
+    target_compile_options(${name} PRIVATE -Wno-subobject-linkage)
+  endif()
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} GTest::gtest GTest::gmock GTest::gtest_main Threads::Threads)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
@@ -127,6 +134,7 @@ function(relais_seam_test name)
   list(TRANSFORM ARG_UNDER_TEST PREPEND ${CMAKE_SOURCE_DIR}/)
   relais_test(${name} SOURCES ${ARG_SOURCES} ${ARG_UNDER_TEST} ${CMAKE_SOURCE_DIR}/tests/seam/recorder.cc
               DEPENDS ${ARG_DEPENDS})
+  set_target_properties(${name} PROPERTIES UNITY_BUILD OFF)
   target_include_directories(${name} BEFORE PRIVATE ${CMAKE_SOURCE_DIR}/tests/seam)
 endfunction()
 

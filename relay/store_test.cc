@@ -13,10 +13,10 @@
 namespace relais::relay {
 namespace {
 
-const Moment now{1'000'000, 50'000, "this-boot"};
+const Moment today{1'000'000, 50'000, "this-boot"};
 
 Entry entry_of(std::string address, std::string user = "anna") {
-    return {std::move(address), std::move(user), "pop3", now};
+    return {std::move(address), std::move(user), "pop3", today};
 }
 
 TEST(Address, HasOneSpelling) {
@@ -175,11 +175,11 @@ class GateTest : public testing::Test {
   protected:
     void put(const std::string& address, std::int64_t seconds) {
         StoreWriter(files.home())
-            .put({address, "anna", "pop3", {now.wall - seconds, now.boot - seconds, now.boot_id}});
+            .put({address, "anna", "pop3", {today.wall - seconds, today.boot - seconds, today.boot_id}});
     }
     bool opens(std::string_view address) {
         OpenSmtpGate gate(files.home());
-        return gate.find(address, now).live;
+        return gate.find(address, today).live;
     }
     TestHome files;
 };
@@ -212,8 +212,8 @@ TEST_F(GateTest, ExcludedAddressesOpenNothing) {
     put("192.0.2.7", 60);
     files.control("opensmtpexclude", "# webmail\n192.0.2.0/24\n");
     OpenSmtpGate gate(files.home());
-    EXPECT_FALSE(gate.find("192.0.2.7", now).live);
-    EXPECT_EQ(gate.find("192.0.2.7", now).excluded, "192.0.2.0/24");
+    EXPECT_FALSE(gate.find("192.0.2.7", today).live);
+    EXPECT_EQ(gate.find("192.0.2.7", today).excluded, "192.0.2.0/24");
 }
 
 TEST_F(GateTest, VpopmailsFileCountsWithExpiryAtUse) {

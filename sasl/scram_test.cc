@@ -10,17 +10,17 @@ namespace {
 using std::string_literals::operator""s;
 
 constexpr std::string_view client_bare = "n=user,r=rOprNGfwEbeRWgbNEkqO";
-constexpr std::string_view server_first =
+constexpr std::string_view example_server_first =
     "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
 constexpr std::string_view without_proof = "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
 
 // RFC 7677, 3.
 TEST(Scram, VectorOfRfc7677) {
-    const auto first = parse_server_first(server_first);
+    const auto first = parse_server_first(example_server_first);
     ASSERT_TRUE(first);
     EXPECT_EQ(first->iterations, 4096U);
     const std::string messages =
-        std::string(client_bare) + "," + std::string(server_first) + "," + std::string(without_proof);
+        std::string(client_bare) + "," + std::string(example_server_first) + "," + std::string(without_proof);
     const ScramProof proof = make_scram_proof("pencil", first->salt, first->iterations, messages);
     EXPECT_EQ(encode_base64(proof.proof), "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=");
     EXPECT_EQ(encode_base64(proof.server_signature), "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");

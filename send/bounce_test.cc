@@ -7,16 +7,16 @@
 namespace relais::send {
 namespace {
 
-const BounceSettings settings{"MAILER-DAEMON", "mail.example", "postmaster@mail.example", 0};
+const BounceSettings bounce_settings{"MAILER-DAEMON", "mail.example", "postmaster@mail.example", 0};
 
 TEST(Bounce, TextOctetByOctet) {
-    const auto envelope = bounce_envelope(settings, "joe@far.example");
+    const auto envelope = bounce_envelope(bounce_settings, "joe@far.example");
     ASSERT_TRUE(envelope);
     EXPECT_EQ(envelope->sender, "");
     EXPECT_EQ(envelope->recipient, "joe@far.example");
     const std::string paragraphs =
         bounce_paragraph("ann@gone.example", "Sorry, no mailbox here by that name. (#5.1.1)\n");
-    EXPECT_EQ(bounce_head(settings, *envelope, "joe@far.example", paragraphs, 812090814),
+    EXPECT_EQ(bounce_head(bounce_settings, *envelope, "joe@far.example", paragraphs, 812090814),
               "Date: 26 Sep 1995 04:46:54 -0000\n"
               "From: MAILER-DAEMON@mail.example\n"
               "To: joe@far.example\n"
@@ -35,11 +35,11 @@ TEST(Bounce, TextOctetByOctet) {
 }
 
 TEST(Bounce, DoubleBounce) {
-    const auto envelope = bounce_envelope(settings, "");
+    const auto envelope = bounce_envelope(bounce_settings, "");
     ASSERT_TRUE(envelope);
     EXPECT_EQ(envelope->sender, "#@[]");
     EXPECT_EQ(envelope->recipient, "postmaster@mail.example");
-    const std::string head = bounce_head(settings, *envelope, "", "<a@b>:\nx\n\n", 0);
+    const std::string head = bounce_head(bounce_settings, *envelope, "", "<a@b>:\nx\n\n", 0);
     EXPECT_NE(
         head.find("I tried to deliver a bounce message to this address, but the bounce bounced!\n\n<a@b>:\n"),
         std::string::npos);
@@ -48,11 +48,11 @@ TEST(Bounce, DoubleBounce) {
 }
 
 TEST(Bounce, TripleBounceIsDiscarded) {
-    EXPECT_FALSE(bounce_envelope(settings, "#@[]"));
+    EXPECT_FALSE(bounce_envelope(bounce_settings, "#@[]"));
 }
 
 TEST(Bounce, VerpGoesToTheOwner) {
-    EXPECT_EQ(bounce_envelope(settings, "list-@lists.example-@[]")->recipient, "list-@lists.example");
+    EXPECT_EQ(bounce_envelope(bounce_settings, "list-@lists.example-@[]")->recipient, "list-@lists.example");
 }
 
 TEST(Bounce, AParagraphHasNoBlankLine) {

@@ -11,7 +11,7 @@ Rule rule(std::string_view line) {
 bool nothing(std::string_view line) {
     return std::holds_alternative<Nothing>(parse_rule(line));
 }
-bool wrong(std::string_view line) {
+bool wrong_line(std::string_view line) {
     return std::holds_alternative<Wrong>(parse_rule(line));
 }
 
@@ -37,8 +37,8 @@ TEST(ParseRule, RefusesEverythingElse) {
           "1.2.3.4:allowance", "1.2.3.4:denyX", "1.2.3.4:allow,X=\"y\"z", "1.2.3.4:deny\r",
           "1.2.3.4:allow,X=\"y\"\r", "2001:db8::1", "x:y:allow", "1.2.3.4:allowance:deny",
           " # a: comment that begins with a blank"})
-        EXPECT_TRUE(wrong(line)) << line;
-    EXPECT_TRUE(wrong(std::string_view("1.2.3.4:allow,X=\"a\0b\"", 21)));
+        EXPECT_TRUE(wrong_line(line)) << line;
+    EXPECT_TRUE(wrong_line(std::string_view("1.2.3.4:allow,X=\"a\0b\"", 21)));
 }
 
 TEST(ParseRule, FindsTheColonThatEndsAnIpv6Address) {
