@@ -109,15 +109,15 @@ endfunction()
 
 # relais_test(NAME SOURCES x_test.cc... DEPENDS lib...): unit tests with GoogleTest, run by CTest.
 # An ordinary build compiles the sources of one program together: most of a test's time goes into what GoogleTest's and
-# the standard headers instantiate at its end. So names beside the tests differ within a folder. The checked build and
-# the fuzzers' compile each source alone, which must be possible too.
+# the standard headers instantiate at its end. So names beside the tests differ within a folder. The checked build,
+# the fuzzers' and clang-tidy's compile each source alone, which must be possible too.
 function(relais_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   relais_precompiled(${name} precompiled_for_tests)
   target_compile_options(${name} PRIVATE ${RELAIS_TEST_OPTIONS})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
-  if(NOT RELAIS_SANITIZE AND NOT RELAIS_FUZZ)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND NOT RELAIS_SANITIZE AND NOT RELAIS_FUZZ)
     set_target_properties(${name} PROPERTIES UNITY_BUILD ON)
     target_compile_options(${name} PRIVATE -Wno-subobject-linkage)
   endif()
