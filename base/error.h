@@ -19,8 +19,8 @@ enum class Reaction {
 
 class Error : public std::runtime_error {
   public:
-    Error(Reaction reaction, std::string text, int error_number = 0)
-        : std::runtime_error(std::move(text)), reaction_(reaction), number_(error_number) {}
+    Error(Reaction reaction, const std::string& text, int error_number = 0)
+        : std::runtime_error(text), reaction_(reaction), number_(error_number) {}
     Reaction reaction() const { return reaction_; }
     // The errno behind the failure, 0 if there was none.
     int number() const { return number_; }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -54,6 +55,11 @@ std::optional<std::int64_t> age(const Entry& entry, const Moment& now) {
     }
     const std::int64_t seconds = now.wall - entry.login.wall;
     return seconds >= 0 ? std::optional(std::max(seconds, now.boot)) : std::nullopt;
+}
+
+std::int64_t wall_of_login(const Entry& entry, const Moment& now) {
+    const std::int64_t counted = now.wall - age(entry, now).value_or(0);
+    return std::abs(counted - entry.login.wall) <= 1 ? entry.login.wall : counted;
 }
 
 bool live(const Entry& entry, std::int64_t lifetime, const Moment& now) {

@@ -38,6 +38,10 @@ struct Entry {
 // Seconds since the login. In the same boot by the time since boot, whatever was done to the wall clock. After another
 // boot by the wall clock, and not less than this boot is old. Nothing for an entry from the future: it proves nothing.
 std::optional<std::int64_t> age(const Entry& entry, const Moment& now);
+
+// When the login was by the wall clock of now, unix seconds. That clock and the one since boot tick at different moments: a
+// second between them is none.
+std::int64_t wall_of_login(const Entry& entry, const Moment& now);
 // True if it is younger than that many seconds.
 bool live(const Entry& entry, std::int64_t lifetime, const Moment& now);
 

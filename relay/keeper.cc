@@ -54,8 +54,7 @@ Answer Keeper::import_one(const Request& request) {
                       request.service,
                       {request.wall, now.boot - seconds, now.boot_id}};
     if (const auto before = store_.look_up(entry.address)) {
-        const auto age_before = age(*before, now);
-        if (age_before && *age_before <= seconds) return {true, "newer"};
+        if (age(*before, now) && wall_of_login(*before, now) >= request.wall) return {true, "newer"};
     }
     writer_.put(entry);
     return {true, "imported"};

@@ -68,6 +68,17 @@ TEST_F(KeeperTest, ImportNeverRenews) {
     EXPECT_FALSE(live(*stored("192.0.2.7"), 10800, clock));
 }
 
+// As seen with an export that was imported again: the wall clock and the one since boot do not tick together.
+TEST_F(KeeperTest, TheSameLoginIsNotImportedAgainAfterATickOfOneClock) {
+    const std::int64_t login = clock.wall - 100;
+    EXPECT_EQ(import_at("192.0.2.7", login), "imported");
+    clock.boot += 1;
+    EXPECT_EQ(import_at("192.0.2.7", login), "newer");
+    clock.wall += 1;
+    EXPECT_EQ(import_at("192.0.2.7", login), "newer");
+    EXPECT_EQ(import_at("192.0.2.7", login + 1), "imported");
+}
+
 TEST_F(KeeperTest, SweepTakesWhatExpiredAndNothingElse) {
     keeper.add("192.0.2.7", "anna", "pop3");
     clock.boot += 10000;

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "base/error.h"
 #include "base/io.h"
@@ -22,13 +21,6 @@ std::string standing_text(const Entry& entry, std::int64_t lifetime, const Momen
     if (!seconds) return "from the future, does not count";
     if (*seconds >= lifetime) return span_text(*seconds) + " ago, expired";
     return span_text(*seconds) + " ago, " + span_text(lifetime - *seconds) + " left";
-}
-
-// When the login was by the wall clock of now. That clock and the one since boot tick at different moments: a second
-// between them is none.
-std::int64_t wall_of_login(const Entry& entry, const Moment& now) {
-    const std::int64_t counted = now.wall - age(entry, now).value_or(0);
-    return std::abs(counted - entry.login.wall) <= 1 ? entry.login.wall : counted;
 }
 
 bool relays(const Entry& entry, const OpenSmtpSettings& settings, const Moment& now) {

@@ -23,8 +23,8 @@ struct SocketBio;
 // socket, or 0 when TLS itself said no; what() is one line for a log.
 class HandshakeFailed : public Error {
   public:
-    HandshakeFailed(std::string text, int error_number, long verify_result)
-        : Error(Reaction::temporary, std::move(text), error_number), verify_result_(verify_result) {}
+    HandshakeFailed(const std::string& text, int error_number, long verify_result)
+        : Error(Reaction::temporary, text, error_number), verify_result_(verify_result) {}
     // X509_V_OK, or what was wrong with the other side's certificate (X509_V_ERR_...).
     long verify_result() const { return verify_result_; }
 
