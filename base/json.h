@@ -1,11 +1,16 @@
-// A JSON value to be built and written (RFC 8259); there is nothing here that reads one.
+// A JSON value to be built and written (RFC 8259); there is nothing here that reads one. nlohmann's library writes it; its headers stay
+// in base/json.cc, for they cost each source that includes them seconds to compile.
 #pragma once
 
 #include <concepts>
+#include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <variant>
 #include <vector>
 
 namespace relais {
@@ -16,12 +21,12 @@ class Json {
 
     Json() = default;  // null
     // Octets that are no UTF-8 are written as U+FFFD: addresses and errors may hold any.
-    Json(std::string_view text);
+    Json(std::string_view text) : scalar_(std::string(text)) {}
     Json(const std::string& text) : Json(std::string_view(text)) {}
     Json(const char* text) : Json(std::string_view(text)) {}
-    Json(std::same_as<bool> auto value) : written_(value ? "true" : "false") {}
+    Json(std::same_as<bool> auto value) : scalar_(value) {}
     template <std::integral Number>
-    requires(!std::same_as<Number, bool>) Json(Number number) : written_(std::to_string(number)) {}
+    requires(!std::same_as<Number, bool>) Json(Number number) : scalar_(Widest<Number>(number)) {}
     // An object; its members keep their order.
     Json(std::initializer_list<Member> members);
     // An array.
@@ -47,12 +52,13 @@ class Json {
     std::string lines() const;
 
   private:
+    friend struct JsonWriter;
     enum class Kind { scalar, array, object };
-
-    void write(std::string& text, const std::string* line_end) const;
+    template <std::integral Number>
+    using Widest = std::conditional_t<std::is_signed_v<Number>, std::int64_t, std::uint64_t>;
 
     Kind kind_ = Kind::scalar;
-    std::string written_ = "null";    // of a scalar
+    std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, std::string> scalar_;
     std::vector<std::string> names_;  // of an object's values
     std::vector<Json> values_;
 };
