@@ -205,9 +205,14 @@ def large(servers, parent, rounds, count=16, sessions=4):
             ("25 MB messages, 4 sessions, relay end to end, MB/s", *(f"{statistics.median(arrivals[s.name]):,.0f}" for s in servers), "", "")]
 
 
-def large_memory(relais_server, count=4):
+def large_memory(relais_server, sessions=4):
     with relais_server.accepting() as running, MostMemory(running) as most:
-        large_messages(running.port, count, count)
+        for _ in range(10):
+            large_messages(running.port, 4 * sessions, sessions)
+            if most.kilobytes:
+                break
+        else:
+            raise RuntimeError("no session was seen")
     return [("memory of a session with a message of 25 MB, kB", f"{most.kilobytes:,}", "", "", "below 1,000")]
 
 
