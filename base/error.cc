@@ -11,11 +11,11 @@ std::string errno_text(int error_number) {
 void throw_errno(std::string_view verb, std::string_view object, int error_number) {
     std::string text = "unable to ";
     text.append(verb).append(" ").append(object).append(": ").append(errno_text(error_number));
-    throw Error(Reaction::temporary, std::move(text), error_number);
+    throw Error(Reaction::temporary, text, error_number);
 }
 
-void throw_permanent(std::string text) {
-    throw Error(Reaction::permanent, std::move(text));
+void throw_permanent(const std::string& text) {
+    throw Error(Reaction::permanent, text);
 }
 
 }  // namespace relais

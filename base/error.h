@@ -34,7 +34,7 @@ class Error : public std::runtime_error {
 [[noreturn]] void throw_errno(std::string_view verb, std::string_view object, int error_number = errno);
 
 // Throws a permanent Error with the text as it is: for wrong usage and wrong input.
-[[noreturn]] void throw_permanent(std::string text);
+[[noreturn]] void throw_permanent(const std::string& text);
 
 // The text of an errno, as strerror has it, safe with threads.
 std::string errno_text(int error_number);
