@@ -85,11 +85,12 @@ bool Command::given() const {
 }
 
 CommandLine::CommandLine(const char* purpose, const char* program)
-    : Command(new CLI::App(purpose, program)) {}
+    : CommandLine(std::make_unique<CLI::App>(purpose, program)) {}
 
-CommandLine::~CommandLine() {
-    delete app_;
-}
+CommandLine::CommandLine(std::unique_ptr<CLI::App> app) : Command(app.get()), owned_(std::move(app)) {}
+
+// Here, where the library's class is known.
+CommandLine::~CommandLine() = default;
 
 void CommandLine::takes_one(Subcommand kind) {
     app_->require_subcommand(kind == Subcommand::required ? 1 : 0, 1);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -72,6 +73,10 @@ class CommandLine : public Command {
     // Binds the arguments. The exit code if the program ends here: 0 after --help, whose text is on standard output
     // then, 100 after a mistake, which is named on standard error.
     [[nodiscard]] std::optional<int> parse(const Arguments& arguments);
+
+  private:
+    explicit CommandLine(std::unique_ptr<CLI::App> app);
+    std::unique_ptr<CLI::App> owned_;
 };
 
 }  // namespace relais

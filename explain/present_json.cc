@@ -1,4 +1,5 @@
 #include <algorithm>
+
 #include "base/json.h"
 #include "explain/present.h"
 

@@ -16,9 +16,15 @@ namespace {
 
 constexpr std::size_t source_limit = std::size_t{64} << 20;
 
-void must_compile(const std::vector<std::string>& words, std::string_view input = {}) {
+// trouble: what is wrong when it fails; what the program says follows.
+void must_run(const std::vector<std::string>& words, const std::string& trouble,
+              std::string_view input = {}) {
     const CommandResult result = capture(words, Deadline::in(Seconds(120)), input);
-    if (!result.ok()) throw_permanent(words.front() + " failed: " + std::string(trim(result.output)));
+    if (!result.ok()) throw_permanent(trouble + ": " + std::string(trim(result.output)));
+}
+
+void must_run(const std::vector<std::string>& words) {
+    must_run(words, words.front() + " failed");
 }
 
 std::string source(const Plan& plan, const char* name) {
@@ -36,12 +42,8 @@ void give_to_administrator(const Plan& plan, const std::string& path) {
 void compile_rules(const Plan& plan, const std::string& what, const std::string& database,
                    const std::string& rules) {
     const std::string cdb = plan.home.path(database);
-    const CommandResult result =
-        capture({program_directory() + "/tcprules", cdb, cdb.substr(0, cdb.size() - 3) + "tmp"},
-                Deadline::in(Seconds(120)), rules);
-    if (!result.ok())
-        throw_permanent(what + " is not compiled, " + database +
-                        " stays as it was: " + std::string(trim(result.output)));
+    must_run({program_directory() + "/tcprules", cdb, cdb.substr(0, cdb.size() - 3) + "tmp"},
+             what + " is not compiled, " + database + " stays as it was", rules);
     give_to_administrator(plan, cdb);
 }
 
@@ -74,15 +76,15 @@ void compile_databases(const Plan& plan) {
                       source(plan, "tcp.smtp6") + "\n" + shared);
     ::setenv("QMAILHOME", plan.home.directory().c_str(), 1);
     if (changed_at(plan, "users/assign")) {
-        must_compile({program_directory() + "/qmail-newu"});
+        must_run({program_directory() + "/qmail-newu"});
         give_to_administrator(plan, plan.home.path("users/cdb"));
     }
     if (changed_at(plan, "control/morercpthosts")) {
-        must_compile({program_directory() + "/qmail-newmrh"});
+        must_run({program_directory() + "/qmail-newmrh"});
         give_to_administrator(plan, plan.home.path("control/morercpthosts.cdb"));
     }
     // It keeps the owner itself.
-    if (changed_at(plan, "users/passwd")) must_compile({program_directory() + "/qmail-passwd", "build"});
+    if (changed_at(plan, "users/passwd")) must_run({program_directory() + "/qmail-passwd", "build"});
 }
 
 std::vector<std::string> old_databases(const Plan& plan) {
