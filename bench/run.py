@@ -286,10 +286,9 @@ class Postfix:
             if users > 1:
                 table = server.directory / "etc/users"
                 table.write_text("".join(f"{n}user@mail.test box{n % USERS}/\n" for n in range(1, messages + 1)))
-                with open(server.directory / "etc/main.cf", "a") as conf:
-                    conf.write(f"virtual_mailbox_maps = texthash:{table}\n")
-                subprocess.run([server.tree.program("postfix"), "-c", server.directory / "etc", "reload"],
-                               env={**os.environ, **server.tree.environment}, capture_output=True)
+                for program, *arguments in (("postconf", "-e", f"virtual_mailbox_maps=texthash:{table}"), ("postfix", "reload")):
+                    subprocess.run([server.tree.program(program), "-c", server.directory / "etc", *arguments],
+                                   env={**os.environ, **server.tree.environment}, capture_output=True, check=True)
                 time.sleep(1)
 
             def work():

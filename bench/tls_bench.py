@@ -125,7 +125,7 @@ def compare(directory, arguments):
         instance.start(smtpd_args=("-c", "400", "--per-ip", "400"))
         smtps = start_smtps(instance)
         ours = {process.pid for process in instance.running.values()}
-        servers = {"relais": (instance.port, ours, "starttls"), "Postfix": (postfix.port, {postfix.master.pid}, "starttls")}
+        servers = {"relais": (instance.port, ours, "starttls"), "Postfix": (postfix.port, {postfix.process.pid}, "starttls")}
         print(f"{'':12} {'relais':>27} {'Postfix':>27} {'ratio':>7} {'by CPU':>7}   (sessions/s, CPU us of client and server; {arguments.clients} clients, "
               f"{arguments.rounds} rounds of {arguments.seconds} s, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f})")
         for name, resume in (("new", False), ("resumed", True)):

@@ -313,6 +313,11 @@ class WithPostfix(Cases, Matrix):
         cls.server.__enter__()
         cls.addClassCleanup(cls.server.__exit__)
 
+    def test_no_setting_is_there_twice(self):
+        """postlogd warns of each, to itself, and can wait for itself for ever with it."""
+        self.goes(self.ports["good"])
+        self.assertNotIn("overriding earlier entry", self.server.log())
+
 
 class WithExim(Cases, Matrix):
     @classmethod
