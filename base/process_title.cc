@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -17,6 +18,10 @@ struct TitleArea {
     char* begin = nullptr;
     std::size_t size = 0;
 };
+
+// What the kernel has been told, ended by a NUL. Nothing that a child would have to construct.
+constexpr std::size_t name_limit = 15;
+constinit std::array<char, name_limit + 1> current_name{};
 
 TitleArea& title_area() {
     static TitleArea area;
@@ -47,6 +52,14 @@ void remember_title_area(int argc, char** argv) {
     title_area() = {argv[0], static_cast<std::size_t>(end - argv[0])};
 }
 
+void set_process_name(std::string_view name) {
+    std::array<char, name_limit + 1> wanted{};
+    name.copy(wanted.data(), name_limit);
+    if (wanted == current_name) return;
+    current_name = wanted;
+    ::prctl(PR_SET_NAME, current_name.data());
+}
+
 void set_process_title(std::string_view name, const std::vector<std::string_view>& arguments) {
     const TitleArea area = title_area();
     if (area.size == 0) return;
@@ -58,10 +71,7 @@ void set_process_title(std::string_view name, const std::vector<std::string_view
     line.resize(std::min(line.size(), area.size - 1));
     std::memcpy(area.begin, line.data(), line.size());
     std::memset(area.begin + line.size(), 0, area.size - line.size());
-    static std::string current;
-    if (current == name) return;
-    current = name;
-    ::prctl(PR_SET_NAME, current.c_str());
+    set_process_name(name);
 }
 
 }  // namespace relais

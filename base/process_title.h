@@ -11,6 +11,9 @@ namespace relais {
 // away from it. run_program does it, before anything keeps a pointer from getenv.
 void remember_title_area(int argc, char** argv);
 
+// The short name (comm) only, as far as the kernel keeps it: 15 octets.
+void set_process_name(std::string_view name);
+
 // Shows this process as "NAME ARGUMENT..." from now on; its short name (comm) becomes NAME, of which the
 // kernel keeps 15 octets. The line is cut to the room that the arguments and the environment had at the
 // start. Control characters are shown as '?'. Does nothing if remember_title_area was not called.

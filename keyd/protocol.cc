@@ -213,6 +213,10 @@ std::optional<std::string> decode_trouble(std::string_view body) {
     return std::string(body.substr(1));
 }
 
+bool is_last_of_handshake(std::string_view body) {
+    return body.starts_with('S') || (body.starts_with('T') && body.substr(1, 1) != "0");
+}
+
 std::string frame(std::string_view body) {
     std::string result;
     result.reserve(4 + body.size());

@@ -14,6 +14,9 @@
 //           | 'T' state key ticket    state: see TicketState; key is 64 octets, zero when unknown
 //           | 'N' ticket
 //           | 'E' text            it cannot be done, and why
+// The answers that end a connection are those that a handshake asks no more after: a signature and the key of a ticket that is
+// known. A client that has another question yet connects again.
+//
 //   ticket  = name (16 octets) key (64 octets)              a fresh one, so that a handshake costs one question
 //
 // qmail-keyd trusts no client with more than this: it signs nothing but what a TLS server signs in a handshake, and a ticket's key
@@ -95,6 +98,9 @@ std::optional<Ticket> decode_new_ticket(std::string_view body);
 std::string encode_trouble(std::string_view text);
 // Why not; nothing if the body is no 'E'.
 std::optional<std::string> decode_trouble(std::string_view body);
+
+// Whether the server ends the connection after this answer.
+bool is_last_of_handshake(std::string_view body);
 
 std::string frame(std::string_view body);
 // The length that a frame's first four octets announce.

@@ -60,6 +60,17 @@ TEST(KeydProtocol, AnswersComeBackAsTheyWere) {
     EXPECT_FALSE(decode_new_ticket("N123"));
 }
 
+TEST(KeydProtocol, KnowsWhatAHandshakeAsksLast) {
+    TicketAnswer known;
+    known.state = TicketState::renew;
+    EXPECT_TRUE(is_last_of_handshake(encode_ticket_answer(known)));
+    EXPECT_TRUE(is_last_of_handshake(encode_signature({}, "signature")));
+    EXPECT_FALSE(is_last_of_handshake(encode_ticket_answer({})));
+    EXPECT_FALSE(is_last_of_handshake(encode_new_ticket({})));
+    EXPECT_FALSE(is_last_of_handshake(encode_chain({})));
+    EXPECT_FALSE(is_last_of_handshake(encode_trouble("there is no such key")));
+}
+
 TEST(KeydProtocol, SignsOnlyHandshakes) {
     EXPECT_TRUE(is_handshake_text(tls13));
     EXPECT_TRUE(is_handshake_text(tls13 + std::string(16, 'h')));

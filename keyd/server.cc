@@ -72,15 +72,21 @@ void Server::accept_clients() {
                 log_("refused a client with the uid " + std::to_string(uid) + " (said once)");
             continue;
         }
-        const int number = fd.get();
-        Client& client = clients_[number];
+        Client client;
         client.fd = std::move(fd);
-        loop_.add(number, EPOLLIN, [this, number](std::uint32_t events) { handle(number, events); });
-        keep_alive(number, client);
-        // Most have asked by now.
-        handle(number, EPOLLIN);
+        // Most have asked by now, and need no more than this one answer.
+        if (read(client)) keep(std::move(client));
     }
     if (clients_.size() >= settings_.connections) loop_.change(listening_, 0);
+}
+
+void Server::keep(Client client) {
+    const int number = client.fd.get();
+    Client& kept = clients_[number] = std::move(client);
+    kept.in_loop = true;
+    loop_.add(number, kept.output.empty() ? EPOLLIN : EPOLLIN | EPOLLOUT,
+              [this, number](std::uint32_t events) { handle(number, events); });
+    keep_alive(number, kept);
 }
 
 void Server::keep_alive(int fd, Client& client) {
@@ -105,16 +111,16 @@ void Server::handle(int fd, std::uint32_t events) {
     if (found == clients_.end()) return;
     Client& client = found->second;
     if ((events & EPOLLOUT) != 0 && !flush(client)) return close(fd);
-    if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) read(fd, client);
+    if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 && !read(client)) close(fd);
 }
 
-void Server::read(int fd, Client& client) {
+bool Server::read(Client& client) {
     std::array<char, 4096> buffer;
-    const ssize_t count = ::recv(fd, buffer.data(), buffer.size(), 0);
-    if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (count <= 0) return close(fd);
+    const ssize_t count = ::recv(client.fd.get(), buffer.data(), buffer.size(), 0);
+    if (count < 0 && (errno == EAGAIN || errno == EINTR)) return true;
+    if (count <= 0) return false;
     client.input.append(buffer.data(), static_cast<std::size_t>(count));
-    if (!take_requests(client) || !flush(client)) return close(fd);
+    return take_requests(client) && flush(client);
 }
 
 // False for a client that speaks another language.
@@ -128,6 +134,7 @@ bool Server::take_requests(Client& client) {
         std::optional<std::string> body = answer(request, store_, tickets_);
         if (!body) return false;
         if (request == "W") client.watches = true;
+        client.satisfied = is_last_of_handshake(*body);
         client.output += frame(*body);
         OPENSSL_cleanse(body->data(), body->size());
         rest.remove_prefix(4 + size);
@@ -136,7 +143,7 @@ bool Server::take_requests(Client& client) {
     return true;
 }
 
-// False if the client has gone.
+// False if the client has gone, or has all it came for.
 bool Server::flush(Client& client) {
     const int fd = client.fd.get();
     const bool was_waiting = !client.output.empty();
@@ -145,13 +152,14 @@ bool Server::flush(Client& client) {
         if (count < 0 && errno == EINTR) continue;
         if (count < 0 && errno != EAGAIN) return false;
         if (count < 0) {
-            loop_.change(fd, EPOLLIN | EPOLLOUT);
+            if (client.in_loop) loop_.change(fd, EPOLLIN | EPOLLOUT);
             return true;
         }
         OPENSSL_cleanse(client.output.data(), static_cast<std::size_t>(count));
         client.output.erase(0, static_cast<std::size_t>(count));
     }
-    if (was_waiting && client.watches) keep_alive(fd, client);
+    if (client.satisfied && client.input.empty()) return false;
+    if (was_waiting && client.watches && client.in_loop) keep_alive(fd, client);
     return true;
 }
 

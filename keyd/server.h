@@ -38,13 +38,17 @@ class Server {
         std::string input;
         std::string output;
         bool watches = false;
+        bool satisfied = false;  // its last question is answered
+        bool in_loop = false;
         EventLoop::TimerId timer = 0;
     };
     void accept_clients();
     void handle(int fd, std::uint32_t events);
-    void read(int fd, Client& client);
+    // False: the client has gone, has all it came for, or speaks another language.
+    bool read(Client& client);
     bool take_requests(Client& client);
     bool flush(Client& client);
+    void keep(Client client);
     void close(int fd);
     void keep_alive(int fd, Client& client);
     void take_file();

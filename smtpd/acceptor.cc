@@ -28,6 +28,7 @@
 #include "smtpd/serve.h"
 #include "smtpd/watched_rules.h"
 #include "tcprules/rules.h"
+#include "tls/family_memory.h"
 
 namespace relais::smtpd {
 namespace {
@@ -317,6 +318,7 @@ class Acceptor {
     // The child: nothing of the acceptor's is left open but the log.
     int serve_child(int connection, const Client& client, const Variables& variables, Beginning beginning) {
         try {
+            tls::begin_family_child();
             EventLoop::restore_signals();
             ::signal(SIGHUP, SIG_IGN);
             // Only a program that may be run could see them.
@@ -438,9 +440,10 @@ void check_readable(const control::Home& home, const ListenerOptions& options) {
 
 int run_acceptor(const control::Home& home, const ListenerOptions& options) {
     // execve from /proc/self/exe has named it "exe".
-    ::prctl(PR_SET_NAME, "qmail-smtpd", 0, 0, 0);
+    set_process_name("qmail-smtpd");
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     move_text_to_huge_pages();
+    tls::use_family_memory();
     return Acceptor(home, options).run();
 }
 

@@ -12,7 +12,9 @@ constexpr std::chrono::seconds handshake_limit{60};
 }  // namespace
 
 KeydEncryption::~KeydEncryption() {
-    if (connection_) connection_->shut_down();
+    if (!connection_) return;
+    connection_->shut_down();
+    connection_->ends_with_process();
 }
 
 const tls::Connection& KeydEncryption::start(Channel& channel) {

@@ -287,6 +287,24 @@ class Listener(Base):
         self.i.wait_for(offered, LIMIT, "STARTTLS")
         self.assertEqual(self.served_certificate().split(), wanted.split())
 
+    def test_keyd_ends_a_connection_with_what_a_handshake_asks_last(self):
+        self.i.start()
+        self.served_certificate()
+        script = """if True:
+            import socket, struct, sys
+            s = socket.socket(socket.AF_UNIX)
+            s.settimeout(120)
+            s.connect(sys.argv[1])
+            def ask(request):
+                s.sendall(struct.pack("<I", len(request)) + request)
+                head = s.recv(4, socket.MSG_WAITALL)
+                return s.recv(struct.unpack("<I", head)[0], socket.MSG_WAITALL)
+            name = ask(b"N")[1:17]
+            print(ask(b"T" + bytes(16))[:2].decode(), ask(b"T" + name)[:2].decode(), s.recv(1) == b"")"""
+        user = relais.User(self.i, "qmaild", *self.i.ids("qmaild"), None) if relais.IS_ROOT and not self.i.single else None
+        done = self.i.run("/usr/bin/python3", "-c", script, self.i.home / "sockets/keys", user=user)
+        self.assertEqual((done.out, done.err), ("T0 T1 True\n", ""))
+
     def test_keyd_killed(self):
         self.i.start()
         self.served_certificate()

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/error.h"
+#include "tls/socket_bio.h"
 
 namespace relais::tls {
 namespace {
@@ -72,6 +73,7 @@ SessionPtr talk(const ServerContext& server, const ClientContext& client, SSL_SE
 }  // namespace
 
 bool rehearse(const ServerContext& server) {
+    SocketBio::method();
     bool resumed = false;
     const ClientContext client;
     if (const SessionPtr session = talk(server, client, nullptr, resumed))

@@ -116,7 +116,7 @@ SocketBio& SocketBio::of(BIO* bio) {
     return *static_cast<SocketBio*>(BIO_get_data(bio));
 }
 
-BIO* SocketBio::make_bio() {
+BIO_METHOD* SocketBio::method() {
     static BIO_METHOD* const method = [] {
         BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket with a deadline");
         if (made == nullptr) throw Error(Reaction::temporary, "unable to prepare TLS: out of memory");
@@ -129,7 +129,11 @@ BIO* SocketBio::make_bio() {
         });
         return made;
     }();
-    BIO* const bio = BIO_new(method);
+    return method;
+}
+
+BIO* SocketBio::make_bio() {
+    BIO* const bio = BIO_new(method());
     if (bio == nullptr) throw Error(Reaction::temporary, "unable to prepare TLS: out of memory");
     BIO_set_data(bio, this);
     BIO_set_init(bio, 1);

@@ -35,6 +35,8 @@ struct SocketBio {
     // Sends what is held: all of it, or as much as the socket takes where waiting is not allowed. False: see timed_out and
     // error, or (trying) the socket takes no more now.
     bool flush();
+    // What all BIOs of this kind share, made at the first call. Throws Error for want of memory.
+    static BIO_METHOD* method();
     // For SSL_set_bio, both ways. Borrows this. Throws Error for want of memory.
     BIO* make_bio();
 
