@@ -53,6 +53,18 @@ find_library(CRYPTO_LIBRARY NAMES libcrypto.a REQUIRED)
 
 set_property(GLOBAL PROPERTY RELAIS_PROGRAMS "")
 
+# How many times longer than its limit a test may take. The limits are those of an ordinary build; the checked one is two to
+# five times slower.
+set(RELAIS_PATIENCE 1)
+if(RELAIS_SANITIZE)
+  set(RELAIS_PATIENCE 4)
+endif()
+
+function(relais_test_limit name seconds)
+  math(EXPR limit "${seconds} * ${RELAIS_PATIENCE}")
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${limit})
+endfunction()
+
 # Half of a compilation would go into the standard library's headers, and two thirds of a test's into them and
 # GoogleTest's, so these are compiled once. A source includes what it uses all the same: the fuzzers' build has no
 # precompiled headers and fails where something is missing.
@@ -124,7 +136,7 @@ function(relais_test name)
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} GTest::gtest GTest::gmock GTest::gtest_main Threads::Threads)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-  set_tests_properties(${name} PROPERTIES TIMEOUT 400)
+  relais_test_limit(${name} 400)
 endfunction()
 
 # relais_seam_test(NAME SOURCES x_test.cc... UNDER_TEST dir/y.cc... DEPENDS lib...): unit tests for which the sources
@@ -160,7 +172,7 @@ function(relais_fuzz name)
     relais_precompiled(${name} precompiled)
     target_link_libraries(${name} PRIVATE fuzz_replay)
     add_test(NAME ${name} COMMAND ${name} ${CMAKE_SOURCE_DIR}/fuzz/${name})
-    set_tests_properties(${name} PROPERTIES TIMEOUT 200)
+    relais_test_limit(${name} 200)
   endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
@@ -175,6 +187,7 @@ function(relais_instance_test name)
   endif()
   add_test(NAME ${name} COMMAND python3 -B ${CMAKE_SOURCE_DIR}/tests/${ARG_FILE}
            WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests)
-  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT}
+  relais_test_limit(${name} ${ARG_TIMEOUT})
+  set_tests_properties(${name} PROPERTIES
                        ENVIRONMENT "RELAIS_BIN=${CMAKE_BINARY_DIR}/bin;PYTHONDONTWRITEBYTECODE=1")
 endfunction()

@@ -259,18 +259,10 @@ class Sessions(Base):
                 with open(f"/proc/{process.pid}/{file}", "rb") as stream:
                     octets = stream.read()
                     found += [(needle, file) for needle in needles if needle in octets]
-            with open(f"/proc/{process.pid}/maps") as maps, open(f"/proc/{process.pid}/mem", "rb") as memory:
-                for line in maps:
-                    words = line.split()
-                    if "r" not in words[1] or "passwd.cdb" in line or "[v" in line:
-                        continue
-                    begin, end = (int(part, 16) for part in words[0].split("-"))
-                    try:
-                        memory.seek(begin)
-                        octets = memory.read(end - begin)
-                    except OSError:
-                        continue
-                    found += [(needle, line) for needle in needles if needle in octets]
+            # The data base is mapped, and root's.
+            for area, octets in process.memory():
+                if "passwd.cdb" not in area:
+                    found += [(needle, area) for needle in needles if needle in octets]
         return found
 
     def test_no_password_stays_in_memory(self):
