@@ -123,8 +123,10 @@ struct CdbWriter::State {
 };
 
 CdbWriter::CdbWriter(std::string path, std::string temporary, mode_t mode)
-    : path_(std::move(path)), temporary_(std::move(temporary)), file_(take_temporary(temporary_, mode)) {
-    state_ = std::make_unique<State>();
+    : path_(std::move(path)),
+      temporary_(std::move(temporary)),
+      file_(take_temporary(temporary_, mode)),
+      state_(std::make_unique<State>()) {
     if (::cdb_make_start(&state_->make, file_.get()) != 0) throw_errno("write to", temporary_);
 }
 

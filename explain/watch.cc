@@ -76,8 +76,8 @@ std::string directory_of(const std::string& path) {
 // A file that grows, and the one that takes its name.
 class Follower {
   public:
-    explicit Follower(std::string path) : path_(std::move(path)) {
-        changes_ = Fd(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+    explicit Follower(std::string path)
+        : path_(std::move(path)), changes_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {
         if (changes_)
             ::inotify_add_watch(changes_.get(), directory_of(path_).c_str(),
                                 IN_MODIFY | IN_CREATE | IN_MOVED_TO);

@@ -65,6 +65,7 @@ class Kill(relais.TestCase):
         with Sink(keep=keep) as sink:
             instance = self.instance(control={"smtproutes": f"sink.test:127.0.0.1:{sink.port}",
                                               "rcpthosts": "mail.test\nsink.test"})
+            instance.look_for_no_leaks()
             bob = instance.add_user("bob")
             # Long enough in qmail-local's hands to be killed there.
             bob.write(".qmail-slow", "|sleep 0.1\n./Maildir/\n")
@@ -73,7 +74,7 @@ class Kill(relais.TestCase):
             for client in clients:
                 client.start()
             killed = dict.fromkeys(PROGRAMS, 0)
-            deadline = time.monotonic() + 800
+            deadline = time.monotonic() + 200 * relais.PATIENCE
             while sum(killed.values()) < KILLS and time.monotonic() < deadline:
                 name = PROGRAMS[sum(killed.values()) % len(PROGRAMS)]
 

@@ -46,8 +46,7 @@ def killed_at(moment):
 class Kills(relais.TestCase):
     def setUp(self):
         self.i = self.instance(control={"rcpthosts": "mail.test", "authplain": "1"})
-        # Where the address sanitizer is in: its search for leaks does not work below strace.
-        self.i.environment["ASAN_OPTIONS"] = self.i.environment.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
+        self.i.look_for_no_leaks()
 
     def entries(self):
         return {e["address"]: e for e in json.loads(self.i.run("open-smtp", "list", "--json").out)}

@@ -467,6 +467,8 @@ class DovecotServer(Server):
     NAME = "Dovecot"
     # Users that every Debian has and that nothing of ours uses.
     LOGIN, INTERNAL = "games", "news"
+    # Our programs that it starts after a login need address space, and to be told where reports go.
+    FOR_SANITIZERS = "default_vsz_limit = 64 T\nimport_environment = TZ ASAN_OPTIONS UBSAN_OPTIONS"
 
     def __init__(self, prefix):
         super().__init__(prefix)
@@ -481,6 +483,7 @@ ssl = no
 default_login_user = {self.LOGIN}
 default_internal_user = {self.INTERNAL}
 default_internal_group = {self.INTERNAL}
+{self.FOR_SANITIZERS if relais.SANITIZED else ""}
 {settings}""")
 
     def __enter__(self):
