@@ -26,6 +26,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/json.h"
+#include "base/tool.h"
 #include "control/owners.h"
 #include "local/user_database.h"
 #include "sasl/base64.h"
@@ -302,5 +303,5 @@ int work(const Arguments& arguments) {
 }  // namespace relais::auth
 
 int main(int argc, char** argv) {
-    return relais::run_program("qmail-passwd", argc, argv, relais::auth::work);
+    return relais::run_tool("qmail-passwd", argc, argv, relais::auth::work);
 }

@@ -12,6 +12,7 @@
 
 #include "base/io.h"
 #include "base/program.h"
+#include "base/tool.h"
 #include "control/inspect.h"
 #include "remote/route_check.h"
 #include "tls/certificate_check.h"
@@ -92,5 +93,5 @@ int show(const Arguments& arguments) {
 }  // namespace relais::control
 
 int main(int argc, char** argv) {
-    return relais::run_program("qmail-showctl", argc, argv, relais::control::show);
+    return relais::run_tool("qmail-showctl", argc, argv, relais::control::show);
 }

@@ -15,6 +15,7 @@
 #include "base/command_line.h"
 #include "base/error.h"
 #include "base/io.h"
+#include "base/tool.h"
 #include "control/owners.h"
 #include "explain/audit.h"
 #include "explain/present.h"
@@ -70,7 +71,8 @@ void check(Options& options) {
 void become_server(const control::Home& home) {
     if (::geteuid() == 0) control::become(control::Owners::read(home), control::Role::qmaild);
     if (::access(home.path("open-smtp").c_str(), R_OK | X_OK) != 0 && errno == EACCES)
-        throw_permanent("unable to read " + home.path("open-smtp") + ": run this as root");
+        throw Error(Reaction::permanent,
+                    "unable to read " + home.path("open-smtp") + ": " + errno_text(EACCES), EACCES);
 }
 
 int explain_client(const control::Home& home, Options& options) {
@@ -131,5 +133,5 @@ int work(const Arguments& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    return run_program("relay-explain", argc, argv, work);
+    return run_tool("relay-explain", argc, argv, work);
 }

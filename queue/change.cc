@@ -26,9 +26,7 @@ std::optional<send::ControlClient> connect_to_qmail_send(const control::Home& ho
     } catch (const Error& error) {
         if (error.number() == ENOENT || error.number() == ECONNREFUSED) return std::nullopt;
         if (error.number() == EACCES)
-            throw Error(Reaction::permanent,
-                        "unable to ask qmail-send: only root, or the one user of a user instance, may",
-                        EACCES);
+            throw Error(Reaction::permanent, "unable to ask qmail-send: " + errno_text(EACCES), EACCES);
         throw;
     }
 }
@@ -36,9 +34,7 @@ std::optional<send::ControlClient> connect_to_qmail_send(const control::Home& ho
 void throw_helpfully(const control::Home& home, const Error& error) {
     const std::string text = error.what();
     if (error.number() == EACCES || error.number() == EPERM)
-        throw Error(Reaction::permanent,
-                    text + " (the queue is for root, or for the one user of a user instance)",
-                    error.number());
+        throw Error(Reaction::permanent, text, error.number());  // run_tool says whom the queue is for
     if (error.number() == ENOENT || error.number() == ENOTDIR)
         throw Error(Reaction::temporary,
                     text + " (is the queue of " + home.directory() +

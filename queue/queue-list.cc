@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "base/tool.h"
 #include "queue/change.h"
 #include "queue/describe.h"
 #include "send/bounce_hints.h"
@@ -239,5 +240,5 @@ int work(const Arguments& arguments) {
 }  // namespace relais::queue
 
 int main(int argc, char** argv) {
-    return relais::run_program("queue-list", argc, argv, relais::queue::work);
+    return relais::run_tool("queue-list", argc, argv, relais::queue::work);
 }

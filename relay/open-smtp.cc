@@ -13,6 +13,7 @@
 #include "base/command_line.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/tool.h"
 #include "relay/tool.h"
 
 using namespace relais;
@@ -153,5 +154,5 @@ int work(const Arguments& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    return run_program("open-smtp", argc, argv, work);
+    return run_tool("open-smtp", argc, argv, work);
 }

@@ -34,8 +34,7 @@ OpenSmtpClient connect_to_server(const control::Home& home) {
         return OpenSmtpClient(home, Deadline::in(Seconds(10)));
     } catch (const Error& error) {
         if (error.number() == EACCES)
-            throw Error(Reaction::permanent,
-                        std::string(error.what()) + " (only root may, or the instance's one user)");
+            throw Error(Reaction::permanent, error.what(), error.number());  // run_tool says who may
         if (error.number() == ENOENT || error.number() == ECONNREFUSED)
             throw Error(Reaction::temporary,
                         std::string(error.what()) + " (open-smtpd does not run; qmail-start starts it)",

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "base/program.h"
-#include "queue/store.h"
+#include "base/tool.h"
 #include "remote/tcpto.h"
 
 namespace {
@@ -16,16 +16,12 @@ using namespace relais;
 
 int forget(const Arguments& arguments) {
     if (!arguments.empty()) throw_permanent("usage: qmail-tcpok");
-    const std::string path = queue::tcpto_path(control::Home::from_environment());
-    Fd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
-    if (!fd && errno == ENOENT) return static_cast<int>(Exit::success);
-    if (!fd) throw_errno("open", path);
-    remote::TimeoutTable(std::move(fd)).clear();
+    remote::TimeoutTable::open_existing(control::Home::from_environment(), O_RDWR).clear();
     return static_cast<int>(Exit::success);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    return run_program("qmail-tcpok", argc, argv, forget);
+    return run_tool("qmail-tcpok", argc, argv, forget);
 }

@@ -10,7 +10,7 @@
 #include "base/io.h"
 #include "base/program.h"
 #include "base/time.h"
-#include "queue/store.h"
+#include "base/tool.h"
 #include "remote/tcpto.h"
 
 namespace {
@@ -19,12 +19,9 @@ using namespace relais;
 
 int print(const Arguments& arguments) {
     if (!arguments.empty()) throw_permanent("usage: qmail-tcpto");
-    const std::string path = queue::tcpto_path(control::Home::from_environment());
-    Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd && errno == ENOENT) return static_cast<int>(Exit::success);
-    if (!fd) throw_errno("open", path);
+    const auto table = remote::TimeoutTable::open_existing(control::Home::from_environment(), O_RDONLY);
     std::string out;
-    for (const auto& entry : remote::TimeoutTable(std::move(fd)).entries())
+    for (const auto& entry : table.entries())
         out += entry.address + " timed out " + std::to_string(now_seconds() - entry.last) +
                " seconds ago; # recent timeouts: " + std::to_string(entry.count) + "\n";
     write_all(STDOUT_FILENO, out, Deadline::never());
@@ -34,5 +31,5 @@ int print(const Arguments& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    return run_program("qmail-tcpto", argc, argv, print);
+    return run_tool("qmail-tcpto", argc, argv, print);
 }

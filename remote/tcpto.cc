@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -73,9 +74,13 @@ class Lock {
     int fd_;
 };
 
-std::vector<Record> read_table(int fd) {
+// What cannot be read gives no advice; an administrator is told.
+enum class Trouble { is_no_advice, is_told };
+
+std::vector<Record> read_table(int fd, Trouble trouble = Trouble::is_no_advice) {
     std::vector<Record> table(record_count);
     const ssize_t count = ::pread(fd, table.data(), table.size() * record_size, 0);
+    if (count < 0 && trouble == Trouble::is_told) throw_errno("read", "queue/lock/tcpto");
     table.resize(count > 0 ? static_cast<std::size_t>(count) / record_size : 0);
     return table;
 }
@@ -105,6 +110,24 @@ std::vector<Record>::iterator make_room(std::vector<Record>& table) {
 TimeoutTable TimeoutTable::open(const control::Home& home) {
     return TimeoutTable(
         Fd(::open(queue::tcpto_path(home).c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644)));
+}
+
+TimeoutTable TimeoutTable::open_existing(const control::Home& home, int flags) {
+    const std::string path = queue::tcpto_path(home);
+    Fd fd(::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    if (!fd && errno != ENOENT) throw_errno("open", path);
+    struct stat status {};
+    if (fd && ::fstat(fd.get(), &status) == 0 && !S_ISREG(status.st_mode))
+        throw Error(Reaction::temporary, "unable to use " + path + ": it is not a file");
+    const std::string directory = path.substr(0, path.rfind('/'));
+    if (!fd && ::access(directory.c_str(), F_OK) != 0) {
+        const int error_number = errno;
+        throw Error(Reaction::temporary,
+                    "unable to look at " + directory + ": " + errno_text(error_number) +
+                        " (is QMAILHOME wrong? qmail-setup --check " + home.directory() + " tells)",
+                    error_number);
+    }
+    return TimeoutTable(std::move(fd));
 }
 
 void TimeoutTable::give_to(uid_t uid, gid_t gid) {
@@ -164,7 +187,7 @@ std::vector<TimeoutTable::Entry> TimeoutTable::entries() const {
     std::vector<Entry> result;
     if (!fd_) return result;
     const Lock lock(fd_.get(), F_RDLCK);
-    for (const Record& record : read_table(fd_.get()))
+    for (const Record& record : read_table(fd_.get(), Trouble::is_told))
         if (record[count_offset] != 0)
             result.push_back({print(record), record[count_offset], time_of(record)});
     return result;

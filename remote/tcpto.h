@@ -24,6 +24,10 @@ class TimeoutTable {
     TimeoutTable() = default;
     explicit TimeoutTable(Fd fd) : fd_(std::move(fd)) {}
 
+    // For administrators. Without a table yet, one that is not usable(). Throws Error for what cannot be opened, and where there is no
+    // queue.
+    static TimeoutTable open_existing(const control::Home& home, int flags);
+
     bool usable() const { return static_cast<bool>(fd_); }
     int fd() const { return fd_.get(); }
     // Makes that user the owner of a file that root has just made. A file that is somebody else's is not used.
@@ -39,6 +43,7 @@ class TimeoutTable {
         int count;
         std::int64_t last;
     };
+    // Throws Error.
     std::vector<Entry> entries() const;
     // Forgets everything. Throws Error.
     void clear();

@@ -38,6 +38,12 @@ void give_to_administrator(const Plan& plan, const std::string& path) {
         throw_errno("set the owner of", path);
 }
 
+// Said here, for the programs that compile do not know who called qmailctl.
+void must_be_writable(const Plan& plan, const char* folder) {
+    const std::string directory = *folder != 0 ? plan.home.path(folder) : plan.home.directory();
+    if (::access(directory.c_str(), W_OK | X_OK) != 0) throw_errno("write into", directory);
+}
+
 // what: the file or files that the rules are from.
 void compile_rules(const Plan& plan, const std::string& what, const std::string& database,
                    const std::string& rules) {
@@ -69,6 +75,7 @@ constexpr Dependence dependences[] = {
 }  // namespace
 
 void compile_databases(const Plan& plan) {
+    must_be_writable(plan, "");
     const std::string shared = source(plan, "tcp.smtp");
     compile_rules(plan, "tcp.smtp", "tcp.smtp.cdb", shared);
     if (has_ipv6_rules(plan))
@@ -76,10 +83,12 @@ void compile_databases(const Plan& plan) {
                       source(plan, "tcp.smtp6") + "\n" + shared);
     ::setenv("QMAILHOME", plan.home.directory().c_str(), 1);
     if (changed_at(plan, "users/assign")) {
+        must_be_writable(plan, "users");
         must_run({program_directory() + "/qmail-newu"});
         give_to_administrator(plan, plan.home.path("users/cdb"));
     }
     if (changed_at(plan, "control/morercpthosts")) {
+        must_be_writable(plan, "control");
         must_run({program_directory() + "/qmail-newmrh"});
         give_to_administrator(plan, plan.home.path("control/morercpthosts.cdb"));
     }

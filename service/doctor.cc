@@ -1,54 +1,55 @@
 #include "service/doctor.h"
 
-#include <fcntl.h>
 #include <fmt/core.h>
 #include <netdb.h>
 #include <poll.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <cstdio>
+#include <system_error>
 
 #include "base/error.h"
-#include "base/fd.h"
 #include "base/file.h"
-#include "base/io.h"
 #include "base/text.h"
 #include "queue/store.h"
 #include "service/command.h"
+#include "service/holders.h"
 #include "service/inspect.h"
+#include "service/ports.h"
+#include "service/report.h"
 #include "service/supervision.h"
-#include "tls/connection.h"
 
 namespace relais::service {
 namespace {
 
 constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20;
+constexpr std::size_t files_shown = 10;
 // A service that lives this long is not one that dies again and again.
 constexpr std::int64_t settled_seconds = 3;
 
-class Report {
-  public:
-    void good(const std::string& text) { std::puts(("ok     " + text).c_str()); }
-    void note(const std::string& text) { std::puts(("note   " + text).c_str()); }
-    void bad(const std::string& text, const std::string& remedy) {
-        std::puts(("WRONG  " + text + "\n       -> " + remedy).c_str());
-        code_ = 1;
-    }
-    int code() const { return code_; }
-
-  private:
-    int code_ = 0;
-};
+// One careless chmod -R gives some hundreds, of one cause and with one remedy.
+void tell_mendable(const Plan& plan, const std::vector<Finding>& findings, Report& report) {
+    std::string text;
+    std::size_t count = 0;
+    for (const Finding& finding : findings)
+        if (finding.mend && ++count <= files_shown) text += (text.empty() ? "" : "\n       ") + finding.text;
+    if (count == 0) return;
+    if (count > files_shown)
+        text += fmt::format("\n       and {} more, which qmail-setup --check {} names", count - files_shown,
+                            plan.home.directory());
+    report.bad(text, "qmail-setup --repair " + plan.home.directory());
+}
 
 void look_at_files(const Plan& plan, Report& report) {
     const std::vector<Finding> findings = inspect(plan);
     for (const Finding& finding : findings)
-        report.bad(finding.text,
-                   finding.mend ? "qmail-setup --repair " + plan.home.directory() : "this needs you");
+        if (finding.unseen)
+            report.unseen(finding.text);
+        else if (!finding.mend)
+            report.bad(finding.text, "this needs you");
+    tell_mendable(plan, findings, report);
     if (findings.empty()) report.good("files, owners and modes are as they must be");
 }
 
@@ -107,109 +108,28 @@ ServiceState settled_state(const Plan& plan, const std::string& name) {
     return state;
 }
 
+void look_at_service(const Plan& plan, const std::string& name, Report& report) {
+    const ServiceState state = settled_state(plan, name);
+    if (!state.supervised)
+        report.bad(name + " is not supervised", "qmailctl start " + plan.home.directory());
+    else if (state.pid == 0 && !state.wanted_up)
+        report.bad(name + " is down", "qmailctl start " + plan.home.directory());
+    else if (state.pid == 0 || state.seconds < settled_seconds)
+        report.bad(name + " ends and is started again", "its log ends with: " + last_line_of_log(plan, name));
+    else
+        report.good(fmt::format("{} is up, pid {}, {} s", name, state.pid, state.seconds));
+}
+
 void look_at_services(const Plan& plan, Report& report) {
     if (systemd_keeps(plan)) return report.good("systemd keeps it: systemctl status 'relais-*'");
-    for (const std::string& name : service_names(plan)) {
-        const ServiceState state = settled_state(plan, name);
-        if (!state.supervised)
-            report.bad(name + " is not supervised", "qmailctl start " + plan.home.directory());
-        else if (state.pid == 0 && !state.wanted_up)
-            report.bad(name + " is down", "qmailctl start " + plan.home.directory());
-        else if (state.pid == 0 || state.seconds < settled_seconds)
-            report.bad(name + " ends and is started again",
-                       "its log ends with: " + last_line_of_log(plan, name));
-        else
-            report.good(fmt::format("{} is up, pid {}, {} s", name, state.pid, state.seconds));
-    }
-}
-
-struct Addresses {
-    addrinfo* first = nullptr;
-    ~Addresses() {
-        if (first != nullptr) ::freeaddrinfo(first);
-    }
-};
-
-// Throws Error.
-Fd connect_to(const std::string& address, unsigned port) {
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_NUMERICHOST;
-    Addresses found;
-    const int code = ::getaddrinfo(address.c_str(), std::to_string(port).c_str(), &hints, &found.first);
-    if (code != 0) throw_permanent(::gai_strerror(code));
-    Fd socket(::socket(found.first->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (!socket || ::connect(socket.get(), found.first->ai_addr, found.first->ai_addrlen) != 0)
-        throw_permanent(errno_text(errno));
-    return socket;
-}
-
-// The greeting of the server there, or what goes wrong on the way to it.
-std::string greeting(const std::string& address, unsigned port) {
-    try {
-        const Fd socket = connect_to(address, port);
-        Reader reader(socket.get());
-        std::string line;
-        reader.read_line(line, 1024, Deadline::in(Seconds(15)));
-        return line.empty() ? "no greeting" : std::string(trim(line));
-    } catch (const Error& error) {
-        return error.what();
-    }
-}
-
-// One that speaks TLS from the first octet: what it says once it speaks. Its certificate is qmail-showctl's business.
-std::string encrypted_greeting(const std::string& address, unsigned port) {
-    try {
-        const Fd socket = connect_to(address, port);
-        const Deadline deadline = Deadline::in(Seconds(15));
-        const tls::ClientContext context;
-        const auto connection = tls::connect(socket.get(), context, {}, deadline);
-        Reader reader(*connection);
-        std::string line;
-        reader.read_line(line, 1024, deadline);
-        connection->shut_down();
-        return line.empty() ? "no greeting" : std::string(trim(line));
-    } catch (const Error& error) {
-        return error.what();
-    }
-}
-
-enum class Speaks { in_clear, tls };
-
-void look_at_port(const Listen& listen, const std::string& protocol, std::string_view good,
-                  const std::string& log, Report& report, Speaks speaks = Speaks::in_clear) {
-    const std::string address =
-        listen.address == "0" || listen.address == "0.0.0.0" ? "127.0.0.1" : listen.address;
-    const std::string text =
-        speaks == Speaks::tls ? encrypted_greeting(address, listen.port) : greeting(address, listen.port);
-    const std::string where = fmt::format("{} on {} port {}: {}", protocol, address, listen.port, text);
-    if (text.starts_with(good))
-        report.good(where);
-    else
-        report.bad(where, "look into " + log);
-}
-
-void look_at_ports(const Plan& plan, Report& report) {
-    for (const Listen& listen : plan.listen)
-        look_at_port(listen, "SMTP", "220", plan.home.path("log/qmail-smtpd/current"), report);
-    for (const Listen& listen : plan.submission)
-        look_at_port(listen, "submission", "220", plan.home.path("log/qmail-submission/current"), report);
-    for (const Listen& listen : plan.submissions)
-        look_at_port(listen, "submission by TLS", "220", plan.home.path("log/qmail-submissions/current"),
-                     report, Speaks::tls);
-    for (const Listen& listen : plan.pop3s)
-        look_at_port(listen, "POP3 by TLS", "+OK", plan.home.path("log/qmail-pop3s/current"), report,
-                     Speaks::tls);
-    for (const Listen& listen : plan.pop3)
-        look_at_port(listen, "POP3", "+OK", plan.home.path("log/qmail-pop3d/current"), report);
+    for (const std::string& name : service_names(plan)) try {
+            look_at_service(plan, name, report);
+        } catch (const Error& error) {
+            report.trouble(error);
+        }
 }
 
 // Programs hold their locks as long as they live; their sockets and their supervisor outlive them, so these do not tell.
-bool is_held(const std::string& lock) {
-    const Fd fd(::open(lock.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-    return fd && ::flock(fd.get(), LOCK_SH | LOCK_NB) != 0;
-}
-
 // Looks longer than a program that ends at once rests before it is started again.
 void look_at_queue_programs(const Plan& plan, Report& report) {
     bool queued_lives = true, send_lives = true;
@@ -254,8 +174,9 @@ void look_at_names(const Plan& plan, Report& report) {
     if (!servers || servers->find("nameserver") == std::string::npos)
         report.bad("/etc/resolv.conf names no server", "without DNS mail to other hosts waits in the queue");
     if (plan.me.empty()) return;  // qmail-showctl has said so
-    Addresses found;
-    const int code = ::getaddrinfo(plan.me.c_str(), nullptr, nullptr, &found.first);
+    addrinfo* found = nullptr;
+    const int code = ::getaddrinfo(plan.me.c_str(), nullptr, nullptr, &found);
+    if (code == 0) ::freeaddrinfo(found);
     if (code != 0 && listens_on_loopback_alone(plan))
         report.note("the name in control/me, " + plan.me +
                     ", has no address in DNS; on loopback that does no harm");
@@ -270,14 +191,16 @@ void look_at_names(const Plan& plan, Report& report) {
 
 int doctor(const Plan& plan) {
     Report report;
-    look_at_files(plan, report);
-    look_at_login_steps(plan, report);
-    look_at_settings(plan, report);
-    look_at_services(plan, report);
-    look_at_queue_programs(plan, report);
-    look_at_ports(plan, report);
-    look_at_disk(plan, report);
-    look_at_names(plan, report);
+    for (const auto look : {look_at_files, look_at_login_steps, look_at_settings, look_at_services,
+                            look_at_queue_programs, look_at_ports, look_at_disk, look_at_names})
+        try {
+            look(plan, report);
+        } catch (const Error& error) {
+            // What cannot be looked at is no reason not to look at the rest.
+            report.trouble(error);
+        } catch (const std::system_error& error) {
+            report.trouble(Error(Reaction::temporary, error.what(), error.code().value()));
+        }
     return report.code();
 }
 

@@ -60,6 +60,7 @@ void inspect_piece(const Plan& plan, const Piece& piece, std::vector<Finding>& f
     const bool directory = piece.kind == Kind::directory;
     struct stat info {};
     if (::lstat(path.c_str(), &info) != 0) {
+        if (errno == EACCES) return;  // inspect_closed names the directory
         if (errno != ENOENT) throw_errno("look at", path);
         // Nobody but the administrator knows the name of this host.
         if (piece.path == "control/me")
@@ -93,7 +94,7 @@ void inspect_passwords(const Plan& plan, std::vector<Finding>& findings) {
         const std::string path = plan.home.control_file(name);
         if (::access(path.c_str(), F_OK) != 0) continue;
         if (::access(path.c_str(), R_OK) != 0) {
-            findings.push_back({path + " cannot be read by this user: run this as root", nullptr});
+            findings.push_back({"unable to open " + path + ": " + errno_text(errno), nullptr, true});
             continue;
         }
         const auto lines = control::SecretLines::read_unchecked(plan.home, name);
@@ -122,6 +123,25 @@ void inspect_secrets(const Plan& plan, std::vector<Finding>& findings) {
                          owner_text({info.st_uid, info.st_gid}), mode, owner_text(owner)),
              [path, owner] { set_owner_and_mode(path, false, owner, 0600); }});
     }
+}
+
+bool is_below(const std::string& path, const std::string& directory) {
+    return path.starts_with(directory + "/");
+}
+
+// Directories that this user may not look into, without those below them: one finding for all.
+void inspect_closed(const Plan& plan, std::vector<Finding>& findings) {
+    std::string text, last;
+    for (const Piece& piece : layout(plan)) {
+        if (piece.kind != Kind::directory || (!last.empty() && is_below(piece.path, last))) continue;
+        if (::access(place(plan, piece.path).c_str(), R_OK | X_OK) == 0 || errno != EACCES) continue;
+        if (!last.empty()) text += ", ";
+        text += last = piece.path.empty() ? "." : piece.path;
+    }
+    if (!text.empty())
+        findings.push_back({fmt::format("unable to look into {} (in {}): {}", text, plan.home.directory(),
+                                        errno_text(EACCES)),
+                            nullptr, true});
 }
 
 bool is_program(const fs::path& path) {
@@ -229,6 +249,7 @@ std::vector<Finding> inspect(const Plan& plan) {
     if (!closed.empty())
         findings.push_back(
             {closed + " cannot be entered by the users of the instance (chmod a+x " + closed + ")", nullptr});
+    inspect_closed(plan, findings);
     inspect_users(plan, findings);
     for (const Piece& piece : layout(plan)) inspect_piece(plan, piece, findings);
     inspect_control(plan, findings);

@@ -13,11 +13,12 @@ namespace relais::service {
 struct Finding {
     std::string text;
     std::function<void()> mend;
+    bool unseen = false;  // this user may not look there: it may be well
 };
 
 // Everything wrong with an instance: pieces of the table, files in control/ and the queue, programs,
-// databases older than their source, parents that its users cannot enter. Changes nothing. Throws Error for
-// what cannot be looked at.
+// databases older than their source, parents that its users cannot enter; and what this user may not look into. Changes
+// nothing. Throws Error for what cannot be looked at for another reason.
 std::vector<Finding> inspect(const Plan& plan);
 
 // Makes the instance. Throws a permanent Error if there is something already, if the path is too long or has

@@ -124,11 +124,6 @@ void add_service(Table& table, const Plan& plan, const std::string& name, std::s
     table.directory("log/" + name, table.of(Role::qmaill), 0700);
 }
 
-// "qmail-smtpd", "qmail-smtpd2" ...
-std::string numbered(const std::string& name, std::size_t number) {
-    return number == 1 ? name : name + std::to_string(number);
-}
-
 std::size_t smtpd_count(const Plan& plan) {
     return plan.own_listener ? 1 : plan.listen.size();
 }
@@ -138,14 +133,16 @@ void add_services(Table& table, const Plan& plan) {
     table.directory("log");
     add_service(table, plan, "qmail-send", send_script(plan));
     for (std::size_t number = 1; number <= smtpd_count(plan); ++number)
-        add_service(table, plan, numbered("qmail-smtpd", number), smtpd_script(plan, number));
+        add_service(table, plan, numbered_service("qmail-smtpd", number), smtpd_script(plan, number));
     for (std::size_t number = 1; number <= plan.pop3.size(); ++number)
-        add_service(table, plan, numbered("qmail-pop3d", number), pop3d_script(plan, "pop3listen", number));
+        add_service(table, plan, numbered_service("qmail-pop3d", number),
+                    pop3d_script(plan, "pop3listen", number));
     for (std::size_t number = 1; number <= plan.pop3s.size(); ++number)
-        add_service(table, plan, numbered("qmail-pop3s", number), pop3d_script(plan, "pop3slisten", number));
+        add_service(table, plan, numbered_service("qmail-pop3s", number),
+                    pop3d_script(plan, "pop3slisten", number));
     for (const auto& [name, listen] : submission_services(plan))
         for (std::size_t number = 1; number <= listen.size(); ++number)
-            add_service(table, plan, numbered(name, number),
+            add_service(table, plan, numbered_service(name, number),
                         submission_script(plan, listen[number - 1], listen_file(name), number));
 }
 
@@ -173,6 +170,10 @@ bool has_own_listener(const control::Home& home) {
 
 }  // namespace
 
+std::string numbered_service(const std::string& name, std::size_t number) {
+    return number == 1 ? name : name + std::to_string(number);
+}
+
 bool has_ipv6_rules(const Plan& plan) {
     return !plan.own_listener && std::any_of(plan.listen.begin(), plan.listen.end(),
                                              [](const Listen& each) { return each.ipv6(); });
@@ -181,14 +182,14 @@ bool has_ipv6_rules(const Plan& plan) {
 std::vector<std::string> service_names(const Plan& plan) {
     std::vector<std::string> names = {"qmail-send"};
     for (std::size_t number = 1; number <= smtpd_count(plan); ++number)
-        names.push_back(numbered("qmail-smtpd", number));
+        names.push_back(numbered_service("qmail-smtpd", number));
     for (std::size_t number = 1; number <= plan.pop3.size(); ++number)
-        names.push_back(numbered("qmail-pop3d", number));
+        names.push_back(numbered_service("qmail-pop3d", number));
     for (std::size_t number = 1; number <= plan.pop3s.size(); ++number)
-        names.push_back(numbered("qmail-pop3s", number));
+        names.push_back(numbered_service("qmail-pop3s", number));
     for (const auto& [name, listen] : submission_services(plan))
         for (std::size_t number = 1; number <= listen.size(); ++number)
-            names.push_back(numbered(name, number));
+            names.push_back(numbered_service(name, number));
     return names;
 }
 

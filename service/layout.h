@@ -66,6 +66,8 @@ bool has_ipv6_rules(const Plan& plan);
 
 // The supervised services: qmail-send, qmail-smtpd, and qmail-smtpd2 ... for further addresses; qmail-pop3d in the same way.
 std::vector<std::string> service_names(const Plan& plan);
+// "qmail-smtpd", "qmail-smtpd2" ...: the service of the n-th line of a file like control/smtplisten.
+std::string numbered_service(const std::string& name, std::size_t number);
 
 // Programs an instance cannot do without.
 extern const std::vector<std::string> vital_programs;

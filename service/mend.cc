@@ -12,10 +12,10 @@
 namespace relais::service {
 namespace {
 
-// Never follows a link that somebody else may have put there, and leaves files with a second name alone.
-Fd open_own(const std::string& path, bool directory) {
-    Fd fd(
-        ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | (directory ? O_DIRECTORY : 0)));
+// Never follows a link that somebody else may have put there, and leaves files with a second name alone. Held, not opened:
+// its owner may have closed it to himself.
+Fd hold_own(const std::string& path, bool directory) {
+    Fd fd(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC | (directory ? O_DIRECTORY : 0)));
     if (!fd) throw_errno("open", path);
     struct stat info {};
     if (::fstat(fd.get(), &info) != 0) throw_errno("look at", path);
@@ -26,12 +26,16 @@ Fd open_own(const std::string& path, bool directory) {
 
 }  // namespace
 
-// Owner first: chown clears the setgid bit.
 void set_owner_and_mode(const std::string& path, bool directory, control::Owner owner, mode_t mode) {
-    const Fd fd = open_own(path, directory);
-    if (::geteuid() == 0 && ::fchown(fd.get(), owner.uid, owner.gid) != 0)
+    set_owner_and_mode(hold_own(path, directory).get(), path, owner, mode);
+}
+
+// Owner first: chown clears the setgid bit.
+void set_owner_and_mode(int held, const std::string& path, control::Owner owner, mode_t mode) {
+    if (::geteuid() == 0 && ::fchownat(held, "", owner.uid, owner.gid, AT_EMPTY_PATH) != 0)
         throw_errno("set the owner of", path);
-    if (::fchmod(fd.get(), mode) != 0) throw_errno("set the mode of", path);
+    if (::chmod(("/proc/self/fd/" + std::to_string(held)).c_str(), mode) != 0)
+        throw_errno("set the mode of", path);
 }
 
 std::string owner_text(control::Owner owner) {

@@ -25,10 +25,14 @@
 
 #include "base/command_line.h"
 #include "base/error.h"
+#include "base/tool.h"
 #include "service/inspect.h"
 
 namespace relais::service {
 namespace {
+
+// As deep as the directories of an instance are, and one more.
+constexpr int rounds = 5;
 
 struct Options {
     std::string directory;
@@ -117,12 +121,30 @@ int make_instance(const Options& options) {
     return 0;
 }
 
+// Mends what can be mended. False if that was nothing.
+bool mend(const std::vector<Finding>& findings) {
+    bool any = false;
+    for (const Finding& finding : findings) {
+        if (!finding.mend) continue;
+        try {
+            finding.mend();
+            say("mended: " + finding.text);
+            any = true;
+        } catch (const std::exception& error) {
+            say("not mended: " + finding.text + ": " + error.what());  // the others can be
+        }
+    }
+    return any;
+}
+
 int look_at(const Options& options) {
     const control::Home home(options.directory);
-    if (!std::filesystem::exists(home.control_file("owners")))
+    if (::access(home.control_file("owners").c_str(), F_OK) != 0) {
+        if (errno != ENOENT) throw_errno("look at", home.control_file("owners"));
         throw_permanent(home.control_file("owners") +
                         " is missing: either there is no instance (qmail-setup " + options.directory +
                         " --me NAME makes one), or bring that file back");
+    }
     if (options.repair) {
         std::vector<std::string> report;
         complete_owners(home, report);
@@ -130,19 +152,10 @@ int look_at(const Options& options) {
     }
     const Plan plan = plan_of_instance(home);
     std::vector<Finding> findings = inspect(plan);
-    if (options.repair) {
-        for (const Finding& finding : findings) {
-            if (!finding.mend) continue;
-            try {
-                finding.mend();
-                say("mended: " + finding.text);
-            } catch (const Error& error) {
-                say("not mended: " + finding.text + ": " + error.what());  // the others can be
-            }
-        }
-        findings = inspect(plan);
-    }
-    for (const Finding& finding : findings) say(finding.text);
+    // A directory that can be entered again shows what is wrong in it.
+    for (int round = 0; options.repair && round < rounds && mend(findings); ++round) findings = inspect(plan);
+    for (const Finding& finding : findings)
+        say(finding.text + (finding.unseen ? ": " + std::string(run_as_root) : ""));
     if (findings.empty()) say(options.directory + " is as it must be");
     return findings.empty() ? 0 : 1;
 }
@@ -184,5 +197,5 @@ int setup(const Arguments& arguments) {
 }  // namespace relais::service
 
 int main(int argc, char** argv) {
-    return relais::run_program("qmail-setup", argc, argv, relais::service::setup);
+    return relais::run_tool("qmail-setup", argc, argv, relais::service::setup);
 }

@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/program.h"
+#include "base/tool.h"
 #include "service/command.h"
 #include "service/databases.h"
 #include "service/doctor.h"
@@ -197,5 +198,5 @@ int control_instance(const Arguments& arguments) {
 }  // namespace relais::service
 
 int main(int argc, char** argv) {
-    return relais::run_program("qmailctl", argc, argv, relais::service::control_instance);
+    return relais::run_tool("qmailctl", argc, argv, relais::service::control_instance);
 }

@@ -98,9 +98,7 @@ ServiceState service_state(const Plan& plan, const std::string& name) {
     const std::string directory = service_directory(plan, name) + "/supervise";
     // supervise holds the other end of this pipe open as long as it lives.
     const Fd ok(::open((directory + "/ok").c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
-    if (!ok && errno == EACCES)
-        throw_permanent("unable to look at " + directory + ": " + errno_text(EACCES) +
-                        ": run this as root, or as the user of a user instance");
+    if (!ok && errno == EACCES) throw_errno("look at", directory);
     state.supervised = static_cast<bool>(ok);
     if (!state.supervised) return state;
     const auto status = read_file(directory + "/status", 64);

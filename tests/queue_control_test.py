@@ -131,7 +131,7 @@ class Control(relais.TestCase):
         for program in ("queue-list", "qmail-qstat", "qmail-qread"):
             result = self.i.run(program, user=stranger)
             self.assertEqual((result.code, result.out), (100, ""), program)
-        self.assertIn("only root", self.i.run("queue-list", "delete", "--all", "--yes", user=stranger).err)
+        self.assertIn("run this as root", self.i.run("queue-list", "delete", "--all", "--yes", user=stranger).err)
 
 
 if __name__ == "__main__":

@@ -172,7 +172,7 @@ class Looking(Queue):
             for program in ("qmail-qstat", "qmail-qread", "queue-list"):
                 result = self.i.run(program, user=stranger)
                 self.assertEqual((result.code, result.out), (100, ""), program)
-                self.assertIn("Permission denied (the queue is for root", result.err)
+                self.assertIn("Permission denied: run this as root", result.err)
 
     def test_a_reader_that_has_seen_enough(self):
         for _ in range(5):

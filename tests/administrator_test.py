@@ -1,0 +1,254 @@
+"""What an administrator meets: tools run as somebody else than root, a wrong QMAILHOME, ports that are somebody else's, owners and
+modes that a careless chown and chmod have left."""
+
+import ctypes
+import os
+import pathlib
+import socket
+import struct
+import threading
+import unittest
+
+import relais
+from run_test import PLAIN, Supervised
+
+AS_ROOT = ": run this as root, or as the user of a user instance"
+IN_OPEN = 0x20
+O_NONBLOCK_CLOEXEC = os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class Watch:
+    """Who opens these files: inotify tells."""
+
+    def __init__(self, *paths):
+        libc = ctypes.CDLL(None, use_errno=True)
+        self.fd = libc.inotify_init1(O_NONBLOCK_CLOEXEC)
+        self.names = {libc.inotify_add_watch(self.fd, str(path).encode(), IN_OPEN): path.name for path in paths}
+
+    def opened(self):
+        names, data = set(), b""
+        try:
+            data = os.read(self.fd, 65536)
+        except BlockingIOError:
+            pass
+        while data:
+            number, _, _, size = struct.unpack("iIII", data[:16])
+            names.add(self.names[number])
+            data = data[16 + size:]
+        return names
+
+    def close(self):
+        os.close(self.fd)
+
+
+class Greeter:
+    """A server of somebody else's on a port of its own."""
+
+    def __init__(self, greeting):
+        self.greeting = greeting
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        try:
+            while True:
+                client, _ = self.socket.accept()
+                with client:
+                    client.sendall(self.greeting)
+        except OSError:
+            pass
+
+    def close(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+
+def everything(home):
+    for folder, _, files in os.walk(home):
+        for path in [pathlib.Path(folder), *(pathlib.Path(folder, name) for name in files)]:
+            if not path.is_symlink():
+                yield path
+
+
+class Kind:
+    single = False
+
+    def made(self, **options):
+        instance = Supervised(self.single, **options)
+        self.addCleanup(instance.remove)
+        return instance
+
+    def test_doctor_opens_no_lock(self):
+        """Opened it might be taken, and a qmail-send that starts just then, or queue-list, would find it taken."""
+        i = self.made().start()
+        watch = Watch(i.home / "queue/lock/queued", i.home / "queue/lock/send")
+        self.addCleanup(watch.close)
+        up = i.ctl("doctor")
+        self.assertIn("ok     qmail-queued takes submissions", up)
+        self.assertIn("ok     qmail-send and its spawners deliver", up)
+        self.assertEqual(watch.opened(), set())
+        i.ctl("stop")
+        watch.opened()
+        down = i.ctl("doctor", code=1)
+        self.assertIn("WRONG  qmail-queued does not run", down)
+        self.assertIn("WRONG  qmail-send does not run", down)
+        self.assertEqual(watch.opened(), set())
+
+    def test_doctor_knows_a_stranger_by_the_greeting(self):
+        i = self.made()
+        other = Greeter(b"220 other.example ESMTP \x1b[2J\r\n")
+        self.addCleanup(other.close)
+        i.control("smtplisten", f"127.0.0.1 {other.port}")
+        text = i.ctl("doctor", code=1)
+        self.assertIn(f"WRONG  SMTP on 127.0.0.1: port {other.port} is answered by somebody else: 220 other.example ESMTP _[2J", text)
+        self.assertIn(f"choose another port in {i.home}/control/smtplisten", text)
+        i.control("smtpgreeting", "other.example and more")
+        self.assertIn("is answered by somebody else", i.ctl("doctor", code=1))
+        i.control("smtpgreeting", "other.example")
+        self.assertIn(f"ok     SMTP on 127.0.0.1 port {other.port}: 220 other.example", i.ctl("doctor", code=1))
+
+    def test_doctor_knows_a_stranger_of_the_same_name(self):
+        """Another instance that calls itself the same: the process that has the port tells."""
+        i = self.made().start()
+        other = Greeter(f"220 {i.me} ESMTP\r\n".encode())
+        self.addCleanup(other.close)
+        i.control("submissionlisten", f"127.0.0.1 {other.port}")
+        text = i.ctl("doctor", code=1)
+        said = f"WRONG  submission on 127.0.0.1: port {other.port} is answered by somebody else: 220 {i.me} ESMTP"
+        # An ordinary user may not see which process it is.
+        whose = f"a process of uid {os.geteuid()}" if self.single and relais.IS_ROOT else f"python3 (pid {os.getpid()})"
+        self.assertIn(f"{said} from {whose}\n", text)
+        self.assertIn(f"ok     SMTP on 127.0.0.1 port {i.port}: 220 {i.me} ESMTP", text)
+
+    def test_tcpto_and_tcpok_say_what_is_wrong(self):
+        i = self.made()
+        table = i.home / "queue/lock/tcpto"
+        for tool in ("qmail-tcpto", "qmail-tcpok"):
+            self.assertEqual(repr(i.run(tool)), "code 0\nstdout: ''\nstderr: ''")
+            done = i.run(tool, env={"QMAILHOME": "/nowhere"})
+            self.assertEqual((done.code, done.err), (111, f"{tool}: fatal: unable to look at /nowhere/queue/lock: No such file or directory "
+                                                          "(is QMAILHOME wrong? qmail-setup --check /nowhere tells)\n"))
+            table.mkdir()
+            done = i.run(tool)
+            self.assertEqual(done.code, 111)
+            self.assertRegex(done.err, f"unable to (use|open) {table}: (it is not a file|Is a directory)")
+            table.rmdir()
+            done = i.run(tool, "x")
+            self.assertEqual((done.code, done.err), (100, f"{tool}: fatal: usage: {tool}\n"))
+            if relais.IS_ROOT and not self.single:
+                i.add_user(f"first{tool}")
+                done = i.run(tool, user=i.add_user(f"stranger{tool}"))
+                self.assertEqual((done.code, done.err), (111, f"{tool}: fatal: unable to open {table}: Permission denied{AS_ROOT}\n"))
+
+    def test_doctor_tells_a_careless_chmod_in_few_lines(self):
+        i = self.made()
+        for path in everything(i.home):
+            path.chmod(0o777)
+        text = i.ctl("doctor", code=1)
+        self.assertRegex(text, rf"\n       and \d+ more, which qmail-setup --check {i.home} names\n       -> qmail-setup --repair {i.home}\n")
+        self.assertEqual(text.count("--repair"), 1)
+        check = i.run("qmail-setup", "--check", i.home)
+        self.assertEqual(check.code, 1)
+        for path, mode in (("queue/mess/7", "777, not 2?7[70]0"), ("control/me", "777, not 644"), ("control/servercert.pem", "777, not 600")):
+            self.assertRegex(check.out, rf"(?m)^{i.home}/{path} has mode {mode}$")
+        repair = i.run("qmail-setup", "--repair", i.home)
+        self.assertEqual(repair.code, 0, repair)
+        self.assertEqual(repair.out.replace("mended: ", ""), check.out + f"{i.home} is as it must be\n")
+        self.assertNotIn("--repair", i.ctl("doctor", code=1))
+
+
+@unittest.skipUnless(relais.IS_ROOT, "a system instance needs root")
+class SystemInstance(Kind, relais.TestCase):
+    def stranger(self, i):
+        """Nobody's friend: the group of the first user is that of the roles."""
+        i.add_user("first")
+        return i.add_user("stranger")
+
+    def test_doctor_of_an_ordinary_user_looks_at_what_it_may(self):
+        i = self.made().start()
+        done = i.run("qmailctl", "doctor", user=self.stranger(i))
+        self.assertEqual((done.code, done.err), (1, ""), done)
+        self.assertIn("unseen unable to look into control/servercerts, queue, open-smtp, alias/Maildir, log/qmail-send, ", done.out)
+        self.assertIn(f"unseen unable to look at {i.home}/service/qmail-send/supervise: Permission denied\n       -> run this as root", done.out)
+        self.assertIn(f"unseen unable to look at {i.home}/queue/lock/queued: Permission denied\n       -> run this as root", done.out)
+        self.assertIn(f"ok     SMTP on 127.0.0.1 port {i.port}: 220 {i.me} ESMTP", done.out)
+        self.assertIn("are free for the queue", done.out)
+        self.assertNotIn("WRONG", done.out)
+
+    def test_every_tool_says_who_must_run_it(self):
+        i = self.made().start()
+        stranger = self.stranger(i)
+        home = i.home
+        verbs = {verb: f"{home}/service/qmail-send/supervise" for verb in ("start", "stop", "restart", "reload", "stat", "flush")}
+        commands = [(["qmailctl", verb], path) for verb, path in verbs.items()]
+        commands += [(["qmailctl", "cdb"], home), (["qmailctl", "queue"], "queue"), (["qmail-qstat"], f"{home}/queue/mess"),
+                     (["qmail-qread"], f"{home}/queue/mess"), (["queue-list"], f"{home}/queue/mess"),
+                     (["queue-list", "show", "1"], f"{home}/queue/mess"), (["queue-list", "delete", "1"], "qmail-send"),
+                     (["open-smtp", "list"], f"{home}/open-smtp"), (["open-smtp", "expire"], f"{home}/sockets/open-smtp"),
+                     (["clearopensmtp"], f"{home}/sockets/open-smtp"), (["qmail-passwd", "build"], f"{home}/users"),
+                     (["relay-explain", "192.0.2.1"], f"{home}/open-smtp"), (["qmail-newu"], f"{home}/users/cdb"),
+                     (["qmail-tcpto"], f"{home}/queue/lock/tcpto"), (["qmail-tcpok"], f"{home}/queue/lock/tcpto")]
+        for command, path in commands:
+            with self.subTest(command=command):
+                done = i.run(*command, user=stranger)
+                self.assertIn(done.code, (100, 111), done)
+                self.assertRegex(done.err, rf": fatal: unable to .*{path}.*: Permission denied.*: run this as root")
+                self.assertEqual(done.err.count("\n"), 1)
+        for option in ("--check", "--repair"):
+            done = i.run("qmail-setup", option, home, user=stranger)
+            self.assertEqual((done.code, done.out.count("\n")), (1, 1), done)
+            self.assertRegex(done.out, r"^unable to look into .*queue, .*: Permission denied: run this as root")
+
+    def test_what_a_careless_chown_says(self):
+        """Everywhere the text names what is refused, and the remedy brings the mail through."""
+        i = self.made().start()
+        user = self.stranger(i)
+        i.wait_log("status: local 0", "qmail-send")
+        for path in everything(i.home / "queue"):
+            os.chown(path, 0, 0)
+            path.chmod(0o700)
+        with i.smtp() as client:
+            client.command("MAIL FROM:<a@client.example>")
+            client.command(f"RCPT TO:<postmaster@{i.me}>")
+            client.command("DATA", 354)
+            client.raw(b"Subject: x\r\n\r\nx\r\n.\r\n")
+            self.assertEqual(repr(client.expect(451)), "451 qq trouble creating files in queue (#4.3.0)")
+        i.wait_log("qmail-queued: warning: unable to create message ", "qmail-send")
+        self.assertIn("Permission denied", i.wait_log("unable to create message", "qmail-send")[0])
+        (i.home / "control").chmod(0o700)
+        done = i.run("sendmail", f"postmaster@{i.me}", input=PLAIN, user=user)
+        self.assertEqual((done.code, done.err),
+                         (111, f"sendmail: fatal: unable to open {i.home}/control/defaultdomain: Permission denied\n"))
+        with relais.Smtp(i.port, greeting=421) as client:
+            self.assertEqual(repr(client.greeting), "421 unable to read controls (#4.3.0)")
+        i.wait_log(f"qmail-smtpd: fatal: unable to open {i.home}/control/me: Permission denied", "qmail-smtpd")
+        sick = i.ctl("doctor", code=1)
+        self.assertIn(f"WRONG  {i.home}/control has mode 700, not 755", sick)
+        self.assertIn(f"       {i.home}/queue belongs to root:0, not to ", sick)
+        self.assertIn(f"SMTP on 127.0.0.1 port {i.port}: 421 unable to read controls (#4.3.0)", sick)
+        self.assertEqual(i.run("qmail-setup", "--repair", i.home).code, 0)
+        i.send("a@client.example", [f"postmaster@{i.me}"], PLAIN)
+        i.wait_for(i.alias_messages, 60, "a message after the repair")
+        self.assertNotIn("WRONG", i.ctl("doctor"))
+
+
+class UserInstance(Kind, relais.TestCase):
+    single = True
+
+    def test_repair_opens_what_its_owner_has_closed(self):
+        """Directories that not even the owner may enter, one in the other: one call mends all."""
+        i = self.made()
+        for name in ("queue/mess/3", "queue/mess", "queue", "log", "alias", "control/servercerts"):
+            (i.home / name).chmod(0)
+        check = i.run("qmail-setup", "--check", i.home)
+        self.assertEqual(check.code, 1, check)
+        self.assertIn("unable to look into control/servercerts, queue, alias, log (in ", check.out)
+        repair = i.run("qmail-setup", "--repair", i.home)
+        self.assertEqual(repair.code, 0, repair)
+        self.assertIn(f"mended: {i.home}/queue/mess/3 has mode 0, not 700", repair.out)
+        self.assertEqual(i.run("qmail-setup", "--check", i.home).out, f"{i.home} is as it must be\n")
+
+
+if __name__ == "__main__":
+    relais.main()
