@@ -46,17 +46,24 @@ class Keeper {
     }
 
     int run() {
-        start();
+        if (!start()) throw_errno("start", "the acceptor");
         loop_.run();
         return 0;
     }
 
   private:
-    void start() {
+    bool start() {
         const pid_t keeper = ::getpid();
         acceptor_ = ::fork();
-        if (acceptor_ < 0) throw_errno("start", "the acceptor");
         if (acceptor_ == 0) execute_acceptor(sockets_, arguments_, keeper);
+        return acceptor_ > 0;
+    }
+
+    // As long as there is no process to be had the port stays ours, and the clients wait in the backlog.
+    void start_again() {
+        if (ending_ || start()) return;
+        log_line("unable to start the acceptor: " + errno_text(errno) + ", trying again");
+        loop_.after(pause_after_trouble, [this] { start_again(); });
     }
 
     void tell(int signal_number) const {
@@ -80,14 +87,12 @@ class Keeper {
     void acceptor_ended(int status) {
         acceptor_ = -1;
         if (ending_) return loop_.stop();
-        if (WIFEXITED(status) && WEXITSTATUS(status) == acceptor_wants_restart) return start();
+        if (WIFEXITED(status) && WEXITSTATUS(status) == acceptor_wants_restart) return start_again();
         log_line("listener ended with " +
                  (WIFSIGNALED(status) ? "signal " + std::to_string(WTERMSIG(status))
                                       : "code " + std::to_string(WEXITSTATUS(status))) +
                  ", starting it again");
-        loop_.after(pause_after_trouble, [this] {
-            if (!ending_) start();
-        });
+        loop_.after(pause_after_trouble, [this] { start_again(); });
     }
 
     EventLoop loop_;

@@ -5,6 +5,7 @@ import contextlib
 import os
 import pathlib
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -447,6 +448,52 @@ class Listener(relais.TestCase):
         for client in held:
             client.close()
         instance.wait_for(lambda: self.greeting(instance, "127.0.0.2")[1].code == 220, 10, "a free place")
+
+    @contextlib.contextmanager
+    def no_process_for(self, instance, pid):
+        """The process cannot fork meanwhile. Its own user sets that: root may lack the right here."""
+        def limit(number):
+            identity = instance._identity(instance.ids("qmaild")) if relais.IS_ROOT else {}
+            subprocess.run(["prlimit", f"--pid={pid}", f"--nproc={number}:"], check=True, **identity)
+        before = resource.getrlimit(resource.RLIMIT_NPROC)[0]  # it has ours
+        limit(1)
+        try:
+            yield
+        finally:
+            limit("unlimited" if before == resource.RLIM_INFINITY else before)
+
+    def test_no_process_for_a_client(self):
+        """It has been greeted already: the answer to its first command is a 421, also when it asks late. Nobody is kept waiting, nothing
+        is used up, and when there are processes again the next client is served by the same listener."""
+        instance = self.listener("-c", 3)
+        keeper = instance.running["smtpd"].pid
+        acceptor, = [p.pid for p in instance.processes("qmail-smtpd") if p.parent == keeper]
+        with self.no_process_for(instance, acceptor):
+            for command in ("EHLO client.test", "QUIT", "EHLO client.test", "MAIL FROM:<a@b.example>"):
+                client, reply = self.greeting(instance)
+                self.assertEqual(reply.code, 220)
+                client.line(command)
+                self.assertEqual(str(client.reply()), "421 unable to serve you now, try again later (#4.3.0)")
+                client.expect_closed()
+        instance.wait_log("unable to fork: Resource temporarily unavailable", "smtpd", count=4)
+        instance.wait_log("refuse from 127.0.0.1 helo - sender - rcpt - reason 421 unable to serve you now", "smtpd", count=4)
+        held = [instance.smtp() for _ in range(3)]
+        self.assertEqual([p.pid for p in instance.processes("qmail-smtpd") if p.parent == keeper], [acceptor])
+        for client in held:
+            client.close()
+
+    def test_no_process_for_the_acceptor(self):
+        """The keeper holds the port until there is one; the clients wait."""
+        instance = self.listener()
+        keeper = instance.running["smtpd"].pid
+        acceptor, = [p.pid for p in instance.processes("qmail-smtpd") if p.parent == keeper]
+        with self.no_process_for(instance, keeper):
+            os.kill(acceptor, signal.SIGKILL)
+            instance.wait_log("unable to start the acceptor: Resource temporarily unavailable, trying again", "smtpd")
+            client = relais.Smtp(instance.port, greeting=None)
+            self.addCleanup(client.close)
+        self.assertEqual(client.reply().code, 220)
+        self.assertIsNone(instance.running["smtpd"].poll())
 
     def test_denied_by_rule_and_allowed_again(self):
         instance = self.listener()
