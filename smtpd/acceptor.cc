@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/event_loop.h"
+#include "base/family_memory.h"
 #include "base/huge_text.h"
 #include "base/own_memory.h"
 #include "base/privilege.h"
@@ -22,13 +23,12 @@
 #include "control/directory_watch.h"
 #include "keyd/client.h"
 #include "relay/address.h"
-#include "smtpd/heap_plugs.h"
 #include "smtpd/kept_offers.h"
 #include "smtpd/log.h"
 #include "smtpd/serve.h"
 #include "smtpd/watched_rules.h"
 #include "tcprules/rules.h"
-#include "tls/family_memory.h"
+#include "tls/openssl.h"
 
 namespace relais::smtpd {
 namespace {
@@ -155,12 +155,10 @@ class Acceptor {
         trouble_was_logged_ = false;
         tls_.keys_are_away(false);
         try {
-            plugs_.give_back();
             tls_.prepare(*std::move(chain));
         } catch (const Error& error) {
             log_line(std::string("TLS stays as it was: ") + error.what());
         }
-        plugs_.take();
     }
 
     void on_certificate() {
@@ -181,8 +179,6 @@ class Acceptor {
 
     // Reads everything anew.
     void load() {
-        plugs_.give_back();
-        plugged_for_.reset();
         settings_ = std::make_unique<WatchedSettings>(home_);
         policy_ = std::make_unique<Policy>(home_);
     }
@@ -216,16 +212,10 @@ class Acceptor {
         }
     }
 
-    // Reads what has changed. What is new finds room where the old was, and the heap is plugged behind it.
+    // Reads what has changed.
     void refresh() {
-        const std::uint64_t state = directories_->generation();
-        const bool changed = plugged_for_ != state;
-        if (changed) plugs_.give_back();
         settings_->get();
         policy_->refresh();
-        if (!changed) return;
-        plugs_.take();
-        plugged_for_ = state;
     }
 
     // What is wrong with the files that the work reads, if anything.
@@ -318,7 +308,7 @@ class Acceptor {
     // The child: nothing of the acceptor's is left open but the log.
     int serve_child(int connection, const Client& client, const Variables& variables, Beginning beginning) {
         try {
-            tls::begin_family_child();
+            FamilyMemory::begin_child();
             EventLoop::restore_signals();
             ::signal(SIGHUP, SIG_IGN);
             // Only a program that may be run could see them.
@@ -421,9 +411,7 @@ class Acceptor {
     bool sweep_planned_ = false;
     Clock::time_point last_sweep_{};
     keyd::ServerTls tls_{home_};
-    HeapPlugs plugs_;
-    std::size_t family_begins_ = 0;             // so many children share no memory with us
-    std::optional<std::uint64_t> plugged_for_;  // which state of the control files
+    std::size_t family_begins_ = 0;  // so many children share no memory with us
     Fd certificates_;
     bool trouble_was_logged_ = false;
     bool confined_ = false;

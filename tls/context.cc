@@ -4,6 +4,7 @@
 #include <openssl/pem.h>
 
 #include "base/error.h"
+#include "base/family_memory.h"
 
 namespace relais::tls {
 namespace {
@@ -55,6 +56,15 @@ void initialise() {
     static const bool done =
         OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, nullptr) == 1;
     if (!done) throw Error(Reaction::temporary, "unable to start OpenSSL");
+}
+
+void use_family_memory() {
+#ifndef RELAIS_SANITIZED
+    CRYPTO_set_mem_functions(
+        [](std::size_t size, const char*, int) { return openssl_memory.allocate(size); },
+        [](void* block, std::size_t size, const char*, int) { return openssl_memory.resize(block, size); },
+        [](void* block, const char*, int) { openssl_memory.release(block); });
+#endif
 }
 
 std::string take_errors(std::string_view fallback) {

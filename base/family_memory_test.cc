@@ -1,6 +1,7 @@
-#include "tls/family_memory.h"
+#include "base/family_memory.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,8 +13,22 @@
 #include <string>
 #include <vector>
 
-namespace relais::tls::family {
+namespace relais {
 namespace {
+
+constexpr std::size_t largest_block = FamilyMemory::largest_block;
+constinit FamilyMemory by_time{FamilyMemory::Order::of_time};
+constinit FamilyMemory by_size{FamilyMemory::Order::of_size};
+
+void* allocate(std::size_t size) {
+    return by_size.allocate(size);
+}
+void* resize(void* block, std::size_t size) {
+    return by_size.resize(block, size);
+}
+void release(void* block) {
+    by_size.release(block);
+}
 
 std::uintptr_t page_of(const void* block) {
     return reinterpret_cast<std::uintptr_t>(block) / 4096;
@@ -24,7 +39,7 @@ template <class Work>
 bool holds_in_child(Work work) {
     const pid_t pid = ::fork();
     if (pid == 0) {
-        begin_family_child();
+        FamilyMemory::begin_child();
         ::_exit(work() ? 0 : 1);
     }
     int status = 0;
@@ -98,6 +113,12 @@ TEST(FamilyMemory, BlocksOfOneSizeLieTogether) {
     EXPECT_LE(pages.size(), 3U);
 }
 
+TEST(FamilyMemory, BlocksOfOneTimeLieTogether) {
+    std::set<std::uintptr_t> pages;
+    for (std::size_t size = 16; size <= 512; size += 16) pages.insert(page_of(by_time.allocate(size)));
+    EXPECT_LE(pages.size(), 4U);
+}
+
 TEST(FamilyMemory, ChildLeavesItsParentsPagesAlone) {
     std::vector<char*> parents;
     for (int i = 0; i < 100; ++i) parents.push_back(static_cast<char*>(allocate(64)));
@@ -117,7 +138,7 @@ TEST(FamilyMemory, ChildReusesItsOwn) {
     EXPECT_TRUE(holds_in_child([] {
         std::set<void*> seen;
         for (int i = 0; i < 100000; ++i) {
-            void* const block = allocate(20000);
+            void* const block = allocate(i % 2 == 0 ? 20000 : 20001);
             seen.insert(block);
             release(block);
         }
@@ -134,6 +155,24 @@ TEST(FamilyMemory, ChildMayEnlargeItsParentsBlock) {
     }));
 }
 
+void give_back_twice() {
+    void* const block = allocate(100);
+    release(block);
+    release(block);
+}
+
+void write_beyond_a_block() {
+    char* const block = static_cast<char*>(allocate(100));
+    void* const next = allocate(100);
+    std::memset(block, 'x', 200);
+    release(next);
+}
+
+TEST(FamilyMemoryDeathTest, MisuseEndsTheProcess) {
+    EXPECT_EXIT(give_back_twice(), testing::KilledBySignal(SIGABRT), "");
+    EXPECT_EXIT(write_beyond_a_block(), testing::KilledBySignal(SIGABRT), "");
+}
+
 TEST(FamilyMemory, NothingAndTooMuch) {
     EXPECT_EQ(allocate(0), nullptr);
     EXPECT_EQ(allocate(SIZE_MAX), nullptr);
@@ -144,4 +183,4 @@ TEST(FamilyMemory, NothingAndTooMuch) {
 }
 
 }  // namespace
-}  // namespace relais::tls::family
+}  // namespace relais

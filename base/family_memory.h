@@ -1,0 +1,64 @@
+// Memory of a process that forks for each client, so that a child touches few of its parent's pages.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace relais {
+
+// A store of blocks as malloc(3), realloc(3) and free(3) have one, aligned to 16 octets. But a child takes nothing from what its
+// parent gave back or had room for: its blocks lie together in pages of its own, and what it gives back of its parent's
+// stays as it is. With malloc(3) a child that fills its parent's holes copies a page for each.
+//
+// Nothing is returned to the kernel. A block that is given back twice, or whose head was overwritten, ends the process (SIGABRT).
+// No thread may run beside.
+class FamilyMemory {
+  public:
+    // How the parent's blocks lie: as they were asked for, or those of one size together. The second is for objects of few kinds, of
+    // which a child changes some of each: OpenSSL's count their users.
+    enum class Order { of_time, of_size };
+
+    // Blocks above are malloc(3)'s.
+    static constexpr std::size_t largest_block = 131072;
+
+    explicit constexpr FamilyMemory(Order order) : order_(order) {}
+    FamilyMemory(const FamilyMemory&) = delete;
+    FamilyMemory& operator=(const FamilyMemory&) = delete;
+
+    // nullptr for want of memory, or for 0 octets.
+    void* allocate(std::size_t size) noexcept;
+    void* resize(void* block, std::size_t size) noexcept;
+    void release(void* block) noexcept;
+
+    // In the child, before it does much else; for all stores.
+    static void begin_child() noexcept;
+
+  private:
+    static constexpr std::size_t classes = 65;
+    static constexpr std::size_t fine_classes = 32;
+    struct Room {
+        std::uintptr_t begin = 0;
+        std::uintptr_t end = 0;
+    };
+    struct Free {
+        Free* next;
+    };
+
+    void begin_generation();
+    std::uintptr_t find_block(std::size_t kind);
+
+    // What a child writes to comes first.
+    std::uint16_t generation_ = 0;
+    Order order_;
+    Room blocks_;
+    std::array<Free*, classes> free_{};
+    Room spans_;
+    std::array<Room, fine_classes> span_of_{};
+};
+
+// The program's own, where new and delete are ours (smtpd/family_new.cc), and OpenSSL's (tls::use_family_memory).
+extern FamilyMemory program_memory;
+extern FamilyMemory openssl_memory;
+
+}  // namespace relais

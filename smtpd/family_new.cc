@@ -1,0 +1,19 @@
+// The program's new and delete: see base/family_memory.h. What the standard library makes of them (arrays, nothrow) comes here too; what
+// wants a larger alignment does not.
+#include <new>
+
+#include "base/family_memory.h"
+
+void* operator new(std::size_t size) {
+    void* const block = relais::program_memory.allocate(size == 0 ? 1 : size);
+    if (block == nullptr) throw std::bad_alloc();
+    return block;
+}
+
+void operator delete(void* block) noexcept {
+    relais::program_memory.release(block);
+}
+
+void operator delete(void* block, std::size_t) noexcept {
+    relais::program_memory.release(block);
+}
