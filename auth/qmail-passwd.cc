@@ -26,8 +26,8 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/json.h"
-#include "base/tool.h"
 #include "control/owners.h"
+#include "control/tool.h"
 #include "local/user_database.h"
 #include "sasl/base64.h"
 #include "sasl/scram.h"
@@ -303,5 +303,5 @@ int work(const Arguments& arguments) {
 }  // namespace relais::auth
 
 int main(int argc, char** argv) {
-    return relais::run_tool("qmail-passwd", argc, argv, relais::auth::work);
+    return relais::control::run_tool("qmail-passwd", argc, argv, relais::auth::work);
 }

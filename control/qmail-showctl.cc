@@ -12,8 +12,8 @@
 
 #include "base/io.h"
 #include "base/program.h"
-#include "base/tool.h"
 #include "control/inspect.h"
+#include "control/tool.h"
 #include "remote/route_check.h"
 #include "tls/certificate_check.h"
 
@@ -93,5 +93,5 @@ int show(const Arguments& arguments) {
 }  // namespace relais::control
 
 int main(int argc, char** argv) {
-    return relais::run_tool("qmail-showctl", argc, argv, relais::control::show);
+    return relais::control::run_tool("qmail-showctl", argc, argv, relais::control::show);
 }

@@ -15,8 +15,8 @@
 #include "base/command_line.h"
 #include "base/error.h"
 #include "base/io.h"
-#include "base/tool.h"
 #include "control/owners.h"
+#include "control/tool.h"
 #include "explain/audit.h"
 #include "explain/present.h"
 #include "explain/watch.h"
@@ -133,5 +133,5 @@ int work(const Arguments& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    return run_tool("relay-explain", argc, argv, work);
+    return control::run_tool("relay-explain", argc, argv, work);
 }

@@ -9,7 +9,7 @@
 
 #include "base/command_line.h"
 #include "base/io.h"
-#include "base/tool.h"
+#include "control/tool.h"
 #include "explain/route.h"
 
 namespace {
@@ -37,5 +37,5 @@ int work(const Arguments& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    return run_tool("route-explain", argc, argv, work);
+    return control::run_tool("route-explain", argc, argv, work);
 }

@@ -8,12 +8,12 @@
 #include "base/error.h"
 #include "base/program.h"
 #include "base/text.h"
-#include "base/tool.h"
 #include "control/control_file.h"
+#include "control/tool.h"
 
 int main(int argc, char** argv) {
     using namespace relais;
-    return run_tool("qmail-newmrh", argc, argv, [](const Arguments& arguments) {
+    return control::run_tool("qmail-newmrh", argc, argv, [](const Arguments& arguments) {
         if (!arguments.empty()) throw Error(Reaction::temporary, "usage: qmail-newmrh");
         const auto home = control::Home::from_environment();
         const auto domains = control::read_lines(home, "morercpthosts");

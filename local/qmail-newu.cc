@@ -5,12 +5,12 @@
 // bad format in users/assign, or nothing could be written.
 #include "base/error.h"
 #include "base/program.h"
-#include "base/tool.h"
+#include "control/tool.h"
 #include "local/assign.h"
 
 int main(int argc, char** argv) {
     using namespace relais;
-    return run_tool("qmail-newu", argc, argv, [](const Arguments& arguments) {
+    return control::run_tool("qmail-newu", argc, argv, [](const Arguments& arguments) {
         if (!arguments.empty()) throw Error(Reaction::temporary, "usage: qmail-newu");
         local::compile_assign(control::Home::from_environment());
         return static_cast<int>(Exit::success);

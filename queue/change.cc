@@ -37,8 +37,8 @@ void throw_helpfully(const control::Home& home, const Error& error) {
         throw Error(Reaction::permanent, text, error.number());  // run_tool says whom the queue is for
     if (error.number() == ENOENT || error.number() == ENOTDIR)
         throw Error(Reaction::temporary,
-                    text + " (is the queue of " + home.directory() +
-                        " missing, or QMAILHOME wrong? qmail-setup --check " + home.directory() + " tells)",
+                    text + " (is the queue of " + home.directory() + " missing? qmail-setup --check " +
+                        home.directory() + " tells)",
                     error.number());
     throw Error(error);
 }

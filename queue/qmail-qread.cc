@@ -14,7 +14,7 @@
 #include "base/io.h"
 #include "base/program.h"
 #include "base/time.h"
-#include "base/tool.h"
+#include "control/tool.h"
 #include "queue/change.h"
 #include "queue/describe.h"
 
@@ -69,5 +69,5 @@ int list(const Arguments&) {
 }  // namespace relais::queue
 
 int main(int argc, char** argv) {
-    return relais::run_tool("qmail-qread", argc, argv, relais::queue::list);
+    return relais::control::run_tool("qmail-qread", argc, argv, relais::queue::list);
 }

@@ -11,7 +11,7 @@
 #include "base/io.h"
 #include "base/program.h"
 #include "base/text.h"
-#include "base/tool.h"
+#include "control/tool.h"
 #include "queue/change.h"
 
 namespace relais::queue {
@@ -50,5 +50,5 @@ int count(const Arguments&) {
 }  // namespace relais::queue
 
 int main(int argc, char** argv) {
-    return relais::run_tool("qmail-qstat", argc, argv, relais::queue::count);
+    return relais::control::run_tool("qmail-qstat", argc, argv, relais::queue::count);
 }

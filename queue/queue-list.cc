@@ -14,7 +14,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "base/time.h"
-#include "base/tool.h"
+#include "control/tool.h"
 #include "queue/change.h"
 #include "queue/describe.h"
 #include "send/bounce_hints.h"
@@ -226,6 +226,9 @@ int work(const Arguments& arguments) {
     complete(options);
     const auto home = control::Home::from_environment();
     try {
+        // Without it no message is found either.
+        if (const std::string queue = queue_directories(home).front(); ::access(queue.c_str(), F_OK) != 0)
+            throw_errno("look at", queue);
         for (const auto& [command, each] : changes)
             if (command.given()) return change(home, options, each->verb, each->word, each->done);
         return list(home, options, show.given());
@@ -240,5 +243,5 @@ int work(const Arguments& arguments) {
 }  // namespace relais::queue
 
 int main(int argc, char** argv) {
-    return relais::run_tool("queue-list", argc, argv, relais::queue::work);
+    return relais::control::run_tool("queue-list", argc, argv, relais::queue::work);
 }

@@ -2,13 +2,13 @@
 // relay no more whether it runs or not. Exit codes: as open-smtp(1).
 #include "base/error.h"
 #include "base/program.h"
-#include "base/tool.h"
+#include "control/tool.h"
 #include "relay/tool.h"
 
 using namespace relais;
 
 int main(int argc, char** argv) {
-    return run_tool("clearopensmtp", argc, argv, [](const Arguments& arguments) {
+    return control::run_tool("clearopensmtp", argc, argv, [](const Arguments& arguments) {
         if (!arguments.empty()) throw_permanent("usage: clearopensmtp");
         relay::ask_server(control::Home::from_environment(), {relay::Verb::expire});
         return 0;

@@ -13,7 +13,7 @@
 #include "base/command_line.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "base/tool.h"
+#include "control/tool.h"
 #include "relay/tool.h"
 
 using namespace relais;
@@ -43,7 +43,6 @@ std::string client(const std::string& text) {
 }
 
 int list(const control::Home& home, const Options& options) {
-    if (::access(home.path("control").c_str(), F_OK) != 0) throw_errno("look at", home.path("control"));
     const auto now = relay::Moment::now();
     const auto settings = relay::OpenSmtpSettings::read(home);
     const auto entries = relay::all_entries(home, now);
@@ -146,6 +145,7 @@ int work(const Arguments& arguments) {
     ruled.option("CDB", options.cdb).required();
     if (const auto code = line.parse(arguments)) return *code;
     const auto home = control::Home::from_environment();
+    if (::access(home.path("control").c_str(), F_OK) != 0) throw_errno("look at", home.path("control"));
     for (const auto& [command, run] : verbs)
         if (command.given()) return run(home, options);
     return static_cast<int>(Exit::permanent);
@@ -154,5 +154,5 @@ int work(const Arguments& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    return run_tool("open-smtp", argc, argv, work);
+    return control::run_tool("open-smtp", argc, argv, work);
 }

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "base/program.h"
-#include "base/tool.h"
+#include "control/tool.h"
 #include "remote/tcpto.h"
 
 namespace {
@@ -23,5 +23,5 @@ int forget(const Arguments& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    return run_tool("qmail-tcpok", argc, argv, forget);
+    return control::run_tool("qmail-tcpok", argc, argv, forget);
 }

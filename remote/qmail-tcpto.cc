@@ -10,7 +10,7 @@
 #include "base/io.h"
 #include "base/program.h"
 #include "base/time.h"
-#include "base/tool.h"
+#include "control/tool.h"
 #include "remote/tcpto.h"
 
 namespace {
@@ -31,5 +31,5 @@ int print(const Arguments& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    return run_tool("qmail-tcpto", argc, argv, print);
+    return control::run_tool("qmail-tcpto", argc, argv, print);
 }

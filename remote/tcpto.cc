@@ -124,7 +124,7 @@ TimeoutTable TimeoutTable::open_existing(const control::Home& home, int flags) {
         const int error_number = errno;
         throw Error(Reaction::temporary,
                     "unable to look at " + directory + ": " + errno_text(error_number) +
-                        " (is QMAILHOME wrong? qmail-setup --check " + home.directory() + " tells)",
+                        " (qmail-setup --check " + home.directory() + " tells)",
                     error_number);
     }
     return TimeoutTable(std::move(fd));

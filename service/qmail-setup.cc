@@ -25,7 +25,7 @@
 
 #include "base/command_line.h"
 #include "base/error.h"
-#include "base/tool.h"
+#include "control/tool.h"
 #include "service/inspect.h"
 
 namespace relais::service {
@@ -155,7 +155,7 @@ int look_at(const Options& options) {
     // A directory that can be entered again shows what is wrong in it.
     for (int round = 0; options.repair && round < rounds && mend(findings); ++round) findings = inspect(plan);
     for (const Finding& finding : findings)
-        say(finding.text + (finding.unseen ? ": " + std::string(run_as_root) : ""));
+        say(finding.text + (finding.unseen ? ": " + std::string(control::run_as_root) : ""));
     if (findings.empty()) say(options.directory + " is as it must be");
     return findings.empty() ? 0 : 1;
 }
@@ -197,5 +197,5 @@ int setup(const Arguments& arguments) {
 }  // namespace relais::service
 
 int main(int argc, char** argv) {
-    return relais::run_tool("qmail-setup", argc, argv, relais::service::setup);
+    return relais::control::run_tool("qmail-setup", argc, argv, relais::service::setup);
 }

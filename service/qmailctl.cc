@@ -17,7 +17,7 @@
 
 #include "base/error.h"
 #include "base/program.h"
-#include "base/tool.h"
+#include "control/tool.h"
 #include "service/command.h"
 #include "service/databases.h"
 #include "service/doctor.h"
@@ -72,8 +72,16 @@ std::string missing_roles(const Plan& plan) {
                                plan.home.directory() + " adds it";
 }
 
+// Why nothing could start.
+std::string obstacle(const Plan& plan) {
+    if (plan.me.empty())
+        return "unable to start without this host's name: echo mail.example.org >" +
+               plan.home.control_file("me");
+    return missing_roles(plan);
+}
+
 int start(const Plan& plan) {
-    if (const std::string text = missing_roles(plan); !text.empty()) return fail(text);
+    if (const std::string text = obstacle(plan); !text.empty()) return fail(text);
     if (systemd_keeps(plan)) return systemctl(plan, {"start"});
     if (!all_supervised(plan) && !find_svscan(plan)) start_svscan(plan);
     if (!wait_until([&plan] { return all_supervised(plan); }, Deadline::in(start_patience)))
@@ -124,7 +132,7 @@ int stop(const Plan& plan) {
 }
 
 int restart(const Plan& plan) {
-    if (const std::string text = missing_roles(plan); !text.empty()) return fail(text);
+    if (const std::string text = obstacle(plan); !text.empty()) return fail(text);
     if (systemd_keeps(plan)) return systemctl(plan, {"restart"});
     if (!all_supervised(plan)) return start(plan);
     tell(plan, service_names(plan), "t");
@@ -198,5 +206,5 @@ int control_instance(const Arguments& arguments) {
 }  // namespace relais::service
 
 int main(int argc, char** argv) {
-    return relais::run_tool("qmailctl", argc, argv, relais::service::control_instance);
+    return relais::control::run_tool("qmailctl", argc, argv, relais::service::control_instance);
 }

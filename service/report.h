@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "base/tool.h"
+#include "control/tool.h"
 
 namespace relais::service {
 
@@ -15,10 +15,10 @@ class Report {
     void note(const std::string& text) { std::puts(("note   " + text).c_str()); }
     void bad(const std::string& text, const std::string& remedy) { say("WRONG  ", text, remedy); }
     // What this user may not look at; it may be well.
-    void unseen(const std::string& text) { say("unseen ", text, std::string(run_as_root)); }
+    void unseen(const std::string& text) { say("unseen ", text, std::string(control::run_as_root)); }
     // What went wrong while something was looked at.
     void trouble(const Error& error) {
-        if (is_refusal(error.number()))
+        if (control::is_refusal(error.number()))
             unseen(error.what());
         else
             bad(error.what(), "this needs you");

@@ -24,6 +24,8 @@ class Watch:
         libc = ctypes.CDLL(None, use_errno=True)
         self.fd = libc.inotify_init1(O_NONBLOCK_CLOEXEC)
         self.names = {libc.inotify_add_watch(self.fd, str(path).encode(), IN_OPEN): path.name for path in paths}
+        if self.fd < 0 or -1 in self.names:
+            raise OSError(ctypes.get_errno(), "unable to watch a file")
 
     def opened(self):
         names, data = set(), b""
@@ -128,7 +130,7 @@ class Kind:
             self.assertEqual(repr(i.run(tool)), "code 0\nstdout: ''\nstderr: ''")
             done = i.run(tool, env={"QMAILHOME": "/nowhere"})
             self.assertEqual((done.code, done.err), (111, f"{tool}: fatal: unable to look at /nowhere/queue/lock: No such file or directory "
-                                                          "(is QMAILHOME wrong? qmail-setup --check /nowhere tells)\n"))
+                                                          "(qmail-setup --check /nowhere tells): there is no instance in /nowhere (is QMAILHOME wrong?)\n"))
             table.mkdir()
             done = i.run(tool)
             self.assertEqual(done.code, 111)
@@ -140,6 +142,25 @@ class Kind:
                 i.add_user(f"first{tool}")
                 done = i.run(tool, user=i.add_user(f"stranger{tool}"))
                 self.assertEqual((done.code, done.err), (111, f"{tool}: fatal: unable to open {table}: Permission denied{AS_ROOT}\n"))
+
+    def test_no_tool_answers_for_an_instance_that_is_not_there(self):
+        i = self.made()
+        for command in (["qmail-qstat"], ["qmail-qread"], ["queue-list"], ["queue-list", "show", "1"], ["qmail-showctl"], ["qmail-newu"],
+                        ["qmail-showctl", "--check"], ["route-explain", "a@b.example"], ["open-smtp", "list"], ["open-smtp", "check", "192.0.2.1"],
+                        ["clearopensmtp"], ["qmail-passwd", "list"], ["qmail-tcpto"], ["qmail-tcpok"], ["qmailctl", "doctor"]):
+            with self.subTest(command=command):
+                done = i.run(*command, env={"QMAILHOME": "/nowhere"})
+                self.assertIn(done.code, (100, 111), done)
+                self.assertRegex(done.err, r": fatal: unable to .*/nowhere/.*: there is no instance in /nowhere \(is QMAILHOME wrong\?\)\n$")
+
+    def test_nothing_starts_without_a_name(self):
+        i = self.made()
+        i.control("me", None)
+        for verb in ("start", "restart"):
+            done = i.run("qmailctl", verb)
+            self.assertEqual((done.code, done.err), (111, "qmailctl: fatal: unable to start without this host's name: "
+                                                          f"echo mail.example.org >{i.home}/control/me\n"))
+        self.assertNotIn("not valid for the name", i.run("qmail-showctl").out)
 
     def test_doctor_tells_a_careless_chmod_in_few_lines(self):
         i = self.made()

@@ -410,7 +410,8 @@ class Kind:
         i.environment["QMAILHOME"] = str(i.home / "nowhere")
         for tool in ("open-smtp", "qmail-passwd"):
             done = i.run(tool, "list")
-            self.assertEqual((done.code, done.err), (111, f"{tool}: fatal: unable to look at {i.home}/nowhere/control: No such file or directory\n"))
+            self.assertEqual((done.code, done.err), (111, f"{tool}: fatal: unable to look at {i.home}/nowhere/control: No such file or directory: "
+                                                          f"there is no instance in {i.home}/nowhere (is QMAILHOME wrong?)\n"))
         i.environment["QMAILHOME"] = str(i.home)
 
     def test_rules_that_cannot_be_compiled_are_named(self):

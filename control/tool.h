@@ -6,7 +6,7 @@
 
 #include "base/program.h"
 
-namespace relais {
+namespace relais::control {
 
 // What somebody who is not root is told when access was refused to him.
 inline constexpr std::string_view run_as_root = "run this as root, or as the user of a user instance";
@@ -14,7 +14,8 @@ inline constexpr std::string_view run_as_root = "run this as root, or as the use
 // True if the system refused access, and the reason may be who asks.
 bool is_refusal(int error_number);
 
-// run_program for such a tool: an Error by which access was refused to somebody who is not root ends with run_as_root.
+// run_program for such a tool: an Error by which access was refused to somebody who is not root ends with run_as_root, and one
+// about an instance that does not exist says so.
 int run_tool(std::string_view name, int argc, char** argv, const std::function<int(const Arguments&)>& work);
 
-}  // namespace relais
+}  // namespace relais::control
