@@ -84,7 +84,9 @@ class Kind:
     def test_doctor_opens_no_lock(self):
         """Opened it might be taken, and a qmail-send that starts just then, or queue-list, would find it taken."""
         i = self.made().start()
-        watch = Watch(i.home / "queue/lock/queued", i.home / "queue/lock/send")
+        locks = [i.home / "queue/lock/queued", i.home / "queue/lock/send"]
+        i.wait_for(lambda: all(lock.exists() for lock in locks), 20, "the locks")
+        watch = Watch(*locks)
         self.addCleanup(watch.close)
         up = i.ctl("doctor")
         self.assertIn("ok     qmail-queued takes submissions", up)
