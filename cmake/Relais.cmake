@@ -136,7 +136,7 @@ function(relais_test name)
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} GTest::gtest GTest::gmock GTest::gtest_main Threads::Threads)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-  relais_test_limit(${name} 400)
+  relais_test_limit(${name} 1000)
 endfunction()
 
 # relais_seam_test(NAME SOURCES x_test.cc... UNDER_TEST dir/y.cc... DEPENDS lib...): unit tests for which the sources
@@ -172,22 +172,20 @@ function(relais_fuzz name)
     relais_precompiled(${name} precompiled)
     target_link_libraries(${name} PRIVATE fuzz_replay)
     add_test(NAME ${name} COMMAND ${name} ${CMAKE_SOURCE_DIR}/fuzz/${name})
-    relais_test_limit(${name} 200)
+    relais_test_limit(${name} 600)
   endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS})
 endfunction()
 
-# relais_instance_test(NAME FILE x.py): a test of whole programs, tests/x.py, with python3's unittest.
+# relais_instance_test(NAME FILE x.py): a test of whole programs, tests/x.py, with python3's unittest. What it waits for has limits of its
+# own; this one is for what escapes them, and three times what the longest took on a machine with fifteen times more to do than it can.
 function(relais_instance_test name)
-  cmake_parse_arguments(ARG "" "FILE;TIMEOUT" "" ${ARGN})
-  if(NOT ARG_TIMEOUT)
-    set(ARG_TIMEOUT 600)
-  endif()
+  cmake_parse_arguments(ARG "" "FILE" "" ${ARGN})
   add_test(NAME ${name} COMMAND python3 -B ${CMAKE_SOURCE_DIR}/tests/${ARG_FILE}
            WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests)
-  relais_test_limit(${name} ${ARG_TIMEOUT})
+  relais_test_limit(${name} 1500)
   set_tests_properties(${name} PROPERTIES
                        ENVIRONMENT "RELAIS_BIN=${CMAKE_BINARY_DIR}/bin;PYTHONDONTWRITEBYTECODE=1")
 endfunction()

@@ -26,16 +26,6 @@ ns A 127.0.0.1
 """
 
 
-def free_port():
-    """A port free for UDP and TCP."""
-    for _ in range(200):
-        port = relais.free_port()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, contextlib.suppress(OSError):
-            udp.bind(("127.0.0.1", port))
-            return port
-    raise RuntimeError("no free port")
-
-
 def nsd_program():
     """Where nsd is, and what its environment needs: the system's, or one unpacked by peers."""
     installed = shutil.which("nsd", path="/usr/sbin:/usr/bin")
@@ -50,7 +40,7 @@ class Nsd:
 
     def __init__(self, zones):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="rl-nsd.", dir="/tmp"))
-        self.port = free_port()
+        self.port = relais.free_port()
         self.server = f"127.0.0.1@{self.port}"
         config = [
             "server:", f"  ip-address: {self.server}", f'  zonesdir: "{self.directory}"', '  username: ""', '  chroot: ""',
@@ -67,9 +57,10 @@ class Nsd:
         command, environment = nsd_program()
         self.process = subprocess.Popen([command, "-d", "-c", path], stdin=subprocess.DEVNULL, stdout=self.log,
                                         stderr=self.log, env={**os.environ, **environment})
-        if not relais.wait_until(self._answers, 20):
-            self.stop(keep=True)
-            raise RuntimeError("nsd does not answer: " + (self.directory / "log").read_text())
+        if not relais.wait_until(lambda: self._answers() or self.process.poll() is not None, 30) or self.process.poll() is not None:
+            said = (self.directory / "log").read_text()
+            self.stop()
+            raise RuntimeError(f"nsd does not answer: {said}")
 
     def _answers(self):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, contextlib.suppress(OSError):
@@ -78,12 +69,16 @@ class Nsd:
             return udp.recv(512)
         return None
 
-    def stop(self, keep=False):
-        if self.process.poll() is None:
+    def stop(self):
+        try:
             self.process.terminate()
-            self.process.wait(10)
-        self.log.close()
-        if not keep:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        finally:
+            self.log.close()
             shutil.rmtree(self.directory, ignore_errors=True)
 
 

@@ -12,6 +12,8 @@ import socket
 import struct
 import threading
 
+import relais
+
 CLOSE, RESET, SILENT = "close", "reset", "silent"
 USUAL = {
     "greeting": b"220 fake.test ESMTP\r\n",
@@ -104,9 +106,9 @@ class FakeServer:
         self.sessions = []
         self.listening = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
         self.listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listening.bind((address, port))
+        self.address, self.port = address, port or relais.free_port()
+        self.listening.bind((address, self.port))
         self.listening.listen(100)
-        self.address, self.port = address, self.listening.getsockname()[1]
         self.connections = []
         self.threads = [threading.Thread(target=self._accept, daemon=True)]
         self.threads[0].start()
@@ -153,9 +155,9 @@ class SilentHost:
     def __init__(self, address="127.0.0.1", port=0):
         self.listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self.listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listening.bind((address, port))
+        self.address, self.port = address, port or relais.free_port()
+        self.listening.bind((address, self.port))
         self.listening.listen(0)
-        self.address, self.port = address, self.listening.getsockname()[1]
         self.fillers = []
         for _ in range(4):
             filler = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

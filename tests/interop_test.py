@@ -21,7 +21,7 @@ class IntoUs(relais.TestCase):
         self.bob = self.i.add_user("bob")
 
     def swaks(self, *options):
-        return run(["swaks", "--server", "127.0.0.1", "--port", self.i.port, "--from", "swaks@client.test", "--timeout", "30", *options])
+        return run(["swaks", "--server", "127.0.0.1", "--port", self.i.port, "--from", "swaks@client.test", "--timeout", "120", *options])
 
     def test_swaks(self):
         self.i.start()
@@ -93,12 +93,13 @@ class OutOfUs(relais.TestCase):
                 sink = subprocess.Popen([tree.program("smtp-sink"), *drop, *options, f"127.0.0.1:{port}", "100"],
                                         env={**os.environ, **tree.environment})
                 self.addCleanup(lambda p=sink: p.poll() is None and (p.kill(), p.wait()))
+                self.assertTrue(relais.wait_until(lambda: peers.greets(port)))
                 i = self.relaying(port)
                 for _ in range(20):
                     i.send("a@b.example", ["x@sink.example"], "Subject: x\n\n.x\n")
                 i.wait_empty()
                 sink.terminate()
-                sink.wait(30)
+                sink.wait(60)
 
     @unittest.skipUnless(relais.IS_ROOT, "a whole Postfix needs root")
     def test_into_postfix(self):

@@ -206,8 +206,9 @@ class Programs(Local):
         self.i.control("timeoutlocal", "1")
         self.put(".qmail", "|sleep 1000\n")
         self.expect(111, "Program did not end within 1 seconds. (#4.3.0)\n")
+        self.i.control("timeoutlocal", "10")
         self.put(".qmail", "|sleep 1000 & echo $! >pid; wait\n")
-        self.expect(111, "Program did not end within 1 seconds. (#4.3.0)\n")
+        self.expect(111, "Program did not end within 10 seconds. (#4.3.0)\n")
         pid = int(self.read("pid"))
         self.assertTrue(relais.wait_until(lambda: not alive(pid), 10), "what it had started was ended too")
 

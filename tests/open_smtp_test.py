@@ -196,7 +196,7 @@ class OpenSmtp(relais.TestCase):
         return port, seen / "last"
 
     def login(self, port, user="bob", password="secret", source="127.0.0.1"):
-        with socket.create_connection(("127.0.0.1", port), 20, (source, 0)) as s:
+        with socket.create_connection(("127.0.0.1", port), 90, (source, 0)) as s:
             s.sendall(f"{user} {password}\n".encode())
             s.shutdown(socket.SHUT_WR)
             data = b""
@@ -232,7 +232,7 @@ class OpenSmtp(relais.TestCase):
         """Ends qmail-start and with it open-smtpd."""
         process = self.i.running["send"]
         process.terminate()
-        process.wait(30)
+        process.wait(60)
         self.i.wait_for(lambda: not self.i.processes("open-smtpd"), what="the end of open-smtpd")
 
     @unittest.skipUnless(relais.IS_ROOT, "needs several users")

@@ -68,10 +68,13 @@ def _apt_get(*arguments, cwd):
 
 
 def _download(packages, folder):
-    done = _apt_get("download", *packages, cwd=folder)
-    if done.returncode and relais.IS_ROOT:
-        _apt_get("update", cwd=folder)
+    # While one fetches the lists, another would find none.
+    with open(STORE / ".apt.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         done = _apt_get("download", *packages, cwd=folder)
+        if done.returncode and relais.IS_ROOT:
+            _apt_get("update", cwd=folder)
+            done = _apt_get("download", *packages, cwd=folder)
     if done.returncode:
         raise unittest.SkipTest(f"apt-get cannot download {' '.join(packages)}: {done.stderr.strip()}")
     return sorted(folder.glob("*.deb"))
@@ -153,8 +156,7 @@ class Server:
         with open(self.directory / "stderr", "wb") as errors:
             self.process = subprocess.Popen(list(map(str, command)), env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                             stderr=errors)
-        relais.wait_until(lambda: answers() or self.process.poll() is not None, 60)
-        if self.process.poll() is None and answers():
+        if relais.wait_until(lambda: self.process.poll() is not None or answers(), 60) and self.process.poll() is None:
             return self
         errors = (self.directory / "stderr").read_text()
         text = self.log() + errors
@@ -164,16 +166,26 @@ class Server:
         raise AssertionError(f"{self.NAME} does not start:\n{text}")
 
     def __exit__(self, *_):
-        if self.process is not None:
-            if self.process.poll() is None:
+        try:
+            if self.process is not None:
                 self.process.terminate()
-            self.process.wait(20)
-        # What a delivery still makes there would stay.
-        relais.wait_until(self._remove, 10)
+                self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        finally:
+            # What a delivery still makes there would stay.
+            relais.wait_until(self._remove, 10)
 
     def _remove(self):
         shutil.rmtree(self.directory, ignore_errors=True)
         return not self.directory.exists()
+
+    def wait_log(self, part, count=1):
+        """Waits until the log has that so often; some write it by a process of its own, after they have answered."""
+        if not relais.wait_until(lambda: self.log().count(part) >= count):
+            raise AssertionError(f"{self.NAME}'s log has not {count} x {part!r}\n{self.log()}")
 
     def log(self):
         return "".join(path.read_text(errors="replace") for path in sorted(self.directory.glob("log*")) if path.is_file())
@@ -448,10 +460,9 @@ cram:
 
     def __exit__(self, *arguments):
         # The first process of the namespace: with it ends what it began, such as a delivery that makes the directory anew for its log.
-        if self.process is not None and self.process.poll() is None:
+        with contextlib.suppress(OSError):
             for child in pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
                 os.kill(int(child), signal.SIGKILL)
-            self.process.wait(20)
         super().__exit__(*arguments)
 
 

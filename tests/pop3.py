@@ -19,7 +19,7 @@ def set_password(i, account, password, *options):
 
 def start_server(i, address="127.0.0.1", chain=CHAIN, name="pop3", env=None, popup=(), elsewhere=None):
     """Starts tcpserver with qmail-popup as root, or as the instance's one user; returns the port."""
-    port = relais.free_port(address)
+    port = relais.free_port()
     words = [relais.program(word) if relais.has_program(word) else word for word in chain]
     i.spawn(name, ["tcpserver", "-v", "-R", "-H", "-l", "0", "-c", 100, address, port, *(["env", f"TCPREMOTEIP={elsewhere}"] if elsewhere else []), relais.program("qmail-popup"), *popup,
                    i.me, *words], i.ids("qmailq") if i.single else None, env)

@@ -37,6 +37,7 @@ class Privileges(relais.TestCase):
         self.i.send("a@b.example", ["x@sink.test"], "Subject: x\n\nx\n")
         self.i.send("a@b.example", ["bob-slow@mail.test"], "Subject: x\n\nx\n")
         self.i.wait_for(lambda: (self.bob.home / "runs").exists(), what="a slow delivery")
+        self.i.wait_for(lambda: self.sink.messages, what="a remote delivery")
 
     def group_of(self, name):
         return {"qmail": self.i.ids("qmails")[1], "nofiles": self.i.ids("qmaild")[1]}[name]
@@ -62,31 +63,42 @@ class Privileges(relais.TestCase):
         self.assertEqual(status["NoNewPrivs"] == "1", confined, f"{process}: no_new_privs")
 
     def test_processes_are_what_the_table_says(self):
-        rows, seen = table(), set()
+        rows = table()
         with self.i.smtp():
-            for process in self.i.processes():
-                if process.name in ("sh", "sleep", "cat", "touch"):
-                    self.assertEqual(process.uid, self.bob.uid)
-                    continue
-                row = next((row for name, row in rows.items() if re.split(r"[ ,']", name)[0][:15] == process.name), None)
-                if process.name.startswith("qmail-send-"):
-                    row = rows["qmail-send, and its children for slow work"]
-                self.assertIsNotNone(row, f"{process} is not in the table")
-                if process.name == "qmail-lspawn" and process.uid != 0:
-                    row = rows["qmail-getpw -s, qmail-lspawn's look-up child"]
-                if process.name == "qmail-authd" and process.uid != 0:
-                    row = rows["qmail-authd's checks of hashes"]
-                if process.name == "qmail-keyd" and process.uid != 0:
-                    row = rows["qmail-keyd, the half that signs"]
-                if process.name == "qmail-smtpd":
-                    keeper = process.pid == self.i.running["smtpd"].pid
-                    row = rows["qmail-smtpd's keeper" if keeper else "qmail-smtpd"]
-                if process.name == "qmail-smtpd" and process.status()["Uid"].split()[0] == "0":
-                    self.fail(f"{process} runs as root")
-                self.check(process, row)
-                seen.add(process.name)
-        missing = {re.split("[ ,']", name)[0][:15] for name in rows} - seen - {"qmail-getpw", *LOGIN_CHAIN, *TOOLS}
+            # One that has just begun has not given everything up yet, and one may end while it is looked at.
+            wrong = []
+
+            def seen():
+                try:
+                    return {self.check_in(rows, process) for process in self.i.processes()}
+                except (AssertionError, FileNotFoundError, ProcessLookupError) as error:
+                    wrong.append(error)
+            names = relais.wait_until(seen)
+        self.assertTrue(names, wrong[-1:])
+        missing = {re.split("[ ,']", name)[0][:15] for name in rows} - names - {"qmail-getpw", *LOGIN_CHAIN, *TOOLS}
         self.assertFalse(missing, f"not seen running: {missing}")
+
+    def check_in(self, rows, process):
+        """Compares a process with its row; returns its name."""
+        if process.name in ("sh", "sleep", "cat", "touch"):
+            self.assertEqual(process.uid, self.bob.uid)
+            return process.name
+        row = next((row for name, row in rows.items() if re.split(r"[ ,']", name)[0][:15] == process.name), None)
+        if process.name.startswith("qmail-send-"):
+            row = rows["qmail-send, and its children for slow work"]
+        self.assertIsNotNone(row, f"{process} is not in the table")
+        if process.name == "qmail-lspawn" and process.uid != 0:
+            row = rows["qmail-getpw -s, qmail-lspawn's look-up child"]
+        if process.name == "qmail-authd" and process.uid != 0:
+            row = rows["qmail-authd's checks of hashes"]
+        if process.name == "qmail-keyd" and process.uid != 0:
+            row = rows["qmail-keyd, the half that signs"]
+        if process.name == "qmail-smtpd":
+            row = rows["qmail-smtpd's keeper" if process.pid == self.i.running["smtpd"].pid else "qmail-smtpd"]
+        if process.name == "qmail-smtpd" and process.status()["Uid"].split()[0] == "0":
+            self.fail(f"{process} runs as root")
+        self.check(process, row)
+        return process.name
 
     def test_a_user_program_inherits_nothing_of_the_queue(self):
         self.bob.write(".qmail-fds", "|ls -l /proc/self/fd > $HOME/fds; id > $HOME/id\n")

@@ -94,7 +94,7 @@ class Queued:
 
     def stop(self, code=0):
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(40) == code, self.log()
+        assert self.process.wait(60) == code, self.log()
 
     def close(self):
         if self.process is not None and self.process.poll() is None:

@@ -446,7 +446,7 @@ class Deaths(QueuedTest):
         queued.instance.wait_for(lambda: len(queued.workers()) == 1, 10, "the end of the pool")
         client.sendall(bytes(4) + frames(envelope("s", ["r"])))
         self.assertEqual(read_answer(client)[0], 0)
-        self.assertEqual(queued.process.wait(20), 0)
+        self.assertEqual(queued.process.wait(60), 0)
         # What comes now waits for the next qmail-queued.
         with queued.connect() as client:
             client.sendall(encode("m", envelope("s", ["r"])))
@@ -458,7 +458,7 @@ class Deaths(QueuedTest):
         first = queued.process
         queued.submit("m")
         queued.start()
-        self.assertEqual(queued.process.wait(30), 111)
+        self.assertEqual(queued.process.wait(60), 111)
         self.assertIn("unable to lock", queued.log())
         queued.process = queued.instance.running["queued"] = first
         self.assertEqual(queued.submit("m")[0], 0)

@@ -67,7 +67,7 @@ class Readme(relais.TestCase):
         self.assertIn(f"as {USER}, with the password in control/smtproutes; nothing is sent without it", said)
         (message,) = self.provider.wait_messages(1, 60)
         self.assertIn(b"\ntest\n", message)
-        self.assertIn(f"sasl_username={USER}", self.provider.log())
+        self.provider.wait_log(f"sasl_username={USER}")
         self.assertTrue(relais.wait_until(lambda: "success" in self.shell(lines[4]), 60), self.shell(lines[4]))
         log = self.shell(lines[4])
         for word in ("accepted_message", "Encrypted:_TLSv1.3", "certificate_verified", "authenticated:_"):

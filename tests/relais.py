@@ -17,6 +17,7 @@ sessions that it remembers, so stop() can prove that nothing is left.
 import atexit
 import contextlib
 import ctypes
+import errno
 import fcntl
 import os
 import pathlib
@@ -111,15 +112,55 @@ def take_reports():
     return "".join(parts)
 
 
-def free_port(address="127.0.0.1"):
-    """A port nobody listens on, below the range the kernel gives to clients."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    for _ in range(200):
-        port = random.randrange(10000, 32000)
-        with socket.socket(family, socket.SOCK_STREAM) as s, contextlib.suppress(OSError):
-            s.bind((address, port))
+# Ports are taken by blocks, and a block is a process's until that ends: so no two tests that run beside each other are given one port,
+# though neither listens on it yet, or no longer. They are below the range that the kernel gives to clients.
+PORTS, BLOCK = range(10000, 32000), 50
+_blocks, _ports = [], []
+
+
+def claim(name):
+    """A socket without a file that holds the name against all other tests of this network until it is closed; None: it is taken."""
+    held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        held.bind(f"\0relais-test-{name}")
+        return held
+    except OSError:
+        held.close()
+        return None
+
+
+def _claim_block():
+    for first in random.sample(PORTS[::BLOCK], len(PORTS) // BLOCK):
+        if held := claim(f"ports-{first}"):
+            _blocks.append(held)
+            _ports.extend(range(first, first + BLOCK))
+            return
+    raise RuntimeError("every port belongs to some test")
+
+
+def _unused(port):
+    """Whether nobody has the port, on any address, for TCP or UDP."""
+    for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            try:
+                with socket.socket(family, kind) as s:
+                    if family == socket.AF_INET6:
+                        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                    s.bind((address, port))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    return False
+    return True
+
+
+def free_port():
+    """A port nobody listens on, for this process as long as it lives."""
+    while True:
+        if not _ports:
+            _claim_block()
+        port = _ports.pop()
+        if _unused(port):
             return port
-    raise RuntimeError("no free port")
 
 
 def octets(text):
@@ -374,7 +415,10 @@ class Instance:
         self.home = self.directory / "q"
         self.logs = self.directory / "log"
         self.logs.mkdir()
-        self.base_id = 40000 + random.randrange(1200) * 16
+        self.ids_held = None
+        while self.ids_held is None:
+            self.base_id = 40000 + random.randrange(1200) * 16
+            self.ids_held = claim(f"ids-{self.base_id}")
         self.users = {}
         self.assign_lines = []
         self.running = {}  # name -> Popen
@@ -515,14 +559,14 @@ class Instance:
         self.wait_for(lambda: all(s.is_socket() for s in sockets), 20, "the sockets of qmail-start")
 
     def start_listener(self, address="127.0.0.1", env=None, args=()):
-        self.port = free_port(address)
+        self.port = free_port()
         where = f"[{address}]:{self.port}" if ":" in address else f"{address}:{self.port}"
         self.spawn("smtpd", [program("qmail-smtpd"), "-l", where, "-x", self.home / "tcp.smtp.cdb", *args],
                    self.ids("qmaild") if self.single else None, env)
         self._wait_port(address)
 
     def start_tcpserver(self, tcpserver="tcpserver", address="127.0.0.1", env=None, command=None):
-        self.port = free_port(address)
+        self.port = free_port()
         uid, gid = self.ids("qmaild")
         drop = ["-u", uid, "-g", gid] if IS_ROOT and not self.single else []
         self.spawn("smtpd", [tcpserver, "-v", "-R", "-H", "-l", "0", "-c", 50, "-x", self.home / "tcp.smtp.cdb", *drop,
@@ -651,9 +695,9 @@ class Instance:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process.pid, signal.SIGKILL)
             return not self.processes()
-        wait_until(left, 10)
+        wait_until(left)
         for daemon in self.running.values():
-            daemon.wait(10)
+            daemon.wait(60)
         self.running.clear()
         self.reap()
 
@@ -669,6 +713,7 @@ class Instance:
             if reports := take_reports():
                 raise AssertionError(reports)
         finally:
+            self.ids_held.close()
             if not os.environ.get("RELAIS_KEEP"):
                 shutil.rmtree(self.directory, ignore_errors=True)
 

@@ -40,7 +40,7 @@ class Relay(relais.TestCase):
         self.assertEqual(result.code, 0, result)
 
     def test_three_servers_silent_silent_refused(self):
-        port = relais.free_port("127.0.0.21")
+        port = relais.free_port()
         for address in ("127.0.0.21", "127.0.0.22"):
             silent = SilentHost(address, port)
             self.addCleanup(silent.stop)

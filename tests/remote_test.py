@@ -41,7 +41,7 @@ class RemoteCase(relais.TestCase):
     def one_server(self, control=None, **replies):
         """An instance that routes everything to one fake server."""
         server = self.server(**replies)
-        i = self.instance(control={"smtproutes": f":127.0.0.1:{server.port}", "timeoutremote": "3", **(control or {})})
+        i = self.instance(control={"smtproutes": f":127.0.0.1:{server.port}", "timeoutremote": "30", **(control or {})})
         return i, server
 
 
@@ -140,7 +140,9 @@ class Dialogues(RemoteCase):
             for stage in ("greeting", "EHLO", "MAIL", "RCPT", "DATA", "dot"):
                 for ehlo in (b"250 x\r\n", b"250-x\r\n250 PIPELINING\r\n")[how == SILENT:]:
                     replies = {"EHLO": ehlo, stage: how}
-                    i, server = self.one_server(control={"timeoutremote": "2" if how == SILENT else "20"}, **replies)
+                    # What is told of the dot must have come so far before the time is over.
+                    timeout = "30" if how != SILENT else "10" if stage == "dot" else "2"
+                    i, server = self.one_server(control={"timeoutremote": timeout}, **replies)
                     report = self.remote(i)
                     duplicate = "Possible duplicate! " if stage == "dot" else ""
                     texts = [f"Connected to 127.0.0.1 but connection died. {duplicate}(#4.4.2)\n"]
@@ -165,7 +167,7 @@ class Dialogues(RemoteCase):
 
     def test_an_endless_reply_ends(self):
         def endless(session, line):
-            end = time.monotonic() + 30
+            end = time.monotonic() + 120
             while time.monotonic() < end:
                 session.socket.sendall(b"250-and another thing\r\n" * 100)
             return CLOSE
@@ -175,12 +177,12 @@ class Dialogues(RemoteCase):
             begin = time.monotonic()
             report = self.remote(i)
             self.assertEqual(report.letter, "Z", stage)
-            self.assertLess(time.monotonic() - begin, 10)
+            self.assertLess(time.monotonic() - begin, 60)
             self.assertLess(len(report.text), 20000)
 
     def test_a_reply_drop_by_drop_ends(self):
         def slowly(session, line):
-            for _ in range(100):
+            for _ in range(600):
                 session.socket.sendall(b"2")
                 time.sleep(0.2)
             return CLOSE
@@ -188,7 +190,7 @@ class Dialogues(RemoteCase):
         i, _ = self.one_server(control={"timeoutremote": "1"}, MAIL=slowly)
         begin = time.monotonic()
         self.assertIn("connection died", self.remote(i).text)
-        self.assertLess(time.monotonic() - begin, 8)
+        self.assertLess(time.monotonic() - begin, 60)
 
     def test_multi_line_replies_are_quoted_within_limits(self):
         long = b"".join(b"550-line %d\r\n" % n for n in range(900)) + b"550 end\0\x1b[2J\r\n"
@@ -204,8 +206,8 @@ class Dialogues(RemoteCase):
             session.socket.recv(10000)
             session.socket.sendall(b"552 too much for me\r\n")
             session.socket.shutdown(socket.SHUT_WR)
-            # Reads on a little, so that the answer is not overtaken by a reset.
-            session.socket.settimeout(0.3)
+            # Reads on, so that the answer is not overtaken by a reset.
+            session.socket.settimeout(30)
             try:
                 while session.socket.recv(65536):
                     pass
@@ -295,7 +297,7 @@ class Connections(RemoteCase):
             begin = time.monotonic()
             report = self.remote(i)
             self.assertEqual((report.letter, report.text), ("Z", NO_CONNECTION))
-            self.assertLess(time.monotonic() - begin, 5)
+            self.assertLess(time.monotonic() - begin, 50)  # not the usual 60
             listing = i.run("qmail-tcpto").out
             self.assertRegex(listing, r"^127\.0\.0\.1 timed out \d+ seconds ago; # recent timeouts: 1\n$")
             # Two minutes later it times out again, and is left alone for an hour.
@@ -340,7 +342,7 @@ class Connections(RemoteCase):
         tree = peers.postfix()
         process = subprocess.Popen([tree.program("smtp-sink"), f"127.0.0.1:{port}", "10"], env={**os.environ, **tree.environment},
                                    stderr=subprocess.DEVNULL, user="nobody" if relais.IS_ROOT else None)
-        self.addCleanup(process.wait, 10)
+        self.addCleanup(process.wait, 60)
         self.addCleanup(process.terminate)
         i = self.instance(control={"smtproutes": f":127.0.0.1:{port}"})
         self.assertTrue(relais.wait_until(lambda: self.remote(i).letter == "K", 20))
@@ -403,7 +405,7 @@ class Exchangers(RemoteCase):
 
     def by_mx(self, port, control=None):
         i = self.instance(control={"dnsservers": self.nsd.server, "smtproutes": f"::{port}", "privatemx": ".test",
-                                   "timeoutconnect": "1", "timeoutremote": "3", "timeoutdns": "5", **(control or {})})
+                                   "timeoutconnect": "1", "timeoutremote": "30", "timeoutdns": "30", **(control or {})})
         dns.start_resolver(i)
         return i
 
@@ -493,7 +495,7 @@ class Exchangers(RemoteCase):
             begin = time.monotonic()
             report = self.remote(i, "both.test")
             self.assertEqual(report.text.split(" ")[0], "::1", report)
-            self.assertLess(time.monotonic() - begin, 10)
+            self.assertLess(time.monotonic() - begin, 25)
             self.assertEqual(len(v6.sessions), 1)
 
     def test_a_bad_greeting_goes_on_to_the_next_address(self):

@@ -150,16 +150,21 @@ class Resolver(relais.TestCase):
     def test_a_dead_server_fails_in_time_and_holds_up_nobody(self):
         silent = dns.SilentServer()
         self.addCleanup(silent.stop)
-        i = self.resolver(silent.server, timeoutdns="2")
-        begin = time.monotonic()
-        clients = [Client(i) for _ in range(100)]
-        for number, client in enumerate(clients):
-            client.send(MX, f"name{number}.test")
-        self.assertEqual(Client(i).ask(A, "localhost")[0], FOUND)
-        self.assertLess(time.monotonic() - begin, 1.9)
-        for client in clients:
-            self.assertEqual(client.answer(), (FAILED, []))
-        self.assertLess(time.monotonic() - begin, 10)
+        # Who asks a dead server waits; a busy machine may need longer for the question beside it, but not each time.
+        for timeout in (2, 4, 8, 16):
+            i = self.resolver(silent.server, timeoutdns=str(timeout))
+            begin = time.monotonic()
+            clients = [Client(i) for _ in range(100)]
+            for number, client in enumerate(clients):
+                client.send(MX, f"name{number}.test")
+            self.assertEqual(Client(i).ask(A, "localhost")[0], FOUND)
+            nobody_held_up = time.monotonic() - begin < timeout
+            for client in clients:
+                self.assertEqual(client.answer(), (FAILED, []))
+            self.assertLess(time.monotonic() - begin, 60)
+            if nobody_held_up:
+                break
+        self.assertTrue(nobody_held_up)
         # One that leaves while it waits leaves nothing behind.
         gone = Client(i)
         gone.send(MX, "gone.test")
@@ -177,7 +182,7 @@ class Resolver(relais.TestCase):
         i.control("dnsservers", "not an address")
         self.assertTrue(relais.wait_until(lambda: client.ask(A, "localhost") and [
             line for line in i.log("resolver") if "configuration not changed" in line], 20, 0.2))
-        self.assertEqual(client.ask(A, "mx2.test")[0], FOUND)
+        self.assertTrue(relais.wait_until(lambda: client.ask(A, "mx2.test")[0] == FOUND))
 
     def test_confined_and_unprivileged(self):
         i = self.resolver()

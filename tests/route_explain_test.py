@@ -60,7 +60,7 @@ class RouteExplain(relais.TestCase):
     def made(self, **control):
         i = self.instance(me="mail.test")
         i.control("dnsservers", self.zones.server)
-        i.control("timeoutdns", "3")
+        i.control("timeoutdns", "30")
         i.control("locals", "mail.test\nme2.test\n")
         i.control("rcpthosts", "mail.test\nme2.test\n")
         for name, content in control.items():

@@ -88,7 +88,7 @@ class Rspawn(relais.TestCase):
     def start(self, control=None, address="127.0.0.1", **replies):
         server = FakeServer(address, **replies)
         self.addCleanup(server.stop)
-        i = self.instance(control={"smtproutes": f":127.0.0.1:{server.port}", "timeoutremote": "20", **(control or {})})
+        i = self.instance(control={"smtproutes": f":127.0.0.1:{server.port}", "timeoutremote": "60", **(control or {})})
         spawner = Spawner(i)
         self.addCleanup(spawner.close)
         return i, server, spawner
@@ -193,10 +193,10 @@ class Rspawn(relais.TestCase):
         gate = threading.Event()
 
         def mail(session, line):
-            gate.wait(60)
+            gate.wait(300)
             return b"250 ok\r\n"
 
-        i, server, spawner = self.start(MAIL=mail, control={"timeoutremote": "60"})
+        i, server, spawner = self.start(MAIL=mail, control={"timeoutremote": "300", "remoteidle": "60"})
         numbers = {spawner.order(recipients=[f"u{n}@there.test"], message=b"%d\n" % n * (n + 1)) for n in range(150)}
         i.wait_for(lambda: len(server.sessions) == 150, 60, "150 connections")
         titles = [pathlib.Path(f"/proc/{p.pid}/cmdline").read_text().replace("\0", " ").strip() for p in self.remotes(i)]
@@ -222,7 +222,7 @@ class Rspawn(relais.TestCase):
         self.assertEqual(spawner.deliver().recipients[0][0], "r")
 
     def test_killed_while_idle_nobody_notices(self):
-        i, _, spawner = self.start()
+        i, _, spawner = self.start({"remoteidle": "60"})
         for _ in range(5):
             self.assertEqual(spawner.deliver().recipients[0][0], "r")
             self.assertEqual(i.kill("qmail-remote"), 1)
@@ -297,7 +297,7 @@ class Rspawn(relais.TestCase):
         spawner.close()
         self.assertIsNone(relais.wait_until(lambda: spawner.process.poll() is not None, 0.3))
         gate.set()
-        self.assertEqual(spawner.process.wait(20), 0)
+        self.assertEqual(spawner.process.wait(60), 0)
         self.assertEqual(len(server.messages), 1)
         self.assertTrue(relais.wait_until(lambda: server.sessions[0].commands[-1] == b"QUIT"))
         self.assertTrue(relais.wait_until(lambda: not i.processes()))

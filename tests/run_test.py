@@ -51,6 +51,8 @@ class Supervised(relais.Instance):
                 if os.readlink(process / "cwd") == str(self.home / "service"):
                     self.sessions.add(int(process.name))
         self._wait_port("127.0.0.1")
+        for port in filter(None, (self.pop3_port, self.submission_port, self.submissions_port, self.pop3s_port)):
+            self.wait_for(lambda port=port: Kind.can_connect(port), 20, f"a server on port {port}")
         return self
 
     @staticmethod

@@ -285,7 +285,7 @@ class Signals(SendTest):
         self.assertIsNone(i.running["send"].poll())
         i.send("a@b.test", ["bob@mail.test"], HELLO)  # taken in, not delivered
         gate.touch()
-        self.assertEqual(i.running["send"].wait(20), 0)
+        self.assertEqual(i.running["send"].wait(60), 0)
         self.assertEqual(i.log()[-1], "status: exiting")
         self.assertEqual(len(self.bob.messages()), 1)
         self.assertEqual(len(i.queue_files()), 1)

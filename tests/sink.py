@@ -3,13 +3,15 @@
 import asyncio
 import threading
 
+import relais
+
 
 class Sink:
     """Use as a context manager; .port is where it listens, .messages what came: (sender, recipients, octets as they
     were before dot-stuffing, number of the connection)."""
 
     def __init__(self, port=0, address="127.0.0.1", keep=None):
-        self.address, self.port = address, port
+        self.address, self.port = address, port or relais.free_port()
         self.messages = []
         self.connections = 0
         # keep(sender, recipients, data) decides what is stored instead of the octets.
@@ -23,13 +25,13 @@ class Sink:
             asyncio.set_event_loop(self.loop)
             self.server = self.loop.run_until_complete(
                 asyncio.start_server(self._serve, self.address, self.port, limit=1 << 21, backlog=512))
-            self.port = self.server.sockets[0].getsockname()[1]
             started.set()
             self.loop.run_forever()
 
         self.thread = threading.Thread(target=run, daemon=True)
         self.thread.start()
-        started.wait(10)
+        if not started.wait(60):
+            raise RuntimeError(f"no server on {self.address} port {self.port}")
         return self
 
     def __exit__(self, *_):

@@ -76,7 +76,7 @@ class Smarthost(relais.TestCase):
                 self.assertIn(b"hello\n", message)
             self.wait_log(i, "success", 5)
             self.assertIn("Encrypted:_TLSv1.3,_TLS_AES_256_GCM_SHA384,_certificate_verified,_authenticated:_SCRAM-SHA-256", self.log(i))
-            self.assertIn("sasl_username=anna@smart.test", postfix.log())
+            postfix.wait_log("sasl_username=anna@smart.test")
             self.assert_no_password(i)
 
     def test_postfix_and_a_wrong_password(self):
@@ -85,6 +85,7 @@ class Smarthost(relais.TestCase):
             self.send(i)
             self.assert_waits(i, postfix, "it refused our login, and this route sends nothing without a login.")
             self.assert_no_password(i, password="wr0ng-horse")
+            postfix.wait_log("authentication failed", 2)
             for mechanism, count in (("SCRAM-SHA-256", 1), ("PLAIN", 1), ("LOGIN", 0), ("CRAM-MD5", 0)):
                 self.assertEqual(postfix.log().count(f"SASL {mechanism} authentication failed"), count)
             # Nor does all the rest of the queue try it.
@@ -131,7 +132,7 @@ class Smarthost(relais.TestCase):
             exim.wait_messages(3)
             self.wait_log(i, "success", 3)
             self.assertRegex(self.log(i), r"Encrypted:_TLSv1\.3,_TLS_AES_256_GCM_SHA384,_certificate_verified,_authenticated:_PLAIN")
-            self.assertIn("A=plain:anna@smart.test", exim.log())
+            exim.wait_log("A=plain:anna@smart.test")
             self.assert_no_password(i)
             self.route(i, exim.port, "wr0ng-horse")
             self.send(i)

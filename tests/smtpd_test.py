@@ -540,7 +540,7 @@ class Listener(relais.TestCase):
                         client.command("QUIT", 221)
             finally:
                 process.terminate()
-            self.assertEqual(process.wait(10), 0)
+            self.assertEqual(process.wait(60), 0)
 
     def test_sigterm_frees_the_port_and_lets_sessions_finish(self):
         instance = self.instance()
@@ -550,7 +550,7 @@ class Listener(relais.TestCase):
             client.command("MAIL FROM:<a@b.example>")
             daemon = instance.running.pop("smtpd")
             daemon.terminate()
-            self.assertEqual(daemon.wait(10), 0)
+            self.assertEqual(daemon.wait(60), 0)
             instance.wait_for(lambda: self.can_listen(instance.port), 10, "the port to be free")
             client.command("RCPT TO:<joe@mail.test>")
             client.command("DATA", 354)

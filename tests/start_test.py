@@ -144,7 +144,7 @@ class StartTest(relais.TestCase):
         daemon.send_signal(signal.SIGALRM)
         i.wait_for(lambda: signal.SIGALRM in self.told(i, "qmail-send")["signals"])
         daemon.terminate()
-        self.assertEqual(daemon.wait(20), 0)
+        self.assertEqual(daemon.wait(60), 0)
         self.assertEqual(i.processes(), [])
 
     def test_services_alone_are_started_again(self):
@@ -198,7 +198,7 @@ class StartTest(relais.TestCase):
         self.told(i, "qmail-send")
         inode = (i.home / "sockets/queue-submit").stat().st_ino
         second = i.spawn("second", [relais.program("qmail-start")], i.ids("qmailq") if i.single else None)
-        self.assertEqual(second.wait(20), 111)
+        self.assertEqual(second.wait(60), 111)
         i.wait_log("is another qmail-start running?", "second")
         self.assertEqual((i.home / "sockets/queue-submit").stat().st_ino, inode)
 
@@ -207,14 +207,14 @@ class StartTest(relais.TestCase):
         if not relais.IS_ROOT:
             self.skipTest("needs root")
         daemon = i.spawn("send", [relais.program("qmail-start")], i.ids("qmailq"))
-        self.assertEqual(daemon.wait(20), 100)
+        self.assertEqual(daemon.wait(60), 100)
         i.wait_log("so it must be started by root")
         single = self.make(single=True)
         daemon = single.spawn("send", [relais.program("qmail-start")])
-        self.assertEqual(daemon.wait(20), 100)
+        self.assertEqual(daemon.wait(60), 100)
         single.wait_log("not root")
         daemon = single.spawn("other", [relais.program("qmail-start")], (4711, 4711))
-        self.assertEqual(daemon.wait(20), 100)
+        self.assertEqual(daemon.wait(60), 100)
         single.wait_log("another user", "other")
 
     def test_user_instance(self):
@@ -227,7 +227,7 @@ class StartTest(relais.TestCase):
         i = self.make()
         i.control("owners", None)
         daemon = self.begin(i)
-        self.assertEqual(daemon.wait(20), 100)
+        self.assertEqual(daemon.wait(60), 100)
         i.wait_log("control/owners: there is no such file")
 
 

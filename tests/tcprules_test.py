@@ -65,7 +65,7 @@ class Rules(relais.TestCase):
         self.addCleanup(shutil.rmtree, self.directory)
 
     def run_in(self, command, input="", env=None):
-        done = subprocess.run(command, input=relais.octets(input), capture_output=True, timeout=30, cwd=self.directory,
+        done = subprocess.run(command, input=relais.octets(input), capture_output=True, timeout=120, cwd=self.directory,
                               env={"PATH": os.environ["PATH"], **(env or {})})
         return relais.Result(done)
 
@@ -238,7 +238,7 @@ class WithDebians(Rules):
 
     def serve(self, tcpserver, address):
         """Starts a tcpserver that tells its clients N, with our rules; a function that connects and returns that."""
-        port = relais.free_port(address)
+        port = relais.free_port()
         command = [tcpserver, "-q", "-R", "-H", "-l", "0", "-x", "test.cdb", address, port, "sh", "-c", 'echo "N=$N"']
         server = subprocess.Popen(list(map(str, command)), cwd=self.directory, stdin=subprocess.DEVNULL)
         self.addCleanup(server.wait)

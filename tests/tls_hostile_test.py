@@ -136,7 +136,7 @@ class Hostile(tls_test.Base):
 
     def test_a_hello_in_the_packet_of_starttls(self):
         """A handshake that begins in clear text's packet is dropped with it: nothing of it is answered, in clear or otherwise."""
-        self.i.control("timeoutsmtpd", "2")
+        self.i.control("timeoutsmtpd", "10")
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         hello = loose().wrap_bio(incoming, outgoing, server_hostname="mail.test")
         with self.assertRaises(ssl.SSLWantReadError):

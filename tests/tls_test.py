@@ -144,7 +144,7 @@ class Listener(Base):
         t.close()
 
     def test_hostile_handshakes(self):
-        self.i.control("timeoutsmtpd", "2")
+        self.i.control("timeoutsmtpd", "10")
         self.i.start()
         hello = b"\x16\x03\x01"
         for name, octets in {
