@@ -26,7 +26,7 @@ DEMO = "demo"
 ROAMER = "127.0.0.2"
 # A uid that no user of the machine has: the demo recipient of a system instance needs no account.
 DEMO_ID = 64250
-PATIENCE = 30
+PATIENCE = 120
 
 
 class Failure(Exception):

@@ -93,7 +93,7 @@ Subject: user unknown
 class BounceExplain(relais.TestCase):
     def explain(self, *words, input=b"", home="/nonexistent", code=0):
         done = subprocess.run([relais.program("bounce-explain"), *words], input=relais.octets(input), capture_output=True,
-                              timeout=60, env={**os.environ, "QMAILHOME": str(home)})
+                              timeout=400, env={**os.environ, "QMAILHOME": str(home)})
         result = relais.Result(done)
         self.assertEqual(result.code, code, result)
         return result.out

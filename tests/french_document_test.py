@@ -243,11 +243,7 @@ class FrenchDocument(relais.TestCase):
             self.assertIn("out_of_connection_slots", line)
 
     def command_lines(self, instance, wanted):
-        for process in instance.processes():
-            with open(f"/proc/{process.pid}/cmdline", "rb") as file:
-                if wanted.encode() in file.read().replace(b"\0", b" "):
-                    return True
-        return False
+        return any(wanted.encode() in b" ".join(process.arguments()) for process in instance.processes())
 
     def test_trouble_injecting_a_bounce_is_not_the_end(self):
         """The document rebuilds the queue; here nothing is lost and a later attempt succeeds."""

@@ -10,7 +10,7 @@ import relais
 from sink import Sink
 
 
-def run(command, environment=None, timeout=120):
+def run(command, environment=None, timeout=400):
     return subprocess.run([str(word) for word in command], env={**os.environ, **(environment or {})}, capture_output=True,
                           text=True, timeout=timeout)
 

@@ -134,7 +134,7 @@ class Instructions(Local):
         with open(file) as stdin:
             stdin.seek(5)
             done = subprocess.run([relais.program("qmail-local"), "joe", self.joe.home, "joe", "", "", "mail.test", "", ""],
-                                  stdin=stdin, capture_output=True, env=self.i.environment, timeout=60,
+                                  stdin=stdin, capture_output=True, env=self.i.environment, timeout=400,
                                   **self.i._identity((self.joe.uid, self.joe.gid)) if relais.IS_ROOT else {})
         self.assertEqual((done.returncode, done.stdout), (0, relais.octets(MESSAGE + "did 1+0+1\n")))
 

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
-PATIENCE = 120
+PATIENCE = 300
 # What swaks ends with when no recipient was taken.
 SWAKS_RCPT_REFUSED = 24
 

@@ -314,7 +314,7 @@ class OpenSmtp(relais.TestCase):
         path.chmod(0o644)
         ours, theirs = os.openpty()
         done = subprocess.run([relais.program("open-smtp"), "import", path], stdout=subprocess.PIPE, stderr=theirs,
-                              env=self.i.environment, timeout=60,
+                              env=self.i.environment, timeout=400,
                               **(self.i._identity(self.i.ids("qmailq")) if self.i.single and relais.IS_ROOT else {}))
         os.close(theirs)
         shown = os.read(ours, 65536).decode()

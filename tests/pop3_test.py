@@ -279,7 +279,7 @@ class Pop3(relais.TestCase):
     # ------------------------------------------------------------ real clients
 
     def as_nobody(self, i, *words, **options):
-        return subprocess.run(list(map(str, words)), capture_output=True, timeout=120, text=True, cwd=i.directory,
+        return subprocess.run(list(map(str, words)), capture_output=True, timeout=400, text=True, cwd=i.directory,
                               env={**i.environment, "HOME": str(i.directory)}, **options)
 
     def test_curl(self):

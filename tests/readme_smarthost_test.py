@@ -49,7 +49,7 @@ class Readme(relais.TestCase):
 
     def shell(self, line, check=True):
         path = f"{relais.BIN}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        done = subprocess.run(["sh", "-c", line], cwd="/", env={"PATH": path, "HOME": "/root"}, capture_output=True, text=True, timeout=120,
+        done = subprocess.run(["sh", "-c", line], cwd="/", env={"PATH": path, "HOME": "/root"}, capture_output=True, text=True, timeout=400,
                               stdin=subprocess.DEVNULL)
         if check:
             self.assertEqual((done.returncode, done.stderr), (0, ""), f"{line}\n{done}")

@@ -191,6 +191,11 @@ def wait_until(condition, seconds=20.0, interval=0.02):
 # ---------------------------------------------------------------- processes
 
 
+def gone():
+    """For a look at a process that may end meanwhile."""
+    return contextlib.suppress(FileNotFoundError, ProcessLookupError)
+
+
 class Process:
     """A line of /proc/PID/stat."""
 
@@ -202,6 +207,12 @@ class Process:
         self.state, self.parent, self.session = fields[0], int(fields[1]), int(fields[3])
         self.uid = os.stat(f"/proc/{pid}").st_uid
 
+    def arguments(self):
+        """The words of /proc/PID/cmdline as octets; none when it has ended."""
+        with gone():
+            return pathlib.Path(f"/proc/{self.pid}/cmdline").read_bytes().split(b"\0")[:-1]
+        return []
+
     def status(self):
         """/proc/PID/status as a dict: Uid, Groups, Seccomp, NoNewPrivs ..."""
         lines = pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines()
@@ -209,8 +220,8 @@ class Process:
 
     def memory(self):
         """What the process can read: (line of /proc/PID/maps, octets) of each area. A sanitizer's tables, terabytes that hold
-        nothing of the program's own, are left out, and so is what the kernel refuses."""
-        with open(f"/proc/{self.pid}/maps") as maps, open(f"/proc/{self.pid}/mem", "rb", 0) as memory:
+        nothing of the program's own, are left out, and so is what the kernel refuses; and everything of one that has ended."""
+        with gone(), open(f"/proc/{self.pid}/maps") as maps, open(f"/proc/{self.pid}/mem", "rb", 0) as memory:
             for line in maps:
                 span, mode = line.split()[:2]
                 begin, end = (int(part, 16) for part in span.split("-"))
@@ -516,7 +527,7 @@ class Instance:
 
     # ------------------------------------------------------------ running
 
-    def run(self, name, *args, input=b"", env=None, timeout=120, user=None, cwd=None):
+    def run(self, name, *args, input=b"", env=None, timeout=600, user=None, cwd=None):
         """Runs a program of ours (or any by its path) to its end. user: a User to run it as."""
         path = name if "/" in name else program(name)
         if user is None and self.single and IS_ROOT:
@@ -608,7 +619,7 @@ class Instance:
                 file.write(data)
         try:
             return subprocess.run([program("qmail-queue")], stdin=descriptors[0], stdout=descriptors[1],
-                                  env={**self.environment, **(env or {})}, timeout=60).returncode
+                                  env={**self.environment, **(env or {})}, timeout=400).returncode
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)

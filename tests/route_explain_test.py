@@ -273,7 +273,7 @@ class RouteExplain(relais.TestCase):
     def test_root_runs_no_program_of_a_user_instance(self):
         i = self.instance(me="mail.test", single=True, control={"dnsservers": self.zones.server})
         command = [relais.program("route-explain"), "bob@good.test"]
-        done = subprocess.run(command, capture_output=True, env=i.environment, timeout=120)
+        done = subprocess.run(command, capture_output=True, env=i.environment, timeout=400)
         self.assertIn(b"goes to mx1.isp.test", done.stdout)
         programs = i.home / "bin"
         if programs.is_symlink():
@@ -283,7 +283,7 @@ class RouteExplain(relais.TestCase):
         resolver.unlink(missing_ok=True)
         resolver.write_text("#!/bin/sh\nid -u > $QMAILHOME/who\n")
         resolver.chmod(0o755)
-        done = subprocess.run(command, capture_output=True, env=i.environment, timeout=120)
+        done = subprocess.run(command, capture_output=True, env=i.environment, timeout=400)
         self.assertIn(b"could not start", done.stdout)
         self.assertEqual((i.home / "who").read_text(), f"{i.ids('qmailn')[0]}\n")
 

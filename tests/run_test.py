@@ -193,7 +193,7 @@ class Kind:
     def tcpservers(self, instance, program):
         """The tcpservers that start this program."""
         return [p for p in instance.processes("tcpserver")
-                if f"{program}\0".encode() in pathlib.Path(f"/proc/{p.pid}/cmdline").read_bytes()]
+                if any(word.endswith(program.encode()) for word in p.arguments())]
 
     def test_stop_ends_everything(self):
         i = self.made().start()
@@ -516,11 +516,11 @@ class Kind:
         pop3.set_password(i, "joe", "sesame")
         for port in (i.submissions_port, i.pop3s_port):
             i.wait_for(lambda port=port: self.can_connect(port), 60, f"a server on port {port}")
-        with smtplib.SMTP_SSL("127.0.0.1", i.submissions_port, context=loose(), timeout=120) as client:
+        with smtplib.SMTP_SSL("127.0.0.1", i.submissions_port, context=loose(), timeout=400) as client:
             client.login("joe", "sesame")
             client.sendmail(user.address, [user.address], "Subject: by TLS\r\n\r\nx\r\n")
         user.wait_messages(1, 60)
-        client = poplib.POP3_SSL("127.0.0.1", i.pop3s_port, context=loose(), timeout=120)
+        client = poplib.POP3_SSL("127.0.0.1", i.pop3s_port, context=loose(), timeout=400)
         client.user("joe")
         client.pass_("sesame")
         self.assertIn(b"Subject: by TLS", client.retr(1)[1])
@@ -586,7 +586,7 @@ class Demo(relais.TestCase):
     def demo(self, i, *words):
         environment = {**i.environment, "RELAIS_BIN": str(relais.BIN)}
         identity = i._identity(i.ids("qmailq")) if relais.IS_ROOT else {}
-        done = subprocess.run(["python3", "-B", i.directory / "demo.py", *map(str, words)], capture_output=True, timeout=120,
+        done = subprocess.run(["python3", "-B", i.directory / "demo.py", *map(str, words)], capture_output=True, timeout=400,
                               env=environment, cwd=i.directory, **identity)
         return relais.Result(done)
 

@@ -25,7 +25,7 @@ class Clients(relais.TestCase):
 
     def run_client(self, *words, input="", env=None, code=0):
         """Runs it as it is installed, with a home of its own."""
-        done = subprocess.run([str(word) for word in words], input=input, capture_output=True, text=True, timeout=120,
+        done = subprocess.run([str(word) for word in words], input=input, capture_output=True, text=True, timeout=400,
                               cwd=self.i.directory, env={"PATH": os.environ["PATH"], "HOME": str(self.i.directory), "LC_ALL": "C", **(env or {})})
         if code is not None:
             self.assertEqual(done.returncode == 0, code == 0, f"{words}\n{done.stdout}\n{done.stderr}")

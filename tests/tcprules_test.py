@@ -65,7 +65,7 @@ class Rules(relais.TestCase):
         self.addCleanup(shutil.rmtree, self.directory)
 
     def run_in(self, command, input="", env=None):
-        done = subprocess.run(command, input=relais.octets(input), capture_output=True, timeout=120, cwd=self.directory,
+        done = subprocess.run(command, input=relais.octets(input), capture_output=True, timeout=400, cwd=self.directory,
                               env={"PATH": os.environ["PATH"], **(env or {})})
         return relais.Result(done)
 
