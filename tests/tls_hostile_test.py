@@ -1,6 +1,7 @@
 """What hostile clients get once TLS is spoken, or is about to be: broken records, words in clear, half-closed connections, floods of TLS's own
 messages, commands in odd places. The message of such a client is never delivered, nothing is said in clear, and the server goes on."""
 
+import contextlib
 import os
 import socket
 import ssl
@@ -165,12 +166,13 @@ class Hostile(tls_test.Base):
     def talk(self, version, *steps):
         """s_client takes letters as orders, one a read: each step waits for what it brings. Returns all that was said."""
         client = subprocess.Popen(["openssl", "s_client", "-starttls", "smtp", "-connect", f"127.0.0.1:{self.i.port}", version, "-crlf"],
-                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0)
         said = b""
         try:
             for text, wanted in (("", b"250 SIZE"), *steps):
-                client.stdin.write(text.encode())
-                client.stdin.flush()
+                # Of one that has ended already, what it said last is still to be read.
+                with contextlib.suppress(BrokenPipeError):
+                    client.stdin.write(text.encode())
                 seen = len(said)
                 while wanted not in said[seen:]:
                     part = os.read(client.stdout.fileno(), 65536)
