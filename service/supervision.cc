@@ -46,11 +46,6 @@ void decode_status(const std::string& status, ServiceState& state) {
     state.wanted_up = status[17] == 'u' || (status[17] == 0 && pid != 0);
 }
 
-std::string read_link(const fs::path& path) {
-    std::error_code refused;
-    return fs::read_symlink(path, refused);
-}
-
 // A file of /proc; empty when the process has gone meanwhile.
 std::string read_proc(const fs::path& path) {
     try {
@@ -116,10 +111,14 @@ std::vector<std::string> services_and_logs(const Plan& plan) {
 }
 
 std::optional<pid_t> find_svscan(const Plan& plan) {
-    const std::string directory = fs::weakly_canonical(plan.home.path("service"));
+    // Not by its name: what has the same name in a container, whose processes are seen here, is another directory.
+    struct stat ours {};
+    if (::stat(plan.home.path("service").c_str(), &ours) != 0) return std::nullopt;
     for (const auto& entry : fs::directory_iterator("/proc")) {
         const auto pid = parse_number(entry.path().filename().native());
-        if (!pid || read_link(entry.path() / "cwd") != directory) continue;
+        struct stat its {};
+        if (!pid || ::stat((entry.path() / "cwd").c_str(), &its) != 0) continue;
+        if (its.st_dev != ours.st_dev || its.st_ino != ours.st_ino) continue;
         if (read_proc(entry.path() / "comm") == "svscan\n") return static_cast<pid_t>(*pid);
     }
     return std::nullopt;

@@ -55,12 +55,21 @@ class Readme(relais.TestCase):
             self.assertEqual((done.returncode, done.stderr), (0, ""), f"{line}\n{done}")
         return done.stdout
 
+    def somebody_elses_svscan(self):
+        """As in a container whose processes are seen from here: its directory has the name of ours and is another one."""
+        script = f"mount --make-rprivate / && mount -t tmpfs tmpfs {HOME} && mkdir {HOME}/service && cd {HOME}/service && exec svscan ."
+        other = subprocess.Popen(["unshare", "-m", "sh", "-c", script], stdin=subprocess.DEVNULL)
+        self.addCleanup(other.wait, 60)
+        self.addCleanup(other.kill)
+        self.assertTrue(relais.wait_until(lambda: relais.Process(other.pid).name == "svscan"))
+
     def test_five_lines(self):
         lines = lines_of_readme()
         self.assertEqual(len(lines), 5)
         self.shell("qmail-setup /var/qmail --me mail.example.org --admin you@example.net --listen 127.0.0.1")
         (HOME / "control/dnsservers").write_text(self.zones.server + "\n")
         self.addCleanup(self.shell, "qmailctl stop", False)
+        self.somebody_elses_svscan()
         self.shell("qmailctl start")
         said = "".join(self.shell(line) for line in lines[:4])
         self.assertIn("you@elsewhere.example goes to smtp.provider.example [127.0.0.2] port 587\n", said)
