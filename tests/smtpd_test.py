@@ -451,6 +451,22 @@ class Listener(relais.TestCase):
             client.close()
         instance.wait_for(lambda: self.greeting(instance, "127.0.0.2")[1].code == 220, 10, "a free place")
 
+    def test_memory_stays_the_same_however_often_files_change(self):
+        instance = self.listener()
+        keeper = instance.running["smtpd"].pid
+        acceptor, = [p for p in instance.processes("qmail-smtpd") if p.parent == keeper]
+
+        def kilobytes_after(rounds):
+            for number in rounds:
+                names = [f"domain-{n}-of-round-{number}.example" for n in range(100 + number * 37 % 500)]
+                instance.control("rcpthosts", "\n".join(names))
+                with instance.smtp() as client:
+                    client.command("MAIL FROM:<a@b.example>", 250)
+                    client.command(f"RCPT TO:<c@{names[-1]}>", 250)
+            return int(acceptor.status()["VmData"].split()[0])
+        early = kilobytes_after(range(30))
+        self.assertLessEqual(kilobytes_after(range(30, 150)), early + 1024)
+
     @contextlib.contextmanager
     def no_process_for(self, instance, pid):
         """The process cannot fork meanwhile. Its own user sets that: root may lack the right here."""
