@@ -8,6 +8,9 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
+
+#include "base/page_move.h"
 
 namespace relais {
 namespace {
@@ -16,12 +19,13 @@ constexpr std::size_t alignment = 16;
 
 // What a block begins with, 8 octets before its content. The mark says that it is in use or given back, and whose it is.
 struct Head {
-    std::uint16_t kind;  // its class
+    std::uint8_t kind;   // its class
+    std::uint8_t store;  // which one's
     std::uint16_t generation;
     std::uint32_t mark;
 };
 static_assert(sizeof(Head) == 8);
-constexpr std::uint16_t of_malloc = 0xffff;
+constexpr std::uint8_t of_malloc = 0xff;
 
 enum class Use : std::uint32_t { taken = 0x5c3a96e1, given_back = 0xa3c5691e };
 
@@ -48,6 +52,7 @@ static_assert(size_of(class_of(641)) == 768 && size_of(class_of(1025)) == 1280);
 // What a class takes at a time, so that its blocks lie together.
 constexpr std::size_t span = 4096;
 constexpr std::size_t region_size = std::size_t{1} << 20;
+constexpr std::size_t huge_region_size = huge_page_size;
 
 // Of the process: its parent's parent's is 0.
 constinit std::uint16_t current_generation = 0;
@@ -69,12 +74,13 @@ Head* head_of(void* block) {
 
 std::uint32_t mark(const Head* head, Use use) {
     const auto address = static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(head) >> 3);
-    const std::uint32_t what = std::uint32_t{head->generation} << 16 | head->kind;
+    const std::uint32_t what =
+        std::uint32_t{head->generation} << 16 | std::uint32_t{head->store} << 8 | head->kind;
     return (address ^ what ^ static_cast<std::uint32_t>(use)) * secret();
 }
 
-void set(Head* head, std::uint16_t kind, std::uint16_t generation) {
-    *head = {kind, generation, 0};
+void set(Head* head, std::uint8_t kind, std::uint8_t store, std::uint16_t generation) {
+    *head = {kind, store, generation, 0};
     head->mark = mark(head, Use::taken);
 }
 
@@ -85,41 +91,41 @@ Head* checked_head_of(void* block) {
     return head;
 }
 
-// 0 if there is no memory.
-template <class Room>
-std::uintptr_t carve(Room& room, std::size_t size) {
-    const std::uintptr_t begin =
-        (room.begin + sizeof(Head) + alignment - 1) / alignment * alignment - sizeof(Head);
-    if (room.begin == 0 || begin + size > room.end) return 0;
-    room.begin = begin + size;
-    return begin;
+std::uintptr_t map(std::size_t size) {
+    void* const fresh = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return fresh == MAP_FAILED ? 0 : reinterpret_cast<std::uintptr_t>(fresh);
 }
 
-template <class Room>
-std::uintptr_t carve_or_map(Room& room, std::size_t size) {
-    if (const std::uintptr_t begin = carve(room, size); begin != 0) return begin;
-    void* const fresh =
-        ::mmap(nullptr, region_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (fresh == MAP_FAILED) return 0;
-    room.begin = reinterpret_cast<std::uintptr_t>(fresh);
-    room.end = room.begin + region_size;
-    return carve(room, size);
+void unmap(std::uintptr_t begin, std::uintptr_t end) {
+    if (end > begin) ::munmap(reinterpret_cast<void*>(begin), end - begin);
 }
 
-void* allocate_large(std::size_t size) {
+// Where a huge page can be. What the kernel refuses is small pages.
+std::uintptr_t map_huge() {
+    const std::uintptr_t begin = map(2 * huge_region_size);
+    if (begin == 0) return 0;
+    const std::uintptr_t found = (begin + huge_region_size - 1) / huge_region_size * huge_region_size;
+    unmap(begin, found);
+    unmap(found + huge_region_size, begin + 2 * huge_region_size);
+    ::madvise(reinterpret_cast<void*>(found), huge_region_size, MADV_HUGEPAGE);
+    return found;
+}
+
+void* allocate_large(std::size_t size, std::uint8_t store) {
     if (size > SIZE_MAX - alignment) return nullptr;
     char* const raw = static_cast<char*>(std::malloc(size + alignment));
     if (raw == nullptr) return nullptr;
-    set(head_of(raw + alignment), of_malloc, 0);
+    set(head_of(raw + alignment), of_malloc, store, 0);
     return raw + alignment;
 }
 
 void* resize_large(void* block, std::size_t size) {
     if (size > SIZE_MAX - alignment) return nullptr;
+    const std::uint8_t store = head_of(block)->store;
     void* const raw = std::realloc(static_cast<char*>(block) - alignment, size + alignment);
     if (raw == nullptr) return nullptr;
     char* const moved = static_cast<char*>(raw) + alignment;
-    set(head_of(moved), of_malloc, 0);
+    set(head_of(moved), of_malloc, store, 0);
     return moved;
 }
 
@@ -131,8 +137,18 @@ void release_large(void* block, Head* head) {
 }  // namespace
 
 // On one page, for each that a child writes to is copied.
-alignas(4096) constinit FamilyMemory program_memory{FamilyMemory::Order::of_time};
-constinit FamilyMemory openssl_memory{FamilyMemory::Order::of_size};
+alignas(4096) constinit FamilyMemory passing_memory{FamilyMemory::Order::of_time, FamilyMemory::Pages::small};
+constinit FamilyMemory openssl_memory{FamilyMemory::Order::of_size, FamilyMemory::Pages::huge};
+constinit FamilyMemory lasting_memory{FamilyMemory::Order::of_time, FamilyMemory::Pages::huge};
+constinit bool Lasting::is_wanted = false;
+
+namespace {
+
+std::uint8_t store_number(const FamilyMemory* store) {
+    return store == &passing_memory ? 1 : store == &lasting_memory ? 2 : store == &openssl_memory ? 3 : 0;
+}
+
+}  // namespace
 
 void FamilyMemory::begin_child() noexcept {
     ++current_generation;
@@ -140,25 +156,57 @@ void FamilyMemory::begin_child() noexcept {
 
 void FamilyMemory::begin_generation() {
     generation_ = current_generation;
-    blocks_ = {};
+    region_ = {};
     free_ = {};
 }
 
+bool FamilyMemory::find_region() {
+    const bool is_huge = pages_ == Pages::huge && generation_ == 0;
+    const std::size_t size = is_huge ? huge_region_size : region_size;
+    region_.begin = is_huge ? map_huge() : map(size);
+    region_.end = region_.begin == 0 ? 0 : region_.begin + size;
+    return region_.begin != 0;
+}
+
+// 0 if there is no memory. What does not fit what is left of a region leaves that unused.
+std::uintptr_t FamilyMemory::take(std::size_t size, bool from_the_end) {
+    for (int attempt = 0; attempt < 2; ++attempt) {
+        const std::uintptr_t first =
+            (region_.begin + sizeof(Head) + alignment - 1) / alignment * alignment - sizeof(Head);
+        const std::uintptr_t last =
+            (region_.end - size - sizeof(Head)) / alignment * alignment + sizeof(Head);
+        if (region_.begin != 0 && first + size <= region_.end && first <= last) {
+            (from_the_end ? region_.end : region_.begin) = from_the_end ? last : first + size;
+            return from_the_end ? last : first;
+        }
+        if (!find_region()) break;
+    }
+    return 0;
+}
+
+// Spans come from the beginning of a region and what is larger from its end.
 std::uintptr_t FamilyMemory::find_block(std::size_t kind) {
     static_assert(fine == fine_classes && class_of(largest_block + sizeof(Head)) + 1 == classes);
     const std::size_t size = size_of(kind);
-    if (generation_ > 0 || order_ == Order::of_time || kind >= fine) return carve_or_map(blocks_, size);
-    Room& room = span_of_[kind];
-    if (const std::uintptr_t block = carve(room, size); block != 0) return block;
-    room.begin = carve_or_map(spans_, span);
-    if (room.begin == 0) return 0;
-    room.end = room.begin + span;
-    return carve(room, size);
+    if (generation_ > 0 || order_ == Order::of_time) return take(size, false);
+    if (kind >= fine) return take(size, true);
+    Room& room = spans_[kind];
+    if (room.end - room.begin < size) {
+        const std::uintptr_t begin = take(span, false);
+        if (begin == 0) return 0;
+        room = {begin, begin + span};
+    }
+    return std::exchange(room.begin, room.begin + size);
+}
+
+bool FamilyMemory::owns(const void* block) const noexcept {
+    const auto* const head = static_cast<const Head*>(block) - 1;
+    return head->store == store_number(this);
 }
 
 void* FamilyMemory::allocate(std::size_t size) noexcept {
     if (size == 0) return nullptr;
-    if (size > largest_block) return allocate_large(size);
+    if (size > largest_block) return allocate_large(size, store_number(this));
     if (generation_ != current_generation) begin_generation();
     const std::size_t kind = class_of(size + sizeof(Head));
     Free* const found = free_[kind];
@@ -166,7 +214,7 @@ void* FamilyMemory::allocate(std::size_t size) noexcept {
         const std::uintptr_t block = find_block(kind);
         if (block == 0) return nullptr;
         Head* const head = reinterpret_cast<Head*>(block);
-        set(head, static_cast<std::uint16_t>(kind), generation_);
+        set(head, static_cast<std::uint8_t>(kind), store_number(this), generation_);
         return head + 1;
     }
     Head* const head = head_of(found);

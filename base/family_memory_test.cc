@@ -17,8 +17,8 @@ namespace relais {
 namespace {
 
 constexpr std::size_t largest_block = FamilyMemory::largest_block;
-constinit FamilyMemory by_time{FamilyMemory::Order::of_time};
-constinit FamilyMemory by_size{FamilyMemory::Order::of_size};
+constinit FamilyMemory by_time{FamilyMemory::Order::of_time, FamilyMemory::Pages::small};
+constinit FamilyMemory by_size{FamilyMemory::Order::of_size, FamilyMemory::Pages::huge};
 
 void* allocate(std::size_t size) {
     return by_size.allocate(size);
@@ -117,6 +117,40 @@ TEST(FamilyMemory, BlocksOfOneTimeLieTogether) {
     std::set<std::uintptr_t> pages;
     for (std::size_t size = 16; size <= 512; size += 16) pages.insert(page_of(by_time.allocate(size)));
     EXPECT_LE(pages.size(), 4U);
+}
+
+TEST(FamilyMemory, KnowsItsOwnBlocks) {
+    for (const std::size_t size : {std::size_t{10}, 2 * largest_block}) {
+        void* const lasting = lasting_memory.allocate(size);
+        void* const passing = passing_memory.allocate(size);
+        EXPECT_TRUE(lasting_memory.owns(lasting) && passing_memory.owns(passing));
+        EXPECT_FALSE(lasting_memory.owns(passing) || passing_memory.owns(lasting));
+        lasting_memory.release(lasting);
+        passing_memory.release(passing);
+    }
+}
+
+TEST(FamilyMemory, WhatLastsEndsWithItsScope) {
+    EXPECT_FALSE(Lasting::is_wanted);
+    {
+        const Lasting outer;
+        { const Lasting inner; }
+        EXPECT_TRUE(Lasting::is_wanted);
+    }
+    EXPECT_FALSE(Lasting::is_wanted);
+}
+
+TEST(FamilyMemory, MoreThanOneRegion) {
+    std::vector<char*> blocks;
+    for (std::size_t i = 0; i < 3000; ++i) {
+        const std::size_t size = i % 2 == 0 ? 400 : 3000;
+        blocks.push_back(static_cast<char*>(allocate(size)));
+        std::memset(blocks.back(), static_cast<char>(i), size);
+    }
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+        ASSERT_EQ(blocks[i][i % 2 == 0 ? 399 : 2999], static_cast<char>(i));
+        release(blocks[i]);
+    }
 }
 
 TEST(FamilyMemory, ChildLeavesItsParentsPagesAlone) {

@@ -212,8 +212,9 @@ class Acceptor {
         }
     }
 
-    // Reads what has changed.
+    // Reads what has changed. What it says lasts; who holds it is written to for each client.
     void refresh() {
+        const Lasting scope;
         settings_->get();
         policy_->refresh();
     }

@@ -5,15 +5,18 @@
 #include "base/family_memory.h"
 
 void* operator new(std::size_t size) {
-    void* const block = relais::program_memory.allocate(size == 0 ? 1 : size);
+    auto& store = relais::Lasting::is_wanted ? relais::lasting_memory : relais::passing_memory;
+    void* const block = store.allocate(size == 0 ? 1 : size);
     if (block == nullptr) throw std::bad_alloc();
     return block;
 }
 
 void operator delete(void* block) noexcept {
-    relais::program_memory.release(block);
+    if (block == nullptr) return;
+    auto& store = relais::lasting_memory.owns(block) ? relais::lasting_memory : relais::passing_memory;
+    store.release(block);
 }
 
 void operator delete(void* block, std::size_t) noexcept {
-    relais::program_memory.release(block);
+    operator delete(block);
 }
