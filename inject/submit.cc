@@ -25,7 +25,10 @@ void finish(queue::Submission& submission, std::string_view sender,
     if (answer.code == queue::SubmitCode::accepted) return;
     const Reaction reaction =
         is_permanent(answer.code, answer.text) ? Reaction::permanent : Reaction::temporary;
-    throw Error(reaction, submit_text(answer.code, answer.text));
+    std::string text = submit_text(answer.code, answer.text);
+    if (answer.code == queue::SubmitCode::connect_refused)
+        text += ": qmail-queued does not run; qmailctl stat and qmailctl doctor tell more";
+    throw Error(reaction, text);
 }
 
 void forward_message(std::string_view sender, const std::vector<std::string>& recipients) {

@@ -8,11 +8,16 @@
 //
 // Promise: an answer "accepted" means that file and directory are synced. See docs/internals.md.
 //
+// When the queue cannot be used (read-only after a disk error, its lock not writable) every client is told
+// so for a second; then it ends with 111, and qmail-start has the next one try.
+//
 // SIGTERM: no new submissions, the running ones end within 20 seconds. Exit codes: 0 after SIGTERM, 100 wrong
 // set-up, 111 anything that may pass.
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <optional>
 
 #include "base/deadline.h"
 #include "base/error.h"
@@ -21,12 +26,16 @@
 #include "control/home.h"
 #include "control/owners.h"
 #include "queue/queued.h"
+#include "queue/refusal.h"
 #include "queue/store.h"
 #include "send/layout.h"
 
 namespace {
 
 using namespace relais;
+
+// How long clients are refused when the queue cannot be used, before that is tried again.
+constexpr Seconds refusing_time{1};
 
 // Held by every process of qmail-queued: the next one must not start before the last of these is gone.
 Fd take_lock(const control::Home& home) {
@@ -39,6 +48,12 @@ Fd take_lock(const control::Home& home) {
         ::usleep(20000);
     }
     return lock;
+}
+
+// The sockets are qmail-start's: without us clients would wait in their backlogs for hours.
+void refuse_all(const queue::QueuedDescriptors& descriptors) {
+    const int listeners[] = {descriptors.network, descriptors.bounce, descriptors.submit};
+    queue::refuse_for(listeners, queue::SubmitCode::cannot_create, Deadline::in(refusing_time));
 }
 
 int work(const Arguments&) {
@@ -55,11 +70,19 @@ int work(const Arguments&) {
     allowed.write_below = {home.path("queue")};
     confine(allowed);
 
-    const Fd lock = take_lock(home);
-    queue::Queued queued(home, owners, queue::QueuedLimits::read(home),
-                         {send::queued_network_socket, send::queued_bounce_socket, send::queued_submit_socket,
-                          send::queued_hint_pipe});
-    queued.run();
+    const queue::QueuedDescriptors descriptors{send::queued_network_socket, send::queued_bounce_socket,
+                                               send::queued_submit_socket, send::queued_hint_pipe};
+    Fd lock;
+    std::optional<queue::Queued> queued;
+    try {
+        lock = take_lock(home);
+        queued.emplace(home, owners, queue::QueuedLimits::read(home), descriptors);
+    } catch (const Error& error) {
+        // Who holds the lock serves those clients, or ends soon.
+        if (error.number() != EWOULDBLOCK) refuse_all(descriptors);
+        throw;
+    }
+    queued->run();
     return 0;
 }
 

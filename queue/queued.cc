@@ -13,6 +13,7 @@
 #include "base/program.h"
 #include "base/time.h"
 #include "control/control_file.h"
+#include "queue/refusal.h"
 
 namespace relais::queue {
 namespace {
@@ -69,6 +70,9 @@ Queued::Queued(const control::Home& home, const control::Owners& owners, const Q
 }
 
 void Queued::run() {
+    // An earlier qmail-queued that refused has left them non-blocking; the pool's processes wait in accept.
+    set_nonblocking(descriptors_.network, false);
+    set_nonblocking(descriptors_.bounce, false);
     set_nonblocking(descriptors_.submit, true);
     set_nonblocking(descriptors_.hints, true);
     set_nonblocking(handover_.first.get(), true);
@@ -129,7 +133,7 @@ void Queued::start_alone(Kind kind, Door door, Fd connection, uid_t uid, std::st
         ::_exit(0);
     }
     if (children_.size() == before)
-        refuse(connection.get());
+        refuse(connection.get(), SubmitCode::refused_for_now);
     else if (kind == Kind::submission)
         ++users_[uid];
 }
@@ -148,7 +152,7 @@ void Queued::accept_submissions() {
         if (same_user == 0 && has_room_for(uid))
             start_alone(Kind::submission, Door::submit, std::move(connection), uid, {});
         else if (waiting_.size() >= waiting_limit || same_user >= waiting_per_user)
-            refuse(connection.get());
+            refuse(connection.get(), SubmitCode::refused_for_now);
         else
             waiting_.push_back({std::move(connection), uid});
     }
@@ -193,15 +197,9 @@ void Queued::accept_large() {
     const auto handover = decode_handover(packet->data);
     if (!handover) return;
     if (stopping_ || alive(Kind::large) >= limits_.large)
-        refuse(packet->passed.get());
+        refuse(packet->passed.get(), SubmitCode::refused_for_now);
     else
         start_alone(Kind::large, handover->door, std::move(packet->passed), 0, handover->received);
-}
-
-void Queued::refuse(int connection) const {
-    const std::string answer = encode_answer({SubmitCode::refused_for_now, 0, {}});
-    [[maybe_unused]] const ssize_t sent =
-        ::send(connection, answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 void Queued::reap() {
@@ -247,7 +245,7 @@ void Queued::stop() {
     if (stopping_) return;
     stopping_ = true;
     loop_.remove(descriptors_.submit);
-    for (const Waiting& waiting : waiting_) refuse(waiting.connection.get());
+    for (const Waiting& waiting : waiting_) refuse(waiting.connection.get(), SubmitCode::refused_for_now);
     waiting_.clear();
     for (const auto& [pid, child] : children_) ::kill(pid, SIGTERM);
     loop_.after(ending_patience, [this] {

@@ -66,7 +66,6 @@ class Queued {
     void accept_large();
     void admit_waiting();
     bool has_room_for(uid_t uid) const;
-    void refuse(int connection) const;
     void reap();
     void mourn(pid_t pid, const Child& child, int status);
     // There may be messages whose hint was never sent.

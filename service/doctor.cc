@@ -153,6 +153,9 @@ void look_at_disk(const Plan& plan, Report& report) {
     struct statvfs disk {};
     const std::string queue = plan.home.path("queue");
     if (::statvfs(queue.c_str(), &disk) != 0) throw_errno("look at", queue);
+    if ((disk.f_flag & ST_RDONLY) != 0)
+        report.bad(queue + " is on a file system that is mounted read-only: senders get 451",
+                   "after a disk error the kernel does that: look at dmesg, then remount it read-write");
     const std::uint64_t free = disk.f_bavail * disk.f_frsize / mebibyte;
     if (free < 100)
         report.bad(fmt::format("{} MiB are free for the queue", free),

@@ -1,11 +1,13 @@
 """What an administrator meets: tools run as somebody else than root, a wrong QMAILHOME, ports that are somebody else's, owners and
 modes that a careless chown and chmod have left."""
 
+import contextlib
 import ctypes
 import os
 import pathlib
 import socket
 import struct
+import subprocess
 import threading
 import unittest
 
@@ -254,6 +256,65 @@ class SystemInstance(Kind, relais.TestCase):
         i.send("a@client.example", [f"postmaster@{i.me}"], PLAIN)
         i.wait_for(i.alias_messages, 60, "a message after the repair")
         self.assertNotIn("WRONG", i.ctl("doctor"))
+
+    def read_only(self, queue):
+        """As after a disk error, but also where files are open for writing; returns what takes it back."""
+        ending = contextlib.ExitStack()
+        self.addCleanup(ending.close)
+        for options in (["--bind", queue, queue], ["-o", "remount,bind,ro", queue]):
+            done = subprocess.run(["mount", *options], capture_output=True)
+            if done.returncode:
+                self.skipTest("unable to mount: " + relais.text(done.stderr))
+            if options[0] == "--bind":
+                ending.callback(subprocess.run, ["umount", "-l", queue], check=True)
+        return ending.close
+
+    def assert_told(self, i):
+        trouble = "qq trouble creating files in queue (#4.3.0)"
+        for message in (b"Subject: x\r\n\r\nx\r\n", b"Subject: x\r\n\r\n" + b"x\r\n" * 500_000):
+            with i.smtp() as client:
+                client.command("MAIL FROM:<a@client.example>")
+                client.command(f"RCPT TO:<postmaster@{i.me}>")
+                client.command("DATA", 354)
+                client.raw(message + b".\r\n")
+                self.assertEqual(repr(client.expect(451)), "451 " + trouble)
+        for message in ("Subject: x\n\nx\n", "Subject: x\n\n" + "x\n" * 400_000):
+            self.assertEqual(i.submit("a@b.test", [f"postmaster@{i.me}"], message), 64)
+            done = i.run("sendmail", f"postmaster@{i.me}", input=message)
+            self.assertEqual((done.code, done.err), (111, f"sendmail: fatal: {trouble}\n"))
+        i.wait_log(f"qmail-queued: fatal: unable to open {i.home}/queue/lock/queued: Read-only file system", "qmail-send", 60)
+        sick = i.ctl("doctor", code=1)
+        self.assertIn("WRONG  qmail-queued does not run: no message is accepted", sick)
+        self.assertIn(f"WRONG  {i.home}/queue is on a file system that is mounted read-only: senders get 451", sick)
+
+    def assert_flows(self, i):
+        count = len(i.alias_messages())
+        i.wait_for(lambda: i.submit("a@b.test", [f"postmaster@{i.me}"]) == 0, 60, "a qmail-queued that accepts")
+        i.send("a@client.example", [f"postmaster@{i.me}"], PLAIN)
+        i.wait_for(lambda: len(i.alias_messages()) == count + 2, 60, "both messages")
+
+    def test_a_read_only_queue_is_told_at_once_and_mail_flows_afterwards(self):
+        i = self.made().start()
+        done = i.run("sendmail", f"postmaster@{i.me}", input=PLAIN)
+        self.assertEqual(done.code, 0, done)
+        i.wait_for(i.alias_messages, 60, "a message")
+        with self.subTest("while it runs"):
+            writable = self.read_only(i.home / "queue")
+            i.kill("qmail-queued")
+            self.assert_told(i)
+            writable()
+            self.assert_flows(i)
+        with self.subTest("before it starts"):
+            i.ctl("stop")
+            done = i.run("sendmail", f"postmaster@{i.me}", input=PLAIN)
+            self.assertEqual((done.code, done.err),
+                             (111, "sendmail: fatal: connection to mail server rejected (#4.4.1): qmail-queued does not run; "
+                                   "qmailctl stat and qmailctl doctor tell more\n"))
+            writable = self.read_only(i.home / "queue")
+            i.start()
+            self.assert_told(i)
+            writable()
+            self.assert_flows(i)
 
 
 class UserInstance(Kind, relais.TestCase):

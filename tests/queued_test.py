@@ -1,6 +1,7 @@
 """qmail-queued and qmail-queue: acceptance, trace fields, limits, deaths, a full disk."""
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import shutil
@@ -502,6 +503,59 @@ class Deaths(QueuedTest):
             self.assertEqual(queued.message(id).partition(b"\n")[2].decode(), body)
         for id in queued.ids():
             queued.message(id)
+
+
+class NoQueue(QueuedTest):
+    """A queue that cannot be used: clients are told, and not left to wait."""
+
+    def test_clients_are_refused_until_the_queue_can_be_used(self):
+        queued = self.queued(start=False)
+        queue = queued.instance.home / "queue"
+        for name in ("lock", "mess", ""):
+            gone = queued.instance.directory / "gone"
+            (queue / name).rename(gone)
+            # Whether all came within its second or not, the next one answers the rest.
+            with self.subTest(name), contextlib.ExitStack() as stack:
+                stack.callback(gone.rename, queue / name)
+                ending = threading.Event()
+                codes = []
+
+                def keep_running():
+                    while not ending.is_set():
+                        queued.start()
+                        codes.append(queued.process.wait(60))
+
+                keeper = threading.Thread(target=keep_running)
+                keeper.start()
+                try:
+                    answers = [queued.submit("m", door=door)[0] for door in ("network", "bounce", "submit")]
+                    answers.append(queued.submit(os.urandom(3_000_000), flag="l")[0])
+                finally:
+                    ending.set()
+                    keeper.join()
+                self.assertEqual(set(answers), {64})
+                self.assertEqual(set(codes), {111})
+        self.assertIn("fatal: unable to open", queued.log())
+        queued.start()
+        self.assertEqual([queued.submit("m", door=door)[0] for door in ("network", "bounce", "submit")], [0, 0, 0])
+        self.assertEqual(queued.submit(os.urandom(3_000_000), flag="l")[0], 0)
+
+    def test_a_lock_that_another_has_is_waited_for(self):
+        queued = self.queued()
+        self.assertEqual(queued.submit("first")[0], 0)
+        queued.stop()
+        with open(queued.instance.home / "queue/lock/queued") as lock, queued.connect() as client:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            client.sendall(encode("m", envelope("s@a.test", ["r@b.test"])))
+            queued.start()
+            self.assertEqual(queued.process.wait(60), 111)
+            client.setblocking(False)
+            with self.assertRaises(BlockingIOError):
+                client.recv(1)
+            client.settimeout(60)
+            queued.start()
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            self.assertEqual(read_answer(client)[0], 0)
 
 
 @unittest.skipUnless(relais.IS_ROOT, "needs mount")
