@@ -1,5 +1,6 @@
 #include "service/doctor.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <netdb.h>
 #include <poll.h>
@@ -11,6 +12,7 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "queue/store.h"
@@ -149,13 +151,19 @@ void look_at_queue_programs(const Plan& plan, Report& report) {
         report.bad("qmail-send does not run: nothing is delivered", remedy);
 }
 
+// After an error ext4 may stop writing without calling itself read-only; a file without a name tells.
+bool takes_no_file(const std::string& directory) {
+    const Fd file(::open(directory.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
+    return !file && (errno == EROFS || errno == EIO);
+}
+
 void look_at_disk(const Plan& plan, Report& report) {
     struct statvfs disk {};
     const std::string queue = plan.home.path("queue");
     if (::statvfs(queue.c_str(), &disk) != 0) throw_errno("look at", queue);
-    if ((disk.f_flag & ST_RDONLY) != 0)
-        report.bad(queue + " is on a file system that is mounted read-only: senders get 451",
-                   "after a disk error the kernel does that: look at dmesg, then remount it read-write");
+    if ((disk.f_flag & ST_RDONLY) != 0 || takes_no_file(queue))
+        report.bad(queue + " is on a file system that is read-only: senders get 451",
+                   "after a disk error the kernel does that: look at dmesg, check the disk, mount it anew");
     const std::uint64_t free = disk.f_bavail * disk.f_frsize / mebibyte;
     if (free < 100)
         report.bad(fmt::format("{} MiB are free for the queue", free),

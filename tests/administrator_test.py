@@ -285,7 +285,7 @@ class SystemInstance(Kind, relais.TestCase):
         i.wait_log(f"qmail-queued: fatal: unable to open {i.home}/queue/lock/queued: Read-only file system", "qmail-send", 60)
         sick = i.ctl("doctor", code=1)
         self.assertIn("WRONG  qmail-queued does not run: no message is accepted", sick)
-        self.assertIn(f"WRONG  {i.home}/queue is on a file system that is mounted read-only: senders get 451", sick)
+        self.assertIn(f"WRONG  {i.home}/queue is on a file system that is read-only: senders get 451", sick)
 
     def assert_flows(self, i):
         count = len(i.alias_messages())

@@ -615,6 +615,26 @@ class FullDisk(QueuedTest):
         for id, message in accepted.items():
             self.assertEqual(queued.message(id).partition(b"\n")[2], message)
 
+    def test_an_ext4_that_writes_no_more_after_an_error(self):
+        queued = self.small_ext4()
+        queue = queued.instance.home / "queue"
+        self.assertEqual(queued.submit("m")[0], 0)
+        healthy = queued.instance.run("qmailctl", "doctor").out
+        aborted = subprocess.run(["mount", "-o", "remount,abort", queue], capture_output=True)
+        if aborted.returncode:
+            self.skipTest("unable to abort: " + aborted.stderr.decode())
+        doors = ("network", "bounce", "submit")
+        self.assertEqual([queued.submit("m", door=door)[0] for door in doors], [53, 53, 53])
+        queued.kill()
+        with queued.connect() as client:
+            client.sendall(encode("m", envelope("s@a.test", ["r@b.test"])))
+            queued.start()
+            self.assertEqual(read_answer(client)[0], 64)
+        self.assertEqual(queued.process.wait(60), 111)
+        text = f"WRONG  {queue} is on a file system that is read-only"
+        self.assertNotIn(text, healthy)
+        self.assertIn(text, queued.instance.run("qmailctl", "doctor").out)
+
     def test_no_inode_left(self):
         queued = self.small_ext4("-N", "400")
         accepted = 0
