@@ -46,6 +46,14 @@ struct Cursor {
     }
 };
 
+// With room for all of it, so that no piece stays where the text was before it grew.
+std::string begin_secret(char letter, std::size_t more) {
+    std::string body;
+    body.reserve(1 + more);
+    body += letter;
+    return body;
+}
+
 void append_ticket(std::string& to, const Ticket& ticket) {
     append(to, ticket.name);
     append(to, ticket.key);
@@ -158,7 +166,7 @@ std::optional<Chain> decode_chain(std::string_view body) {
 }
 
 std::string encode_signature(const Ticket& ticket, std::string_view signature) {
-    std::string body = "S";
+    std::string body = begin_secret('S', ticket_name_size + ticket_key_size + signature.size());
     append_ticket(body, ticket);
     return body += signature;
 }
@@ -172,7 +180,7 @@ std::optional<Signature> decode_signature(std::string_view body) {
 }
 
 std::string encode_ticket_answer(const TicketAnswer& answer) {
-    std::string body = "T";
+    std::string body = begin_secret('T', 1 + ticket_key_size + ticket_name_size + ticket_key_size);
     body += static_cast<char>(answer.state);
     append(body, answer.key);
     append_ticket(body, answer.fresh);
@@ -192,7 +200,7 @@ std::optional<TicketAnswer> decode_ticket_answer(std::string_view body) {
 }
 
 std::string encode_new_ticket(const Ticket& ticket) {
-    std::string body = "N";
+    std::string body = begin_secret('N', ticket_name_size + ticket_key_size);
     append_ticket(body, ticket);
     return body;
 }

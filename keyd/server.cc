@@ -135,8 +135,10 @@ bool Server::take_requests(Client& client) {
         if (!body) return false;
         if (request == "W") client.watches = true;
         client.satisfied = is_last_of_handshake(*body);
-        client.output += frame(*body);
+        std::string framed = frame(*body);
+        client.output += framed;
         OPENSSL_cleanse(body->data(), body->size());
+        OPENSSL_cleanse(framed.data(), framed.size());
         rest.remove_prefix(4 + size);
     }
     client.input.erase(0, client.input.size() - rest.size());
