@@ -2,9 +2,10 @@
 message, QUIT, with new sessions and with resumed ones; and the memory that TLS adds to an idle connection. Rounds alternate. The client
 is the same for both (bench/tls_client.cc), as is the loop-mounted ext4 below; its CPU and the server's stand beside the rates. The ratio by CPU
 is what a machine could do that had nothing else to do and never waited for its disk. Needs root.
-`bench/tls_bench.py --quick` takes a minute."""
+`bench/tls_bench.py --quick` takes two minutes."""
 
 import argparse
+import itertools
 import os
 import pathlib
 import re
@@ -101,12 +102,12 @@ def start_smtps(instance):
     return port
 
 
-def medians(servers, resume, arguments):
+def medians(servers, resume, clients, arguments):
     """By name; the servers take turns."""
     figures = {name: [] for name in servers}
     for _ in range(arguments.rounds):
         for name, server in servers.items():
-            figures[name].append(rate(server, resume, arguments.seconds, arguments.clients))
+            figures[name].append(rate(server, resume, arguments.seconds, clients))
     return {name: [statistics.median(column) for column in zip(*rows)] for name, rows in figures.items()}
 
 
@@ -126,13 +127,16 @@ def compare(directory, arguments):
         smtps = start_smtps(instance)
         ours = {process.pid for process in instance.running.values()}
         servers = {"relais": (instance.port, ours, "starttls"), "Postfix": (postfix.port, {postfix.process.pid}, "starttls")}
-        print(f"{'':12} {'relais':>27} {'Postfix':>27} {'ratio':>7} {'by CPU':>7}   (sessions/s, CPU us of client and server; {arguments.clients} clients, "
+        print(f"{'clients':>17} {'relais':>27} {'Postfix':>27} {'ratio':>7} {'by CPU':>7}   (sessions/s, CPU us of client and server; "
               f"{arguments.rounds} rounds of {arguments.seconds} s, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f})")
-        for name, resume in (("new", False), ("resumed", True)):
-            found = medians(servers, resume, arguments)
-            print(name.ljust(12), shown(found["relais"]), shown(found["Postfix"]), f"{found['relais'][0] / found['Postfix'][0]:7.2f}",
+        for clients, (what, resume) in itertools.product(arguments.clients, (("new", False), ("resumed", True))):
+            name = f"{what}, {clients}"
+            found = medians(servers, resume, clients, arguments)
+            print(name.ljust(17), shown(found["relais"]), shown(found["Postfix"]), f"{found['relais'][0] / found['Postfix'][0]:7.2f}",
                   f"{sum(found['Postfix'][1:]) / sum(found['relais'][1:]):7.2f}", flush=True)
-            print((name + ", 465").ljust(12), shown(medians({"relais": (smtps, ours, "implicit")}, resume, arguments)["relais"]), flush=True)
+            if clients == arguments.clients[0]:
+                on_465 = medians({"relais": (smtps, ours, "implicit")}, resume, clients, arguments)["relais"]
+                print(f"{name}, 465".ljust(17), shown(on_465), flush=True)
         for name, (memory, took) in zip(("in clear", "with TLS"), idle_sessions(instance)):
             print(f"idle session of relais {name}: {memory:.0f} kB (PSS), {took:.2f} ms to come about (a client in Python)")
 
@@ -142,7 +146,7 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--seconds", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--clients", type=int, default=20)
+    parser.add_argument("--clients", type=int, nargs="+", default=[20, 100])
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.seconds, arguments.rounds = 4, 2
