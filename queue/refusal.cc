@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <vector>
 
 #include "base/error.h"
@@ -34,8 +35,9 @@ void refuse(int connection, SubmitCode code) {
     // From here on a client that writes is told to stop. Closed with octets unread, the connection would be
     // reset, and where that discards what was sent the answer with it.
     ::shutdown(connection, SHUT_RD);
-    char ignored[4096];
-    for (int i = 0; i<most_reads&& ::recv(connection, ignored, sizeof ignored, MSG_DONTWAIT)> 0;) ++i;
+    std::array<char, 4096> ignored;
+    for (int i = 0; i < most_reads; ++i)
+        if (::recv(connection, ignored.data(), ignored.size(), MSG_DONTWAIT) <= 0) break;
 }
 
 void refuse_for(std::span<const int> listeners, SubmitCode code, Deadline deadline) {
