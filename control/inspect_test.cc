@@ -26,8 +26,8 @@ class Inspect : public ::testing::Test {
         put("me", "mail.test\n");
         put("rcpthosts", "mail.test\n");
         std::string owners = "instance:system\n";
-        for (const char* role :
-             {"alias", "qmaild", "qmailk", "qmaill", "qmailn", "qmailo", "qmailp", "qmailq", "qmailr", "qmails"})
+        for (const char* role : {"alias", "qmaild", "qmailk", "qmaill", "qmailn", "qmailo", "qmailp",
+                                 "qmailq", "qmailr", "qmails"})
             owners += std::string(role) + ":1:1\n";
         put("owners", owners);
     }

@@ -79,7 +79,8 @@ int look_after(const control::Home& home, int other_half) {
         if (entries[1].revents != 0) {
             int status = 0;
             if (::waitpid(-1, &status, WNOHANG) > 0 && WIFSIGNALED(status))
-                log_line("alert: the half that signs was killed by signal " + std::to_string(WTERMSIG(status)));
+                log_line("alert: the half that signs was killed by signal " +
+                         std::to_string(WTERMSIG(status)));
             return static_cast<int>(Exit::temporary);
         }
         ::poll(nullptr, 0, Deadline::in(settling).milliseconds());

@@ -52,7 +52,8 @@ class Worker {
         show(*order);
         const auto begin = Clock::now();
         Message message(packet.passed.get(), 0, order->message_size);
-        const Result result = delivery_.deliver({order->host, order->sender, order->recipients, order->connection_messages}, message);
+        const Result result = delivery_.deliver(
+            {order->host, order->sender, order->recipients, order->connection_messages}, message);
         send::Report report = to_report(result, order->recipients.size());
         report.delivery = order->delivery;
         const auto span = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin).count();
