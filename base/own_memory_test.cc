@@ -9,23 +9,29 @@
 #include <cstdlib>
 #include <fstream>
 #include <numeric>
+#include <sstream>
 #include <string>
 #include <vector>
 
 namespace relais {
 namespace {
 
-// kB of this process's memory that others have changed with it and share.
+// kB of this process's memory that others have changed with it and share. What only a file holds is not its memory: the code of a
+// program that has just been linked is dirty too, until the kernel has written it.
 std::size_t shared_kilobytes() {
-    std::ifstream file("/proc/self/smaps_rollup");
-    std::string word;
-    while (file >> word)
-        if (word == "Shared_Dirty:") {
-            std::size_t value = 0;
-            file >> value;
-            return value;
-        }
-    return SIZE_MAX;
+    std::ifstream file("/proc/self/smaps");
+    std::size_t sum = 0;
+    bool is_memory = false;
+    for (std::string line; std::getline(file, line);) {
+        std::istringstream words(line);
+        std::string first, second, offset, device, inode;
+        words >> first >> second >> offset >> device >> inode;
+        if (!first.ends_with(':'))
+            is_memory = second.find('w') != std::string::npos || inode == "0";
+        else if (is_memory && first == "Shared_Dirty:")
+            sum += std::stoul(second);
+    }
+    return sum;
 }
 
 int changed = 1;
