@@ -54,7 +54,7 @@ constexpr std::size_t span = 4096;
 constexpr std::size_t region_size = std::size_t{1} << 20;
 constexpr std::size_t huge_region_size = huge_page_size;
 
-// Of the process: its parent's parent's is 0.
+// Of this process: how many of its ancestors forked it as a child of a family.
 constinit std::uint16_t current_generation = 0;
 
 // What marks are mixed with: 4 of the 16 random octets that the kernel gives to each program.
@@ -137,18 +137,11 @@ void release_large(void* block, Head* head) {
 }  // namespace
 
 // On one page, for each that a child writes to is copied.
-alignas(4096) constinit FamilyMemory passing_memory{FamilyMemory::Order::of_time, FamilyMemory::Pages::small};
-constinit FamilyMemory openssl_memory{FamilyMemory::Order::of_size, FamilyMemory::Pages::huge};
-constinit FamilyMemory lasting_memory{FamilyMemory::Order::of_time, FamilyMemory::Pages::huge};
+alignas(4096) constinit FamilyMemory passing_memory{1, FamilyMemory::Order::of_time,
+                                                    FamilyMemory::Pages::small};
+constinit FamilyMemory openssl_memory{2, FamilyMemory::Order::of_size, FamilyMemory::Pages::huge};
+constinit FamilyMemory lasting_memory{3, FamilyMemory::Order::of_time, FamilyMemory::Pages::huge};
 constinit bool Lasting::is_wanted = false;
-
-namespace {
-
-std::uint8_t store_number(const FamilyMemory* store) {
-    return store == &passing_memory ? 1 : store == &lasting_memory ? 2 : store == &openssl_memory ? 3 : 0;
-}
-
-}  // namespace
 
 void FamilyMemory::begin_child() noexcept {
     ++current_generation;
@@ -201,12 +194,12 @@ std::uintptr_t FamilyMemory::find_block(std::size_t kind) {
 
 bool FamilyMemory::owns(const void* block) const noexcept {
     const auto* const head = static_cast<const Head*>(block) - 1;
-    return head->store == store_number(this);
+    return head->store == number_;
 }
 
 void* FamilyMemory::allocate(std::size_t size) noexcept {
     if (size == 0) return nullptr;
-    if (size > largest_block) return allocate_large(size, store_number(this));
+    if (size > largest_block) return allocate_large(size, number_);
     if (generation_ != current_generation) begin_generation();
     const std::size_t kind = class_of(size + sizeof(Head));
     Free* const found = free_[kind];
@@ -214,7 +207,7 @@ void* FamilyMemory::allocate(std::size_t size) noexcept {
         const std::uintptr_t block = find_block(kind);
         if (block == 0) return nullptr;
         Head* const head = reinterpret_cast<Head*>(block);
-        set(head, static_cast<std::uint8_t>(kind), store_number(this), generation_);
+        set(head, static_cast<std::uint8_t>(kind), number_, generation_);
         return head + 1;
     }
     Head* const head = head_of(found);

@@ -26,7 +26,9 @@ class FamilyMemory {
     // Blocks above are malloc(3)'s.
     static constexpr std::size_t largest_block = 131072;
 
-    constexpr FamilyMemory(Order order, Pages pages) : order_(order), pages_(pages) {}
+    // Each block says by this number which store has made it.
+    constexpr FamilyMemory(std::uint8_t number, Order order, Pages pages)
+        : number_(number), order_(order), pages_(pages) {}
     FamilyMemory(const FamilyMemory&) = delete;
     FamilyMemory& operator=(const FamilyMemory&) = delete;
 
@@ -59,8 +61,9 @@ class FamilyMemory {
 
     // What a child writes to comes first.
     std::uint16_t generation_ = 0;
-    Order order_;
-    Pages pages_;
+    const std::uint8_t number_;
+    const Order order_;
+    const Pages pages_;
     Room region_;
     std::array<Free*, classes> free_{};
     std::array<Room, fine_classes> spans_{};

@@ -17,8 +17,8 @@ namespace relais {
 namespace {
 
 constexpr std::size_t largest_block = FamilyMemory::largest_block;
-constinit FamilyMemory by_time{FamilyMemory::Order::of_time, FamilyMemory::Pages::small};
-constinit FamilyMemory by_size{FamilyMemory::Order::of_size, FamilyMemory::Pages::huge};
+constinit FamilyMemory by_time{4, FamilyMemory::Order::of_time, FamilyMemory::Pages::small};
+constinit FamilyMemory by_size{5, FamilyMemory::Order::of_size, FamilyMemory::Pages::huge};
 
 void* allocate(std::size_t size) {
     return by_size.allocate(size);

@@ -14,10 +14,10 @@
 //           | 'T' state key ticket    state: see TicketState; key is 64 octets, zero when unknown
 //           | 'N' ticket
 //           | 'E' text            it cannot be done, and why
+//   ticket  = name (16 octets) key (64 octets)              a fresh one, so that a handshake costs one question
+//
 // The answers that end a connection are those that a handshake asks no more after: a signature and the key of a ticket that is
 // known. A client that has another question yet connects again.
-//
-//   ticket  = name (16 octets) key (64 octets)              a fresh one, so that a handshake costs one question
 //
 // qmail-keyd trusts no client with more than this: it signs nothing but what a TLS server signs in a handshake, and a ticket's key
 // opens the tickets of that one name only. Clients trust it. The socket has mode 0600 and belongs to qmaild; the peer's uid

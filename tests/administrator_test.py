@@ -12,7 +12,7 @@ import threading
 import unittest
 
 import relais
-from run_test import PLAIN, Supervised
+from run_test import PLAIN, OneKind
 
 AS_ROOT = ": run this as root, or as the user of a user instance"
 IN_OPEN = 0x20
@@ -75,14 +75,7 @@ def everything(home):
                 yield path
 
 
-class Kind:
-    single = False
-
-    def made(self, **options):
-        instance = Supervised(self.single, **options)
-        self.addCleanup(instance.remove)
-        return instance
-
+class Kind(OneKind):
     def test_doctor_opens_no_lock(self):
         """Opened it might be taken, and a qmail-send that starts just then, or queue-list, would find it taken."""
         i = self.made().start()

@@ -71,12 +71,7 @@ class Nsd:
 
     def stop(self):
         try:
-            self.process.terminate()
-            self.process.wait(60)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            raise
+            relais.end_process(self.process)
         finally:
             self.log.close()
             shutil.rmtree(self.directory, ignore_errors=True)

@@ -168,12 +168,7 @@ class Server:
     def __exit__(self, *_):
         try:
             if self.process is not None:
-                self.process.terminate()
-                self.process.wait(60)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            raise
+                relais.end_process(self.process)
         finally:
             # What a delivery still makes there would stay.
             relais.wait_until(self._remove, 10)

@@ -246,6 +246,17 @@ def processes(sessions, zombies=False):
     return found
 
 
+def end_process(process, seconds=60):
+    """Ends a program that was started here, by SIGTERM; for one that does not end it is SIGKILL, and an error."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise
+
+
 def _become_reaper():
     """Orphans of an instance come to us, so that they are reaped here and nowhere else."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

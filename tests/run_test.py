@@ -82,8 +82,8 @@ class Supervised(relais.Instance):
         return int.from_bytes((self.home / "service" / name / "supervise/status").read_bytes()[12:16], "little")
 
 
-class Kind:
-    """The tests, for both kinds of instance."""
+class OneKind:
+    """For tests of both kinds of instance: single is the one with a single user."""
 
     single = False
 
@@ -91,6 +91,10 @@ class Kind:
         instance = Supervised(self.single, **options)
         self.addCleanup(instance.remove)
         return instance
+
+
+class Kind(OneKind):
+    """The tests, for both kinds of instance."""
 
     def test_mail_flows_under_supervise(self):
         i = self.made().start()
