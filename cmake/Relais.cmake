@@ -13,10 +13,12 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
 option(RELAIS_SANITIZE "AddressSanitizer, UndefinedBehaviorSanitizer and the checked standard library" OFF)
 option(RELAIS_FUZZ "build the fuzz targets (clang)" OFF)
 
-# Without this sloppiness ccache lets alone whatever uses a precompiled header.
+# Without this sloppiness ccache lets alone whatever uses a precompiled header. Paths below the tree are hashed as relative
+# ones, so that a second clone is compiled from the cache of the first.
 find_program(CCACHE ccache)
 if(CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}
+      CCACHE_NOHASHDIR=1 ${CCACHE})
 endif()
 
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast
@@ -72,10 +74,14 @@ endfunction()
 set(RELAIS_TEST_OPTIONS "$<$<CONFIG:Release>:-O0;-g0;-U_FORTIFY_SOURCE>")
 if(NOT RELAIS_FUZZ)
   add_library(precompiled OBJECT ${CMAKE_SOURCE_DIR}/cmake/precompiled.cc)
-  target_precompile_headers(precompiled PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled.h)
+  target_precompile_headers(precompiled PRIVATE <cmake/precompiled.h>)
   add_library(precompiled_for_tests OBJECT ${CMAKE_SOURCE_DIR}/cmake/precompiled.cc)
   target_precompile_headers(precompiled_for_tests PRIVATE
-                            <gmock/gmock.h> <gtest/gtest.h> ${CMAKE_SOURCE_DIR}/cmake/precompiled.h)
+                            <gmock/gmock.h> <gtest/gtest.h> <cmake/precompiled.h>)
+  foreach(headers precompiled precompiled_for_tests)
+    # Named without the tree's path, for the cache's sake: what a precompiled header was made from is part of each key.
+    target_include_directories(${headers} PRIVATE ${CMAKE_SOURCE_DIR})
+  endforeach()
   target_compile_options(precompiled_for_tests PRIVATE ${RELAIS_TEST_OPTIONS})
   target_link_libraries(precompiled_for_tests PRIVATE GTest::gtest GTest::gmock)
 endif()
