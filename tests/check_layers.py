@@ -1,5 +1,5 @@
 """Keeps the layers of docs/architecture.md in the #include lines: base/ knows nothing else of ours; mail/ and
-control/ know base/, net/ these two, tls/ these but mail/; other folders know all of them and the protocol headers that the architecture page
+control/ know base/, net/ these two, tls/ these but mail/, authres/ all of them; other folders know all of them and the protocol headers that the architecture page
 names. A source file is never included. Tests, fuzzers and benchmarks may look everywhere."""
 
 import pathlib
@@ -7,11 +7,12 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-FOLDERS = ("base mail net control sasl tls keyd tcprules queue smtpd send remote local inject service relay auth pop3 explain "
+FOLDERS = ("base mail net control sasl tls authres keyd tcprules queue smtpd send remote local inject service relay auth pop3 explain "
            "bench fuzz".split())
 BELOW = {"base": set(), "mail": {"base"}, "control": {"base"}, "net": {"base", "control", "mail"}, "sasl": {"base"},
-         "tls": {"base", "control", "net"}}
-COMMON = {"base", "mail", "net", "control", "sasl", "tls"}
+         "tls": {"base", "control", "net"},
+         "authres": {"base", "control", "mail", "net", "sasl", "tls"}}
+COMMON = {"base", "mail", "net", "control", "sasl", "tls", "authres"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
 

@@ -1,0 +1,43 @@
+#include "authres/dns.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace relais::authres {
+
+net::DnsAnswer Dns::ask(net::RecordType type, std::string_view name, Deadline deadline) {
+    const net::DnsQuestion question{type, std::string(name)};
+    return std::move(ask_all({&question, 1}, deadline).front());
+}
+
+std::vector<net::DnsAnswer> ResolverDns::ask_all(std::span<const net::DnsQuestion> questions,
+                                                 Deadline deadline) {
+    std::vector<net::DnsAnswer> answers;
+    answers.reserve(questions.size());
+    for (const auto& [type, name] : questions) answers.push_back(resolver_.ask(type, name, deadline));
+    return answers;
+}
+
+std::string_view without_final_dot(std::string_view name) {
+    if (name.ends_with('.')) name.remove_suffix(1);
+    return name;
+}
+
+bool is_domain_name(std::string_view name) {
+    name = without_final_dot(name);
+    if (name.empty() || name.size() > 253) return false;
+    const auto labels = split(name, '.');
+    return std::all_of(labels.begin(), labels.end(),
+                       [](std::string_view label) { return !label.empty() && label.size() <= 63; });
+}
+
+bool is_at_or_below(std::string_view name, std::string_view domain) {
+    name = without_final_dot(name);
+    domain = without_final_dot(domain);
+    if (name.size() < domain.size()) return false;
+    if (!equal_ignoring_case(name.substr(name.size() - domain.size()), domain)) return false;
+    return name.size() == domain.size() || name[name.size() - domain.size() - 1] == '.';
+}
+
+}  // namespace relais::authres
