@@ -91,6 +91,8 @@ constexpr std::array table = {
          "off, warn or enforce: outsiders may not use senders of locals and virtualdomains"),
     number("maxrcpt", "smtpd", "1000", 1, "recipients of a message from the network at most"),
     line("me", "all", "", "this host's name; many files fall back on it"),
+    number("minimumuid", "lspawn", "1", 0,
+           "the lowest uid that gets deliveries without a line in users/assign"),
     lines("morercpthosts", "newmrh", "", "more of rcpthosts; qmail-newmrh makes the cdb from it"),
     ControlFile{"morercpthosts.cdb", "smtpd", FileKind::database, "", false, 0,
                 "more of rcpthosts, for many domains"},

@@ -9,6 +9,7 @@
 #include "control/owners.h"
 #include "explain/run_as.h"
 #include "local/delivery.h"
+#include "local/delivery_refusal.h"
 #include "local/user_database.h"
 #include "mail/address.h"
 #include "send/default_delivery.h"
@@ -181,11 +182,13 @@ void explain_local(const control::Home& home, const std::string& address, RouteR
         end.found_by = names[static_cast<int>(found.by.step)];
         report.local = std::move(end);
         report.step(report.local->found_by, evidence_of(found, local_part));
-        if (const auto refusal = local::delivery_refusal(owners, found.user.uid)) {
+        const local::FoundIds ids{found.user.uid, found.user.gid,
+                                  found.by.step == local::FoundBy::Step::assign};
+        if (const auto refusal = local::DeliveryRefusals(home).of(local_part, ids)) {
             report.fate = Fate::waits;
             report.answer = "waits in the queue: " + found.user.name + " never gets a delivery";
             report.find(Weight::problem, "refused_user", *refusal,
-                        "give the address to another user, or to an alias");
+                        "give the address to another user in users/assign, and run qmail-newu");
             return;
         }
         show_description(describe(home, owners, address, found.user), report);

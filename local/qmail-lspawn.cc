@@ -4,8 +4,9 @@
 // For each order it asks its look-up child (qmail-getpw -s, qmailp) who the recipient is, forks, drops to that user in the
 // fork, and does there what qmail-local does; then it reports. DEFAULTDELIVERY is used for users without
 // instructions of their own. Trust: root in an instance of several users, and the only program that stays it.
-// It parses nothing but fields of fixed size from qmail-send and numbers from the look-up; descriptors are
-// checked for type, owner and access. It never delivers as root or as one of the mail system's own users. It
+// It parses nothing but fields of fixed size from qmail-send, numbers from the look-up, control/minimumuid and users/cdb, which
+// it asks whether the look-up tells the truth; descriptors are checked for type, owner and access. It never delivers as root, as
+// one of the mail system's own users or with their groups (local/delivery_refusal.h). It
 // runs foreign code, so it is not confined. Exit codes: 0 the channel was closed and all deliveries have
 // ended; 111 anything else.
 #include "base/error.h"

@@ -63,6 +63,7 @@ Spawner::Spawner(control::Home home, std::string default_delivery, Fd channel, i
       reports_(loop_, channel_.get()),
       lookup_answers_(lookup_packet_limit, packets_at_once),
       known_users_(home_),
+      refusals_(home_),
       users_(
           loop_, [this](UserProcesses::Owner owner, int process) { become_user_process(owner, process); },
           [this](std::uint64_t number, std::optional<send::Report> answer, const std::string& trouble) {
@@ -116,9 +117,13 @@ void Spawner::take_order(PacketReader::Packet packet) {
         answer.delivery = number;
         return take_answer(answer);
     }
+    ask(number, delivery);
+}
+
+void Spawner::ask(std::uint64_t number, Delivery& delivery) {
     if (lookup_pid_ < 0) start_lookups();
     delivery.asked_in = known_users_.state();
-    questions_->add(encode_question(number, local));
+    questions_->add(encode_question(number, local_part(delivery.order)));
 }
 
 // What is wrong with the descriptor that came with an order: root reads for others only what is in the queue.
@@ -193,11 +198,28 @@ void Spawner::take_answer(const LookupAnswer& answer) {
     const auto found = deliveries_.find(answer.delivery);
     if (found == deliveries_.end() || found->second.begun) return;
     if (answer.result != Lookup::found) return report(answer.delivery, send::Outcome::temporary, answer.text);
-    if (auto text = delivery_refusal(owners_, answer.uid))
-        return report(answer.delivery, send::Outcome::temporary, *std::move(text));
-    found->second.begun = true;
-    found->second.user = answer;
-    begin(found->second);
+    Delivery& delivery = found->second;
+    const FoundIds ids{answer.uid, answer.gid, answer.assigned};
+    try {
+        const std::string_view local = local_part(delivery.order);
+        if (must_ask_again(local, ids, delivery)) return ask(answer.delivery, delivery);
+        if (auto text = refusals_.of(local, ids))
+            return report(answer.delivery, send::Outcome::temporary, *std::move(text));
+    } catch (const Error& error) {
+        return report(answer.delivery, send::Outcome::temporary,
+                      std::string("qmail-lspawn: ") + error.what() + ". (#4.3.0)");
+    }
+    delivery.begun = true;
+    delivery.user = answer;
+    begin(delivery);
+}
+
+// A look-up that saw an older or a newer users/cdb than this process is no liar: it is asked once more.
+bool Spawner::must_ask_again(std::string_view local, const FoundIds& found, Delivery& delivery) {
+    if (delivery.asked_again || refusals_.agrees(local, found)) return false;
+    known_users_.look();
+    delivery.asked_again = true;
+    return !refusals_.agrees(local, found);
 }
 
 void Spawner::begin(Delivery& delivery) {

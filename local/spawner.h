@@ -14,6 +14,7 @@
 #include "base/packet_queue.h"
 #include "control/home.h"
 #include "control/owners.h"
+#include "local/delivery_refusal.h"
 #include "local/known_users.h"
 #include "local/lookup.h"
 #include "local/user_processes.h"
@@ -39,6 +40,7 @@ class Spawner {
         pid_t pid = -1;  // of the process that it has for itself
         LookupAnswer user;
         std::uint64_t asked_in = 0;      // KnownUsers::state
+        bool asked_again = false;        // users/cdb had changed meanwhile
         bool begun = false;              // its user is known, and somebody is at it
         Clock::time_point overdue_at{};  // control/deadlinelocal; none for the default value
         bool overdue = false;            // it was ended for that
@@ -51,7 +53,9 @@ class Spawner {
     void start_lookups();
     [[noreturn]] void serve_lookups_in_child(int socket);
     void lookups_died();
+    void ask(std::uint64_t number, Delivery& delivery);
     void take_answer(const LookupAnswer& answer);
+    bool must_ask_again(std::string_view local, const FoundIds& found, Delivery& delivery);
     void begin(Delivery& delivery);
     bool suits_user_process(const Delivery& delivery);
     UserProcesses::Owner owner_of(const LookupAnswer& answer) const;
@@ -83,6 +87,7 @@ class Spawner {
     std::unordered_map<std::uint64_t, Delivery> deliveries_;  // by number
     std::unordered_map<pid_t, std::uint64_t> running_;
     KnownUsers known_users_;
+    DeliveryRefusals refusals_;
     UserProcesses users_;
     // Users (in the look-up's words) whose instructions asked for more than a Maildir lately, until when that counts.
     std::unordered_map<std::string, Clock::time_point> declined_;

@@ -50,6 +50,15 @@ std::optional<User> find_assigned(std::string_view local, const FindRecord& find
     return std::nullopt;
 }
 
+std::optional<CdbReader> open_assigned(const control::Home& home) {
+    try {
+        return CdbReader(home.path("users/cdb"));
+    } catch (const Error& error) {
+        if (error.number() == ENOENT) return std::nullopt;
+        throw;
+    }
+}
+
 std::optional<SystemUser> system_user(const std::string& name) {
     std::vector<char> buffer(4096);
     for (;;) {
@@ -85,14 +94,7 @@ std::optional<User> find_system_user(std::string_view local, const FindSystemUse
 UserFinder::UserFinder(control::Home home)
     : home_(std::move(home)),
       owners_(control::Owners::read(home_)),
-      database_(home_.path("users/cdb"), [path = home_.path("users/cdb")]() -> std::optional<CdbReader> {
-          try {
-              return CdbReader(path);
-          } catch (const Error& error) {
-              if (error.number() == ENOENT) return std::nullopt;
-              throw;
-          }
-      }) {}
+      database_(home_.path("users/cdb"), [home = home_] { return open_assigned(home); }) {}
 
 User UserFinder::find(std::string_view local, FoundBy* by) {
     if (const auto& database = database_.get()) {
@@ -118,17 +120,6 @@ User UserFinder::find_without_assign(std::string_view local, FoundBy* by) const 
     if (by != nullptr) *by = {user ? FoundBy::Step::system : FoundBy::Step::alias, ""};
     if (user) return *user;
     return {"alias", alias.uid, alias.gid, home_.path("alias"), "-", std::string(local)};
-}
-
-std::optional<std::string> delivery_refusal(const control::Owners& owners, uid_t uid) {
-    using control::Role;
-    if (owners.single()) return std::nullopt;
-    if (uid == 0) return "Not allowed to perform deliveries as root.";
-    for (const Role role : {Role::qmaild, Role::qmailk, Role::qmaill, Role::qmailn, Role::qmailo,
-                            Role::qmailp, Role::qmailq, Role::qmailr, Role::qmails})
-        if (owners.of(role).uid == uid)
-            return "Not allowed to perform deliveries as a user of the mail system.";
-    return std::nullopt;
 }
 
 }  // namespace relais::local

@@ -21,6 +21,9 @@ namespace relais::local {
 using FindRecord = std::function<std::optional<std::string_view>(std::string_view key)>;
 std::optional<User> find_assigned(std::string_view local, const FindRecord& find);
 
+// users/cdb, or nothing if there is none. Throws Error.
+std::optional<CdbReader> open_assigned(const control::Home& home);
+
 // An entry of the system's user data base.
 struct SystemUser {
     std::string name;
@@ -59,8 +62,5 @@ class UserFinder {
     control::Owners owners_;
     control::Cached<std::optional<CdbReader>> database_;
 };
-
-// Why this user never gets a delivery, whatever users/assign says: root and the mail system's own. Nothing if he may.
-std::optional<std::string> delivery_refusal(const control::Owners& owners, uid_t uid);
 
 }  // namespace relais::local

@@ -91,6 +91,7 @@ void add_control(Table& table, const Plan& plan) {
     table.settings("control/locals", plan.me + "\n", false);
     table.settings("control/rcpthosts", plan.me + "\n");
     table.settings("control/defaultdelivery", "./Maildir/\n");
+    if (!plan.identity.single) table.settings("control/minimumuid", "1000\n", false);
     table.settings("control/smtplisten", listen_text(plan.listen));
     table.settings("control/concurrencyincoming", "40\n");
     if (!plan.pop3.empty()) table.settings("control/pop3listen", listen_text(plan.pop3));

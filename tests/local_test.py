@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+import shutil
 import signal
 import subprocess
 import unittest
@@ -423,10 +424,66 @@ class Spawning(relais.TestCase):
 
     @unittest.skipUnless(relais.IS_ROOT, "needs a system instance")
     def test_never_as_root_or_as_the_mail_system(self):
-        self.i.assign(f"=boss:boss:0:0:{self.joe.home}:::", f"=queue:queue:{self.i.ids('qmailq')[0]}:1:{self.joe.home}:::")
+        queue, group = self.i.ids("qmailq")
+        home = self.joe.home
+        self.i.assign(f"=boss:boss:0:0:{home}:::", f"=wheel:wheel:{self.joe.uid}:0:{home}:::",
+                      f"=queue:queue:{queue}:1:{home}:::", f"=group:group:{self.joe.uid}:{group}:{home}:::")
         self.spawner()
-        self.expect("deferral", "Not allowed to perform deliveries as root.", "boss@mail.test")
-        self.expect("deferral", "Not allowed to perform deliveries as a user of the mail system.", "queue@mail.test")
+        remedy = "name another one in users/assign and run qmail-newu. (#4.3.5)"
+        for name, whom in (("boss", "as root"), ("wheel", "with root's group, gid 0"),
+                           ("queue", "as a user of the mail system (qmailq of control/owners)"),
+                           ("group", f"with a group of the mail system (gid {group} of control/owners)")):
+            self.expect("deferral", f"Not allowed to perform deliveries {whom}: {remedy}", f"{name}@mail.test")
+        self.assertEqual(self.joe.messages(), [])
+
+    def lying_look_up(self, uid, gid, assigned):
+        """Puts a qmail-getpw into the instance that says these ids of everybody."""
+        programs = self.i.home / "bin"
+        programs.unlink()
+        programs.mkdir()
+        for entry in relais.BIN.iterdir():
+            (programs / entry.name).symlink_to(entry)
+        (programs / "qmail-getpw").unlink()
+        (programs / "qmail-getpw").write_text(f"""#!/usr/bin/python3
+import socket, struct
+asked = socket.socket(fileno=3)
+while question := asked.recv(65536):
+    user = b"x\\0{uid}\\0{gid}\\0{self.joe.home}\\0\\0\\0"
+    asked.send(question[:8] + struct.pack("<cBIIII", b"F", {int(assigned)}, {uid}, {gid}, 0, 0) + user)
+""")
+        (programs / "qmail-getpw").chmod(0o755)
+
+    @unittest.skipUnless(relais.IS_ROOT, "needs a system instance")
+    def test_a_lying_look_up_chooses_no_ids(self):
+        """Who has taken qmailp over names root's group, or an id that only users/assign could name."""
+        lie = "users/cdb does not say of this address what the user look-up said: it has just been changed. (#4.3.0)"
+        self.i.control("minimumuid", "1000")
+        self.lying_look_up(self.joe.uid, 0, False)
+        self.spawner()
+        self.expect("deferral", lie, "joe@mail.test")
+        self.expect("deferral", "Not allowed to perform deliveries with root's group, gid 0: "
+                    "name another one in users/assign and run qmail-newu. (#4.3.5)", "jim@mail.test")
+        self.s.close()
+        shutil.rmtree(self.i.home / "bin")
+        (self.i.home / "bin").symlink_to(relais.BIN)
+        self.lying_look_up(33, 42, True)
+        self.spawner()
+        self.expect("deferral", lie, "jim@mail.test")
+        self.assertEqual(self.joe.messages(), [])
+
+    @unittest.skipUnless(relais.IS_ROOT, "needs a system instance")
+    def test_minimumuid(self):
+        low = self.i.add_user("low")
+        self.i.control("minimumuid", str(low.uid + 1))
+        self.spawner()
+        self.expect("success", "did 1+0+0", "low@mail.test")
+        self.s.close()
+        self.lying_look_up(1, 1, False)
+        self.spawner()
+        self.expect("deferral", f"Not allowed to perform deliveries as uid 1, which is below the {low.uid + 1} of control/minimumuid: "
+                    "name the user in users/assign and run qmail-newu, or write a lower number there. (#4.3.5)", "jim@mail.test")
+        self.i.control("minimumuid", "1")
+        self.assertNotIn("minimumuid", self.s.deliver("jim@mail.test").text)
 
     def test_descriptors_that_are_not_the_queues(self):
         self.spawner()

@@ -157,6 +157,9 @@ class RouteExplain(relais.TestCase):
         i = self.made()
         i.assign("=boss:root:0:0:/root:::")
         self.assertIn("refused_user", self.codes(self.explain(i, "refused_user", "boss@mail.test", 1)))
+        i.assign(f"=wheel:wheel:{os.getuid() or 4444}:0:/root:::")
+        if relais.IS_ROOT:
+            self.assertIn("with root's group, gid 0", i.run("route-explain", "wheel@mail.test").out)
         # What only root could read is not shown: .qmail is read as its owner.
         ann = i.add_user("ann")
         secret = i.directory / "secret"
