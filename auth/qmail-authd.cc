@@ -26,7 +26,7 @@
 #include "base/privilege.h"
 #include "base/program.h"
 #include "control/owners.h"
-#include "send/layout.h"
+#include "start/descriptors.h"
 
 namespace {
 
@@ -116,7 +116,7 @@ int serve(const Arguments& arguments) {
         for (pid_t pid = 0; (pid = ::waitpid(-1, nullptr, WNOHANG)) > 0;) hashes->ended(pid);
     });
     hashes.emplace(loop, worker_count(), waiting_hashes, [&owners] { become_worker(owners); });
-    auth::Server server(loop, {send::auth_socket, send::auth_smtp_socket}, home, settings, *hashes,
+    auth::Server server(loop, {start::auth_socket, start::auth_smtp_socket}, home, settings, *hashes,
                         [&owners] { become_validator(owners); });
     if (settings.pam.service.empty() && settings.program.words.empty() && settings.validator.words.empty())
         confine_without_foreign_code(home);

@@ -17,9 +17,9 @@
 #include "base/file.h"
 #include "base/program.h"
 #include "base/text.h"
-#include "relay/gate.h"
-#include "relay/protocol.h"
-#include "relay/vpopmail.h"
+#include "opensmtp/gate.h"
+#include "opensmtp/protocol.h"
+#include "opensmtp/vpopmail.h"
 
 using namespace relais;
 
@@ -57,21 +57,21 @@ void say(const char* name, double value) {
 }
 
 void fill(const control::Home& home, unsigned entries, std::int64_t wall) {
-    relay::OpenSmtpClient client(home, Deadline::in(10s));
+    opensmtp::OpenSmtpClient client(home, Deadline::in(10s));
     const auto begin = Clock::now();
     for (unsigned n = 0; n < entries;) {
-        std::vector<relay::Request> batch;
+        std::vector<opensmtp::Request> batch;
         for (; n < entries && batch.size() < 200; ++n)
-            batch.push_back({relay::Verb::import, client_of(n), "", "import", wall});
+            batch.push_back({opensmtp::Verb::import, client_of(n), "", "import", wall});
         client.ask(batch, Deadline::in(60s));
     }
     say("import_per_second", entries / std::chrono::duration<double>(Clock::now() - begin).count());
 }
 
 void log_in(const control::Home& home, const std::string& address, const std::string& user) {
-    relay::OpenSmtpClient client(home, Deadline::in(60s));
-    client.ask({relay::Verb::channel, address, "", "pop3"}, Deadline::in(60s));
-    if (!client.ask({relay::Verb::confirm, "", user}, Deadline::in(60s)).ok)
+    opensmtp::OpenSmtpClient client(home, Deadline::in(60s));
+    client.ask({opensmtp::Verb::channel, address, "", "pop3"}, Deadline::in(60s));
+    if (!client.ask({opensmtp::Verb::confirm, "", user}, Deadline::in(60s)).ok)
         throw_permanent("a login was refused");
 }
 
@@ -97,14 +97,14 @@ struct Load {
     }
 
     void read(const control::Home& home, unsigned entries, unsigned seed) {
-        relay::OpenSmtpGate gate(home);
+        opensmtp::OpenSmtpGate gate(home);
         gate.refresh();
         std::mt19937 random(seed);
         std::vector<double> mine;
         while (!stop) {
             const std::string address = client_of(static_cast<unsigned>(random()) % entries);
             const auto begin = Clock::now();
-            gate.find(address, relay::Moment::now());
+            gate.find(address, opensmtp::Moment::now());
             mine.push_back(Micros(Clock::now() - begin).count());
             std::this_thread::sleep_for(reader_pause);
         }
@@ -114,7 +114,7 @@ struct Load {
 
     // Addresses whose entry is not that of their last login.
     unsigned lost(const control::Home& home) const {
-        const relay::OpenSmtpStore store(home);
+        const opensmtp::OpenSmtpStore store(home);
         unsigned count = 0;
         for (unsigned writer = 0; writer < writers; ++writer) {
             const unsigned first =
@@ -175,7 +175,8 @@ unsigned phase(const control::Home& home, unsigned entries, const std::string& p
 // What a login costs where all of them share one file and one lock: the file is written anew, and the cdb after it.
 double old_scheme(const std::string& directory, unsigned entries) {
     std::string file;
-    for (unsigned n = 0; n < entries; ++n) file += relay::vpopmail_line(client_of(n), 1029581749 + n, true);
+    for (unsigned n = 0; n < entries; ++n)
+        file += opensmtp::vpopmail_line(client_of(n), 1029581749 + n, true);
     replace_file(directory + "/open-smtp.old", file, 0644);
     const Fd lock(::open((directory + "/open-smtp.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     unsigned logins = 0;
@@ -187,7 +188,7 @@ double old_scheme(const std::string& directory, unsigned entries) {
         const std::string address = login_client(1, logins);
         for (const std::string_view line : split(content, '\n'))
             if (!line.empty() && !line.starts_with(address + ":")) next += std::string(line) + "\n";
-        next += relay::vpopmail_line(address, 1129581749, true);
+        next += opensmtp::vpopmail_line(address, 1129581749, true);
         // Without a sync, as it is done there.
         std::FILE* out = std::fopen((directory + "/open-smtp.old").c_str(), "w");
         if (out == nullptr || std::fwrite(next.data(), 1, next.size(), out) != next.size())
@@ -207,15 +208,15 @@ int work(const Arguments& arguments) {
     const auto home = control::Home::from_environment();
     const std::chrono::seconds seconds(parse_number(arguments[0]).value_or(10));
     const auto entries = static_cast<unsigned>(parse_number(arguments[1]).value_or(100000));
-    fill(home, entries, relay::Moment::now().wall - 600);
+    fill(home, entries, opensmtp::Moment::now().wall - 600);
     unsigned lost =
         phase(home, entries, arguments[2], "steady", [&] { std::this_thread::sleep_for(seconds); });
     // Now all of them are too old, but not those that log in.
     replace_file(home.control_file("opensmtplifetime"), "600\n", 0644);
     lost += phase(home, entries, arguments[2], "expiring", [&] {
-        relay::OpenSmtpClient client(home, Deadline::in(10s));
+        opensmtp::OpenSmtpClient client(home, Deadline::in(10s));
         const auto begin = Clock::now();
-        const auto answer = client.ask({.verb = relay::Verb::expire}, Deadline::in(900s));
+        const auto answer = client.ask({.verb = opensmtp::Verb::expire}, Deadline::in(900s));
         say("expire_seconds", std::chrono::duration<double>(Clock::now() - begin).count());
         say("expired", static_cast<double>(parse_number(answer.text).value_or(0)));
         std::this_thread::sleep_until(begin + seconds);

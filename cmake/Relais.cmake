@@ -92,6 +92,15 @@ function(relais_precompiled name headers)
   endif()
 endfunction()
 
+# relais_public(HEADER...): the headers of a folder that other folders may include. tests/check_layers.py reads them.
+function(relais_public)
+  foreach(header ${ARGV})
+    if(NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${header})
+      message(FATAL_ERROR "relais_public names ${header}, which is not in ${CMAKE_CURRENT_SOURCE_DIR}")
+    endif()
+  endforeach()
+endfunction()
+
 # relais_library(NAME SOURCES a.cc... DEPENDS other...): the library of one folder.
 function(relais_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})

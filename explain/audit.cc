@@ -12,7 +12,7 @@
 #include "control/control_file.h"
 #include "explain/explanation.h"
 #include "explain/plain.h"
-#include "relay/gate.h"
+#include "opensmtp/gate.h"
 #include "smtpd/policy.h"
 #include "smtpd/settings.h"
 
@@ -73,10 +73,11 @@ void look_at_percenthack(const control::Home& home, Findings& findings) {
                                 "remove it from control/percenthack"});
 }
 
-void look_at_logins(const control::Home& home, const relay::OpenSmtpSettings& settings, Findings& findings) {
+void look_at_logins(const control::Home& home, const opensmtp::OpenSmtpSettings& settings,
+                    Findings& findings) {
     if (settings.lifetime > long_lifetime)
         findings.push_back({Level::note,
-                            "a login lets its address relay for " + relay::span_text(settings.lifetime) +
+                            "a login lets its address relay for " + opensmtp::span_text(settings.lifetime) +
                                 " (control/opensmtplifetime); by then somebody else may have that address",
                             ""});
     for (const std::string& line : settings.exclude.wrong())
@@ -156,9 +157,9 @@ void drop_repetitions(Findings& findings) {
 
 std::vector<AuditFinding> audit(const control::Home& home) {
     Findings findings;
-    relay::OpenSmtpSettings settings;
+    opensmtp::OpenSmtpSettings settings;
     look(findings, [&] {
-        settings = relay::OpenSmtpSettings::read(home);
+        settings = opensmtp::OpenSmtpSettings::read(home);
         look_at_logins(home, settings, findings);
     });
     look(findings, [&] {

@@ -8,7 +8,7 @@
 #include "base/time.h"
 #include "explain/audit.h"
 #include "explain/plain.h"
-#include "relay/entry.h"
+#include "opensmtp/entry.h"
 
 namespace relais::explain {
 namespace {

@@ -4,17 +4,17 @@
 
 #include "base/text.h"
 #include "explain/audit.h"
-#include "relay/address.h"
+#include "opensmtp/address.h"
 #include "tcprules/address.h"
 
 namespace relais::explain {
 namespace {
 
 // Networks that are not the Internet: what relays for them opens nothing to strangers (RFC 1918, 5735, 6598).
-const relay::NetworkSet& inner_networks() {
-    static const relay::NetworkSet networks({"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8",
-                                             "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16",
-                                             "224.0.0.0/3"});
+const opensmtp::NetworkSet& inner_networks() {
+    static const opensmtp::NetworkSet networks({"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8",
+                                                "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16",
+                                                "224.0.0.0/3"});
     return networks;
 }
 

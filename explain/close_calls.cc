@@ -10,8 +10,8 @@
 #include "explain/explanation.h"
 #include "explain/plain.h"
 #include "mail/address.h"
-#include "relay/address.h"
-#include "relay/store.h"
+#include "opensmtp/address.h"
+#include "opensmtp/store.h"
 
 namespace relais::explain {
 namespace {
@@ -51,7 +51,7 @@ class Calls {
         if (!explanation_.client.relayclient) rules_that_nearly_match();
         if (explanation_.trouble.empty()) {
             const auto right = explanation_.right();
-            if (!right || right == relay::Reason::open_smtp) login();
+            if (!right || right == policy::Reason::open_smtp) login();
             if (!right && explanation_.turned_away.empty()) other_logins();
             for (const Outcome& outcome : explanation_.outcomes) domain(outcome);
         }
@@ -150,7 +150,7 @@ class Calls {
     }
 
     void login() {
-        const relay::OpenSmtpFinding& finding = explanation_.login;
+        const opensmtp::OpenSmtpFinding& finding = explanation_.login;
         if (!finding.entry) return;
         if (finding.excluded)
             return add(
@@ -163,10 +163,10 @@ class Calls {
         const std::int64_t over = *explanation_.login_age - explanation_.lifetime;
         if (over >= 0 && over < recent)
             add(fmt::format("the login of {} expired {} ago", by(finding.entry->user),
-                            relay::span_text(over)));
+                            opensmtp::span_text(over)));
         if (over < 0 && over > -600)
             add(fmt::format("the login of {} expires in {}", by(finding.entry->user),
-                            relay::span_text(-over)));
+                            opensmtp::span_text(-over)));
     }
 
     // True if the account may be the sender's: anna, anna@example.org and anna%example.org are one.
@@ -184,13 +184,13 @@ class Calls {
     void other_logins() {
         if (explanation_.question.login_search <= std::chrono::milliseconds(0)) return;
         const Deadline deadline = Deadline::in(explanation_.question.login_search);
-        const relay::OpenSmtpStore store(home_);
-        const auto own_network = relay::network64(ip_);
+        const opensmtp::OpenSmtpStore store(home_);
+        const auto own_network = opensmtp::network64(ip_);
         std::vector<std::string> others;
-        for (unsigned split = 0; split < relay::store_splits; ++split) {
+        for (unsigned split = 0; split < opensmtp::store_splits; ++split) {
             if (deadline.passed()) return not_all_read();
             for (std::string& address : store.addresses(split)) {
-                if (own_network && is_ipv6(address) && relay::network64(address) == own_network)
+                if (own_network && is_ipv6(address) && opensmtp::network64(address) == own_network)
                     other_login(store, address, true);
                 else
                     others.push_back(std::move(address));
@@ -203,16 +203,16 @@ class Calls {
         }
     }
 
-    void other_login(const relay::OpenSmtpStore& store, const std::string& address, bool near) {
+    void other_login(const opensmtp::OpenSmtpStore& store, const std::string& address, bool near) {
         const auto entry = store.look_up(address);
-        if (!entry || logins_found_ >= logins_named || !relay::live(*entry, explanation_.lifetime, now_))
+        if (!entry || logins_found_ >= logins_named || !opensmtp::live(*entry, explanation_.lifetime, now_))
             return;
         if (explanation_.login.entry && explanation_.login.entry->address == address) return;
         const std::string user = explanation_.login.entry ? explanation_.login.entry->user : "";
         const bool same_user = (!user.empty() && entry->user == user) || is_senders(entry->user);
         if (!near && !same_user) return;
         ++logins_found_;
-        add("a login by " + login_words(*entry, relay::age(*entry, now_)) + ", was from " + address +
+        add("a login by " + login_words(*entry, opensmtp::age(*entry, now_)) + ", was from " + address +
             how_it_differs(address, near));
     }
 
@@ -239,7 +239,7 @@ class Calls {
 
     void domain(const Outcome& outcome) {
         percenthack(outcome);
-        if (outcome.domain.reason != relay::Reason::foreign_domain) return;
+        if (outcome.domain.reason != policy::Reason::foreign_domain) return;
         const std::string& name = outcome.domain.detail;
         if (outcome.ours)
             add(
@@ -267,7 +267,7 @@ class Calls {
     const control::Home& home_;
     const Explanation& explanation_;
     const std::string& ip_;
-    const relay::Moment now_ = relay::Moment::now();
+    const opensmtp::Moment now_ = opensmtp::Moment::now();
     std::vector<std::string> calls_;
     std::size_t logins_found_ = 0;
 };

@@ -81,11 +81,11 @@ Outcome judge_recipient(const control::Home& home, Explanation& explanation, smt
     outcome.verdict = smtpd::judge(policy, explanation.settings, explanation.client,
                                    explanation.question.sender, recipient);
     outcome.domain = policy.match_domain(policy.with_local_name(recipient, explanation.client));
-    if (outcome.domain.reason == relay::Reason::rcpthosts)
+    if (outcome.domain.reason == policy::Reason::rcpthosts)
         outcome.place = find_line(home, "rcpthosts", outcome.domain.detail);
-    else if (outcome.domain.reason == relay::Reason::morercpthosts)
+    else if (outcome.domain.reason == policy::Reason::morercpthosts)
         outcome.place = find_line(home, "morercpthosts", outcome.domain.detail);
-    else if (outcome.domain.reason == relay::Reason::foreign_domain)
+    else if (outcome.domain.reason == policy::Reason::foreign_domain)
         outcome.ours = ours(home, outcome.domain.detail);
     return outcome;
 }
@@ -103,10 +103,10 @@ void look_at_sender(const control::Home& home, Explanation& explanation, smtpd::
 }
 
 void look_at_login(const control::Home& home, Explanation& explanation, smtpd::Policy& policy) {
-    explanation.lifetime = relay::OpenSmtpSettings::read(home).lifetime;
+    explanation.lifetime = opensmtp::OpenSmtpSettings::read(home).lifetime;
     explanation.login = policy.find_open_smtp(explanation.client);
     if (explanation.login.entry)
-        explanation.login_age = relay::age(*explanation.login.entry, relay::Moment::now());
+        explanation.login_age = opensmtp::age(*explanation.login.entry, opensmtp::Moment::now());
 }
 
 // Asks everything that qmail-smtpd asks, and rehearses the session itself for the replies.
@@ -144,18 +144,18 @@ std::optional<Place> find_line(const control::Home& home, const std::string& nam
     return std::nullopt;
 }
 
-std::string login_words(const relay::Entry& entry, std::optional<std::int64_t> age) {
+std::string login_words(const opensmtp::Entry& entry, std::optional<std::int64_t> age) {
     return fmt::format("{} over {}, {}", entry.user.empty() ? "somebody" : plain(entry.user),
                        plain(entry.service),
-                       age ? relay::span_text(*age) + " ago" : "at a time that the clock has not reached");
+                       age ? opensmtp::span_text(*age) + " ago" : "at a time that the clock has not reached");
 }
 
-std::optional<relay::Reason> Explanation::right() const {
-    relay::Inputs inputs;
+std::optional<policy::Reason> Explanation::right() const {
+    policy::Inputs inputs;
     inputs.relayclient = client.relayclient;
     inputs.user = client.user;
     inputs.open_smtp = &login;
-    return relay::right_to_relay(inputs);
+    return policy::right_to_relay(inputs);
 }
 
 bool Explanation::all_accepted() const {

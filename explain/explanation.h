@@ -42,7 +42,7 @@ std::optional<Place> find_line(const control::Home& home, const std::string& nam
 struct Outcome {
     std::string recipient;
     smtpd::Verdict verdict;      // its cause is none also where the dialogue was refused before anybody asked
-    relay::DomainMatch domain;   // what is known of its domain, also where the right came from elsewhere
+    policy::DomainMatch domain;  // what is known of its domain, also where the right came from elsewhere
     std::optional<Place> place;  // of the entry that holds the domain
     std::optional<std::string>
         ours;  // where else it says that mail for the domain stays here: "control/locals line 1"
@@ -60,7 +60,7 @@ struct Explanation {
     std::string turned_away;   // the client gets this instead of a greeting; "" if it is served
     smtpd::Client client;
     smtpd::Settings settings;
-    relay::OpenSmtpFinding login;
+    opensmtp::OpenSmtpFinding login;
     std::optional<std::int64_t> login_age;  // seconds; nothing without entry or for one of the future
     std::int64_t lifetime = 0;              // seconds that a login counts
     bool bad_sender = false;
@@ -73,7 +73,7 @@ struct Explanation {
 
     bool sample() const { return question.recipients.empty(); }
     // The right to send anywhere: rule, user or login. Nothing if there is none.
-    std::optional<relay::Reason> right() const;
+    std::optional<policy::Reason> right() const;
     bool all_accepted() const;
 };
 
@@ -81,7 +81,7 @@ struct Explanation {
 Explanation explain(const control::Home& home, const Question& question);
 
 // "anna over pop3, 12 min ago".
-std::string login_words(const relay::Entry& entry, std::optional<std::int64_t> age);
+std::string login_words(const opensmtp::Entry& entry, std::optional<std::int64_t> age);
 
 // What nearly decided otherwise, or will surprise (explain/close_calls.cc).
 std::vector<std::string> find_close_calls(const control::Home& home, const Explanation& explanation);

@@ -34,7 +34,7 @@ std::vector<Listener> find_listeners(const control::Home& home);
 // family can reach, else the first. Throws a permanent Error that lists the names there are.
 Listener choose_listener(const std::vector<Listener>& all, const std::string& name, bool ipv6);
 
-// The texts that this cdb is compiled from, in their order (service/databases.h): the file beside it, and for tcp.smtp6
+// The texts that this cdb is compiled from, in their order (setup/databases.h): the file beside it, and for tcp.smtp6
 // also tcp.smtp.
 std::vector<std::string> sources_of(const std::string& cdb);
 

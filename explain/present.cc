@@ -7,7 +7,7 @@
 namespace relais::explain {
 namespace {
 
-using relay::Reason;
+using policy::Reason;
 
 // A step: its name in a column of its own.
 std::string line(std::string_view name, std::string_view text) {
@@ -38,18 +38,18 @@ std::string right_words(const Explanation& explanation, Reason right) {
             return fmt::format("{} has authenticated", who(*explanation.client.user));
         default:
             return fmt::format("{} logged in from there {} ago", who(explanation.login.entry->user),
-                               relay::span_text(explanation.login_age.value_or(0)));
+                               opensmtp::span_text(explanation.login_age.value_or(0)));
     }
 }
 
 std::string no_right_words(const Explanation& explanation) {
-    const relay::OpenSmtpFinding& login = explanation.login;
+    const opensmtp::OpenSmtpFinding& login = explanation.login;
     const std::string rule = "no rule lets it relay";
     if (login.excluded) return rule + ", logins from there open nothing";
     if (!login.entry) return rule + ", nobody has logged in from there";
     if (!explanation.login_age) return rule + ", the login from there is of a time to come";
     return fmt::format("{}, the login from there expired {} ago", rule,
-                       relay::span_text(*explanation.login_age - explanation.lifetime));
+                       opensmtp::span_text(*explanation.login_age - explanation.lifetime));
 }
 
 std::string domain_place(const Outcome& outcome) {
@@ -108,14 +108,14 @@ std::string rule_step(const Explanation& explanation) {
 }
 
 std::string login_step(const Explanation& explanation) {
-    const relay::OpenSmtpFinding& login = explanation.login;
+    const opensmtp::OpenSmtpFinding& login = explanation.login;
     if (!login.entry) return "no entry: nobody has logged in from there";
     std::string text =
         fmt::format("{} ({})", login_words(*login.entry, explanation.login_age), plain(login.source));
     if (login.excluded) return text + ": excluded by control/opensmtpexclude " + plain(*login.excluded);
     if (!login.live) return text + (explanation.login_age ? ": expired, does not count" : ": does not count");
     return text + fmt::format(": counts for another {}",
-                              relay::span_text(explanation.lifetime - explanation.login_age.value_or(0)));
+                              opensmtp::span_text(explanation.lifetime - explanation.login_age.value_or(0)));
 }
 
 std::string sender_step(const Explanation& explanation) {

@@ -20,7 +20,7 @@ Json rule_json(const Explanation& explanation) {
 }
 
 Json login_json(const Explanation& explanation) {
-    const relay::OpenSmtpFinding& login = explanation.login;
+    const opensmtp::OpenSmtpFinding& login = explanation.login;
     if (!login.entry) return Json();
     Json json{
         {"address", login.entry->address}, {"user", login.entry->user}, {"service", login.entry->service}};
@@ -58,9 +58,9 @@ Json place_json(const std::optional<Place>& place) {
 Json recipient_json(const Explanation& explanation, const Outcome& outcome) {
     Json json{{"recipient", outcome.recipient}, {"sample", explanation.sample()}};
     json["allowed"] = outcome.accepted();
-    json["reason"] = relay::name_of(explanation.right().value_or(outcome.domain.reason));
+    json["reason"] = policy::name_of(explanation.right().value_or(outcome.domain.reason));
     json["cause"] = outcome.accepted() ? Json() : Json(name_of(outcome.verdict.cause));
-    json["domain"] = {{"match", relay::name_of(outcome.domain.reason)},
+    json["domain"] = {{"match", policy::name_of(outcome.domain.reason)},
                       {"detail", outcome.domain.detail},
                       {"place", place_json(outcome.place)}};
     json["command"] = outcome.exchange.command;
@@ -76,7 +76,7 @@ std::string to_json(const Explanation& explanation) {
     const Question& question = explanation.question;
     Json json{{"address", question.ip}, {"allowed", explanation.all_accepted()}};
     const auto right = explanation.right();
-    json["right"] = right ? Json(relay::name_of(*right)) : Json();
+    json["right"] = right ? Json(policy::name_of(*right)) : Json();
     json["server"] = {{"name", explanation.listener.name},
                       {"address", explanation.listener.address},
                       {"port", explanation.listener.port},

@@ -20,7 +20,7 @@
 #include "explain/audit.h"
 #include "explain/present.h"
 #include "explain/watch.h"
-#include "relay/address.h"
+#include "opensmtp/address.h"
 
 using namespace relais;
 
@@ -53,7 +53,7 @@ void strip_brackets(std::string& text, char open, char close) {
 void check(Options& options) {
     explain::Question& question = options.question;
     strip_brackets(question.ip, '[', ']');
-    const auto address = relay::canonical_client(question.ip);
+    const auto address = opensmtp::canonical_client(question.ip);
     if (!address) throw_permanent("not an address: " + question.ip);
     question.ip = *address;
     if (question.recipients.size() > explain::recipient_limit) throw_permanent("too many recipients");

@@ -123,7 +123,7 @@ class Remedies {
             "587");
         if (!explanation_.login.excluded && explanation_.lifetime > 0)
             add(fmt::format("or log in by POP3 or IMAP from {} first: that address may send for {} then",
-                            explanation_.question.ip, relay::span_text(explanation_.lifetime)));
+                            explanation_.question.ip, opensmtp::span_text(explanation_.lifetime)));
     }
 
     static bool sets_relayclient(const tcprules::TextLine& line) {

@@ -18,7 +18,7 @@
 #include "explain/explanation.h"
 #include "explain/plain.h"
 #include "explain/present.h"
-#include "relay/address.h"
+#include "opensmtp/address.h"
 
 namespace relais::explain {
 namespace {
@@ -232,7 +232,7 @@ std::string Watch::explain(const LoggedRefusal& refusal) {
     if (refusal.sender) text += " from <" + plain(*refusal.sender) + ">";
     if (refusal.recipient) text += " to <" + plain(*refusal.recipient) + ">";
     text += ": " + refusal.reason;
-    const auto ip = relay::canonical_client(refusal.ip);
+    const auto ip = opensmtp::canonical_client(refusal.ip);
     // Only where a recipient was refused, or the client itself, is there something to explain.
     const bool denied = !refusal.sender && refusal.reason.starts_with("554 ");
     if (!ip || (!denied && !refusal.recipient)) return text + "\n";

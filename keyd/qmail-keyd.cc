@@ -27,7 +27,7 @@
 #include "control/owners.h"
 #include "keyd/files.h"
 #include "keyd/server.h"
-#include "send/layout.h"
+#include "start/descriptors.h"
 
 namespace {
 
@@ -48,7 +48,7 @@ int serve(const control::Owners& owners, std::chrono::seconds lifetime, int file
     loop.on_signal(SIGTERM, [&loop] { loop.stop(); });
     keyd::TicketKeys tickets(lifetime, Clock::now());
     keyd::Server server(
-        loop, send::keys_socket, files, tickets,
+        loop, start::keys_socket, files, tickets,
         {.clients = {owners.of(control::Role::qmaild).uid, owners.single() ? ::geteuid() : 0}},
         [](const std::string& line) { log_line(line); });
     Confinement allowed;
@@ -107,7 +107,7 @@ int work(const Arguments& arguments) {
         return serve(owners, lifetime, theirs.get());
     }
     theirs.reset();
-    ::close(send::keys_socket);
+    ::close(start::keys_socket);
     return look_after(home, ours.get());
 }
 

@@ -1,6 +1,6 @@
 // qmail-lspawn DEFAULTDELIVERY: delivers locally, each message as its recipient.
 //
-// Started by qmail-start, with qmail-send's channel on fd 3 and the instance's lock on fd 4 (send/layout.h).
+// Started by qmail-start, with qmail-send's channel on fd 3 and the instance's lock on fd 4 (start/descriptors.h).
 // For each order it asks its look-up child (qmail-getpw -s, qmailp) who the recipient is, forks, drops to that user in the
 // fork, and does there what qmail-local does; then it reports. DEFAULTDELIVERY is used for users without
 // instructions of their own. Trust: root in an instance of several users, and the only program that stays it.
@@ -12,14 +12,14 @@
 #include "base/error.h"
 #include "base/program.h"
 #include "local/spawner.h"
-#include "send/layout.h"
+#include "start/descriptors.h"
 
 int main(int argc, char** argv) {
     using namespace relais;
     return run_program("qmail-lspawn", argc, argv, [](const Arguments& arguments) {
         if (arguments.size() != 1) throw_permanent("usage: qmail-lspawn defaultdelivery");
-        local::Spawner spawner(control::Home::from_environment(), arguments[0], Fd(send::spawner_channel),
-                               send::spawner_lock);
+        local::Spawner spawner(control::Home::from_environment(), arguments[0], Fd(start::spawner_channel),
+                               start::spawner_lock);
         spawner.run();
         return static_cast<int>(Exit::success);
     });

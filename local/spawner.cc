@@ -20,7 +20,7 @@
 #include "local/user_database.h"
 #include "local/user_process.h"
 #include "mail/address.h"
-#include "send/layout.h"
+#include "start/descriptors.h"
 
 namespace relais::local {
 namespace {
@@ -35,9 +35,9 @@ constexpr std::size_t packets_at_once = 32;
 constexpr Seconds declined_span{60};
 constexpr std::size_t declined_limit = 1000;
 // Where a delivery's own descriptors lie, beside the lock: everything else of this process is closed in it.
-constexpr int child_message = send::spawner_channel;
-constexpr int child_output = send::spawner_lock + 1;
-static_assert(send::spawner_lock == send::spawner_channel + 1);
+constexpr int child_message = start::spawner_channel;
+constexpr int child_output = start::spawner_lock + 1;
+static_assert(start::spawner_lock == start::spawner_channel + 1);
 
 std::string_view local_part(const send::LocalOrder& order) {
     return mail::split_address(order.recipient).local;
@@ -255,7 +255,7 @@ UserProcesses::Owner Spawner::owner_of(const LookupAnswer& answer) const {
 void Spawner::become_user_process(UserProcesses::Owner owner, int channel) {
     try {
         place_descriptor(channel, child_message);
-        ::close_range(send::spawner_lock + 1, ~0U, 0);
+        ::close_range(start::spawner_lock + 1, ~0U, 0);
         drop_privilege(owner.first, owner.second);
         EventLoop::restore_signals();
         set_process_title("qmail-local", {"idle"});

@@ -1,6 +1,6 @@
 // qmail-resolver: asks DNS for the other programs, keeps the one cache, validates DNSSEC.
 //
-// Started by qmail-start with the listening socket sockets/resolver on descriptor 3 (send/layout.h), which
+// Started by qmail-start with the listening socket sockets/resolver on descriptor 3 (start/descriptors.h), which
 // everybody on the machine may connect to. It becomes qmailn, a user who owns nothing: this is the process
 // that parses DNS. No question and no answer is trusted: net/resolver_protocol.h bounds the one, libunbound
 // and net/lookup.cc the other. It is confined after its start: it may read its control files, resolv.conf and
@@ -20,7 +20,7 @@
 #include "base/program.h"
 #include "control/owners.h"
 #include "net/resolver_server.h"
-#include "send/layout.h"
+#include "start/descriptors.h"
 
 namespace {
 
@@ -49,7 +49,7 @@ int serve(const Arguments& arguments) {
     allowed.read_below = {home.path("control"), "/etc", "/run/systemd/resolve", "/usr", "/dev", "/proc"};
     confine(allowed);
     EventLoop loop;
-    const net::ResolverServer server(loop, send::resolver_socket, home, limits);
+    const net::ResolverServer server(loop, start::resolver_socket, home, limits);
     loop.run();
     return static_cast<int>(Exit::success);
 }

@@ -1,5 +1,5 @@
 // qmail-queued takes messages into the queue: the only program that creates them. qmail-start runs it, with
-// three listening sockets (network, bounce, submit) and the hint pipe on the descriptors of send/layout.h.
+// three listening sockets (network, bounce, submit) and the hint pipe on the descriptors of start/descriptors.h.
 //
 // Trust: runs as qmailq, without network. What comes over its sockets is hostile: anybody may connect to
 // submit. Who a peer is, the kernel says. A pool of processes serves network (control/concurrencyqueue, 32)
@@ -28,7 +28,7 @@
 #include "queue/queued.h"
 #include "queue/refusal.h"
 #include "queue/store.h"
-#include "send/layout.h"
+#include "start/descriptors.h"
 
 namespace {
 
@@ -70,8 +70,8 @@ int work(const Arguments&) {
     allowed.write_below = {home.path("queue")};
     confine(allowed);
 
-    const queue::QueuedDescriptors descriptors{send::queued_network_socket, send::queued_bounce_socket,
-                                               send::queued_submit_socket, send::queued_hint_pipe};
+    const queue::QueuedDescriptors descriptors{start::queued_network_socket, start::queued_bounce_socket,
+                                               start::queued_submit_socket, start::queued_hint_pipe};
     Fd lock;
     std::optional<queue::Queued> queued;
     try {

@@ -1,6 +1,6 @@
 // qmail-rspawn: gives qmail-send's orders to a pool of qmail-remote processes.
 //
-// Started by qmail-start with its channel to qmail-send and the instance lock (send/layout.h). It opens the table of hosts
+// Started by qmail-start with its channel to qmail-send and the instance lock (start/descriptors.h). It opens the table of hosts
 // that time out, becomes qmailr for good and confines itself and with it all the processes it forks: they connect to
 // anywhere, parse what servers say, and may read control/ and ask qmail-resolver, but write no file, run no program. It
 // trusts qmail-send's orders (send/delivery_protocol.h) and a process only to answer the one order it has.
@@ -15,7 +15,7 @@
 #include "control/directory_watch.h"
 #include "control/owners.h"
 #include "remote/pool.h"
-#include "send/layout.h"
+#include "start/descriptors.h"
 
 namespace {
 
@@ -44,7 +44,7 @@ int serve(const Arguments& arguments) {
     allowed.fork_without_signals = true;
     allowed.read_below = remote::readable_places(home);
     confine(allowed);
-    remote::Pool(home, std::move(timeouts), directory, send::spawner_channel, send::spawner_lock).run();
+    remote::Pool(home, std::move(timeouts), directory, start::spawner_channel, start::spawner_lock).run();
     return static_cast<int>(Exit::success);
 }
 

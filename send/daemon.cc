@@ -13,8 +13,8 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "base/unix_socket.h"
-#include "send/layout.h"
 #include "send/settings.h"
+#include "start/descriptors.h"
 
 namespace relais::send {
 namespace {
@@ -57,7 +57,7 @@ SlowWorker& least_busy(std::vector<SlowWorker>& workers) {
 }
 
 int channel(bool local) {
-    return local ? send_local_channel : send_remote_channel;
+    return local ? start::send_local_channel : start::send_remote_channel;
 }
 
 }  // namespace
@@ -86,7 +86,7 @@ Daemon::Daemon(const control::Home& home, std::vector<SlowWorker>& recorders,
       recorders_(recorders),
       bouncers_(bouncers),
       sender_(home, read_settings(home), *this, random_number()),
-      control_(loop_, send_control_socket,
+      control_(loop_, start::send_control_socket,
                [this](const ControlRequest& request) {
                    tell_time();
                    return sender_.control(request);
@@ -97,10 +97,10 @@ Daemon::Daemon(const control::Home& home, std::vector<SlowWorker>& recorders,
     for (control::ChangeWatch& watch : watches_) static_cast<void>(watch.changed());
     tell_time();
 
-    set_nonblocking(send_hint_pipe, true);
-    const int size = ::fcntl(send_hint_pipe, F_GETPIPE_SZ);
+    set_nonblocking(start::send_hint_pipe, true);
+    const int size = ::fcntl(start::send_hint_pipe, F_GETPIPE_SZ);
     hint_pipe_size_ = size > 0 ? static_cast<std::size_t>(size) : 65536;
-    loop_.add(send_hint_pipe, EPOLLIN, [this](std::uint32_t) { on_hints(); });
+    loop_.add(start::send_hint_pipe, EPOLLIN, [this](std::uint32_t) { on_hints(); });
     for (const bool local : {true, false}) {
         set_nonblocking(channel(local), true);
         loop_.add(channel(local), EPOLLIN,
@@ -194,17 +194,17 @@ void Daemon::reread() {
 
 void Daemon::on_hints() {
     int waiting = 0;
-    if (::ioctl(send_hint_pipe, FIONREAD, &waiting) == 0 &&
+    if (::ioctl(start::send_hint_pipe, FIONREAD, &waiting) == 0 &&
         static_cast<std::size_t>(waiting) + hint_room > hint_pipe_size_)
         sender_.start_scan();
     std::array<char, 65536> buffer;
-    const ssize_t count = ::read(send_hint_pipe, buffer.data(), buffer.size());
+    const ssize_t count = ::read(start::send_hint_pipe, buffer.data(), buffer.size());
     if (count < 0 && errno != EAGAIN && errno != EINTR) throw_errno("read", "the hint pipe");
     // Hints are written whole, so they are read whole.
     for (std::size_t at = 0; count > 0 && at + hint_octets <= static_cast<std::size_t>(count);
          at += hint_octets)
         sender_.hint(get_number(std::string_view(buffer.data(), buffer.size()), at));
-    if (count == 0) loop_.remove(send_hint_pipe);  // qmail-start has ended: SIGTERM comes
+    if (count == 0) loop_.remove(start::send_hint_pipe);  // qmail-start has ended: SIGTERM comes
 }
 
 void Daemon::on_channel(bool local, std::uint32_t events) {

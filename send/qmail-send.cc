@@ -1,7 +1,7 @@
 // qmail-send: decides which message of the queue is tried when, gives orders to qmail-lspawn and qmail-rspawn, marks what
 // they report, bounces what failed, removes what is done, and writes the log.
 //
-// Started by qmail-start as qmails, with the descriptors of send/layout.h. No network, no user's code. It trusts
+// Started by qmail-start as qmails, with the descriptors of start/descriptors.h. No network, no user's code. It trusts
 // qmail-queued's files as far as their checksums, a spawner's report about deliveries that run there, and those who
 // can open sockets/send-control with everything. Its children wait for the disk and for qmail-queued (send/slow_work.h).
 // SIGHUP: reread control files; SIGALRM: try everything now; SIGTERM: exit when the running deliveries have ended.
@@ -12,7 +12,7 @@
 #include "control/home.h"
 #include "control/owners.h"
 #include "send/daemon.h"
-#include "send/layout.h"
+#include "start/descriptors.h"
 
 namespace {
 
@@ -35,8 +35,8 @@ int work(const Arguments& arguments) {
     const Home home = Home::from_environment();
     control::become(control::Owners::read(home), control::Role::qmails);
 
-    std::vector<int> channels = {send::send_hint_pipe, send::send_local_channel, send::send_remote_channel,
-                                 send::send_control_socket};
+    std::vector<int> channels = {start::send_hint_pipe, start::send_local_channel, start::send_remote_channel,
+                                 start::send_control_socket};
     const auto confine_child = [&] { confine_in(home); };
     const auto fork_workers = [&](std::size_t count, const char* name, const send::SlowWorker::Work& work) {
         std::vector<send::SlowWorker> workers;

@@ -22,7 +22,7 @@
 #include "base/program.h"
 #include "control/directory_watch.h"
 #include "keyd/client.h"
-#include "relay/address.h"
+#include "opensmtp/address.h"
 #include "smtpd/kept_offers.h"
 #include "smtpd/log.h"
 #include "smtpd/serve.h"
@@ -92,7 +92,7 @@ void export_variables(const Variables& variables) {
 
 // Whose connections are counted together: an IPv6 client has a whole /64 to call from.
 std::string neighbourhood(const std::string& ip) {
-    return relay::network64(ip).value_or(ip);
+    return opensmtp::network64(ip).value_or(ip);
 }
 
 class Acceptor {

@@ -53,7 +53,7 @@ Policy::Policy(control::Home home)
       localsenders_(home_.control_file("localsenders"), [this] { return read_localsenders(home_); }),
       senderlogins_(home_.control_file("senderlogins"),
                     [this] {
-                        return SenderLogins(
+                        return policy::SenderLogins(
                             control::read_lines(home_, "senderlogins").value_or(std::vector<std::string>()));
                     }),
       locals_(home_.control_file("locals"), [this] { return read_locals(home_); }),
@@ -86,7 +86,7 @@ bool Policy::is_bad_sender(std::string_view sender) {
 bool Policy::is_our_postmaster(std::string_view recipient) {
     const mail::AddressParts parts = mail::split_address(recipient);
     return equal_ignoring_case(parts.local, "postmaster") &&
-           match_domain(recipient).reason != relay::Reason::foreign_domain;
+           match_domain(recipient).reason != policy::Reason::foreign_domain;
 }
 
 std::string Policy::with_local_name(std::string_view recipient, const Client& client) {
@@ -96,18 +96,18 @@ std::string Policy::with_local_name(std::string_view recipient, const Client& cl
     return std::string(parts.local) + "@" + localiphost_.last();
 }
 
-relay::Decision Policy::decide(const Client& client, std::string_view recipient) {
-    relay::Inputs inputs;
+policy::Decision Policy::decide(const Client& client, std::string_view recipient) {
+    policy::Inputs inputs;
     inputs.relayclient = client.relayclient;
     inputs.certificate = client.certificate;
     inputs.user = client.user;
     if (!client.relayclient && !client.certificate && !client.user) inputs.domain = match_domain(recipient);
-    relay::OpenSmtpFinding finding;
-    if (relay::needs_open_smtp(inputs)) {
+    opensmtp::OpenSmtpFinding finding;
+    if (policy::needs_open_smtp(inputs)) {
         finding = find_open_smtp(client);
         inputs.open_smtp = &finding;
     }
-    return relay::decide(inputs);
+    return policy::decide(inputs);
 }
 
 LocalSenders Policy::suspects(const Client& client, std::string_view sender) {
@@ -120,9 +120,9 @@ LocalSenders Policy::suspects(const Client& client, std::string_view sender) {
     return find_open_smtp(client).live ? LocalSenders::off : mode;
 }
 
-SenderLogins::Mode Policy::rejects_login(std::string_view user, std::string_view sender) {
-    const SenderLogins& rules = senderlogins_.last();
-    return rules.may_use(user, sender) ? SenderLogins::Mode::off : rules.mode();
+policy::SenderLogins::Mode Policy::rejects_login(std::string_view user, std::string_view sender) {
+    const policy::SenderLogins& rules = senderlogins_.last();
+    return rules.may_use(user, sender) ? policy::SenderLogins::Mode::off : rules.mode();
 }
 
 bool Policy::lists_certificate(const tls::Description& certificate) {
@@ -136,16 +136,16 @@ bool Policy::lists_certificate(const tls::Description& certificate) {
     return false;
 }
 
-relay::OpenSmtpFinding Policy::find_open_smtp(const Client& client) {
-    return gate_.find(client.ip, relay::Moment::now());
+opensmtp::OpenSmtpFinding Policy::find_open_smtp(const Client& client) {
+    return gate_.find(client.ip, opensmtp::Moment::now());
 }
 
-relay::DomainMatch Policy::match_domain(std::string_view recipient) {
+policy::DomainMatch Policy::match_domain(std::string_view recipient) {
     const mail::AddressParts parts = mail::split_address(recipient);
-    if (!parts.has_domain) return {relay::Reason::no_domain, ""};
-    if (auto entry = rcpthosts_.last().match(parts.domain)) return {relay::Reason::rcpthosts, *entry};
-    if (auto entry = match_more(parts.domain)) return {relay::Reason::morercpthosts, *entry};
-    return {relay::Reason::foreign_domain, std::string(parts.domain)};
+    if (!parts.has_domain) return {policy::Reason::no_domain, ""};
+    if (auto entry = rcpthosts_.last().match(parts.domain)) return {policy::Reason::rcpthosts, *entry};
+    if (auto entry = match_more(parts.domain)) return {policy::Reason::morercpthosts, *entry};
+    return {policy::Reason::foreign_domain, std::string(parts.domain)};
 }
 
 // The domain, or the longest ".suffix" of it, in morercpthosts.cdb.

@@ -1,5 +1,5 @@
 // Whose mail may pass: the sender and recipient rules of control/ and of the client's address. Gathers what
-// relay/decision.h decides on; everything that explains such a decision asks here.
+// policy/decision.h decides on; everything that explains such a decision asks here.
 #pragma once
 
 #include <optional>
@@ -10,10 +10,10 @@
 #include "base/cdb.h"
 #include "control/control_file.h"
 #include "control/home.h"
-#include "relay/decision.h"
-#include "relay/gate.h"
+#include "opensmtp/gate.h"
+#include "policy/decision.h"
+#include "policy/sender_logins.h"
 #include "smtpd/client.h"
-#include "smtpd/sender_logins.h"
 #include "tls/connection.h"
 
 namespace relais::smtpd {
@@ -39,18 +39,18 @@ class Policy {
     std::string with_local_name(std::string_view recipient, const Client& client);
     // May this client send to this recipient? The open-smtp store is asked only if it matters, and at each call
     // anew: a login during the connection counts. Throws Error when a file cannot be read.
-    relay::Decision decide(const Client& client, std::string_view recipient);
+    policy::Decision decide(const Client& client, std::string_view recipient);
     // What control/localsenders says about this client and sender: off, unless the sender's domain is one of
     // control/locals and virtualdomains and the client has no right to relay. Throws Error.
     LocalSenders suspects(const Client& client, std::string_view sender);
     // What control/senderlogins says about a login with this sender: off if it may use it. Throws Error.
-    SenderLogins::Mode rejects_login(std::string_view user, std::string_view sender);
+    policy::SenderLogins::Mode rejects_login(std::string_view user, std::string_view sender);
     // True if control/tlsclients lists the subject of a client's certificate, or an address of mail in it. Throws Error.
     bool lists_certificate(const tls::Description& certificate);
     // What is known of a recipient's domain. Throws Error.
-    relay::DomainMatch match_domain(std::string_view recipient);
+    policy::DomainMatch match_domain(std::string_view recipient);
     // What the open-smtp store says about a client now. Throws Error.
-    relay::OpenSmtpFinding find_open_smtp(const Client& client);
+    opensmtp::OpenSmtpFinding find_open_smtp(const Client& client);
 
   private:
     using Names = std::unordered_set<std::string>;
@@ -61,10 +61,10 @@ class Policy {
     control::Cached<Names> badmailfrom_;
     control::Cached<std::string> localiphost_;
     control::Cached<LocalSenders> localsenders_;
-    control::Cached<SenderLogins> senderlogins_;
+    control::Cached<policy::SenderLogins> senderlogins_;
     control::Cached<control::DomainSet> locals_;
     control::Cached<control::DomainSet> virtualdomains_;
-    relay::OpenSmtpGate gate_;
+    opensmtp::OpenSmtpGate gate_;
     std::optional<CdbReader> more_;
     bool more_opened_ = false;
 };

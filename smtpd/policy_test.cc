@@ -10,10 +10,10 @@ namespace {
 
 class PolicyTest : public testing::Test {
   protected:
-    relay::Reason reason(std::string_view recipient) {
+    policy::Reason reason(std::string_view recipient) {
         Policy policy(files.home());
-        const relay::Decision decision = policy.decide(client, recipient);
-        EXPECT_EQ(decision.allowed, decision.reason != relay::Reason::foreign_domain);
+        const policy::Decision decision = policy.decide(client, recipient);
+        EXPECT_EQ(decision.allowed, decision.reason != policy::Reason::foreign_domain);
         return decision.reason;
     }
 
@@ -22,22 +22,22 @@ class PolicyTest : public testing::Test {
 };
 
 TEST_F(PolicyTest, NoRcpthostsAcceptsNoDomain) {
-    EXPECT_EQ(reason("joe@mail.test"), relay::Reason::foreign_domain);
-    EXPECT_EQ(reason("joe@other.example"), relay::Reason::foreign_domain);
-    EXPECT_EQ(reason("postmaster"), relay::Reason::no_domain);
+    EXPECT_EQ(reason("joe@mail.test"), policy::Reason::foreign_domain);
+    EXPECT_EQ(reason("joe@other.example"), policy::Reason::foreign_domain);
+    EXPECT_EQ(reason("postmaster"), policy::Reason::no_domain);
     files.control("rcpthosts", "\n# nothing\n");
-    EXPECT_EQ(reason("joe@mail.test"), relay::Reason::foreign_domain);
+    EXPECT_EQ(reason("joe@mail.test"), policy::Reason::foreign_domain);
 }
 
 TEST_F(PolicyTest, RcpthostsWithSuffixes) {
     files.control("rcpthosts", "Mail.Test  \n.example.org\n");
-    EXPECT_EQ(reason("joe@MAIL.test"), relay::Reason::rcpthosts);
-    EXPECT_EQ(reason("joe@a.b.example.org"), relay::Reason::rcpthosts);
-    EXPECT_EQ(reason("joe@example.org"), relay::Reason::foreign_domain);
-    EXPECT_EQ(reason("joe@xmail.test"), relay::Reason::foreign_domain);
-    EXPECT_EQ(reason("joe@mail.test@foreign.example"), relay::Reason::foreign_domain);
-    EXPECT_EQ(reason("joe%foreign.example@foreign.example"), relay::Reason::foreign_domain);
-    EXPECT_EQ(reason("joe@"), relay::Reason::foreign_domain);
+    EXPECT_EQ(reason("joe@MAIL.test"), policy::Reason::rcpthosts);
+    EXPECT_EQ(reason("joe@a.b.example.org"), policy::Reason::rcpthosts);
+    EXPECT_EQ(reason("joe@example.org"), policy::Reason::foreign_domain);
+    EXPECT_EQ(reason("joe@xmail.test"), policy::Reason::foreign_domain);
+    EXPECT_EQ(reason("joe@mail.test@foreign.example"), policy::Reason::foreign_domain);
+    EXPECT_EQ(reason("joe%foreign.example@foreign.example"), policy::Reason::foreign_domain);
+    EXPECT_EQ(reason("joe@"), policy::Reason::foreign_domain);
 }
 
 TEST_F(PolicyTest, MorercpthostsIsAsked) {
@@ -47,14 +47,14 @@ TEST_F(PolicyTest, MorercpthostsIsAsked) {
     writer.add("more.example", "");
     writer.add(".sub.example", "");
     writer.commit();
-    EXPECT_EQ(reason("joe@More.Example"), relay::Reason::morercpthosts);
-    EXPECT_EQ(reason("joe@x.y.sub.example"), relay::Reason::morercpthosts);
-    EXPECT_EQ(reason("joe@sub.example"), relay::Reason::foreign_domain);
+    EXPECT_EQ(reason("joe@More.Example"), policy::Reason::morercpthosts);
+    EXPECT_EQ(reason("joe@x.y.sub.example"), policy::Reason::morercpthosts);
+    EXPECT_EQ(reason("joe@sub.example"), policy::Reason::foreign_domain);
 }
 
 TEST_F(PolicyTest, RelayclientMayEverywhere) {
     client.relayclient = "";
-    EXPECT_EQ(reason("joe@foreign.example"), relay::Reason::client_rule);
+    EXPECT_EQ(reason("joe@foreign.example"), policy::Reason::client_rule);
 }
 
 TEST_F(PolicyTest, DecisionNamesTheEntry) {

@@ -20,11 +20,12 @@ Verdict judge_sender(Policy& policy, const Client& client, std::string_view send
         return refusal(Cause::bad_sender,
                        "553 sorry, your envelope sender is in my badmailfrom list (#5.7.1)");
     Verdict verdict;
-    const auto mode = client.user ? policy.rejects_login(*client.user, sender) : SenderLogins::Mode::off;
-    if (mode == SenderLogins::Mode::enforce)
+    const auto mode =
+        client.user ? policy.rejects_login(*client.user, sender) : policy::SenderLogins::Mode::off;
+    if (mode == policy::SenderLogins::Mode::enforce)
         return refusal(Cause::foreign_login, "553 sorry, this login may not use that sender (#5.7.1)",
                        "a sender of another (senderlogins)");
-    if (mode == SenderLogins::Mode::warn) verdict.suspicion = "a login with a sender of another";
+    if (mode == policy::SenderLogins::Mode::warn) verdict.suspicion = "a login with a sender of another";
     const LocalSenders suspicion = policy.suspects(client, sender);
     if (suspicion == LocalSenders::off || policy.is_our_postmaster(recipient)) return verdict;
     if (suspicion == LocalSenders::enforce)

@@ -19,17 +19,17 @@ enum class Cause {
     bad_sender,     // control/badmailfrom
     local_sender,   // control/localsenders: an outsider with a sender of ours
     foreign_login,  // control/senderlogins: the login may not use this sender
-    no_right,       // relay/decision.h says no
+    no_right,       // policy/decision.h says no
     too_long,       // the recipient with the value of RELAYCLIENT
 };
 
 struct Verdict {
     Cause cause = Cause::none;
-    std::string reply;           // to RCPT; "" if it passes
-    std::string why;             // what the log says beside the reply
-    std::string suspicion;       // what the log says where control/localsenders or senderlogins says warn
-    std::string recipient;       // as the queue shall have it
-    relay::Decision decision{};  // not asked for (and empty) after bad_sender and local_sender
+    std::string reply;            // to RCPT; "" if it passes
+    std::string why;              // what the log says beside the reply
+    std::string suspicion;        // what the log says where control/localsenders or senderlogins says warn
+    std::string recipient;        // as the queue shall have it
+    policy::Decision decision{};  // not asked for (and empty) after bad_sender and local_sender
 };
 
 // recipient is a path's address, not empty. Throws Error when a file cannot be read.

@@ -17,7 +17,7 @@ import relais
 
 DOORS = ("network", "bounce", "submit")
 DOOR_ROLE = {"network": "qmaild", "bounce": "qmails"}
-FIRST_DESCRIPTOR = 3  # send/layout.h
+FIRST_DESCRIPTOR = 3  # start/descriptors.h
 F_SETPIPE_SZ = 1031
 
 

@@ -186,7 +186,7 @@ class Explain(relais.TestCase):
             path.unlink()
 
     def login(self, address, user, service, ago):
-        """A login of that many seconds ago: the two clocks of its record are set back (relay/entry_file.h)."""
+        """A login of that many seconds ago: the two clocks of its record are set back (opensmtp/entry_file.h)."""
         i = self.shared
         result = i.run("open-smtp", "add", address, "--user", user, "--service", service)
         self.assertEqual(result.code, 0, result)

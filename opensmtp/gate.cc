@@ -1,0 +1,98 @@
+#include "opensmtp/gate.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "opensmtp/vpopmail.h"
+
+namespace relais::opensmtp {
+namespace {
+
+constexpr std::array names = {"opensmtplifetime", "opensmtpprefix6", "opensmtpnorbl", "opensmtpexclude",
+                              "opensmtpfile"};
+// 11,859 stale lines are 700 KB.
+constexpr std::size_t file_limit = std::size_t{64} << 20;
+constexpr std::uint64_t longest_lifetime = 366 * 86400;
+
+// The younger of two, one that is from the future being the older.
+bool younger(const Entry& a, const Entry& b, const Moment& now) {
+    const auto a_age = age(a, now);
+    const auto b_age = age(b, now);
+    return a_age && (!b_age || *a_age < *b_age);
+}
+
+}  // namespace
+
+OpenSmtpSettings OpenSmtpSettings::read(const control::Home& home) {
+    OpenSmtpSettings settings;
+    settings.lifetime = static_cast<std::int64_t>(
+        std::min(control::read_number(home, "opensmtplifetime", default_lifetime), longest_lifetime));
+    settings.whole_networks = control::read_number(home, "opensmtpprefix6", 128) == 64;
+    settings.norbl = control::read_number(home, "opensmtpnorbl", 0) != 0;
+    settings.exclude =
+        NetworkSet(control::read_lines(home, "opensmtpexclude").value_or(std::vector<std::string>()));
+    settings.file = control::read_line(home, "opensmtpfile").value_or("");
+    return settings;
+}
+
+std::string OpenSmtpSettings::key_of(const std::string& address) const {
+    return whole_networks ? network64(address).value_or(address) : address;
+}
+
+WatchedOpenSmtpSettings::WatchedOpenSmtpSettings(control::Home home) : home_(std::move(home)) {
+    for (const char* name : names) files_.emplace_back(home_.control_file(name));
+}
+
+const OpenSmtpSettings& WatchedOpenSmtpSettings::get() {
+    bool changed = !settings_;
+    for (control::ChangeWatch& file : files_)
+        if (file.changed()) changed = true;
+    if (changed) {
+        settings_.reset();
+        settings_ = OpenSmtpSettings::read(home_);
+    }
+    return *settings_;
+}
+
+const OpenSmtpSettings& WatchedOpenSmtpSettings::last() {
+    return settings_ ? *settings_ : get();
+}
+
+OpenSmtpFinding OpenSmtpGate::find(std::string_view text, const Moment& now) {
+    OpenSmtpFinding finding;
+    const auto address = canonical_client(text);
+    if (!address) return finding;
+    const OpenSmtpSettings& settings = settings_.last();
+    const auto consider = [&](std::optional<Entry> entry, const std::string& source) {
+        if (!entry || (finding.entry && !younger(*entry, *finding.entry, now))) return;
+        finding.entry = std::move(entry);
+        finding.source = source;
+    };
+    for (const std::string& key : {*address, settings.key_of(*address)}) {
+        if (finding.entry && finding.entry->address == key) continue;
+        consider(store_.look_up(key), fmt::format("open-smtp/{}/{}", split_of(key), file_name(key)));
+    }
+    if (!settings.file.empty()) consider(find_in_file(*address, now), settings.file);
+    finding.excluded = settings.exclude.match(*address);
+    if (!finding.entry) return finding;
+    finding.live = !finding.excluded && live(*finding.entry, settings.lifetime, now);
+    finding.text = "last login " + login_text(*finding.entry, now);
+    return finding;
+}
+
+// The file has wall time only; a login from a time to come, or of no boot that we know, is judged by it.
+std::optional<Entry> OpenSmtpGate::find_in_file(const std::string& address, const Moment& now) {
+    const std::string& path = settings_.last().file;
+    if (!file_watch_) file_watch_.emplace(path);
+    if (file_watch_->changed()) file_content_ = read_file(path, file_limit).value_or("");
+    const auto line = find_vpopmail_line(file_content_, address);
+    if (!line) return std::nullopt;
+    // As if it were of this boot, so that the time since boot does not count against it.
+    return Entry{address, "", "vpopmail", {line->wall, now.boot - (now.wall - line->wall), now.boot_id}};
+}
+
+}  // namespace relais::opensmtp

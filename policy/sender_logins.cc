@@ -1,0 +1,62 @@
+#include "policy/sender_logins.h"
+
+#include "base/text.h"
+
+namespace relais::policy {
+namespace {
+
+std::vector<std::string> words_of(std::string_view line) {
+    std::vector<std::string> words;
+    while (!line.empty()) {
+        const std::size_t start = std::min(line.find_first_not_of(" \t"), line.size());
+        line.remove_prefix(start);
+        const std::size_t end = std::min(line.find_first_of(" \t"), line.size());
+        if (end > 0) words.push_back(lower(line.substr(0, end)));
+        line.remove_prefix(end);
+    }
+    return words;
+}
+
+// anna@example.org, or anna-anything@example.org.
+bool is_own(std::string_view account, std::string_view sender) {
+    const std::size_t at = account.rfind('@');
+    const std::size_t sign = sender.rfind('@');
+    if (at == std::string_view::npos || sign == std::string_view::npos) return account == sender;
+    const std::string_view user = account.substr(0, at);
+    const std::string_view local = sender.substr(0, sign);
+    return account.substr(at) == sender.substr(sign) && local.starts_with(user) &&
+           (local.size() == user.size() || local[user.size()] == '-');
+}
+
+}  // namespace
+
+SenderLogins::SenderLogins(const std::vector<std::string>& lines) {
+    if (lines.empty()) return;
+    if (equal_ignoring_case(lines[0], "warn")) mode_ = Mode::warn;
+    if (equal_ignoring_case(lines[0], "enforce")) mode_ = Mode::enforce;
+    for (std::size_t i = 1; i < lines.size(); ++i) {
+        std::vector<std::string> words = words_of(lines[i]);
+        if (words.empty()) continue;
+        auto& senders = senders_[words[0]];
+        senders.insert(senders.end(), words.begin() + 1, words.end());
+    }
+}
+
+bool SenderLogins::lists(const std::string& login, std::string_view sender) const {
+    const auto found = senders_.find(login);
+    if (found == senders_.end()) return false;
+    const std::size_t at = std::min(sender.rfind('@'), sender.size());
+    for (const std::string& entry : found->second)
+        if (entry == "*" || entry == sender || (entry.starts_with('@') && entry == sender.substr(at)))
+            return true;
+    return false;
+}
+
+bool SenderLogins::may_use(std::string_view account, std::string_view sender) const {
+    if (sender.empty()) return true;
+    const std::string name = lower(account);
+    const std::string address = lower(sender);
+    return is_own(name, address) || lists(name, address) || lists("*", address);
+}
+
+}  // namespace relais::policy

@@ -1,0 +1,114 @@
+#include "setup/databases.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <optional>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "setup/command.h"
+#include "setup/inspect.h"
+
+namespace relais::setup {
+namespace {
+
+constexpr std::size_t source_limit = std::size_t{64} << 20;
+
+// trouble: what is wrong when it fails; what the program says follows.
+void must_run(const std::vector<std::string>& words, const std::string& trouble,
+              std::string_view input = {}) {
+    const CommandResult result = capture(words, Deadline::in(Seconds(120)), input);
+    if (!result.ok()) throw_permanent(trouble + ": " + std::string(trim(result.output)));
+}
+
+void must_run(const std::vector<std::string>& words) {
+    must_run(words, words.front() + " failed");
+}
+
+std::string source(const Plan& plan, const char* name) {
+    return read_file(plan.home.path(name), source_limit).value_or("");
+}
+
+// What root compiles in an instance of one user is that user's.
+void give_to_administrator(const Plan& plan, const std::string& path) {
+    const control::Owner owner = plan.identity.administrator();
+    if (::geteuid() == 0 && ::lchown(path.c_str(), owner.uid, owner.gid) != 0)
+        throw_errno("set the owner of", path);
+}
+
+// Said here, for the programs that compile do not know who called qmailctl.
+void must_be_writable(const Plan& plan, const char* folder) {
+    const std::string directory = *folder != 0 ? plan.home.path(folder) : plan.home.directory();
+    if (::access(directory.c_str(), W_OK | X_OK) != 0) throw_errno("write into", directory);
+}
+
+// what: the file or files that the rules are from.
+void compile_rules(const Plan& plan, const std::string& what, const std::string& database,
+                   const std::string& rules) {
+    const std::string cdb = plan.home.path(database);
+    must_run({program_directory() + "/tcprules", cdb, cdb.substr(0, cdb.size() - 3) + "tmp"},
+             what + " is not compiled, " + database + " stays as it was", rules);
+    give_to_administrator(plan, cdb);
+}
+
+std::optional<struct timespec> changed_at(const Plan& plan, const char* name) {
+    struct stat info {};
+    if (::stat(plan.home.path(name).c_str(), &info) != 0) return std::nullopt;
+    return info.st_mtim;
+}
+
+bool before(const struct timespec& a, const struct timespec& b) {
+    return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec < b.tv_nsec;
+}
+
+struct Dependence {
+    const char* database;
+    const char* source;
+};
+constexpr Dependence dependences[] = {
+    {"tcp.smtp.cdb", "tcp.smtp"},         {"tcp.smtp6.cdb", "tcp.smtp"},
+    {"tcp.smtp6.cdb", "tcp.smtp6"},       {"users/cdb", "users/assign"},
+    {"users/passwd.cdb", "users/passwd"}, {"control/morercpthosts.cdb", "control/morercpthosts"}};
+
+}  // namespace
+
+void compile_databases(const Plan& plan) {
+    must_be_writable(plan, "");
+    const std::string shared = source(plan, "tcp.smtp");
+    compile_rules(plan, "tcp.smtp", "tcp.smtp.cdb", shared);
+    if (has_ipv6_rules(plan))
+        compile_rules(plan, "tcp.smtp6, followed by tcp.smtp,", "tcp.smtp6.cdb",
+                      source(plan, "tcp.smtp6") + "\n" + shared);
+    ::setenv("QMAILHOME", plan.home.directory().c_str(), 1);
+    if (changed_at(plan, "users/assign")) {
+        must_be_writable(plan, "users");
+        must_run({program_directory() + "/qmail-newu"});
+        give_to_administrator(plan, plan.home.path("users/cdb"));
+    }
+    if (changed_at(plan, "control/morercpthosts")) {
+        must_be_writable(plan, "control");
+        must_run({program_directory() + "/qmail-newmrh"});
+        give_to_administrator(plan, plan.home.path("control/morercpthosts.cdb"));
+    }
+    // It keeps the owner itself.
+    if (changed_at(plan, "users/passwd")) must_run({program_directory() + "/qmail-passwd", "build"});
+}
+
+std::vector<std::string> old_databases(const Plan& plan) {
+    std::vector<std::string> texts;
+    for (const auto& [database, source] : dependences) {
+        const auto compiled = changed_at(plan, database), written = changed_at(plan, source);
+        if (!written || (std::string_view(database) == "tcp.smtp6.cdb" && !has_ipv6_rules(plan))) continue;
+        if (!compiled)
+            texts.push_back(plan.home.path(database) + " is missing: " + source +
+                            " does not count (qmailctl cdb)");
+        else if (before(*compiled, *written))
+            texts.push_back(plan.home.path(database) + " is older than " + source +
+                            ": the change does not count yet (qmailctl cdb)");
+    }
+    return texts;
+}
+
+}  // namespace relais::setup

@@ -1,0 +1,218 @@
+#include "setup/doctor.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <netdb.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <system_error>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "queue/store.h"
+#include "setup/command.h"
+#include "setup/holders.h"
+#include "setup/inspect.h"
+#include "setup/ports.h"
+#include "setup/report.h"
+#include "setup/supervision.h"
+
+namespace relais::setup {
+namespace {
+
+constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20;
+constexpr std::size_t files_shown = 10;
+// A service that lives this long is not one that dies again and again.
+constexpr std::int64_t settled_seconds = 3;
+
+// One careless chmod -R gives some hundreds, of one cause and with one remedy.
+void tell_mendable(const Plan& plan, const std::vector<Finding>& findings, Report& report) {
+    std::string text;
+    std::size_t count = 0;
+    for (const Finding& finding : findings)
+        if (finding.mend && ++count <= files_shown) text += (text.empty() ? "" : "\n       ") + finding.text;
+    if (count == 0) return;
+    if (count > files_shown)
+        text += fmt::format("\n       and {} more, which qmail-setup --check {} names", count - files_shown,
+                            plan.home.directory());
+    report.bad(text, "qmail-setup --repair " + plan.home.directory());
+}
+
+void look_at_files(const Plan& plan, Report& report) {
+    const std::vector<Finding> findings = inspect(plan);
+    for (const Finding& finding : findings)
+        if (finding.unseen)
+            report.unseen(finding.text);
+        else if (!finding.mend)
+            report.bad(finding.text, "this needs you");
+    tell_mendable(plan, findings, report);
+    if (findings.empty()) report.good("files, owners and modes are as they must be");
+}
+
+// What holds a channel to open-smtpd while it runs as the user who logs in must not be traced by that user.
+void look_at_login_steps(const Plan& plan, Report& report) {
+    const std::string program = plan.home.path("bin/open-smtp-allow");
+    struct stat info {};
+    if (::stat(program.c_str(), &info) != 0 || (info.st_mode & (S_IRGRP | S_IROTH)) == 0) return;
+    report.bad(program + " can be read, so users could trace it and put other names on their logins",
+               "chmod 0711 " + program);
+}
+
+void look_at_settings(const Plan& plan, Report& report) {
+    const std::string program = plan.home.path("bin/qmail-showctl");
+    if (::access(program.c_str(), X_OK) != 0) return;
+    const CommandResult result = capture({program, "--check"}, Deadline::in(Seconds(30)));
+    bool good = true;
+    for (const std::string_view line : split(trim(result.output), '\n')) {
+        if (line.find(": warning: ") == std::string_view::npos) {
+            const std::size_t mark = line.find(": note: ");
+            if (mark != std::string_view::npos)
+                report.note(std::string(line.substr(0, mark + 2)) + std::string(line.substr(mark + 8)));
+            continue;
+        }
+        good = false;
+        report.bad(std::string(line), "qmail-showctl says so; mend the file in " + plan.home.directory());
+    }
+    if (good && !result.ok())
+        report.bad("qmail-showctl: " + std::string(trim(result.output)), "this needs you");
+    else if (good)
+        report.good("control files make sense (qmail-showctl)");
+}
+
+std::string last_line_of_log(const Plan& plan, const std::string& service) {
+    try {
+        const auto text = read_file(plan.home.path("log/" + service + "/current"), 16 * mebibyte);
+        if (!text || text->empty()) return "nothing";
+        const std::string_view lines = trim(*text);
+        const std::size_t start = lines.rfind('\n');
+        return std::string(start == std::string_view::npos ? lines : lines.substr(start + 1));
+    } catch (const Error& error) {
+        return error.what();
+    }
+}
+
+// The state of a service, seen until it has lived long enough or is another process than before.
+ServiceState settled_state(const Plan& plan, const std::string& name) {
+    const ServiceState first = service_state(plan, name);
+    ServiceState state = first;
+    wait_until(
+        [&] {
+            state = service_state(plan, name);
+            return state.pid == 0 || state.pid != first.pid || state.seconds >= settled_seconds;
+        },
+        Deadline::in(Seconds(settled_seconds + 1)));
+    return state;
+}
+
+void look_at_service(const Plan& plan, const std::string& name, Report& report) {
+    const ServiceState state = settled_state(plan, name);
+    if (!state.supervised)
+        report.bad(name + " is not supervised", "qmailctl start " + plan.home.directory());
+    else if (state.pid == 0 && !state.wanted_up)
+        report.bad(name + " is down", "qmailctl start " + plan.home.directory());
+    else if (state.pid == 0 || state.seconds < settled_seconds)
+        report.bad(name + " ends and is started again", "its log ends with: " + last_line_of_log(plan, name));
+    else
+        report.good(fmt::format("{} is up, pid {}, {} s", name, state.pid, state.seconds));
+}
+
+void look_at_services(const Plan& plan, Report& report) {
+    if (systemd_keeps(plan)) return report.good("systemd keeps it: systemctl status 'relais-*'");
+    for (const std::string& name : service_names(plan)) try {
+            look_at_service(plan, name, report);
+        } catch (const Error& error) {
+            report.trouble(error);
+        }
+}
+
+// Programs hold their locks as long as they live; their sockets and their supervisor outlive them, so these do not tell.
+// Looks longer than a program that ends at once rests before it is started again.
+void look_at_queue_programs(const Plan& plan, Report& report) {
+    bool queued_lives = true, send_lives = true;
+    for (int look = 0; look < 24; ++look) {
+        queued_lives = queued_lives && is_held(queue::queued_lock_path(plan.home));
+        send_lives = send_lives && is_held(queue::send_lock_path(plan.home));
+        ::poll(nullptr, 0, 50);
+    }
+    const std::string remedy = "why it ends: " + plan.home.path("log/qmail-send/current");
+    if (queued_lives)
+        report.good("qmail-queued takes submissions");
+    else
+        report.bad("qmail-queued does not run: no message is accepted", remedy);
+    if (send_lives)
+        report.good("qmail-send and its spawners deliver");
+    else
+        report.bad("qmail-send does not run: nothing is delivered", remedy);
+}
+
+// After an error ext4 may stop writing without calling itself read-only; a file without a name tells.
+bool takes_no_file(const std::string& directory) {
+    const Fd file(::open(directory.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
+    return !file && (errno == EROFS || errno == EIO);
+}
+
+void look_at_disk(const Plan& plan, Report& report) {
+    struct statvfs disk {};
+    const std::string queue = plan.home.path("queue");
+    if (::statvfs(queue.c_str(), &disk) != 0) throw_errno("look at", queue);
+    if ((disk.f_flag & ST_RDONLY) != 0 || takes_no_file(queue))
+        report.bad(queue + " is on a file system that is read-only: senders get 451",
+                   "after a disk error the kernel does that: look at dmesg, check the disk, mount it anew");
+    const std::uint64_t free = disk.f_bavail * disk.f_frsize / mebibyte;
+    if (free < 100)
+        report.bad(fmt::format("{} MiB are free for the queue", free),
+                   "make room: senders get 451 when it is full");
+    else
+        report.good(fmt::format("{} MiB are free for the queue", free));
+    if (disk.f_files > 0 && disk.f_favail < 10000)
+        report.bad(fmt::format("{} inodes are free for the queue", disk.f_favail), "each message takes one");
+}
+
+bool listens_on_loopback_alone(const Plan& plan) {
+    for (const Listen& listen : plan.listen)
+        if (!listen.address.starts_with("127.") && listen.address != "::1") return false;
+    return true;
+}
+
+void look_at_names(const Plan& plan, Report& report) {
+    const auto servers = read_file("/etc/resolv.conf", mebibyte);
+    if (!servers || servers->find("nameserver") == std::string::npos)
+        report.bad("/etc/resolv.conf names no server", "without DNS mail to other hosts waits in the queue");
+    if (plan.me.empty()) return;  // qmail-showctl has said so
+    addrinfo* found = nullptr;
+    const int code = ::getaddrinfo(plan.me.c_str(), nullptr, nullptr, &found);
+    if (code == 0) ::freeaddrinfo(found);
+    if (code != 0 && listens_on_loopback_alone(plan))
+        report.note("the name in control/me, " + plan.me +
+                    ", has no address in DNS; on loopback that does no harm");
+    else if (code != 0)
+        report.bad("the name in control/me, " + plan.me + ", has no address: " + ::gai_strerror(code),
+                   "other servers refuse mail from a name that does not exist; give it one in DNS");
+    else
+        report.good("control/me, " + plan.me + ", has an address");
+}
+
+}  // namespace
+
+int doctor(const Plan& plan) {
+    Report report;
+    for (const auto look : {look_at_files, look_at_login_steps, look_at_settings, look_at_services,
+                            look_at_queue_programs, look_at_ports, look_at_disk, look_at_names})
+        try {
+            look(plan, report);
+        } catch (const Error& error) {
+            // What cannot be looked at is no reason not to look at the rest.
+            report.trouble(error);
+        } catch (const std::system_error& error) {
+            report.trouble(Error(Reaction::temporary, error.what(), error.code().value()));
+        }
+    return report.code();
+}
+
+}  // namespace relais::setup

@@ -1,0 +1,147 @@
+#include "setup/holders.h"
+
+#include <fmt/core.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+
+namespace relais::setup {
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t proc_limit = std::size_t{64} << 20;
+constexpr std::string_view listening = "0A";
+
+// Views of the text.
+std::vector<std::vector<std::string_view>> lines_of_words(std::string&&) = delete;
+std::vector<std::vector<std::string_view>> lines_of_words(const std::string& text) {
+    std::vector<std::vector<std::string_view>> lines;
+    for (const std::string_view line : split(text, '\n')) {
+        std::vector<std::string_view> words;
+        for (const std::string_view word : split(line, ' '))
+            if (!word.empty()) words.push_back(word);
+        lines.push_back(std::move(words));
+    }
+    return lines;
+}
+
+// Empty when the process has gone or is not ours to see.
+std::string read_proc(const std::string& path) {
+    try {
+        return read_file(path, proc_limit).value_or("");
+    } catch (const Error&) {
+        return "";
+    }
+}
+
+std::string name_of(pid_t pid) {
+    return std::string(trim(read_proc("/proc/" + std::to_string(pid) + "/comm")));
+}
+
+std::uint64_t hexadecimal(std::string_view text) {
+    std::uint64_t value = 0;
+    std::from_chars(text.data(), text.data() + text.size(), value, 16);
+    return value;
+}
+
+// MAJOR:MINOR:INODE. The device that stat(2) names is another than the kernel's own on btrfs and overlays, so there the
+// inode and the holder's name must do.
+bool is_lock_on(std::string_view where, std::string_view holder, const struct stat& file) {
+    const auto parts = split(where, ':');
+    if (parts.size() != 3 || parse_number(parts[2]) != file.st_ino) return false;
+    if (hexadecimal(parts[0]) == major(file.st_dev) && hexadecimal(parts[1]) == minor(file.st_dev))
+        return true;
+    const auto pid = parse_number(holder);
+    return pid && name_of(static_cast<pid_t>(*pid)).starts_with("qmail-");
+}
+
+// "socket:[1234]"
+std::optional<ino_t> socket_of(const fs::path& descriptor) {
+    std::error_code refused;
+    const std::string link = fs::read_symlink(descriptor, refused);
+    constexpr std::string_view begin = "socket:[";
+    if (!link.starts_with(begin) || !link.ends_with(']')) return std::nullopt;
+    const auto inode =
+        parse_number(std::string_view(link).substr(begin.size(), link.size() - begin.size() - 1));
+    return inode ? std::optional<ino_t>(*inode) : std::nullopt;
+}
+
+bool has_one_of(std::uint64_t pid, const std::map<ino_t, uid_t>& sockets) {
+    std::error_code refused;
+    fs::directory_iterator descriptor("/proc/" + std::to_string(pid) + "/fd", refused);
+    for (; !refused && descriptor != fs::directory_iterator(); descriptor.increment(refused)) {
+        const auto socket = socket_of(descriptor->path());
+        if (socket && sockets.contains(*socket)) return true;
+    }
+    return false;
+}
+
+// PID (NAME) STATE PARENT ...; a name may hold anything, so it is left at its last parenthesis. 0 when it has gone.
+pid_t parent_of(pid_t pid) {
+    const std::string stat = read_proc("/proc/" + std::to_string(pid) + "/stat");
+    const auto fields = split(std::string_view(stat).substr(std::min(stat.rfind(')') + 1, stat.size())), ' ');
+    return fields.size() < 3 ? 0 : static_cast<pid_t>(parse_number(fields[2]).value_or(0));
+}
+
+}  // namespace
+
+// A line is "1: FLOCK  ADVISORY  WRITE 812 08:01:1234 0 EOF"; of those that wait the second word is "->".
+bool is_held(const std::string& lock) {
+    struct stat file {};
+    if (::lstat(lock.c_str(), &file) != 0) {
+        if (errno == ENOENT) return false;
+        throw_errno("look at", lock);
+    }
+    const auto locks = read_file("/proc/locks", proc_limit);
+    if (!locks) throw_errno("open", "/proc/locks", ENOENT);
+    for (const auto& words : lines_of_words(*locks))
+        if (words.size() >= 6 && words[1] == "FLOCK" && words[3] == "WRITE" &&
+            is_lock_on(words[5], words[4], file))
+            return true;
+    return false;
+}
+
+// "0: 0100007F:0019 00000000:0000 0A 00000000:00000000 00:00000000 00000000 UID 0 INODE ..."
+std::map<ino_t, uid_t> listeners(unsigned port) {
+    std::map<ino_t, uid_t> sockets;
+    for (const char* table : {"/proc/net/tcp", "/proc/net/tcp6"}) {
+        const std::string text = read_proc(table);
+        for (const auto& words : lines_of_words(text)) {
+            if (words.size() < 10 || words[3] != listening) continue;
+            if (hexadecimal(words[1].substr(words[1].rfind(':') + 1)) != port) continue;
+            const auto uid = parse_number(words[7]), inode = parse_number(words[9]);
+            if (uid && inode) sockets[*inode] = static_cast<uid_t>(*uid);
+        }
+    }
+    return sockets;
+}
+
+std::vector<pid_t> holders(const std::map<ino_t, uid_t>& sockets) {
+    std::vector<pid_t> pids;
+    std::error_code gone;
+    for (fs::directory_iterator entry("/proc", gone); !gone && entry != fs::directory_iterator();
+         entry.increment(gone))
+        if (const auto pid = parse_number(entry->path().filename().native()))
+            if (has_one_of(*pid, sockets)) pids.push_back(static_cast<pid_t>(*pid));
+    return pids;
+}
+
+bool descends(pid_t pid, pid_t ancestor) {
+    while (pid > 1 && pid != ancestor) pid = parent_of(pid);
+    return pid == ancestor;
+}
+
+std::string process_text(pid_t pid) {
+    return fmt::format("{} (pid {})", name_of(pid), pid);
+}
+
+}  // namespace relais::setup

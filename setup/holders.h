@@ -1,0 +1,27 @@
+// Who holds a lock or a port, as /proc tells: looking takes no lock and opens no connection.
+#pragma once
+
+#include <sys/types.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace relais::setup {
+
+// True if somebody holds the file by flock. Throws Error if it cannot be looked at; a file that is missing is free.
+bool is_held(const std::string& lock);
+
+// The sockets that listen on this port, whatever their address: inode, and the uid that made it.
+std::map<ino_t, uid_t> listeners(unsigned port);
+
+// The processes that have one of these sockets open, as far as we may see.
+std::vector<pid_t> holders(const std::map<ino_t, uid_t>& sockets);
+
+// True if pid is ancestor, or was started by it or by what it has started.
+bool descends(pid_t pid, pid_t ancestor);
+
+// "exim4 (pid 812)"
+std::string process_text(pid_t pid);
+
+}  // namespace relais::setup

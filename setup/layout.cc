@@ -1,0 +1,228 @@
+#include "setup/layout.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "control/control_file.h"
+#include "queue/store.h"
+#include "setup/certificate.h"
+#include "setup/scripts.h"
+
+namespace relais::setup {
+
+using control::Owner;
+using control::Role;
+
+const std::vector<std::string> vital_programs = {
+    "qmail-start",  "qmail-queued", "qmail-queue", "qmail-send",   "qmail-lspawn", "qmail-local",
+    "qmail-rspawn", "qmail-remote", "qmail-smtpd", "qmail-inject", "sendmail",     "tcprules"};
+
+namespace {
+
+class Table {
+  public:
+    explicit Table(const Plan& plan) : plan_(plan), administrator_(plan.identity.administrator()) {}
+
+    void directory(std::string path, mode_t mode = 0755) { directory(std::move(path), administrator_, mode); }
+    void directory(std::string path, Owner owner, mode_t mode) {
+        pieces_.push_back({std::move(path), Kind::directory, owner, mode, nullptr, true});
+    }
+    void settings(std::string path, std::string content, bool vital = true) {
+        settings(std::move(path), administrator_, std::move(content), vital);
+    }
+    void settings(std::string path, Owner owner, std::string content, bool vital) {
+        pieces_.push_back({std::move(path), Kind::settings, owner, 0644,
+                           [content = std::move(content)] { return content; }, vital});
+    }
+    // A database that is compiled from something else.
+    void compiled(std::string path) {
+        pieces_.push_back({std::move(path), Kind::settings, administrator_, 0644, nullptr, true});
+    }
+    void secret(std::string path, std::function<std::string()> content) {
+        pieces_.push_back({std::move(path), Kind::secret, administrator_, 0600, std::move(content), false});
+    }
+    void script(std::string path, std::string content) {
+        pieces_.push_back({std::move(path), Kind::script, administrator_, 0755,
+                           [content = std::move(content)] { return content; }, true});
+    }
+    Owner of(Role role) const { return plan_.identity.of(role); }
+    std::vector<Piece> take() { return std::move(pieces_); }
+
+  private:
+    const Plan& plan_;
+    Owner administrator_;
+    std::vector<Piece> pieces_;
+};
+
+// "mail.example.org" -> "example.org"; a name of two labels stays.
+std::string domain_of(const std::string& me) {
+    const std::size_t dot = me.find('.');
+    return dot != std::string::npos && me.find('.', dot + 1) != std::string::npos ? me.substr(dot + 1) : me;
+}
+
+std::string listen_text(const std::vector<Listen>& listen) {
+    std::string text;
+    for (const Listen& each : listen) text += each.address + " " + std::to_string(each.port) + "\n";
+    return text;
+}
+
+using Listeners = std::pair<const char*, const std::vector<Listen>&>;
+
+// The services for our own users' mail, by name.
+std::array<Listeners, 2> submission_services(const Plan& plan) {
+    return {Listeners{"qmail-submission", plan.submission}, Listeners{"qmail-submissions", plan.submissions}};
+}
+
+// "submissionlisten"
+std::string listen_file(std::string_view service) {
+    return std::string(service.substr(service.find('-') + 1)) + "listen";
+}
+
+void add_control(Table& table, const Plan& plan) {
+    table.directory("control");
+    table.settings("control/owners", owners_text(plan.identity));
+    table.settings("control/me", plan.me + "\n");
+    table.settings("control/defaultdomain", domain_of(plan.me) + "\n", false);
+    table.settings("control/plusdomain", domain_of(plan.me) + "\n", false);
+    table.directory("control/servercerts", 0700);
+    table.secret("control/servercert.pem", [name = plan.me] { return self_signed_certificate(name); });
+    table.settings("control/locals", plan.me + "\n", false);
+    table.settings("control/rcpthosts", plan.me + "\n");
+    table.settings("control/defaultdelivery", "./Maildir/\n");
+    if (!plan.identity.single) table.settings("control/minimumuid", "1000\n", false);
+    table.settings("control/smtplisten", listen_text(plan.listen));
+    table.settings("control/concurrencyincoming", "40\n");
+    if (!plan.pop3.empty()) table.settings("control/pop3listen", listen_text(plan.pop3));
+    if (!plan.pop3s.empty()) table.settings("control/pop3slisten", listen_text(plan.pop3s));
+    for (const auto& [name, listen] : submission_services(plan))
+        if (!listen.empty()) table.settings("control/" + listen_file(name), listen_text(listen));
+}
+
+void add_queue(Table& table, const Plan& plan) {
+    const Owner owner = table.of(Role::qmailq);
+    const std::size_t prefix = plan.home.directory().size() + 1;
+    for (const std::string& path : queue::queue_directories(plan.home))
+        table.directory(path.substr(prefix), owner, plan.identity.single ? 0700 : 02770);
+}
+
+void add_alias(Table& table, const Plan& plan) {
+    const Owner alias = table.of(Role::alias);
+    table.directory("alias", alias, 0755);
+    for (const char* name : {"root", "postmaster", "mailer-daemon"})
+        table.settings("alias/.qmail-" + std::string(name), alias,
+                       plan.admin.empty() ? "./Maildir/\n" : "&" + plan.admin + "\n", false);
+    for (const char* part : {"", "/new", "/cur", "/tmp"})
+        table.directory("alias/Maildir" + std::string(part), alias, 0700);
+}
+
+void add_service(Table& table, const Plan& plan, const std::string& name, std::string script) {
+    table.directory("service/" + name);
+    table.directory("service/" + name + "/log");
+    table.script("service/" + name + "/run", std::move(script));
+    table.script("service/" + name + "/log/run", log_script(plan, name));
+    table.directory("log/" + name, table.of(Role::qmaill), 0700);
+}
+
+std::size_t smtpd_count(const Plan& plan) {
+    return plan.own_listener ? 1 : plan.listen.size();
+}
+
+void add_services(Table& table, const Plan& plan) {
+    table.directory("service");
+    table.directory("log");
+    add_service(table, plan, "qmail-send", send_script(plan));
+    for (std::size_t number = 1; number <= smtpd_count(plan); ++number)
+        add_service(table, plan, numbered_service("qmail-smtpd", number), smtpd_script(plan, number));
+    for (std::size_t number = 1; number <= plan.pop3.size(); ++number)
+        add_service(table, plan, numbered_service("qmail-pop3d", number),
+                    pop3d_script(plan, "pop3listen", number));
+    for (std::size_t number = 1; number <= plan.pop3s.size(); ++number)
+        add_service(table, plan, numbered_service("qmail-pop3s", number),
+                    pop3d_script(plan, "pop3slisten", number));
+    for (const auto& [name, listen] : submission_services(plan))
+        for (std::size_t number = 1; number <= listen.size(); ++number)
+            add_service(table, plan, numbered_service(name, number),
+                        submission_script(plan, listen[number - 1], listen_file(name), number));
+}
+
+// Lines "ADDRESS PORT".
+std::vector<Listen> read_listen(const control::Home& home, const char* name) {
+    std::vector<Listen> all;
+    for (const std::string& line : control::read_lines(home, name).value_or(std::vector<std::string>{})) {
+        const std::size_t space = line.find(' ');
+        const auto port = parse_number(trim(std::string_view(line).substr(std::min(space, line.size()))));
+        if (!port || *port == 0 || *port > 65535)
+            throw_permanent("control/" + std::string(name) + ": this is not \"ADDRESS PORT\": " + line);
+        all.push_back({line.substr(0, space), static_cast<unsigned>(*port)});
+    }
+    return all;
+}
+
+// Our own listener is the only SMTP service that does not belong to one line of smtplisten.
+bool has_own_listener(const control::Home& home) {
+    const auto script = control::read_lines(home, "../service/qmail-smtpd/run");
+    if (script)
+        for (const std::string& line : *script)
+            if (line.find("qmail-smtpd \"$@\"") != std::string::npos) return true;
+    return false;
+}
+
+}  // namespace
+
+std::string numbered_service(const std::string& name, std::size_t number) {
+    return number == 1 ? name : name + std::to_string(number);
+}
+
+bool has_ipv6_rules(const Plan& plan) {
+    return !plan.own_listener && std::any_of(plan.listen.begin(), plan.listen.end(),
+                                             [](const Listen& each) { return each.ipv6(); });
+}
+
+std::vector<std::string> service_names(const Plan& plan) {
+    std::vector<std::string> names = {"qmail-send"};
+    for (std::size_t number = 1; number <= smtpd_count(plan); ++number)
+        names.push_back(numbered_service("qmail-smtpd", number));
+    for (std::size_t number = 1; number <= plan.pop3.size(); ++number)
+        names.push_back(numbered_service("qmail-pop3d", number));
+    for (std::size_t number = 1; number <= plan.pop3s.size(); ++number)
+        names.push_back(numbered_service("qmail-pop3s", number));
+    for (const auto& [name, listen] : submission_services(plan))
+        for (std::size_t number = 1; number <= listen.size(); ++number)
+            names.push_back(numbered_service(name, number));
+    return names;
+}
+
+std::vector<Piece> layout(const Plan& plan) {
+    Table table(plan);
+    table.directory("");
+    add_control(table, plan);
+    add_queue(table, plan);
+    table.directory("users");
+    table.directory("sockets");
+    table.directory("open-smtp", table.of(Role::qmailo), 0750);
+    add_alias(table, plan);
+    table.settings("tcp.smtp", rules_text(plan));
+    table.compiled("tcp.smtp.cdb");
+    if (has_ipv6_rules(plan)) {
+        table.settings("tcp.smtp6", rules6_text());
+        table.compiled("tcp.smtp6.cdb");
+    }
+    add_services(table, plan);
+    return table.take();
+}
+
+Plan plan_of_instance(const control::Home& home) {
+    Plan plan{home, identity_of_instance(home), control::read_line(home, "me").value_or(""), "",
+              {},   has_own_listener(home)};
+    plan.listen = read_listen(home, "smtplisten");
+    plan.pop3 = read_listen(home, "pop3listen");
+    plan.pop3s = read_listen(home, "pop3slisten");
+    plan.submission = read_listen(home, "submissionlisten");
+    plan.submissions = read_listen(home, "submissionslisten");
+    if (plan.listen.empty()) plan.listen.push_back({"0", 25});
+    return plan;
+}
+
+}  // namespace relais::setup

@@ -1,0 +1,210 @@
+// qmailctl drives an instance as administrators expect.
+//
+//   qmailctl start|stop|restart|reload|stat|queue|flush|cdb|doctor [DIR]
+//
+// DIR is the instance, $QMAILHOME or /var/qmail without it. It talks to supervise (svc), or to systemd where
+// that keeps the instance; if nobody looks after it, start starts svscan. It is run by root, or by the one
+// user whose the instance is.
+//
+// Exit codes: 0 done; 1 doctor found something, or stat that a service is down; 100 wrong usage; 111 it did
+// not work.
+
+#include <signal.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <map>
+
+#include "base/error.h"
+#include "base/program.h"
+#include "control/tool.h"
+#include "setup/command.h"
+#include "setup/databases.h"
+#include "setup/doctor.h"
+#include "setup/supervision.h"
+
+namespace relais::setup {
+namespace {
+
+constexpr Seconds start_patience{15};
+// qmail-send lets running deliveries end; a remote one may take its time.
+constexpr Seconds stop_patience{120};
+constexpr Seconds session_patience{3};
+
+int fail(const std::string& text) {
+    log_line("fatal: " + text);
+    return static_cast<int>(Exit::temporary);
+}
+
+int systemctl(const Plan& plan, const std::vector<std::string>& words, bool smtpd_too = true) {
+    std::vector<std::string> all = {"systemctl"};
+    all.insert(all.end(), words.begin(), words.end());
+    const auto units = systemd_units(plan);
+    all.insert(all.end(), units.begin(), smtpd_too ? units.end() : units.begin() + 1);
+    return run(all, Deadline::in(stop_patience));
+}
+
+bool all_supervised(const Plan& plan) {
+    for (const std::string& name : services_and_logs(plan))
+        if (!service_state(plan, name).supervised) return false;
+    return true;
+}
+
+bool all_up(const Plan& plan) {
+    for (const std::string& name : services_and_logs(plan))
+        if (service_state(plan, name).pid == 0) return false;
+    return true;
+}
+
+bool none_supervised(const Plan& plan) {
+    for (const std::string& name : services_and_logs(plan))
+        if (service_state(plan, name).supervised) return false;
+    return true;
+}
+
+// What an instance made by an older version lacks; its programs would not start, and what runs still does.
+std::string missing_roles(const Plan& plan) {
+    std::string names;
+    for (const control::Role role : plan.identity.missing)
+        names += (names.empty() ? "" : ", ") + std::string(control::Owners::name(role));
+    return names.empty() ? ""
+                         : "control/owners has no line for " + names + ": qmail-setup --repair " +
+                               plan.home.directory() + " adds it";
+}
+
+// Why nothing could start.
+std::string obstacle(const Plan& plan) {
+    if (plan.me.empty())
+        return "unable to start without this host's name: echo mail.example.org >" +
+               plan.home.control_file("me");
+    return missing_roles(plan);
+}
+
+int start(const Plan& plan) {
+    if (const std::string text = obstacle(plan); !text.empty()) return fail(text);
+    if (systemd_keeps(plan)) return systemctl(plan, {"start"});
+    if (!all_supervised(plan) && !find_svscan(plan)) start_svscan(plan);
+    if (!wait_until([&plan] { return all_supervised(plan); }, Deadline::in(start_patience)))
+        return fail("not every service is under supervise; log/svscan and the end of `ps` tell why");
+    tell(plan, services_and_logs(plan), "u");
+    if (!wait_until([&plan] { return all_up(plan); }, Deadline::in(start_patience)))
+        return fail("not every service comes up: qmailctl stat, and the logs in " + plan.home.path("log"));
+    std::puts(("started " + plan.home.directory()).c_str());
+    return 0;
+}
+
+// svscan first, or it would start each supervise again; the logs end by themselves when nobody writes to them
+// any more.
+int end_all(const Plan& plan, pid_t svscan) {
+    Sessions sessions(plan);
+    if (::kill(svscan, SIGTERM) != 0 && errno != ESRCH) throw_errno("end", "svscan");
+    wait_until([&plan] { return !find_svscan(plan); }, Deadline::in(start_patience));
+    for (const std::string& name : services_and_logs(plan))
+        if (service_state(plan, name).supervised) tell(plan, {name}, name.ends_with("/log") ? "x" : "dx");
+    sessions.end(session_patience);
+    if (!wait_until([&plan] { return none_supervised(plan); }, Deadline::in(stop_patience)))
+        return fail("something still runs: qmailctl stat");
+    return 0;
+}
+
+int stop(const Plan& plan) {
+    if (systemd_keeps(plan)) return systemctl(plan, {"stop"});
+    if (const auto svscan = find_svscan(plan)) {
+        if (const int code = end_all(plan, *svscan)) return code;
+    } else {
+        if (none_supervised(plan)) {
+            std::puts((plan.home.directory() + " is not running").c_str());
+            return 0;
+        }
+        Sessions sessions(plan);
+        tell(plan, service_names(plan), "d");
+        sessions.end(session_patience);
+        const auto down = [&plan] {
+            for (const std::string& name : service_names(plan))
+                if (service_state(plan, name).pid != 0) return false;
+            return true;
+        };
+        if (!wait_until(down, Deadline::in(stop_patience)))
+            return fail("something still runs: qmailctl stat");
+    }
+    std::puts(("stopped " + plan.home.directory()).c_str());
+    return 0;
+}
+
+int restart(const Plan& plan) {
+    if (const std::string text = obstacle(plan); !text.empty()) return fail(text);
+    if (systemd_keeps(plan)) return systemctl(plan, {"restart"});
+    if (!all_supervised(plan)) return start(plan);
+    tell(plan, service_names(plan), "t");
+    tell(plan, service_names(plan), "u");
+    return 0;
+}
+
+int signal_send(const Plan& plan, const std::string& letter, const std::string& signal) {
+    if (systemd_keeps(plan)) return systemctl(plan, {"kill", "--kill-who=main", "--signal=" + signal}, false);
+    if (service_state(plan, "qmail-send").pid == 0) return fail("qmail-send is not running: qmailctl start");
+    tell(plan, {"qmail-send"}, letter);
+    return 0;
+}
+
+int reload(const Plan& plan) {
+    return signal_send(plan, "h", "HUP");
+}
+int flush(const Plan& plan) {
+    return signal_send(plan, "a", "ALRM");
+}
+
+int tool(const Plan& plan, const std::string& name) {
+    return run({plan.home.path("bin/" + name)}, Deadline::in(Seconds(600)));
+}
+
+int status(const Plan& plan) {
+    if (systemd_keeps(plan)) return systemctl(plan, {"--no-pager", "status"});
+    int code = 0;
+    for (const std::string& name : services_and_logs(plan)) {
+        const ServiceState state = service_state(plan, name);
+        const std::string since = std::to_string(state.seconds) + " seconds";
+        std::string text = !state.supervised ? "not supervised"
+                           : state.pid != 0  ? "up (pid " + std::to_string(state.pid) + ") " + since
+                                             : "down " + since;
+        if (state.pid == 0) code = 1;
+        std::puts((name + ": " + text).c_str());
+    }
+    std::fflush(stdout);
+    const int queue_code = tool(plan, "qmail-qstat");
+    return code != 0 ? code : queue_code;
+}
+
+int queue(const Plan& plan) {
+    const int code = tool(plan, "qmail-qstat");
+    return code != 0 ? code : tool(plan, "qmail-qread");
+}
+
+int cdb(const Plan& plan) {
+    compile_databases(plan);
+    return 0;
+}
+
+const std::map<std::string, int (*)(const Plan&)> verbs = {
+    {"start", start}, {"stop", stop},   {"restart", restart}, {"reload", reload}, {"stat", status},
+    {"queue", queue}, {"flush", flush}, {"cdb", cdb},         {"doctor", doctor}};
+
+int control_instance(const Arguments& arguments) {
+    const auto verb = arguments.empty() ? verbs.end() : verbs.find(arguments[0]);
+    if (verb == verbs.end() || arguments.size() > 2) {
+        log_line("usage: qmailctl start|stop|restart|reload|stat|queue|flush|cdb|doctor [DIR]");
+        return static_cast<int>(Exit::permanent);
+    }
+    std::string directory =
+        arguments.size() == 2 ? arguments[1] : control::Home::from_environment().directory();
+    directory = std::filesystem::weakly_canonical(std::filesystem::absolute(directory));
+    ::setenv("QMAILHOME", directory.c_str(), 1);
+    return verb->second(plan_of_instance(control::Home(directory)));
+}
+
+}  // namespace
+}  // namespace relais::setup
+
+int main(int argc, char** argv) {
+    return relais::control::run_tool("qmailctl", argc, argv, relais::setup::control_instance);
+}

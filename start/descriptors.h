@@ -1,0 +1,40 @@
+// Which descriptor is what in the programs that qmail-start starts: qmail-start puts them there, the programs take them
+// from here. 0 is /dev/null, 1 and 2 are the log.
+#pragma once
+
+namespace relais::start {
+
+// qmail-queued
+inline constexpr int queued_network_socket = 3;  // listening, connectable by qmaild
+inline constexpr int queued_bounce_socket = 4;   // listening, connectable by qmails
+inline constexpr int queued_submit_socket = 5;   // listening, connectable by everybody
+inline constexpr int queued_hint_pipe =
+    6;  // write end; a hint is a message id, 8 octets little-endian; 0 = scan again
+
+// qmail-send
+inline constexpr int send_hint_pipe =
+    3;  // read end; 1 MiB; found (nearly) full means that hints were dropped: scan again
+inline constexpr int send_local_channel = 4;
+inline constexpr int send_remote_channel = 5;
+inline constexpr int send_lock =
+    6;  // the instance lock, inherited by all three, held until the last has ended
+inline constexpr int send_control_socket = 7;  // listening, send-control: send/control_protocol.h
+
+// qmail-lspawn, qmail-rspawn
+inline constexpr int spawner_channel = 3;
+inline constexpr int spawner_lock = 4;
+
+// qmail-resolver
+inline constexpr int resolver_socket = 3;  // listening, connectable by everybody
+
+// open-smtpd
+inline constexpr int open_smtp_socket = 3;  // listening, open-smtp, connectable by root (opensmtp/protocol.h)
+
+// qmail-authd
+inline constexpr int auth_socket = 3;       // listening, connectable by root alone: auth/protocol.h
+inline constexpr int auth_smtp_socket = 4;  // listening, connectable by qmaild
+
+// qmail-keyd
+inline constexpr int keys_socket = 3;  // listening, keys, connectable by qmaild: keyd/protocol.h
+
+}  // namespace relais::start
