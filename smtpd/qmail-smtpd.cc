@@ -1,7 +1,7 @@
 // qmail-smtpd: takes mail by SMTP and hands it to the queue.
 //
 //   qmail-smtpd                            serves one client on descriptors 0 and 1, as tcpserver starts it
-//   qmail-smtpd -l ADDRESS:PORT... [...]   listens itself and forks a process for each client (listener.h)
+//   qmail-smtpd -l ADDRESS:PORT... [...]   listens itself and forks a process for each client (listen/service.h)
 //   with --tls                             speaks TLS from the first octet (port 465)
 //
 // Trust: everything that comes from the client is hostile. What it may do is said by control/ and by the
@@ -23,12 +23,11 @@ using namespace relais;
 int main(int argc, char** argv) {
     return run_program("qmail-smtpd", argc, argv, [](const Arguments& arguments) {
         const auto home = control::Home::from_environment();
-        const smtpd::ListenerOptions options = smtpd::parse_options(arguments);
+        const listen::Options options = listen::parse_options("qmail-smtpd", arguments);
         if (options.addresses.empty()) {
             smtpd::serve_standalone(home, options.tls ? smtpd::Beginning::tls : smtpd::Beginning::greeting);
             return 0;
         }
-        return options.sockets.empty() ? smtpd::run_keeper(home, options, arguments)
-                                       : smtpd::run_acceptor(home, options);
+        return smtpd::run_listener(home, options, arguments);
     });
 }

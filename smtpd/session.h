@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "listen/service.h"
 #include "queue/protocol.h"
 #include "smtpd/auth.h"
 #include "smtpd/channel.h"
@@ -34,8 +35,7 @@ class MessageSink {
 // A message's way into the queue of this instance, or into $QMAILQUEUE.
 std::unique_ptr<MessageSink> open_queue(const control::Home& home);
 
-// How a session begins: with the greeting, without because somebody has sent it, or with TLS (and then the greeting).
-enum class Beginning { greeting, greeted, tls };
+using Beginning = listen::Beginning;
 
 class Session {
   public:

@@ -1,3 +1,5 @@
+#include "listen/keeper.h"
+
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -8,16 +10,15 @@
 #include "base/error.h"
 #include "base/event_loop.h"
 #include "control/owners.h"
-#include "smtpd/acceptor.h"
-#include "smtpd/listener.h"
 
-namespace relais::smtpd {
+namespace relais::listen {
 namespace {
 
 constexpr std::chrono::seconds pause_after_trouble{1};
 
 // Puts this process's own file in the child's place, so that it gets an address layout of its own.
-[[noreturn]] void execute_acceptor(const std::vector<Fd>& sockets, Arguments arguments, pid_t keeper) {
+[[noreturn]] void execute_acceptor(const std::string& program, const std::vector<Fd>& sockets,
+                                   Arguments arguments, pid_t keeper) {
     EventLoop::restore_signals();
     // Without the keeper nobody would free the port. Kept across execve; a keeper that was faster is seen here.
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -27,7 +28,7 @@ constexpr std::chrono::seconds pause_after_trouble{1};
         set_close_on_exec(socket.get(), false);
         numbers += (numbers.empty() ? "" : ",") + std::to_string(socket.get());
     }
-    arguments.insert(arguments.begin(), "qmail-smtpd");
+    arguments.insert(arguments.begin(), program);
     arguments.insert(arguments.end(), {"--sockets", numbers});
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -38,8 +39,8 @@ constexpr std::chrono::seconds pause_after_trouble{1};
 
 class Keeper {
   public:
-    Keeper(std::vector<Fd> sockets, Arguments arguments)
-        : sockets_(std::move(sockets)), arguments_(std::move(arguments)) {
+    Keeper(std::string_view program, std::vector<Fd> sockets, Arguments arguments)
+        : program_(program), sockets_(std::move(sockets)), arguments_(std::move(arguments)) {
         loop_.on_signal(SIGTERM, [this] { end(); });
         loop_.on_signal(SIGHUP, [this] { tell(SIGHUP); });
         loop_.on_signal(SIGCHLD, [this] { reap(); });
@@ -55,7 +56,7 @@ class Keeper {
     bool start() {
         const pid_t keeper = ::getpid();
         acceptor_ = ::fork();
-        if (acceptor_ == 0) execute_acceptor(sockets_, arguments_, keeper);
+        if (acceptor_ == 0) execute_acceptor(program_, sockets_, arguments_, keeper);
         return acceptor_ > 0;
     }
 
@@ -96,6 +97,7 @@ class Keeper {
     }
 
     EventLoop loop_;
+    const std::string program_;
     std::vector<Fd> sockets_;
     Arguments arguments_;
     pid_t acceptor_ = -1;
@@ -103,7 +105,7 @@ class Keeper {
 };
 
 // Where a port was left to the kernel, whoever started us must learn it.
-void print_chosen_ports(const ListenerOptions& options, const std::vector<Fd>& sockets) {
+void print_chosen_ports(const Options& options, const std::vector<Fd>& sockets) {
     for (std::size_t i = 0; i < sockets.size(); ++i)
         if (options.addresses[i].port == 0)
             std::printf("%s\n", net::local_endpoint(sockets[i].get()).text().c_str());
@@ -112,14 +114,14 @@ void print_chosen_ports(const ListenerOptions& options, const std::vector<Fd>& s
 
 }  // namespace
 
-int run_keeper(const control::Home& home, const ListenerOptions& options, const Arguments& arguments) {
+int run_keeper(std::string_view program, const control::Home& home, const Options& options,
+               const Arguments& arguments, const std::function<void()>& check) {
     std::vector<Fd> sockets;
     for (const net::Endpoint& address : options.addresses) sockets.push_back(net::listen_tcp(address));
     control::become(control::Owners::read(home), control::Role::qmaild);
-    // Said here, once, rather than by each acceptor that cannot start.
-    check_readable(home, options);
+    check();
     print_chosen_ports(options, sockets);
-    return Keeper(std::move(sockets), arguments).run();
+    return Keeper(program, std::move(sockets), arguments).run();
 }
 
-}  // namespace relais::smtpd
+}  // namespace relais::listen

@@ -1,8 +1,8 @@
-#include "smtpd/watched_rules.h"
+#include "listen/watched_rules.h"
 
 #include "base/file.h"
 
-namespace relais::smtpd {
+namespace relais::listen {
 namespace {
 
 constexpr std::size_t size_limit = std::size_t{1} << 30;
@@ -14,9 +14,9 @@ const tcprules::RulesFile& WatchedRules::get() {
     rules_.reset();
     // Looked for as it stands in a record's data (tcprules/rules.h).
     const auto content = read_file(path_, size_limit);
-    set_qmailqueue_ = content && content->find("+QMAILQUEUE=") != std::string::npos;
+    names_program_ = content && content->find("+" + program_variable_ + "=") != std::string::npos;
     rules_ = std::make_unique<tcprules::RulesFile>(path_);
     return *rules_;
 }
 
-}  // namespace relais::smtpd
+}  // namespace relais::listen

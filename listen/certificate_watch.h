@@ -1,0 +1,28 @@
+// The certificates of qmail-keyd, as a listener keeps them: qmail-keyd tells of each change, so that a connection costs no look at a
+// file. As long as it does not run, what was known is used on; TLS without a certificate is not offered.
+#pragma once
+
+#include "base/event_loop.h"
+#include "control/home.h"
+#include "keyd/server_tls.h"
+
+namespace relais::listen {
+
+class CertificateWatch {
+  public:
+    // Borrows all. To be made before confinement. Waits for the first answer, a few seconds at most: later ones come by the loop.
+    CertificateWatch(EventLoop& loop, const control::Home& home, keyd::ServerTls& tls);
+
+  private:
+    void connect(bool first);
+    void take_certificate();
+    void on_answer();
+
+    EventLoop& loop_;
+    const control::Home& home_;
+    keyd::ServerTls& tls_;
+    Fd connection_;
+    bool trouble_was_logged_ = false;
+};
+
+}  // namespace relais::listen
