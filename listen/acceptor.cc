@@ -169,8 +169,8 @@ class Acceptor {
         part_from_many_children();
     }
 
-    // The client hears the greeting before the fork: while it answers, the child comes to life, and need not wait for it. Nothing
-    // else is said here, for nothing that a client sends is read in this process.
+    // The client hears the greeting before the fork: while it answers, the child comes to life, and need
+    // not wait for it. Nothing else is said here, for nothing that a client sends is read in this process.
     Beginning begin(int connection) {
         if (options_.tls) return Beginning::tls;
         const std::string line = service_.greeting() + "\r\n";

@@ -6,8 +6,8 @@
 
 namespace relais::listen {
 
-// Runs until SIGTERM, or until the keeper should start another one (keeper.h). Returns the exit code. Throws Error when
-// the sockets cannot be used.
+// Runs until SIGTERM, or until the keeper should start another one (keeper.h). Returns the exit code.
+// Throws Error when the sockets cannot be used.
 int run_acceptor(Service& service, const Options& options);
 
 }  // namespace relais::listen

@@ -20,7 +20,8 @@ CertificateWatch::CertificateWatch(EventLoop& loop, const control::Home& home, k
     connect(true);
 }
 
-// Only before there are clients an answer is waited for: qmail-keyd's socket takes connections also while it is away.
+// Only before there are clients an answer is waited for: qmail-keyd's socket takes connections also while
+// it is away.
 void CertificateWatch::connect(bool first) {
     try {
         connection_ = keyd::watch(home_, Deadline::in(first ? patience : reconnection_patience));

@@ -1,5 +1,6 @@
-// The certificates of qmail-keyd, as a listener keeps them: qmail-keyd tells of each change, so that a connection costs no look at a
-// file. As long as it does not run, what was known is used on; TLS without a certificate is not offered.
+// The certificates of qmail-keyd, as a listener keeps them: qmail-keyd tells of each change, so that a
+// connection costs no look at a file. As long as it does not run, what was known is used on; TLS without a
+// certificate is not offered.
 #pragma once
 
 #include "base/event_loop.h"
@@ -10,7 +11,8 @@ namespace relais::listen {
 
 class CertificateWatch {
   public:
-    // Borrows all. To be made before confinement. Waits for the first answer, a few seconds at most: later ones come by the loop.
+    // Borrows all. To be made before confinement. Waits for the first answer, a few seconds at most: later
+    // ones come by the loop.
     CertificateWatch(EventLoop& loop, const control::Home& home, keyd::ServerTls& tls);
 
   private:

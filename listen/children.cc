@@ -35,8 +35,8 @@ bool is_crash(int status) {
     }
 }
 
-// A signal names one child; it stands for all that ended before it was read. wait(2) for any child would look at every idle
-// session each time, so the others are asked for one by one, now and then.
+// A signal names one child; it stands for all that ended before it was read. wait(2) for any child would
+// look at every idle session each time, so the others are asked for one by one, now and then.
 Children::Children(EventLoop& loop, Ended ended) : loop_(loop), ended_(std::move(ended)) {
     sigset_t only;
     sigemptyset(&only);

@@ -11,7 +11,8 @@
 
 namespace relais::listen {
 
-// True if this status of waitpid(2) is that of a process which died of its own bug, or of somebody's attempt to use one.
+// True if this status of waitpid(2) is that of a process which died of its own bug, or of somebody's
+// attempt to use one.
 bool is_crash(int status);
 
 class Children {
@@ -22,7 +23,8 @@ class Children {
 
     void add(pid_t pid, std::string ip) { children_.emplace(pid, std::move(ip)); }
     std::size_t count() const { return children_.size(); }
-    // Before somebody is turned away because of those who have gone: looks at every child, unless that has just been done.
+    // Before somebody is turned away because of those who have gone: looks at every child, unless that has
+    // just been done.
     void look_again();
 
   private:

@@ -41,8 +41,12 @@ TEST(Children, EachEndIsToldOnce) {
 }
 
 TEST(Children, OnlyABugIsACrash) {
-    for (const auto& [code, crash] : std::map<int, bool>{
-             {0, false}, {111, false}, {-SIGTERM, false}, {-SIGKILL, false}, {-SIGABRT, true}, {-SIGSYS, true}}) {
+    for (const auto& [code, crash] : std::map<int, bool>{{0, false},
+                                                         {111, false},
+                                                         {-SIGTERM, false},
+                                                         {-SIGKILL, false},
+                                                         {-SIGABRT, true},
+                                                         {-SIGSYS, true}}) {
         EventLoop loop;
         Children children(loop, [&, expected = crash](pid_t, const std::string&, int status) {
             EXPECT_EQ(is_crash(status), expected);

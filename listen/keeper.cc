@@ -20,7 +20,8 @@ constexpr std::chrono::seconds pause_after_trouble{1};
 [[noreturn]] void execute_acceptor(const std::string& program, const std::vector<Fd>& sockets,
                                    Arguments arguments, pid_t keeper) {
     EventLoop::restore_signals();
-    // Without the keeper nobody would free the port. Kept across execve; a keeper that was faster is seen here.
+    // Without the keeper nobody would free the port. Kept across execve; a keeper that was faster is seen
+    // here.
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (::getppid() != keeper) ::_exit(0);
     std::string numbers;

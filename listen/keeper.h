@@ -1,4 +1,5 @@
-// The keeper: holds the sockets of a listener, reads nothing from anybody, and starts the acceptor again when that has ended.
+// The keeper: holds the sockets of a listener, reads nothing from anybody, and starts the acceptor again
+// when that has ended.
 #pragma once
 
 #include <functional>
@@ -13,9 +14,10 @@ namespace relais::listen {
 inline constexpr int acceptor_wants_restart = 10;  // at once: the rules now name a program
 inline constexpr int acceptor_saw_crash = 11;      // after a pause: a child died by a signal
 
-// Binds the sockets (as root where the port wants it), becomes qmaild and runs until SIGTERM; returns the exit code.
-// The acceptor is the program's own file, executed with these arguments and --sockets. check: whether what the service reads can
-// be read, asked once, rather than by each acceptor that cannot start. Throws Error when sockets or files cannot be used.
+// Binds the sockets (as root where the port wants it), becomes qmaild and runs until SIGTERM; returns the
+// exit code. The acceptor is the program's own file, executed with these arguments and --sockets. check:
+// whether what the service reads can be read, asked once, rather than by each acceptor that cannot start.
+// Throws Error when sockets or files cannot be used.
 int run_keeper(std::string_view program, const control::Home& home, const Options& options,
                const Arguments& arguments, const std::function<void()>& check);
 

@@ -39,7 +39,8 @@ Options parse_options(std::string_view program, const Arguments& arguments) {
         if (option == "-l") {
             const auto endpoint = net::parse_endpoint(value);
             if (!endpoint)
-                usage(program, "-l needs an address and a port (192.0.2.1:25, [2001:db8::1]:25), not " + value);
+                usage(program,
+                      "-l needs an address and a port (192.0.2.1:25, [2001:db8::1]:25), not " + value);
             options.addresses.push_back(*endpoint);
         } else if (option == "-x") {
             options.rules = value;

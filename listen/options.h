@@ -21,8 +21,8 @@ struct Options {
     std::vector<int> sockets;              // --sockets: we are an acceptor, and these are the keeper's
 };
 
-// Without -l there is no listener: one client on descriptors 0 and 1. Throws a permanent Error with the usage of that program for
-// anything that is not understood.
+// Without -l there is no listener: one client on descriptors 0 and 1. Throws a permanent Error with the
+// usage of that program for anything that is not understood.
 Options parse_options(std::string_view program, const Arguments& arguments);
 
 }  // namespace relais::listen

@@ -8,7 +8,8 @@
 
 namespace relais::listen {
 
-// Whose clients are counted together: those of one IPv4 address, or of one IPv6 network of 64 bits, for so much one customer has.
+// Whose clients are counted together: those of one IPv4 address, or of one IPv6 network of 64 bits, for so
+// much one customer has.
 std::string neighbourhood(std::string_view ip);
 
 class Places {

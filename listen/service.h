@@ -7,8 +7,9 @@
 //                 keeper executes a new one after a pause. Children that serve clients go on, and the sockets stay open in
 //                 the keeper.
 //
-// A confined process cannot run programs that rules or the environment name, which may be setuid ones. An acceptor whose environment
-// or rules name one is therefore not confined; when the rules begin to, it ends and the keeper starts one that is not.
+// A confined process cannot run programs that rules or the environment name, which may be setuid ones. An
+// acceptor whose environment or rules name one is therefore not confined; when the rules begin to, it ends
+// and the keeper starts one that is not.
 #pragma once
 
 #include <string>

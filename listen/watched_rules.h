@@ -15,8 +15,8 @@ class WatchedRules {
     WatchedRules(std::string path, std::string program_variable)
         : path_(std::move(path)), program_variable_(std::move(program_variable)), watch_(path_) {}
 
-    // The rules, opened again when the file has been replaced. Throws Error when there is no usable file: nobody is
-    // served by rules that nobody can read.
+    // The rules, opened again when the file has been replaced. Throws Error when there is no usable file:
+    // nobody is served by rules that nobody can read.
     const tcprules::RulesFile& get();
     // As get() left them, without a look at the file.
     const tcprules::RulesFile& last() const { return *rules_; }

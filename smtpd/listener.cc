@@ -105,8 +105,7 @@ void check_readable(const control::Home& home, const listen::Options& options) {
 
 int run_listener(const control::Home& home, const listen::Options& options, const Arguments& arguments) {
     if (options.sockets.empty())
-        return listen::run_keeper(program, home, options, arguments,
-                                  [&] { check_readable(home, options); });
+        return listen::run_keeper(program, home, options, arguments, [&] { check_readable(home, options); });
     tls::use_family_memory();
     Listener listener(home);
     return listen::run_acceptor(listener, options);
