@@ -24,15 +24,6 @@ std::string directory_of(const std::string& path) {
     return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
 }
 
-// True if the name still leads to this very file: another writer may have renamed it while we waited for its
-// lock.
-bool still_named(int fd, const std::string& path) {
-    struct stat ours {};
-    struct stat named {};
-    if (sys::fstat(fd, &ours) != 0) throw_errno("examine", path);
-    return ::lstat(path.c_str(), &named) == 0 && named.st_ino == ours.st_ino && named.st_dev == ours.st_dev;
-}
-
 void lock(int fd, const std::string& path) {
     const Deadline deadline = Deadline::in(lock_patience);
     while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
@@ -47,7 +38,7 @@ Fd take_temporary(const std::string& path, mode_t mode) {
         Fd fd(sys::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, mode));
         if (!fd) throw_errno("create", path);
         lock(fd.get(), path);
-        if (!still_named(fd.get(), path)) continue;
+        if (!is_named(fd.get(), path)) continue;
         if (sys::ftruncate(fd.get(), 0) != 0) throw_errno("empty", path);
         return fd;
     }

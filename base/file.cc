@@ -55,6 +55,13 @@ void replace_file(const std::string& path, std::string_view content, mode_t mode
     sync_directory(slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash));
 }
 
+bool is_named(int fd, const std::string& path) {
+    struct stat ours {};
+    struct stat named {};
+    return ::fstat(fd, &ours) == 0 && ::stat(path.c_str(), &named) == 0 && named.st_ino == ours.st_ino &&
+           named.st_dev == ours.st_dev;
+}
+
 void sync_directory(const std::string& path) {
     const Fd fd(sys::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!fd) throw_errno("open", path);

@@ -16,6 +16,10 @@ std::optional<std::string> read_file(const std::string& path, std::size_t limit)
 // Readers see the old content or the new, also after a power cut. Throws Error and leaves the old one.
 void replace_file(const std::string& path, std::string_view content, mode_t mode);
 
+// True if the path, through links too, leads to this open file: another writer may have renamed something else to it
+// while its lock was waited for.
+bool is_named(int fd, const std::string& path);
+
 // Syncs a directory, so that names created in it last. Throws Error.
 void sync_directory(const std::string& path);
 

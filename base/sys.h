@@ -4,6 +4,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@ namespace relais::sys {
 using ::close;
 using ::fchmod;
 using ::fchown;
+using ::flock;
 using ::fstat;
 using ::fsync;
 using ::ftruncate;
@@ -31,6 +33,13 @@ using ::unlinkat;
 using ::write;
 using ::writev;
 
+// fcntl's exclusive lock of the whole file, the descriptor's own, without waiting.
+inline int lock_range(int fd) {
+    struct flock range {};
+    range.l_type = F_WRLCK;
+    range.l_whence = SEEK_SET;
+    return ::fcntl(fd, F_OFD_SETLK, &range);
+}
 // A file in that directory that has no name yet: until link_unnamed gives it one it is gone when it is closed. -1 where the
 // kernel or the file system has none.
 inline int open_unnamed(const char* directory, mode_t mode) {

@@ -21,6 +21,7 @@
 #include "base/program.h"
 #include "base/sys.h"
 #include "inject/mbox.h"
+#include "mail/mbox.h"
 
 namespace {
 
@@ -59,9 +60,33 @@ Fd open_or_throw(const std::string& path, int flags) {
     return fd;
 }
 
+// Files of a Maildir in the order in which they came.
+std::vector<StoredFile> list_maildir(const std::string& maildir) {
+    std::vector<StoredFile> files;
+    for (const char* part : {"/new", "/cur"}) list_directory(maildir + part, files);
+    std::sort(files.begin(), files.end());
+    return files;
+}
+
+// Whoever had the lock before may have put another file in this one's place, with messages that this one has not.
+Fd open_and_lock(const std::string& mbox) {
+    for (;;) {
+        Fd fd = open_or_throw(mbox, O_RDWR | O_CREAT);
+        if (::flock(fd.get(), LOCK_EX) < 0 && errno != EINTR) throw_errno("lock", mbox);
+        if (is_named(fd.get(), mbox)) return fd;
+    }
+}
+
+// With an empty line at its end, if it has anything.
 void append_copy(int from, int to, std::vector<char>& buffer) {
-    while (const std::size_t count = read_some(from, buffer, Deadline::never()))
-        write_all(to, {buffer.data(), count}, Deadline::never());
+    std::string end;
+    while (const std::size_t count = read_some(from, buffer, Deadline::never())) {
+        const std::string_view data(buffer.data(), count);
+        write_all(to, data, Deadline::never());
+        end += data.substr(count - std::min<std::size_t>(count, 2));
+        end.erase(0, end.size() - std::min<std::size_t>(end.size(), 2));
+    }
+    write_all(to, mail::mbox_gap(end), Deadline::never());
 }
 
 // True unless the message is gone.
@@ -94,19 +119,18 @@ int maildir2mbox(const Arguments&) {
     const std::string mbox = variable("MAIL");
     const std::string temporary = variable("MAILTMP");
     ::umask(077);
-    std::vector<StoredFile> files;
-    for (const char* part : {"/new", "/cur"}) list_directory(maildir + part, files);
-    std::sort(files.begin(), files.end());
-    if (files.empty()) return static_cast<int>(Exit::success);
+    if (list_maildir(maildir).empty()) return static_cast<int>(Exit::success);
 
-    const Fd old = open_or_throw(mbox, O_RDWR | O_CREAT);
-    if (::flock(old.get(), LOCK_EX) < 0) throw_errno("lock", mbox);
-    Fd fresh = open_or_throw(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+    const Fd old = open_and_lock(mbox);
+    // Only now: another maildir2mbox may have moved some while the lock was waited for.
+    std::vector<StoredFile> files = list_maildir(maildir);
+    const Fd fresh = open_or_throw(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+    // Until the Maildir is empty nobody appends to the new one, and no other maildir2mbox moves the same messages.
+    if (::flock(fresh.get(), LOCK_EX) < 0) throw_errno("lock", temporary);
     std::vector<char> buffer(io_buffer_size);
     append_copy(old.get(), fresh.get(), buffer);
     std::erase_if(files, [&](const StoredFile& file) { return !append_message(file, fresh.get(), buffer); });
     if (sys::fsync(fresh.get()) < 0) throw_errno("sync", temporary);
-    if (sys::close(fresh.release()) < 0) throw_errno("write to", temporary);
     if (sys::rename(temporary.c_str(), mbox.c_str()) < 0) throw_errno("move to " + mbox, temporary);
     sync_directory(directory_of(mbox));
     for (const StoredFile& file : files)

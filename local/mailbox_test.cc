@@ -144,12 +144,51 @@ TEST_F(Mailboxes, MboxWaitsForLocksOfBothKinds) {
         std::thread delivery([&] { deliver_to_mbox(mbox(), "From a\n", "", message("hello\n")); });
         while (open_descriptors(mbox()) < 2) std::this_thread::yield();
         // Ours comes first although the delivery has had the file open before.
-        ASSERT_EQ(::write(holder.get(), "first\n", 6), 6);
+        ASSERT_EQ(::write(holder.get(), "first\n\n", 7), 7);
         range.l_type = F_UNLCK;
         ASSERT_EQ(by_flock ? ::flock(holder.get(), LOCK_UN) : ::fcntl(holder.get(), F_OFD_SETLK, &range), 0);
         delivery.join();
-        EXPECT_EQ(content(mbox()), "first\nFrom a\nhello\n\n");
+        EXPECT_EQ(content(mbox()), "first\n\nFrom a\nhello\n\n");
     }
+}
+
+TEST_F(Mailboxes, MboxThatIsReplacedWhileItsLockIsAwaited) {
+    const std::string beside = mbox() + ".new";
+    for (const bool removed : {false, true}) {
+        Fd holder(::open(mbox().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+        ASSERT_EQ(::flock(holder.get(), LOCK_EX), 0);
+        std::thread delivery([&] { deliver_to_mbox(mbox(), "From a\n", "", message("hello\n")); });
+        while (open_descriptors(mbox()) < 2) std::this_thread::yield();
+        if (removed) {
+            EXPECT_TRUE(std::filesystem::remove(mbox()));
+        } else {
+            std::ofstream(beside, std::ios::binary) << "From b\nolder\n\n";
+            std::filesystem::rename(beside, mbox());
+        }
+        holder.reset();
+        delivery.join();
+        EXPECT_EQ(content(mbox()), std::string(removed ? "" : "From b\nolder\n\n") + "From a\nhello\n\n");
+    }
+}
+
+TEST_F(Mailboxes, MboxWithATornEndGetsALineOfItsOwn) {
+    const std::string begun = "From b\nSubject: torn";
+    for (const auto& [end, gap] : {std::pair<std::string, std::string>{"", "\n\n"},
+                                   {"\n", "\n"},
+                                   {"\n\n", ""},
+                                   {std::string(3, '\0'), "\n\n"}}) {
+        std::ofstream(mbox(), std::ios::binary) << begun << end;
+        deliver_to_mbox(mbox(), "From a\n", "", message("hello\n"));
+        EXPECT_EQ(content(mbox()), begun + end + gap + "From a\nhello\n\n");
+    }
+}
+
+TEST_F(Mailboxes, MboxThroughALink) {
+    std::filesystem::create_directory(directory_ / "elsewhere");
+    std::ofstream(directory_ / "elsewhere/box", std::ios::binary) << "From b\nolder\n\n";
+    std::filesystem::create_symlink("elsewhere/box", directory_ / "mbox");
+    deliver_to_mbox(mbox(), "From a\n", "", message("hello\n"));
+    EXPECT_EQ(content(directory_ / "elsewhere/box"), "From b\nolder\n\nFrom a\nhello\n\n");
 }
 
 TEST(FromQuoter, GivesTheSameHoweverTheMessageIsCut) {

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/sys.h"
 #include "local/maildir.h"
 #include "local/mbox.h"
 #include "tests/seam/recorder.h"
@@ -213,6 +214,53 @@ TEST_F(PowerCut, AFailedMboxDeliveryIsTakenBack) {
                          if (delivered) return;
                          EXPECT_TRUE(content(live_ / "mbox") == before);
                      });
+}
+
+TEST_F(PowerCut, WhatComesAfterACutBeginsALineOfTheMbox) {
+    const std::string added = "From x\n" + head + text_ + "\n";
+    std::ofstream(live_ / "mbox", std::ios::binary) << "From y\nold\n\n";
+    at_every_cut([this] { to_mbox(); },
+                 [&](bool) {
+                     const std::string before = content(left_ / "mbox");
+                     deliver_to_mbox(left_ / "mbox", "From x\n", head, Message(file_.get(), text_.size()));
+                     const std::string found = content(left_ / "mbox");
+                     ASSERT_TRUE(found.starts_with(before) && found.ends_with(added));
+                     const std::string_view above =
+                         std::string_view(found).substr(0, found.size() - added.size());
+                     EXPECT_TRUE(above.empty() || above.ends_with("\n\n"));
+                 });
+}
+
+// Whoever made the file may have died before its directory was synced.
+TEST_F(PowerCut, AnMboxThatAnotherDeliveryMadeHasItsNameForGood) {
+    std::vector<seam::Step> steps;
+    {
+        seam::Recorder recorder;
+        sys::close(sys::open((live_ / "mbox").c_str(), O_WRONLY | O_CREAT, 0600));
+        to_mbox();
+        steps = recorder.steps();
+    }
+    seam::Disk disk;
+    for (const seam::Step& step : steps) disk.play(step);
+    for (const seam::Cut& cut : seam::all_cuts()) {
+        disk.write_out(cut, live_, left_);
+        EXPECT_TRUE(content(left_ / "mbox").ends_with(text_ + "\n")) << seam::describe(cut);
+    }
+}
+
+TEST_F(PowerCut, WithoutLocksAFailedMboxDeliveryTakesNothingBack) {
+    std::ofstream(live_ / "mbox", std::ios::binary) << "From y\nold\n\n";
+    for (std::size_t n = 0;; ++n) {
+        seam::Recorder recorder;
+        recorder.without_locks = true;
+        recorder.fail_call(n, ENOSPC);
+        try {
+            to_mbox();
+        } catch (const Error&) {
+        }
+        for (const seam::Step& step : recorder.steps()) EXPECT_NE(step.kind, seam::Step::Kind::truncate);
+        if (!recorder.failed()) return;
+    }
 }
 
 }  // namespace

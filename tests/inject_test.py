@@ -1,6 +1,7 @@
 """qmail-inject, sendmail, forward and the other programs around a message: whole programs, with a $QMAILQUEUE that
 keeps what it is given, and with a whole instance."""
 
+import fcntl
 import os
 import pathlib
 import re
@@ -401,6 +402,23 @@ class Maildirs(ProgramTest):
                          b"From XXX Tue Sep 26 04:46:56 1995\n\n")
         self.assertEqual([p for part in ("new", "cur") for p in (d / "M" / part).iterdir()], [])
         self.assertFalse((d / "mbox.tmp").exists())
+
+    def test_two_maildir2mbox_at_once_lose_nothing(self):
+        d = self.i.directory
+        self.ok("maildirmake", d / "M")
+        for n in range(5):
+            (d / f"M/new/{n}").write_text(f"Subject: {n}\n\nbody\n")
+        (d / "mbox").write_text("From old\n\ntorn")
+        env = {**self.i.environment, "MAILDIR": str(d / "M"), "MAIL": str(d / "mbox"), "MAILTMP": str(d / "mbox.tmp")}
+        with open(d / "mbox", "rb") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            both = [subprocess.Popen([relais.program("maildir2mbox")], env=env) for _ in range(2)]
+            for each in both:
+                self.assertTrue(relais.wait_until(lambda: any(p.resolve() == d / "mbox" for p in pathlib.Path(f"/proc/{each.pid}/fd").iterdir())))
+        self.assertEqual([each.wait() for each in both], [0, 0])
+        moved = (d / "mbox").read_text()
+        self.assertEqual(sorted(re.findall(r"(?<=\n\n)From XXX .*\nSubject: (\d)\n\nbody\n", moved)), list("01234"), moved)
+        self.assertEqual(list((d / "M/new").iterdir()), [])
 
     def test_maildir2mbox_keeps_the_maildir_when_it_fails(self):
         d = self.i.directory

@@ -55,6 +55,7 @@ class Recorder {
     bool failed() const { return failed_; }
     // As on a file system where every file has a name.
     bool without_unnamed_files = false;
+    bool without_locks = false;
     bool without_write_back = false;  // it fails, and the syncs after it succeed
     const std::vector<Step>& steps() const { return steps_; }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -18,6 +19,8 @@ int close(int fd);
 int fstat(int fd, struct stat* info);
 int fchmod(int fd, mode_t mode);
 int fchown(int fd, uid_t uid, gid_t gid);
+int flock(int fd, int operation);
+int lock_range(int fd);
 int fsync(int fd);
 int syncfs(int fd);
 int ftruncate(int fd, off_t size);
