@@ -35,10 +35,6 @@ std::string_view without_trailing_blanks(std::string_view line) {
 
 }  // namespace
 
-Home Home::from_environment() {
-    return Home(environment("QMAILHOME", "/var/qmail"));
-}
-
 std::optional<std::string> read_line(const Home& home, std::string_view name) {
     const auto content = read_file(home.control_file(name), size_limit);
     if (!content) return std::nullopt;

@@ -1,6 +1,8 @@
-// Where an instance lives: $QMAILHOME, by default /var/qmail, with bin control users alias queue sockets below it.
+// Where an instance lives, with bin control users alias queue sockets below it: $QMAILHOME, else where the running program was
+// called from, by default /var/qmail.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -9,8 +11,11 @@ namespace relais::control {
 class Home {
   public:
     explicit Home(std::string directory) : directory_(std::move(directory)) {}
-    // $QMAILHOME or /var/qmail.
+    // $QMAILHOME, else of_program() for the path by which this program was executed, else /var/qmail.
     static Home from_environment();
+    // The directory above the bin/ of that path, if it has control/owners; else the same for what the path is a link to, as
+    // /usr/sbin/sendmail often is. Nothing if it is no instance's program.
+    static std::optional<std::string> of_program(const std::string& path);
 
     const std::string& directory() const { return directory_; }
     std::string path(std::string_view below) const { return directory_ + "/" + std::string(below); }

@@ -115,6 +115,9 @@ User UserFinder::find_without_assign(std::string_view local, FoundBy* by) const 
     const auto user = find_system_user(local, [&](const std::string& name) {
         auto found = system_user(name);
         if (found && owners_.single() && found->uid != alias.uid) found.reset();
+        // The system knows one user of that name, with the home of the first instance; each has its own.
+        if (found && !owners_.single() && name == "alias")
+            found = SystemUser{name, alias.uid, alias.gid, home_.path("alias")};
         return found;
     });
     if (by != nullptr) *by = {user ? FoundBy::Step::system : FoundBy::Step::alias, ""};

@@ -452,6 +452,19 @@ class RealQueue(relais.TestCase):
             self.assertIn(address, file)
         self.assertEqual(self.queue.hints(), [id])
 
+    def test_without_qmailhome_the_path_names_the_instance(self):
+        link = self.i.directory / "sendmail"
+        link.symlink_to(self.i.home / "bin/sendmail")
+        environment = {name: value for name, value in self.i.environment.items() if name != "QMAILHOME"} | {"USER": "joe"}
+        for program in (link, self.i.home / "bin/qmail-inject"):
+            done = subprocess.run([program, "a@x.example"], input=b"Subject: s\n\nx\n", env=environment, capture_output=True)
+            self.assertEqual((done.returncode, done.stderr), (0, b""))
+        path = self.i.directory / "envelope"
+        path.write_bytes(b"Fa@b\0Tc@d\0\0")
+        with open(os.devnull, "rb") as message, open(path, "rb") as envelope:
+            self.assertEqual(subprocess.run([self.i.home / "bin/qmail-queue"], stdin=message, stdout=envelope.fileno(), env=environment).returncode, 0)
+        self.assertEqual(len(self.queue.ids()), 3)
+
     def test_killed_inject_leaves_nothing(self):
         process = subprocess.Popen([relais.program("qmail-inject"), "a@x.example"], stdin=subprocess.PIPE, env=self.i.environment)
         process.stdin.write(b"Subject: s\n\n" + b"x" * (1 << 20))

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -338,6 +339,24 @@ class Users(relais.TestCase):
         head = f"{u.pw_name}\0{u.pw_uid}\0{u.pw_gid}\0{u.pw_dir}\0"
         self.assertEqual(i.run("qmail-getpw", u.pw_name.upper()).out, head + "\0\0")
         self.assertEqual(i.run("qmail-getpw", f"{u.pw_name}-List-x").out, head + "-\0List-x\0")
+
+    @unittest.skipUnless(relais.IS_ROOT, "shows qmail-getpw another /etc/passwd")
+    def test_getpw_alias_has_the_home_of_its_instance(self):
+        i = self.instance()
+        other = i.directory / "other"
+        other.mkdir()
+        os.chown(other, 39999, 39999)
+        lines = [line for line in pathlib.Path("/etc/passwd").read_text().splitlines() if not line.startswith("alias:")]
+        passwd = i.directory / "passwd"
+        passwd.write_text("\n".join([*lines, f"alias:x:39999:39999::{other}:/bin/true", ""]))
+        uid, gid = i.ids("alias")
+        script = "mount --make-rprivate / && mount --bind $1 /etc/passwd && exec $2 $3"
+        if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode:
+            self.skipTest("no namespaces here")
+        for address, rest in (("Alias", "\0\0"), ("alias-Foo", "-\0Foo\0")):
+            done = subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", passwd, relais.program("qmail-getpw"), address],
+                                  capture_output=True, text=True, env=i.environment)
+            self.assertEqual(done.stdout, f"alias\0{uid}\0{gid}\0{i.home}/alias\0{rest}", done)
 
     def test_newmrh(self):
         i = self.instance(control={"morercpthosts": "# more\nA.test \n\n.b.test\n"})
