@@ -1,5 +1,6 @@
-// Logins that were right a moment ago, so that a client which asks for mail every minute does not cost a hash each time. What is
-// kept is a BLAKE2b digest of account and password under a key that this process drew, never the password.
+// Logins that were right a moment ago, so that a client which asks for mail every minute does not cost a hash each time. A login is
+// known only where it was right: from the same network. What is kept is a BLAKE2b digest of account, network and password under a key
+// that this process drew, never the password.
 #pragma once
 
 #include <array>
@@ -22,15 +23,18 @@ class LoginCache {
     LoginCache(const LoginCache&) = delete;
     LoginCache& operator=(const LoginCache&) = delete;
 
-    bool knows(std::string_view account, std::string_view password, Clock::time_point now) const;
+    // network: client_of the client's address (failures.h).
+    bool knows(std::string_view account, std::string_view network, std::string_view password,
+               Clock::time_point now) const;
     // The lifetime counts from the first time: a client that never pauses is asked anew all the same.
-    void add(std::string_view account, std::string_view password, Clock::time_point now);
+    void add(std::string_view account, std::string_view network, std::string_view password,
+             Clock::time_point now);
     void clear();
     std::size_t size() const { return until_.size(); }
 
   private:
     using Key = std::string;
-    Key key_of(std::string_view account, std::string_view password) const;
+    Key key_of(std::string_view account, std::string_view network, std::string_view password) const;
     void drop_old(Clock::time_point now);
 
     std::chrono::seconds lifetime_;

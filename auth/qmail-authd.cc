@@ -2,14 +2,14 @@
 //
 //   qmail-authd [--system] [--pam-directory DIR]      started by qmail-start, listening sockets: auth on 3, auth-smtp on 4
 //
-// Trust: root (or the instance's one user), for users/passwd.cdb and PAM need it; it opens only that and control/, has no network and runs
-// no program itself. Who may connect is decided by the sockets (mode 0600: auth is root's, auth-smtp is qmaild's and learns the
+// Trust: root (or the instance's one user), for users/passwd.cdb and PAM need it; it opens only that, users/networks and control/, has no
+// network and runs no program itself. Who may connect is decided by the sockets (mode 0600: auth is root's, auth-smtp is qmaild's and learns the
 // account's name alone); what is in a request came from the network and is hostile. Hashes are checked by children that run as qmailp and
 // may do nothing at all; PAM, a password program (control/authprogram), Dovecot (control/authdovecot) and a validator of tokens
 // (control/authbearer, as qmailp) are asked by a child of its own for each login. Where no foreign code is asked it is confined. Passwords
 // lie in locked memory and are wiped; the process cannot be traced or dumped.
 //
-// Reads control/authcache, authprogram, authdovecot, authbearer, authsystem (or --system: the service "relais"), defaultdomain and me when it starts, and users/passwd.cdb
+// Reads control/authtrusted whenever that has changed, control/authcache, authprogram, authdovecot, authbearer, authsystem (or --system: the service "relais"), defaultdomain and me when it starts, and users/passwd.cdb
 // whenever that has changed. Exit codes: 100 wrong usage or configuration, 111 anything else. It never ends by itself.
 #include <sched.h>
 #include <signal.h>
@@ -96,6 +96,16 @@ void confine_without_foreign_code(const control::Home& home) {
     confine(allowed);
 }
 
+auth::FamiliarNetworks familiar_networks(const control::Home& home) {
+    try {
+        return auth::FamiliarNetworks::in_file(home.path("users/networks"));
+    } catch (const Error& error) {
+        log_line(std::string("warning: from where accounts have logged in is forgotten at the next start: ") +
+                 error.what());
+        return auth::FamiliarNetworks::in_memory();
+    }
+}
+
 void raise_descriptor_limit(std::size_t wanted) {
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) throw_errno("read", "the limit of descriptors");
@@ -117,7 +127,7 @@ int serve(const Arguments& arguments) {
     });
     hashes.emplace(loop, worker_count(), waiting_hashes, [&owners] { become_worker(owners); });
     auth::Server server(loop, {start::auth_socket, start::auth_smtp_socket}, home, settings, *hashes,
-                        [&owners] { become_validator(owners); });
+                        familiar_networks(home), [&owners] { become_validator(owners); });
     if (settings.pam.service.empty() && settings.program.words.empty() && settings.validator.words.empty())
         confine_without_foreign_code(home);
     loop.run();

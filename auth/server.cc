@@ -16,7 +16,9 @@ namespace {
 
 constexpr std::chrono::seconds request_patience{10};
 
-Answer answer_of(Result result, std::string text = "") {
+}  // namespace
+
+Answer answer_of(Result result, std::string text) {
     Answer answer;
     answer.result = result;
     answer.text = std::move(text);
@@ -36,14 +38,12 @@ Answer answer_of(const Account& account) {
     return answer;
 }
 
-}  // namespace
-
 std::string shown(std::string_view text) {
     return text.empty() ? "unknown" : safe_for_log(text.substr(0, 128));
 }
 
 Server::Server(EventLoop& loop, Doors doors, control::Home home, ServerSettings settings, HashPool& hashes,
-               std::function<void()> become_validator)
+               FamiliarNetworks familiar, std::function<void()> become_validator)
     : loop_(loop),
       doors_(doors),
       home_(std::move(home)),
@@ -52,8 +52,11 @@ Server::Server(EventLoop& loop, Doors doors, control::Home home, ServerSettings 
       watch_(passwd_database(home_)),
       no_account_hash_(hash_password("nobody's")),
       cache_(settings_.cache_lifetime),
-      become_validator_(std::move(become_validator)) {
-    refresh_database();
+      become_validator_(std::move(become_validator)),
+      trusted_watch_(home_.control_file("authtrusted")),
+      limits_(std::move(familiar)),
+      lines_([this](const Line& line) { return limits_.at_once(line, Clock::now()); }, settings_.waiting) {
+    refresh();
     for (const int door : {doors_.login, doors_.smtp}) {
         set_nonblocking(door, true);
         loop_.add(door, EPOLLIN, [this, door](std::uint32_t) { accept_clients(door); });
@@ -90,6 +93,10 @@ void Server::handle(ClientId id, std::uint32_t events) {
     if (!client.asked && (events & EPOLLIN) != 0) return read_request(id);
     if ((events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) == 0) return;
     if (!client.asked || !client.output.empty() || client.watches) return close_client(id);
+    if (lines_.waits(id)) {
+        leave_lines(id);
+        return close_client(id);
+    }
     // What is under way goes on: a guess is not made cheaper by hanging up.
     loop_.remove(client.fd.get());
     client.gone = true;
@@ -121,7 +128,7 @@ void Server::read_request(ClientId id) {
 
 void Server::answer(ClientId id, const Answer& answer) {
     Client& client = clients_.at(id);
-    if (client.has_turn) give_turn(client.source);
+    leave_lines(id);
     if (client.gone) return close_client(id);
     if (client.smtp) {
         Answer less;
@@ -158,6 +165,11 @@ void Server::close_client(ClientId id) {
     if (clients_.size() + 1 == settings_.clients) open_doors(true);
 }
 
+void Server::refresh() {
+    refresh_database();
+    refresh_trusted();
+}
+
 // A new data base empties the cache: a changed password counts at once.
 void Server::refresh_database() {
     if (!watch_.changed()) return;
@@ -174,6 +186,17 @@ void Server::refresh_database() {
     database_.emplace(path);
 }
 
+void Server::refresh_trusted() {
+    if (!trusted_watch_.changed()) return;
+    opensmtp::NetworkSet trusted(
+        control::read_lines(home_, "authtrusted").value_or(std::vector<std::string>()));
+    if (trusted.wrong() != trusted_wrong_)
+        for (const std::string& line : trusted.wrong())
+            log_line("warning: control/authtrusted: neither an address nor a network: " + safe_for_log(line));
+    trusted_wrong_ = trusted.wrong();
+    limits_.set_trusted(std::move(trusted));
+}
+
 void Server::close_watchers() {
     std::vector<ClientId> watchers;
     for (const auto& [id, client] : clients_)
@@ -188,44 +211,6 @@ std::optional<Account> Server::find_account(const std::string& name) const {
     auto account = decode_record(name, *data);
     if (!account) throw_permanent("damaged record for " + name + " in users/passwd.cdb");
     return account;
-}
-
-// What needs no waiting is answered at once; who has failed too often waits for his turn.
-void Server::admit(ClientId id) {
-    Client& client = clients_.at(id);
-    try {
-        refresh_database();
-        if (client.request.kind == RequestKind::methods || client.request.kind == RequestKind::watch)
-            return answer(id, answer_of(Result::right, offers(client.smtp)));
-        client.name = canonical_name(client.request.user, settings_.default_domain).value_or("");
-        if (client.request.kind == RequestKind::scram_salt) return answer(id, find_salt(client));
-        client.source = client_of(client.request.address);
-        const auto now = Clock::now();
-        if (client.request.kind == RequestKind::password &&
-            cache_.knows(client.name, client.request.secret, now))
-            if (const auto known = known_login(client)) return answer(id, *known);
-        if (failures_.count(client.source, now) >= one_at_a_time_from) {
-            Line& line = lines_[client.source];
-            if (line.waiting.size() >= settings_.waiting_for_one)
-                return answer(id, answer_of(Result::temporary, "too many failed logins from this address"));
-            line.waiting.push_back(id);
-            if (!line.busy) give_turn(client.source);
-            return;
-        }
-        judge(id);
-    } catch (const Error& error) {
-        log_line(std::string("warning: ") + error.what());
-        answer(id, answer_of(Result::temporary, error.what()));
-    }
-}
-
-// What can be said of a login that was right a moment ago. Only a password of users/passwd is good for more than SMTP.
-std::optional<Answer> Server::known_login(const Client& client) const {
-    if (const auto account = find_account(client.name)) return answer_of(*account);
-    if (!client.smtp || helper_for(client) == Helper::none) return std::nullopt;
-    Answer answer = answer_of(Result::right);
-    answer.name = client.name;
-    return answer;
 }
 
 std::string Server::offers(bool smtp) const {
@@ -265,23 +250,7 @@ void Server::check_proof(ClientId id, const std::optional<Account>& account) {
         return refuse(id, !account ? "no such account" : verifier ? "wrong proof" : "no verifier for SCRAM");
     Answer right = answer_of(*account);
     right.text = sasl::encode_base64(sasl::scram_server_signature(*verifier, request.challenge));
-    answer(id, right);
-}
-
-// Lets the next login of an address go on, if there is one.
-void Server::give_turn(const std::string& source) {
-    const auto found = lines_.find(source);
-    if (found == lines_.end()) return;
-    Line& line = found->second;
-    line.busy = !line.waiting.empty();
-    if (!line.busy) {
-        lines_.erase(found);
-        return;
-    }
-    const ClientId next = line.waiting.front();
-    line.waiting.pop_front();
-    clients_.at(next).has_turn = true;
-    loop_.after(std::chrono::milliseconds(0), [this, next] { judge(next); });
+    accept_login(id, right);
 }
 
 void Server::judge(ClientId id) {
@@ -297,13 +266,13 @@ void Server::judge(ClientId id) {
         if (request.kind == RequestKind::cram_md5) {
             if (account && !account->secret.empty() &&
                 cram_fits(request.secret, request.challenge, account->secret))
-                return accept_login(id, *account);
+                return accept_login(id, answer_of(*account));
             return refuse(
                 id, account && account->secret.empty() ? "no stored secret for CRAM-MD5" : "wrong response");
         }
         if (account && !account->secret.empty() && !request.challenge.empty() && is_digest(request.secret) &&
             apop_fits(request.secret, request.challenge, account->secret))
-            return accept_login(id, *account);
+            return accept_login(id, answer_of(*account));
         check_hash(id, std::move(account));
     } catch (const Error& error) {
         log_line(std::string("warning: ") + error.what());
@@ -321,34 +290,13 @@ void Server::check_hash(ClientId id, std::optional<Account> account) {
             return answer(id, answer_of(Result::temporary, "the password could not be checked"));
         if (result == HashResult::wrong || !account || account->hash.empty())
             return refuse(id, account ? "wrong password" : "no such account");
-        cache_.add(asked.name, asked.request.secret, Clock::now());
-        accept_login(id, *account);
+        cache_.add(asked.name, asked.asker.network, asked.request.secret, Clock::now());
+        accept_login(id, answer_of(*account));
     };
     if (client.request.secret.size() > password_limit)
         return refuse(id, exists ? "wrong password" : "no such account");
     if (!hashes_.check(hash, Secret(client.request.secret), done))
         answer(id, answer_of(Result::temporary, "too many logins at once"));
-}
-
-void Server::accept_login(ClientId id, const Account& account) {
-    answer(id, answer_of(account));
-}
-
-void Server::refuse(ClientId id, const std::string& why) {
-    Client& client = clients_.at(id);
-    const auto now = Clock::now();
-    const unsigned count = failures_.add(client.source, now);
-    const unsigned user_count = client.name.empty() ? 0 : user_failures_.add(client.name, now);
-    const auto delay = failure_delay(std::max(count, user_count));
-    log_line("refused " + shown(client.name.empty() ? client.request.user : client.name) + " from " +
-             shown(client.request.address) + " over " + shown(client.request.service) + ": " + why +
-             ", failure " + std::to_string(count) + " of this address, answer in " +
-             std::to_string(delay.count()) + " s" +
-             (user_count > count ? ", failure " + std::to_string(user_count) + " of this account" : ""));
-    client.timer = loop_.after(delay, [this, id] {
-        clients_.at(id).timer = 0;
-        answer(id, answer_of(Result::refused, "authorization failed"));
-    });
 }
 
 }  // namespace relais::auth

@@ -14,8 +14,9 @@
 #include <unordered_map>
 
 #include "auth/account.h"
-#include "auth/failures.h"
 #include "auth/hash_pool.h"
+#include "auth/limits.h"
+#include "auth/lines.h"
 #include "auth/login_cache.h"
 #include "auth/pam.h"
 #include "auth/program.h"
@@ -36,7 +37,7 @@ struct ServerSettings {
     std::size_t clients = 1000;         // further ones wait in the backlog
     std::size_t helper_processes = 16;  // at once
     std::size_t watchers = 100;         // further ones have their answer and are closed
-    std::size_t waiting_for_one = 64;   // logins of one failing address that wait for their turn
+    Lines::Limits waiting{};            // logins that wait for their turn
 };
 
 class Server {
@@ -48,7 +49,7 @@ class Server {
     };
     // become_validator: what the process of a validator does first: gives up privilege. It must not throw. Throws Error.
     Server(EventLoop& loop, Doors doors, control::Home home, ServerSettings settings, HashPool& hashes,
-           std::function<void()> become_validator);
+           FamiliarNetworks familiar, std::function<void()> become_validator);
 
   private:
     using ClientId = std::uint64_t;
@@ -56,22 +57,16 @@ class Server {
         Fd fd;
         bool smtp = false;  // by which door it came
         std::array<char, 2> head{};
-        Secret input;           // as long as head says
-        std::size_t have = 0;   // of both
-        bool asked = false;     // the request is there
-        bool gone = false;      // nobody waits for the answer
-        bool has_turn = false;  // holds the line of its address
-        bool watches = false;   // has its answer, which holds as long as the connection
+        Secret input;          // as long as head says
+        std::size_t have = 0;  // of both
+        bool asked = false;    // the request is there
+        bool gone = false;     // nobody waits for the answer
+        bool watches = false;  // has its answer, which holds as long as the connection
         EventLoop::TimerId timer = 0;
-        Request request;     // views into input
-        std::string name;    // canonical, or "" if the login name cannot be one
-        std::string source;  // whose failures count
+        Request request;   // views into input
+        std::string name;  // canonical, or "" if the login name cannot be one
+        Asker asker;
         std::string output;
-    };
-    // Logins of an address that has failed too often.
-    struct Line {
-        bool busy = false;
-        std::deque<ClientId> waiting;
     };
 
     void accept_clients(int door);
@@ -81,7 +76,9 @@ class Server {
     void flush(ClientId id);
     void close_client(ClientId id);
 
+    void refresh();
     void refresh_database();
+    void refresh_trusted();
     void close_watchers();
     std::optional<Account> find_account(const std::string& name) const;
     void admit(ClientId id);
@@ -98,10 +95,11 @@ class Server {
     void start_helpers();
     void read_helper(int fd);
     void take_help(ClientId id, Answer result);
-    void accept_login(ClientId id, const Account& account);
+    void accept_login(ClientId id, const Answer& right);
     void refuse(ClientId id, const std::string& why);
+    void turn_away(ClientId id);
     void answer(ClientId id, const Answer& answer);
-    void give_turn(const std::string& source);
+    void leave_lines(ClientId id);
 
     EventLoop& loop_;
     Doors doors_;
@@ -113,9 +111,11 @@ class Server {
     std::string no_account_hash_;  // checked for those who have none, so that it takes as long
     LoginCache cache_;
     std::function<void()> become_validator_;
-    Failures failures_;       // by address
-    Failures user_failures_;  // by account
-    std::unordered_map<std::string, Line> lines_;
+    control::ChangeWatch trusted_watch_;
+    std::vector<std::string> trusted_wrong_;  // as it was logged
+    LoginLimits limits_;
+    Lines lines_;
+    bool forgets_logged_ = false;  // that successes cannot be kept
     std::unordered_map<ClientId, Client> clients_;
     std::size_t watchers_ = 0;
     ClientId next_client_ = 1;
@@ -128,6 +128,8 @@ class Server {
     std::deque<ClientId> waiting_for_helper_;
 };
 
+Answer answer_of(Result result, std::string text = "");
+Answer answer_of(const Account& account);
 // As it may stand in the log.
 std::string shown(std::string_view text);
 

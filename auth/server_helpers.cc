@@ -161,9 +161,9 @@ void Server::take_help(ClientId id, Answer result) {
             anonymous ? canonical_name(result.name, settings_.default_domain).value_or("") : client.name;
         if (result.name.empty()) return refuse(id, "the token's account is not known");
         if (client.request.kind == RequestKind::password)
-            cache_.add(client.name, client.request.secret, Clock::now());
+            cache_.add(client.name, client.asker.network, client.request.secret, Clock::now());
     }
-    answer(id, result);
+    accept_login(id, result);
 }
 
 }  // namespace relais::auth

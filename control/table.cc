@@ -53,6 +53,8 @@ constexpr std::array table = {
     lines("authsenders", "remote", "",
           "sender:host:port|user|password, where and as whom mail of a sender goes"),
     line("authsystem", "authd", "", "name of the PAM service for the system's users; empty is none"),
+    lines("authtrusted", "authd", "",
+          "addresses and networks of front ends (webmail, proxies): failed logins count for accounts only"),
     lines("badmailfrom", "smtpd", "", "senders that are refused: user@domain, or @domain for all of it"),
     line("bouncefrom", "send", "MAILER-DAEMON", "the user that bounces are from"),
     line("bouncehints", "send queue-list", "queue-list",

@@ -14,6 +14,7 @@ using Next = sasl::Server::Next;
 
 // RFC 4954, 4: no line of the dialogue is longer.
 constexpr std::size_t answer_limit = 12288;
+constexpr std::string_view not_now = "454 unable to authenticate now, try again later (#4.3.0)";
 constexpr std::string_view bad_input = "501 malformed auth input (#5.5.4)";
 
 bool is_offered(Mechanism mechanism, const LoginAuthority::Offers& offers, bool bound) {
@@ -84,7 +85,7 @@ Auth::Outcome Auth::run(std::string_view argument, const Way& way) {
             case Next::refused:
                 return {"535 authentication failed (#5.7.1)", step.text, user, "", true};
             case Next::temporary:
-                return {"454 unable to authenticate now, try again later (#4.3.0)", step.text, user};
+                return {std::string(not_now), step.text, user, "", true};
             case Next::malformed:
                 return {std::string(bad_input), "", user};
             case Next::challenge:
@@ -94,7 +95,7 @@ Auth::Outcome Auth::run(std::string_view argument, const Way& way) {
     } catch (const ClientLost&) {
         throw;
     } catch (const Error& error) {
-        return {"454 unable to authenticate now, try again later (#4.3.0)", error.what()};
+        return {std::string(not_now), error.what(), "", "", true};
     }
 }
 

@@ -47,7 +47,7 @@ class Auth {
         std::string why{};      // for the log
         std::string user{};     // as the client named itself
         std::string account{};  // whose login this is; empty unless the reply is 235
-        bool refused = false;   // it was not who it said
+        bool failed = false;    // it was not who it said, or that was not even looked at
     };
     // Holds the dialogue; argument is what follows AUTH. Throws ClientLost.
     Outcome run(std::string_view argument, const Way& way);

@@ -68,7 +68,7 @@ void Session::auth(std::string_view argument) {
     if (!outcome.why.empty()) why += (why.empty() ? "" : ", ") + outcome.why;
     refuse(outcome.reply, std::nullopt, why);
     if (outcome.reply.starts_with("421")) closing_ = true;
-    if (!outcome.refused || ++failed_logins_ < failed_login_limit) return;
+    if (!outcome.failed || ++failed_logins_ < failed_login_limit) return;
     refuse("421 too many failed logins (#4.7.0)");
     closing_ = true;
 }

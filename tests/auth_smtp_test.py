@@ -222,6 +222,16 @@ class Refusals(AuthTest):
             smtp.command(b64(PASSWORD), 454)
             smtp.command("MAIL FROM:<anna@mail.test>")
 
+    def test_logins_that_were_not_looked_at_end_the_session_too(self):
+        i = self.made(start=False)
+        i.start_listener()
+        with i.smtp() as smtp:
+            for _ in range(5):
+                self.reply(smtp.command("AUTH PLAIN " + plain("anna", PASSWORD), 454),
+                           "454 unable to authenticate now, try again later (#4.3.0)")
+            self.reply(smtp.expect(421), "421 too many failed logins (#4.7.0)")
+            smtp.expect_closed()
+
     def test_offers_follow_the_accounts(self):
         """What the listener keeps of qmail-authd's answer is never older than the client."""
         i = self.instance(control={"rcpthosts": "mail.test"})
