@@ -18,14 +18,15 @@ struct Socket {
         client;  // whose it is, who alone may connect with mode 0600; nothing: the administrator
 };
 
-inline constexpr std::array<Socket, 9> sockets = {{{"queue-network", 0600, Role::qmaild},
-                                                   {"queue-bounce", 0600, Role::qmails},
-                                                   {"queue-submit", 0666, std::nullopt},
-                                                   {"resolver", 0666, std::nullopt},
-                                                   {"send-control", 0600, std::nullopt},
-                                                   {"open-smtp", 0600, std::nullopt},
-                                                   {"auth", 0600, std::nullopt},
-                                                   {"auth-smtp", 0600, Role::qmaild},
-                                                   {"keys", 0600, Role::qmaild}}};
+inline constexpr std::array<Socket, 10> sockets = {{{"queue-network", 0600, Role::qmaild},
+                                                    {"queue-bounce", 0600, Role::qmails},
+                                                    {"queue-submit", 0666, std::nullopt},
+                                                    {"resolver", 0666, std::nullopt},
+                                                    {"send-control", 0600, std::nullopt},
+                                                    {"open-smtp", 0600, std::nullopt},
+                                                    {"auth", 0600, std::nullopt},
+                                                    {"auth-smtp", 0600, Role::qmaild},
+                                                    {"keys", 0600, Role::qmaild},
+                                                    {"recipients", 0600, Role::qmaild}}};
 
 }  // namespace relais::control

@@ -116,6 +116,8 @@ constexpr std::array table = {
     number("queuelifetime", "send", "604800", 0, "seconds after which undelivered mail bounces"),
     domains("rcpthosts", "smtpd", "domains whose mail is accepted from everybody"),
     number("receivedauth", "smtpd", "0", 0, "1: the Received field names the login"),
+    lines("recipientcheck", "smtpd", "off",
+          "off, log or on, then DOMAIN off|log|on: what becomes of recipients without a mailbox here"),
     number("refusenul", "smtpd", "0", 0, "1 refuses messages with NUL octets"),
     line("relaydenied", "smtpd", "sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)",
          "what a client is told who may not relay, after the code 553"),
@@ -154,15 +156,17 @@ constexpr std::array table = {
          "ciphers of TLS 1.2 that servers offer, in OpenSSL's words; empty is a good list"),
     number("tlsticketlifetime", "keyd", "21600", 1,
            "seconds for which one key seals the sessions of TLS clients"),
+    ControlFile{"validrcptto.cdb", "smtpd", FileKind::database, "", false, 0,
+                "the recipients there are, USER@DOMAIN or @DOMAIN, where recipientcheck is on or log"},
     lines("virtualdomains", "send", "", "domain:prefix, mail for domain goes to prefix-user here"),
 };
 
-constexpr std::array<std::string_view, 29> foreign = {
-    "badhelo",          "badmailfromnorelay", "badrcptfrom", "badrcptto",       "bindroutes",
-    "bouncemaxbytes",   "clientcert.pem",     "dnsbllist",   "domainkeys",      "notlshosts",
-    "qmqpservers",      "rsa512.pem",         "spfbehavior", "spfexplain",      "spfguess",
-    "spfrules",         "srs_domain",         "srs_secrets", "tarpitcount",     "tarpitdelay",
-    "tlsclientciphers", "tlshosts",           "validrcptto", "validrcptto.cdb", "virtualdomains.cdb"};
+constexpr std::array<std::string_view, 28> foreign = {
+    "badhelo",          "badmailfromnorelay", "badrcptfrom", "badrcptto",         "bindroutes",
+    "bouncemaxbytes",   "clientcert.pem",     "dnsbllist",   "domainkeys",        "notlshosts",
+    "qmqpservers",      "rsa512.pem",         "spfbehavior", "spfexplain",        "spfguess",
+    "spfrules",         "srs_domain",         "srs_secrets", "tarpitcount",       "tarpitdelay",
+    "tlsclientciphers", "tlshosts",           "validrcptto", "virtualdomains.cdb"};
 
 // How many octets must be put in, taken out or changed to make b of a.
 std::size_t distance(std::string_view a, std::string_view b) {

@@ -85,6 +85,11 @@ std::string refusal_words(const Explanation& explanation, const Outcome& outcome
                    fmt::format(", and {} is not a domain we accept mail for", plain(outcome.domain.detail));
         case smtpd::Cause::too_long:
             return "the address is too long";
+        case smtpd::Cause::unknown:
+            return fmt::format("nobody here gets mail for {} (control/recipientcheck)",
+                               plain(outcome.verdict.recipient));
+        case smtpd::Cause::cannot_tell:
+            return "qmail-rcptd does not tell whether anybody here gets mail for it (control/recipientcheck)";
         default:
             return "the server says " + plain(outcome.exchange.reply);
     }

@@ -46,6 +46,10 @@ std::string_view name_of(smtpd::Cause cause) {
             return "foreign_login";
         case smtpd::Cause::too_long:
             return "too_long";
+        case smtpd::Cause::unknown:
+            return "unknown_recipient";
+        case smtpd::Cause::cannot_tell:
+            return "recipient_cannot_be_told";
         default:
             return "no_right";
     }

@@ -82,6 +82,15 @@ class Remedies {
                 break;
             case smtpd::Cause::too_long:
                 add("shorten RELAYCLIENT or the address");
+                break;
+            case smtpd::Cause::unknown:
+                add(fmt::format(
+                    "route-explain {} says what is missing; or write \"DOMAIN off\" below the first line of "
+                    "control/recipientcheck",
+                    plain(outcome.verdict.recipient)));
+                break;
+            case smtpd::Cause::cannot_tell:
+                add("run this as root while the instance runs; qmailctl doctor says what does not");
         }
         if (outcome.verdict.cause == smtpd::Cause::none && !outcome.accepted())
             add("send a command that the reply does not complain of");

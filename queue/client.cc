@@ -10,7 +10,7 @@
 #include "base/program.h"
 #include "base/unix_socket.h"
 #include "queue/filter.h"
-#include "queue/octets.h"
+#include "base/octets.h"
 
 namespace relais::queue {
 namespace {

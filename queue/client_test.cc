@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "base/io.h"
 #include "base/unix_socket.h"
-#include "queue/octets.h"
+#include "base/octets.h"
 #include "queue/test_home.h"
 
 namespace relais::queue {

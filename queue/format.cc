@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 #include "mail/address.h"
-#include "queue/octets.h"
+#include "base/octets.h"
 #include "queue/protocol.h"
 
 namespace relais::queue {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "queue/octets.h"
+#include "base/octets.h"
 #include "queue/protocol.h"
 
 namespace relais::queue {

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/io.h"
-#include "queue/octets.h"
+#include "base/octets.h"
 #include "queue/protocol.h"
 
 namespace relais::queue {

@@ -9,7 +9,7 @@
 #include "base/fd.h"
 #include "base/io.h"
 #include "base/time.h"
-#include "queue/octets.h"
+#include "base/octets.h"
 
 namespace relais::queue {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "mail/address.h"
-#include "queue/octets.h"
+#include "base/octets.h"
 
 namespace relais::queue {
 namespace {

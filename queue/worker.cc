@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/program.h"
-#include "queue/octets.h"
+#include "base/octets.h"
 
 namespace relais::queue {
 namespace {

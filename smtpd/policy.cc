@@ -58,7 +58,14 @@ Policy::Policy(control::Home home)
                     }),
       locals_(home_.control_file("locals"), [this] { return read_locals(home_); }),
       virtualdomains_(home_.control_file("virtualdomains"), [this] { return read_virtualdomains(home_); }),
-      gate_(home_) {}
+      gate_(home_),
+      recipientcheck_(
+          home_.control_file("recipientcheck"),
+          [this] {
+              return policy::RecipientCheck(
+                  control::read_lines(home_, "recipientcheck").value_or(std::vector<std::string>()));
+          }),
+      recipients_(home_) {}
 
 void Policy::refresh() {
     rcpthosts_.get();
@@ -70,8 +77,10 @@ void Policy::refresh() {
         locals_.get();
         virtualdomains_.get();
     }
-    more_opened_ = false;
+    recipientcheck_.get();
+    more_opened_ = valid_opened_ = false;
     more_.reset();
+    valid_.reset();
 }
 
 bool Policy::is_bad_sender(std::string_view sender) {
@@ -148,16 +157,35 @@ policy::DomainMatch Policy::match_domain(std::string_view recipient) {
     return {policy::Reason::foreign_domain, std::string(parts.domain)};
 }
 
+policy::RecipientCheck::Mode Policy::recipient_check(std::string_view recipient) {
+    const policy::RecipientCheck& check = recipientcheck_.last();
+    if (check.is_off()) return policy::RecipientCheck::Mode::off;
+    return check.mode_of(mail::split_address(recipient).domain);
+}
+
+local::RecipientAnswer Policy::find_recipient(std::string_view recipient, Deadline deadline) {
+    open_database(valid_, valid_opened_, home_.control_file("validrcptto.cdb"));
+    if (!valid_) return recipients_.ask(recipient, deadline);
+    const std::string address = lower(recipient);
+    const std::size_t at = address.rfind('@');
+    const bool listed = valid_->find(address) ||
+                        (at != std::string::npos && valid_->find(std::string_view(address).substr(at)));
+    return listed ? local::RecipientAnswer::known : local::RecipientAnswer::unknown;
+}
+
+// A database that is missing is none.
+void Policy::open_database(std::optional<CdbReader>& database, bool& opened, const std::string& path) {
+    if (std::exchange(opened, true)) return;
+    try {
+        database.emplace(path);
+    } catch (const Error& error) {
+        if (error.number() != ENOENT) throw;
+    }
+}
+
 // The domain, or the longest ".suffix" of it, in morercpthosts.cdb.
 std::optional<std::string> Policy::match_more(std::string_view domain) {
-    if (!more_opened_) {
-        more_opened_ = true;
-        try {
-            more_.emplace(home_.control_file("morercpthosts.cdb"));
-        } catch (const Error& error) {
-            if (error.number() != ENOENT) throw;
-        }
-    }
+    open_database(more_, more_opened_, home_.control_file("morercpthosts.cdb"));
     if (!more_ || domain.empty()) return std::nullopt;
     const std::string name = lower(domain);
     if (more_->find(name)) return name;

@@ -10,8 +10,10 @@
 #include "base/cdb.h"
 #include "control/control_file.h"
 #include "control/home.h"
+#include "local/recipient_protocol.h"
 #include "opensmtp/gate.h"
 #include "policy/decision.h"
+#include "policy/recipient_check.h"
 #include "policy/sender_logins.h"
 #include "smtpd/client.h"
 #include "tls/connection.h"
@@ -47,6 +49,11 @@ class Policy {
     policy::SenderLogins::Mode rejects_login(std::string_view user, std::string_view sender);
     // True if control/tlsclients lists the subject of a client's certificate, or an address of mail in it. Throws Error.
     bool lists_certificate(const tls::Description& certificate);
+    // What control/recipientcheck says of this recipient's domain. Throws Error.
+    policy::RecipientCheck::Mode recipient_check(std::string_view recipient);
+    // Whether anybody here would get mail for it: control/validrcptto.cdb where there is one, else qmail-rcptd, who has that
+    // long to answer. Throws Error.
+    local::RecipientAnswer find_recipient(std::string_view recipient, Deadline deadline);
     // What is known of a recipient's domain. Throws Error.
     policy::DomainMatch match_domain(std::string_view recipient);
     // What the open-smtp store says about a client now. Throws Error.
@@ -55,6 +62,7 @@ class Policy {
   private:
     using Names = std::unordered_set<std::string>;
     std::optional<std::string> match_more(std::string_view domain);
+    static void open_database(std::optional<CdbReader>& database, bool& opened, const std::string& path);
 
     control::Home home_;
     control::Cached<control::DomainSet> rcpthosts_;
@@ -67,6 +75,10 @@ class Policy {
     opensmtp::OpenSmtpGate gate_;
     std::optional<CdbReader> more_;
     bool more_opened_ = false;
+    control::Cached<policy::RecipientCheck> recipientcheck_;
+    std::optional<CdbReader> valid_;
+    bool valid_opened_ = false;
+    local::RecipientQuestions recipients_;
 };
 
 }  // namespace relais::smtpd

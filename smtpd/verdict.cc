@@ -5,6 +5,15 @@
 namespace relais::smtpd {
 namespace {
 
+// A look into a home has a second; the rest is for a machine that has much to do.
+constexpr Seconds recipient_patience{5};
+
+// Whether the client may send anywhere, whatever the recipient.
+bool gives_right(policy::Reason reason) {
+    return reason == policy::Reason::client_rule || reason == policy::Reason::certificate ||
+           reason == policy::Reason::authenticated || reason == policy::Reason::open_smtp;
+}
+
 Verdict refusal(Cause cause, std::string reply, std::string why = "") {
     Verdict verdict;
     verdict.cause = cause;
@@ -35,6 +44,34 @@ Verdict judge_sender(Policy& policy, const Client& client, std::string_view send
     return verdict;
 }
 
+void add_suspicion(Verdict& verdict, std::string_view text) {
+    if (!verdict.suspicion.empty()) verdict.suspicion += "; ";
+    verdict.suspicion += text;
+}
+
+// Those who may send anywhere hear of an unknown recipient too, or it would bounce to whatever sender they gave. While nobody
+// can tell, a stranger keeps the message; from them it is taken, for many of their programs try once.
+void judge_recipient(Policy& policy, Verdict& verdict) {
+    const auto mode = policy.recipient_check(verdict.recipient);
+    if (mode == policy::RecipientCheck::Mode::off) return;
+    const local::RecipientAnswer answer =
+        policy.find_recipient(verdict.recipient, Deadline::in(recipient_patience));
+    if (answer == local::RecipientAnswer::unknown) {
+        if (mode == policy::RecipientCheck::Mode::log)
+            return add_suspicion(verdict, "nobody here gets mail for this recipient (recipientcheck)");
+        verdict.cause = Cause::unknown;
+        verdict.reply = "550 sorry, no mailbox here by that name (#5.1.1)";
+        verdict.why = "nobody here gets mail for it (recipientcheck)";
+    } else if (answer == local::RecipientAnswer::not_now) {
+        if (mode == policy::RecipientCheck::Mode::log || gives_right(verdict.decision.reason))
+            return add_suspicion(verdict,
+                                 "qmail-rcptd cannot tell whether anybody gets mail for this recipient");
+        verdict.cause = Cause::cannot_tell;
+        verdict.reply = "451 unable to look up this recipient now, try again later (#4.3.0)";
+        verdict.why = "qmail-rcptd gave no answer (recipientcheck)";
+    }
+}
+
 }  // namespace
 
 std::string one_line(std::string_view text) {
@@ -61,7 +98,9 @@ Verdict judge(Policy& policy, const Settings& settings, const Client& client, st
     if (verdict.recipient.size() > mail::address_limit) {
         verdict.cause = Cause::too_long;
         verdict.reply = syntax_error;
+        return verdict;
     }
+    if (!policy.is_our_postmaster(ours)) judge_recipient(policy, verdict);
     return verdict;
 }
 

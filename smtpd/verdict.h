@@ -21,13 +21,15 @@ enum class Cause {
     foreign_login,  // control/senderlogins: the login may not use this sender
     no_right,       // policy/decision.h says no
     too_long,       // the recipient with the value of RELAYCLIENT
+    unknown,        // control/recipientcheck: nobody here gets mail for it
+    cannot_tell,    // whether somebody does
 };
 
 struct Verdict {
     Cause cause = Cause::none;
     std::string reply;            // to RCPT; "" if it passes
     std::string why;              // what the log says beside the reply
-    std::string suspicion;        // what the log says where control/localsenders or senderlogins says warn
+    std::string suspicion;        // what the log says of a recipient that passes all the same
     std::string recipient;        // as the queue shall have it
     policy::Decision decision{};  // not asked for (and empty) after bad_sender and local_sender
 };

@@ -34,6 +34,10 @@ inline constexpr int open_smtp_socket = 3;  // listening, open-smtp, connectable
 inline constexpr int auth_socket = 3;       // listening, connectable by root alone: auth/protocol.h
 inline constexpr int auth_smtp_socket = 4;  // listening, connectable by qmaild
 
+// qmail-rcptd
+inline constexpr int recipients_socket =
+    3;  // listening, recipients, connectable by qmaild: local/recipient_protocol.h
+
 // qmail-keyd
 inline constexpr int keys_socket = 3;  // listening, keys, connectable by qmaild: keyd/protocol.h
 

@@ -122,6 +122,7 @@ int work(const Arguments& arguments) {
     const Fd auth = listening("auth");
     const Fd auth_smtp = listening("auth-smtp");
     const Fd keys = listening("keys");
+    const Fd recipients = listening("recipients");
     const Pipe hints = make_hint_pipe();
     const Pipe log = make_pipe();
     const Fd old_log = arguments.size() > 1 ? write_log_to(log) : Fd();
@@ -142,6 +143,7 @@ int work(const Arguments& arguments) {
          .ends_with_parent = true},
         {.path = path("qmail-authd"), .descriptors = {auth.get(), auth_smtp.get()}, .ends_with_parent = true},
         {.path = path("qmail-keyd"), .descriptors = {keys.get()}, .ends_with_parent = true},
+        {.path = path("qmail-rcptd"), .descriptors = {recipients.get()}, .ends_with_parent = true},
     };
     if (arguments.size() > 1)
         services.push_back({.path = arguments[1],

@@ -93,6 +93,9 @@ class Privileges(relais.TestCase):
             row = rows["qmail-authd's checks of hashes"]
         if process.name == "qmail-keyd" and process.uid != 0:
             row = rows["qmail-keyd, the half that signs"]
+        if process.name == "qmail-rcptd":
+            row = rows["qmail-rcptd, the half that looks into homes" if process.uid == 0 else
+                       "qmail-rcptd, the half that speaks with clients"]
         if process.name == "qmail-smtpd":
             row = rows["qmail-smtpd's keeper" if process.pid == self.i.running["smtpd"].pid else "qmail-smtpd"]
         if process.name == "qmail-smtpd" and process.status()["Uid"].split()[0] == "0":

@@ -479,6 +479,8 @@ class Instance:
             raise AssertionError(f"qmail-setup failed: {result}")
         self.control("defaultdomain", self.me)
         self.control("defaulthost", self.me)
+        # Tests of bounces send to users that there are not.
+        self.control("recipientcheck", None)
         self.rules(":allow\n")
 
     def _write(self, path, content):
@@ -577,7 +579,7 @@ class Instance:
     def start_send(self, env=None):
         self.spawn("send", [program("qmail-start")], self.ids("qmailq") if self.single else None, env)
         sockets = [self.home / "sockets" / name for name in ("queue-network", "queue-bounce", "queue-submit", "send-control", "auth",
-                                                             "auth-smtp", "keys")]
+                                                             "auth-smtp", "keys", "recipients")]
         self.wait_for(lambda: all(s.is_socket() for s in sockets), 20, "the sockets of qmail-start")
 
     def start_listener(self, address="127.0.0.1", env=None, args=()):

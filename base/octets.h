@@ -1,4 +1,4 @@
-// Little-endian numbers in octets, for the queue's formats.
+// Little-endian numbers in octets, for file formats and the protocols between our programs.
 #pragma once
 
 #include <cstddef>
@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace relais::queue {
+namespace relais {
 
 // Writes the low `octets` octets of value at to.
 inline void put_le(char* to, std::uint64_t value, std::size_t octets) {
@@ -27,4 +27,4 @@ inline std::uint64_t get_le(std::string_view from, std::size_t at, std::size_t o
     return value;
 }
 
-}  // namespace relais::queue
+}  // namespace relais
