@@ -77,9 +77,8 @@ std::span<PacketReader::Packet> PacketReader::read(int socket, int flags) {
         count = ::recvmmsg(socket, messages_.data(), static_cast<unsigned>(messages_.size()),
                            flags | MSG_CMSG_CLOEXEC, nullptr);
     } while (count < 0 && errno == EINTR);
-    if (count < 0 && errno == EAGAIN) return {};
     closed_ = count < 0 && errno == ECONNRESET;
-    if (closed_) return {};
+    if (closed_ || (count < 0 && errno == EAGAIN)) return {};
     if (count < 0) throw_errno("receive", "packets");
     for (int i = 0; i < count && !closed_; ++i) {
         mmsghdr& message = messages_[static_cast<std::size_t>(i)];

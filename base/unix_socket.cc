@@ -33,21 +33,12 @@ std::span<char> packet_room(std::size_t limit) {
     return {room.get(), limit};
 }
 
-}  // namespace
-
-std::pair<Fd, Fd> make_packet_pair() {
-    int ends[2];
-    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
-        throw_errno("create", "a socket pair");
-    return {Fd(ends[0]), Fd(ends[1])};
-}
-
-Fd listen_unix(const std::string& path, mode_t mode, uid_t uid, gid_t gid) {
+Fd listen_at(const std::string& path, int type, mode_t mode, uid_t uid, gid_t gid) {
     address_of(path);  // refuses one that is too long, before anything happens
     // Made under another name, no longer than any of ours: who finds the socket finds it ready.
     const std::string fresh = path.substr(0, path.rfind('/') + 1) + ".new";
     const sockaddr_un address = address_of(fresh);
-    Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    Fd fd(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
     if (!fd) throw_errno("create", "a socket");
     if (::unlink(fresh.c_str()) != 0 && errno != ENOENT) throw_errno("remove", fresh);
     // Closed to everybody until mode and owner are right.
@@ -64,10 +55,10 @@ Fd listen_unix(const std::string& path, mode_t mode, uid_t uid, gid_t gid) {
     return fd;
 }
 
-Fd connect_unix(const std::string& path, Deadline deadline) {
+Fd connect_to(const std::string& path, int type, Deadline deadline) {
     const sockaddr_un address = address_of(path);
     for (;;) {
-        Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        Fd fd(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
         if (!fd) throw_errno("create", "a socket");
         // A blocking connect waits for a place in the backlog; the send timeout bounds that wait.
         const int left = deadline.milliseconds();
@@ -79,6 +70,31 @@ Fd connect_unix(const std::string& path, Deadline deadline) {
         if (errno == EINTR && !deadline.passed()) continue;
         throw_errno("connect to", path, errno == EAGAIN || errno == EINTR ? ETIMEDOUT : errno);
     }
+}
+
+}  // namespace
+
+std::pair<Fd, Fd> make_packet_pair() {
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+        throw_errno("create", "a socket pair");
+    return {Fd(ends[0]), Fd(ends[1])};
+}
+
+Fd listen_unix(const std::string& path, mode_t mode, uid_t uid, gid_t gid) {
+    return listen_at(path, SOCK_STREAM, mode, uid, gid);
+}
+
+Fd listen_packets(const std::string& path, mode_t mode) {
+    return listen_at(path, SOCK_SEQPACKET, mode, static_cast<uid_t>(-1), static_cast<gid_t>(-1));
+}
+
+Fd connect_unix(const std::string& path, Deadline deadline) {
+    return connect_to(path, SOCK_STREAM, deadline);
+}
+
+Fd connect_packets(const std::string& path, Deadline deadline) {
+    return connect_to(path, SOCK_SEQPACKET, deadline);
 }
 
 Peer peer_of(int socket) {

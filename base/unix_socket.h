@@ -21,9 +21,14 @@ std::pair<Fd, Fd> make_packet_pair();
 // connections as soon as the name is there. One at a time in a directory. Throws Error.
 Fd listen_unix(const std::string& path, mode_t mode, uid_t uid, gid_t gid);
 
+// The same with packets, of the process's user.
+Fd listen_packets(const std::string& path, mode_t mode);
+
 // Connects to a stream socket. Throws Error with the errno of connect: ENOENT and ECONNREFUSED mean that no server
 // runs, EAGAIN that its backlog is full (tried again until the deadline).
 Fd connect_unix(const std::string& path, Deadline deadline);
+// The same for packets.
+Fd connect_packets(const std::string& path, Deadline deadline);
 
 struct Peer {
     pid_t pid;

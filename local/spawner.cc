@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "base/privilege.h"
 #include "base/process_title.h"
 #include "base/program.h"
+#include "base/time.h"
 #include "base/unix_socket.h"
 #include "local/delivery.h"
 #include "local/maildir.h"
@@ -34,10 +36,10 @@ constexpr std::size_t packets_at_once = 32;
 // So long a user's instructions are taken to ask for more than a Maildir; so many users are remembered.
 constexpr Seconds declined_span{60};
 constexpr std::size_t declined_limit = 1000;
-// Where a delivery's own descriptors lie, beside the lock: everything else of this process is closed in it.
+// Where a delivery's own descriptors lie: everything else of this process is closed in it.
 constexpr int child_message = start::spawner_channel;
-constexpr int child_output = start::spawner_lock + 1;
-static_assert(start::spawner_lock == start::spawner_channel + 1);
+constexpr int child_output = start::spawner_heirs + 1;
+static_assert(start::spawner_heirs == start::spawner_channel + 1);
 
 std::string_view local_part(const send::LocalOrder& order) {
     return mail::split_address(order.recipient).local;
@@ -54,13 +56,13 @@ std::string without_line_end(std::string text) {
 
 }  // namespace
 
-Spawner::Spawner(control::Home home, std::string default_delivery, Fd channel, int lock)
+Spawner::Spawner(control::Home home, std::string default_delivery, Fd channel, Fd heirs)
     : home_(std::move(home)),
       owners_(control::Owners::read(home_)),
       default_delivery_(std::move(default_delivery)),
-      channel_(std::move(channel)),
-      orders_(order_limit, packets_at_once),
-      reports_(loop_, channel_.get()),
+      line_(loop_, std::move(channel), std::move(heirs), {order_limit, packets_at_once},
+            {[this] { known_users_.look(); },
+             [this](PacketReader::Packet packet) { take_order(std::move(packet)); }, [this] { retire(); }}),
       lookup_answers_(lookup_packet_limit, packets_at_once),
       known_users_(home_),
       refusals_(home_),
@@ -69,12 +71,8 @@ Spawner::Spawner(control::Home home, std::string default_delivery, Fd channel, i
           [this](std::uint64_t number, std::optional<send::Report> answer, const std::string& trouble) {
               take_user_answer(number, std::move(answer), trouble);
           }) {
-    set_close_on_exec(channel_.get(), true);
-    set_close_on_exec(lock, true);
-    set_nonblocking(channel_.get(), true);
     maildir_host();  // asked once, not in every delivery
     loop_.on_signal(SIGCHLD, [this] { reap(); });
-    loop_.add(channel_.get(), EPOLLIN, [this](std::uint32_t events) { on_channel(events); });
     loop_.before_wait([this] { return before_wait(); });
     start_lookups();
 }
@@ -83,7 +81,8 @@ Spawner::Spawner(control::Home home, std::string default_delivery, Fd channel, i
 bool Spawner::before_wait() {
     const bool more = users_.dispatch();
     if (lookup_socket_) questions_->flush();
-    if (channel_) reports_.flush();
+    line_.flush();
+    if (line_.finished()) loop_.stop();
     return more;
 }
 
@@ -91,23 +90,13 @@ void Spawner::run() {
     loop_.run();
 }
 
-void Spawner::on_channel(std::uint32_t events) {
-    if ((events & EPOLLOUT) != 0) reports_.on_writable();
-    if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) == 0) return;
-    const auto packets = orders_.read(channel_.get());
-    known_users_.look();
-    for (PacketReader::Packet& packet : packets) take_order(std::move(packet));
-    if (orders_.closed()) channel_closed();
-}
-
 void Spawner::take_order(PacketReader::Packet packet) {
     auto order = send::decode_local_order(packet.data);
     // No report could name its delivery; qmail-start begins anew with all three programs.
     if (!order) throw Error(Reaction::bug, "qmail-send sent an order that cannot be read");
     const std::uint64_t number = order->delivery;
-    const auto [at, is_new] = deliveries_.try_emplace(number);
-    if (!is_new) throw Error(Reaction::bug, "qmail-send used a delivery number twice");
-    Delivery& delivery = at->second;
+    line_.begin({number, order->message, now_seconds(), true, order->recipient, {order->index}});
+    Delivery& delivery = deliveries_[number];
     delivery.order = *std::move(order);
     delivery.message = std::move(packet.passed);
     if (auto fault = fault_of(delivery)) return report(number, send::Outcome::temporary, *std::move(fault));
@@ -255,7 +244,7 @@ UserProcesses::Owner Spawner::owner_of(const LookupAnswer& answer) const {
 void Spawner::become_user_process(UserProcesses::Owner owner, int channel) {
     try {
         place_descriptor(channel, child_message);
-        ::close_range(start::spawner_lock + 1, ~0U, 0);
+        close_all_but_child_descriptors(child_message);
         drop_privilege(owner.first, owner.second);
         EventLoop::restore_signals();
         set_process_title("qmail-local", {"idle"});
@@ -281,7 +270,6 @@ void Spawner::take_user_answer(std::uint64_t number, std::optional<send::Report>
         const send::RecipientReport& first = answer->recipients[0];
         report(number, first.outcome, first.text.substr(0, report_limit));
     }
-    stop_when_idle();
 }
 
 void Spawner::start(Delivery& delivery, const LookupAnswer& answer) {
@@ -298,15 +286,20 @@ void Spawner::start(Delivery& delivery, const LookupAnswer& answer) {
     running_.emplace(pid, answer.delivery);
 }
 
-// The new process keeps nothing of root's but the lock, becomes the recipient, and is qmail-local from there
-// on.
+// Who could accept an heir could report what he likes.
+void Spawner::close_all_but_child_descriptors(int last) const {
+    ::close_range(static_cast<unsigned>(std::max(last, start::spawner_heirs)) + 1, ~0U, 0);
+    if (!line_.holds_lock()) ::close(start::spawner_heirs);
+}
+
+// The new process keeps nothing of root's, becomes the recipient, and is qmail-local from there on.
 void Spawner::deliver_in_child(const Delivery& delivery, const LookupAnswer& answer, int output) {
     Exit end = Exit::temporary;
     Output words(report_limit);
     try {
         place_descriptor(delivery.message.get(), child_message);
         place_descriptor(output, child_output);
-        ::close_range(child_output + 1, ~0U, 0);
+        close_all_but_child_descriptors(child_output);
         const control::Owner self = owners_.of(control::Role::alias);
         drop_privilege(owners_.single() ? self.uid : answer.uid, owners_.single() ? self.gid : answer.gid);
         EventLoop::restore_signals();
@@ -369,7 +362,6 @@ void Spawner::reap() {
         running_.erase(found);
         end(deliveries_.at(number), status);
     }
-    stop_when_idle();
 }
 
 void Spawner::end(Delivery& delivery, int status) {
@@ -389,23 +381,19 @@ void Spawner::end(Delivery& delivery, int status) {
 
 void Spawner::report(std::uint64_t delivery, send::Outcome outcome, std::string text) {
     deliveries_.erase(delivery);
-    if (!channel_) return;
     send::Report report;
     report.delivery = delivery;
     report.recipients.push_back({outcome, std::move(text)});
-    reports_.add(send::encode(report));
+    line_.report(delivery, send::encode(report));
 }
 
-void Spawner::channel_closed() {
-    loop_.remove(channel_.get());
-    channel_.reset();
-    // What has not begun will be ordered again by the next qmail-send.
-    std::erase_if(deliveries_, [](const auto& entry) { return !entry.second.begun; });
-    stop_when_idle();
-}
-
-void Spawner::stop_when_idle() {
-    if (!channel_ && deliveries_.empty()) loop_.stop();
+// What has not begun is ordered again by the next qmail-send.
+void Spawner::retire() {
+    std::erase_if(deliveries_, [this](const auto& entry) {
+        if (entry.second.begun) return false;
+        line_.give_back(entry.first);
+        return true;
+    });
 }
 
 }  // namespace relais::local

@@ -19,17 +19,16 @@
 #include "local/lookup.h"
 #include "local/user_processes.h"
 #include "send/delivery_protocol.h"
+#include "send/spawner_line.h"
 
 namespace relais::local {
 
 class Spawner {
   public:
-    // channel: the packet socket to qmail-send, which this takes over. It and lock (the instance's, held
-    // until the last delivery has ended) are not passed on to programs.
-    Spawner(control::Home home, std::string default_delivery, Fd channel, int lock);
+    // channel: the packet socket to qmail-send; heirs: start/descriptors.h. Neither is passed on to programs.
+    Spawner(control::Home home, std::string default_delivery, Fd channel, Fd heirs);
 
-    // Serves orders until the channel is closed, and then until the last running delivery has ended. Throws
-    // Error.
+    // Serves orders until it retires, and then until the reports of its last deliveries have been taken. Throws Error.
     void run();
 
   private:
@@ -46,7 +45,6 @@ class Spawner {
         bool overdue = false;            // it was ended for that
     };
 
-    void on_channel(std::uint32_t events);
     bool before_wait();
     void take_order(PacketReader::Packet packet);
     void on_lookup(std::uint32_t events);
@@ -70,16 +68,14 @@ class Spawner {
     void end(Delivery& delivery, int status);
     void report(std::uint64_t delivery, send::Outcome outcome, std::string text);
     std::optional<std::string> fault_of(const Delivery& delivery) const;
-    void channel_closed();
-    void stop_when_idle();
+    void retire();
+    void close_all_but_child_descriptors(int last) const;
 
     control::Home home_;
     control::Owners owners_;
     std::string default_delivery_;
     EventLoop loop_;
-    Fd channel_;
-    PacketReader orders_;
-    PacketQueue reports_;
+    send::SpawnerLine line_;
     Fd lookup_socket_;
     pid_t lookup_pid_ = -1;
     std::unique_ptr<PacketQueue> questions_;

@@ -11,9 +11,11 @@
 
 #include "base/error.h"
 #include "base/program.h"
+#include "base/time.h"
 #include "base/unix_socket.h"
 #include "remote/report.h"
 #include "remote/worker.h"
+#include "start/descriptors.h"
 
 namespace relais::remote {
 namespace {
@@ -37,22 +39,17 @@ void close_all_but(std::vector<int> keep) {
 
 }  // namespace
 
-Pool::Pool(control::Home home, TimeoutTable timeouts, control::DirectoryWatch& directory, int channel,
-           int lock)
+Pool::Pool(control::Home home, TimeoutTable timeouts, control::DirectoryWatch& directory, Fd channel,
+           Fd heirs)
     : home_(std::move(home)),
       directory_(directory),
       timeouts_(std::move(timeouts)),
       settings_(home_, Passwords::forget),
-      channel_(channel),
-      lock_(lock),
-      orders_(send::packet_limit, orders_at_once),
-      reports_(loop_, channel) {
-    set_nonblocking(channel_, true);
-    loop_.add(channel_, EPOLLIN, [this](std::uint32_t events) { on_channel(events); });
-    loop_.before_wait([this] {
-        if (!closed_) reports_.flush();
-        return false;
-    });
+      line_(loop_, std::move(channel), std::move(heirs), {send::packet_limit, orders_at_once},
+            // The process that gets an order sees what this sees.
+            {[this] { directory_.look(); },
+             [this](PacketReader::Packet packet) { take_order(std::move(packet)); }, [this] { retire(); }}) {
+    loop_.before_wait([this] { return before_wait(); });
     // Only to reap: that a process has ended is seen on its channel, behind its last report.
     loop_.on_signal(SIGCHLD, [] {
         while (::waitpid(-1, nullptr, WNOHANG) > 0) {
@@ -65,20 +62,17 @@ void Pool::run() {
     loop_.run();
 }
 
-void Pool::on_channel(std::uint32_t events) {
-    if ((events & EPOLLOUT) != 0) reports_.on_writable();
-    if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) == 0) return;
-    const auto orders = orders_.read(channel_);
-    // The process that gets an order sees what this sees.
-    if (!orders.empty()) directory_.look();
-    for (PacketReader::Packet& order : orders) take_order(std::move(order));
-    if (orders_.closed()) channel_closed();
+bool Pool::before_wait() {
+    line_.flush();
+    if (line_.finished() && processes_.empty()) loop_.stop();
+    return false;
 }
 
 void Pool::take_order(PacketReader::Packet packet) {
     const auto order = send::decode_remote_order(packet.data);
     if (!order) return log_line("warning: an order that cannot be read");
     const Work work{order->delivery, order->recipients.size()};
+    line_.begin({order->delivery, order->message, now_seconds(), false, order->host, order->indices});
     if (!packet.passed) return report_failure(work, cannot_read_message().text);
     std::string key;
     try {
@@ -143,7 +137,8 @@ void Pool::become_worker(Fd channel) {
     try {
         EventLoop::restore_signals();
         // The parent's table of processes, and with it their channels, stays in memory but is closed here.
-        close_all_but({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, lock_, timeouts_.fd(), channel.get()});
+        close_all_but({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, line_.holds_lock() ? start::spawner_heirs : -1,
+                       timeouts_.fd(), channel.get()});
         serve_orders(home_, timeouts_, memory_, channel.get());
         ::_exit(static_cast<int>(Exit::success));
     } catch (const std::exception& error) {
@@ -157,7 +152,7 @@ void Pool::on_process(ProcessId id) {
     if (!take_report(process)) return process_ended(id);
     process.work.reset();
     process.idle_since = Clock::now();
-    if (closed_) end_process(process);
+    if (line_.retired()) end_process(process);
 }
 
 // False if the process has ended, or says what nobody asked it.
@@ -167,9 +162,10 @@ bool Pool::take_report(Process& process) {
         if (!packet) return false;
         const auto decoded = send::decode_report(packet->data);
         const bool right = decoded && process.work && decoded->delivery == process.work->delivery &&
-                           decoded->recipients.size() == process.work->recipients;
+                           (decoded->recipients.size() == process.work->recipients ||
+                            (line_.retired() && decoded->recipients.empty()));
         if (!right) return false;
-        report(std::move(packet->data));
+        line_.report(decoded->delivery, std::move(packet->data));
         return true;
     } catch (const Error& error) {
         log_line("warning: " + std::string(error.what()));
@@ -182,10 +178,9 @@ void Pool::process_ended(ProcessId id) {
     const Process& process = node.mapped();
     loop_.remove(process.channel.get());
     if (process.work) report_failure(*process.work, "qmail-remote crashed. (#4.3.0)\n");
-    if (closed_ && processes_.empty()) loop_.stop();
 }
 
-// It sees the end of its orders, says QUIT and ends; its channel tells when.
+// It sees the end of its orders, says QUIT, or cuts off what it does (interruption.h), and ends; its channel tells when.
 void Pool::end_process(Process& process) {
     process.ending = true;
     ::shutdown(process.channel.get(), SHUT_WR);
@@ -194,7 +189,7 @@ void Pool::end_process(Process& process) {
 void Pool::end_idle_processes(Clock::time_point idle_since_before) {
     for (auto& [id, process] : processes_)
         if (!process.work && !process.ending && process.idle_since < idle_since_before) end_process(process);
-    if (!closed_) loop_.after(idle_check, [this] { end_idle_processes(Clock::now() - idle_limit); });
+    if (!line_.retired()) loop_.after(idle_check, [this] { end_idle_processes(Clock::now() - idle_limit); });
 }
 
 void Pool::report_failure(const Work& work, const std::string& text) {
@@ -202,18 +197,12 @@ void Pool::report_failure(const Work& work, const std::string& text) {
     result.message = {Letter::temporary, text};
     send::Report failed = to_report(result, work.recipients);
     failed.delivery = work.delivery;
-    report(send::encode(failed));
+    line_.report(work.delivery, send::encode(failed));
 }
 
-void Pool::report(std::string packet) {
-    if (!closed_) reports_.add(std::move(packet));
-}
-
-void Pool::channel_closed() {
-    closed_ = true;
-    loop_.remove(channel_);
-    end_idle_processes(Clock::time_point::max());
-    if (processes_.empty()) loop_.stop();
+void Pool::retire() {
+    for (auto& [id, process] : processes_)
+        if (!process.ending) end_process(process);
 }
 
 }  // namespace relais::remote

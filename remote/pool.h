@@ -12,24 +12,23 @@
 #include "base/event_loop.h"
 #include "base/fd.h"
 #include "base/packet_batch.h"
-#include "base/packet_queue.h"
 #include "control/directory_watch.h"
 #include "control/home.h"
 #include "remote/settings.h"
 #include "remote/shared_memory.h"
 #include "remote/tcpto.h"
 #include "send/delivery_protocol.h"
+#include "send/spawner_line.h"
 
 namespace relais::remote {
 
 class Pool {
   public:
-    // directory: watches control/, made before confinement; channel: the packet socket to qmail-send; lock: the
-    // instance's, which the processes of the pool hold too. All three are borrowed.
-    Pool(control::Home home, TimeoutTable timeouts, control::DirectoryWatch& directory, int channel,
-         int lock);
+    // directory: watches control/, made before confinement, borrowed; channel: the packet socket to qmail-send; heirs:
+    // start/descriptors.h.
+    Pool(control::Home home, TimeoutTable timeouts, control::DirectoryWatch& directory, Fd channel, Fd heirs);
 
-    // Serves until the channel is closed and the last process of the pool has ended. Throws Error.
+    // Serves until it retires, the last process of the pool has ended and its report has been taken. Throws Error.
     void run();
 
   private:
@@ -46,7 +45,7 @@ class Pool {
     };
     using ProcessId = std::uint64_t;
 
-    void on_channel(std::uint32_t events);
+    bool before_wait();
     void take_order(PacketReader::Packet packet);
     std::optional<ProcessId> choose(const std::string& key) const;
     std::optional<ProcessId> start_process();
@@ -57,8 +56,7 @@ class Pool {
     void end_process(Process& process);
     void end_idle_processes(Clock::time_point idle_since_before);
     void report_failure(const Work& work, const std::string& text);
-    void report(std::string packet);
-    void channel_closed();
+    void retire();
 
     control::Home home_;
     control::DirectoryWatch& directory_;
@@ -66,11 +64,7 @@ class Pool {
     SettingsFiles settings_;
     SharedMemory memory_;
     EventLoop loop_;
-    int channel_;
-    int lock_;
-    bool closed_ = false;
-    PacketReader orders_;
-    PacketQueue reports_;
+    send::SpawnerLine line_;
     std::map<ProcessId, Process> processes_;
     ProcessId next_id_ = 1;
 };

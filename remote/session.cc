@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "mail/address.h"
 #include "remote/data.h"
+#include "remote/interruption.h"
 
 namespace relais::remote {
 namespace {
@@ -314,6 +315,7 @@ void Session::send_data(Transaction& transaction) {
     try {
         transaction.message.encode([&](std::string_view piece, bool last) {
             reading = false;
+            if (last) Interruption::point_of_no_return();
             if (!wire_.write_in_silence(piece, deadline())) throw_errno("talk to", "the server", EPROTO);
             reading = true;
             transaction.critical = last;

@@ -8,6 +8,7 @@
 #include "base/process_title.h"
 #include "base/unix_socket.h"
 #include "remote/delivery.h"
+#include "remote/interruption.h"
 
 namespace relais::remote {
 namespace {
@@ -52,8 +53,7 @@ class Worker {
         show(*order);
         const auto begin = Clock::now();
         Message message(packet.passed.get(), 0, order->message_size);
-        const Result result = delivery_.deliver(
-            {order->host, order->sender, order->recipients, order->connection_messages}, message);
+        const Result result = deliver(*order, message);
         send::Report report = to_report(result, order->recipients.size());
         report.delivery = order->delivery;
         const auto span = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin).count();
@@ -61,6 +61,12 @@ class Worker {
         idle_since_ = Clock::now();
         send_packet(channel_, send::encode(report));
         set_process_title("qmail-remote", {"idle"});
+    }
+
+    Result deliver(const send::RemoteOrder& order, Message& message) {
+        const Interruption interruption(channel_, order.delivery, order.recipients.size());
+        return delivery_.deliver({order.host, order.sender, order.recipients, order.connection_messages},
+                                 message);
     }
 
     // ps(1) shows the delivery as if it were qmail-remote by hand.

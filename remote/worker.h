@@ -8,7 +8,8 @@
 
 namespace relais::remote {
 
-// Serves orders until the channel is closed by qmail-rspawn. Each is answered by one report. Throws Error if the channel
+// Serves orders until the channel is closed by qmail-rspawn, which cuts off what is under way (interruption.h). Each is
+// answered by one report. Throws Error if the channel
 // breaks.
 void serve_orders(const control::Home& home, TimeoutTable& timeouts, SharedMemory& memory, int channel);
 

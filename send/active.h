@@ -11,6 +11,7 @@ enum class RecipientState : std::uint8_t {
     open,      // T, and nothing planned in this round: its destination backs off
     queued,    // T, in a job
     running,   // T, under way
+    elsewhere,  // T, under way at a retired spawner
     deferred,  // T, tried in this round
     failing,   // its failure is being recorded
     failed,    // F
@@ -29,6 +30,7 @@ struct Sender::Active {
     bool bouncing = false;  // the bounce is being submitted
     std::uint32_t queued = 0;
     std::uint32_t running = 0;
+    std::uint32_t elsewhere = 0;
     std::uint32_t failing = 0;
     std::uint32_t failed = 0;
     std::uint32_t remaining = 0;  // neither failed nor done
@@ -47,6 +49,7 @@ struct Sender::Active {
     bool bounce_refused = false;     // this time: the failures are recorded, and the bounce comes later
     bool recording = false;          // the failures that follow
     std::vector<Failure> recorded;
+    std::optional<std::uint32_t> resume_at;  // loaded for a late report: when the rest goes on
     bool stalled = false;  // the disk refused something: another try comes
     Fd file;               // it was loaded from: for its first delivery, if not too many are open
     // Whether queue/bounce may have a text of it: not as long as nothing of a message that came while we run has failed.
@@ -60,6 +63,9 @@ struct Sender::Active {
 // A record takes further recipients until its text has so many octets: a message may have a hundred thousand of them.
 // With the last text, and 8 octets for each recipient, that is well below slow_request_limit.
 inline constexpr std::size_t record_text_limit = std::size_t{1} << 20;
+
+// What a report means for its destination.
+Verdict verdict_of(const Report& report);
 
 // An alert without its time, as the log has it.
 std::string alert_text(const std::exception& error);

@@ -15,14 +15,16 @@ struct VerbRow {
     std::string_view word;
     bool has_message;
 };
-constexpr std::array<VerbRow, 8> verbs = {{{ControlVerb::hold, "hold", true},
+constexpr std::array<VerbRow, 10> verbs = {{{ControlVerb::hold, "hold", true},
                                            {ControlVerb::release, "release", true},
                                            {ControlVerb::retry, "retry", true},
                                            {ControlVerb::remove, "delete", true},
                                            {ControlVerb::bounce, "bounce", true},
                                            {ControlVerb::flush, "flush", false},
                                            {ControlVerb::stat, "stat", false},
-                                           {ControlVerb::why, "why", true}}};
+                                           {ControlVerb::why, "why", true},
+                                           {ControlVerb::running, "running", false},
+                                           {ControlVerb::handover, "handover", false}}};
 constexpr std::size_t answer_line_limit = 8192;
 
 }  // namespace
@@ -52,6 +54,10 @@ std::optional<ControlRequest> decode_control_request(std::string_view line) {
     return std::nullopt;
 }
 
+bool has_text(ControlVerb verb) {
+    return verb == ControlVerb::stat || verb == ControlVerb::why || verb == ControlVerb::running;
+}
+
 std::string encode(const ControlAnswer& answer, bool has_text) {
     if (!answer.ok) {
         std::string line = "error " + answer.text;
@@ -74,7 +80,7 @@ ControlClient::ControlClient(const control::Home& home, Deadline deadline)
 
 ControlAnswer ControlClient::ask(const ControlRequest& request, Deadline deadline) {
     write_all(socket_.get(), encode(request) + "\n", deadline);
-    const bool has_text = request.verb == ControlVerb::stat || request.verb == ControlVerb::why;
+    const bool wants_text = has_text(request.verb);
     ControlAnswer answer;
     std::string line;
     for (;;) {
@@ -84,8 +90,8 @@ ControlAnswer ControlClient::ask(const ControlRequest& request, Deadline deadlin
         // A text never begins with "error ": stat and why indent nothing and start their lines with other
         // words.
         if (answer.text.empty() && line.starts_with("error ")) return {false, line.substr(6)};
-        if (!has_text || line == ".") {
-            answer.ok = has_text || line == "ok";
+        if (!wants_text || line == ".") {
+            answer.ok = wants_text || line == "ok";
             return answer;
         }
         answer.text.append(line, line.starts_with('.') ? 1 : 0).append("\n");

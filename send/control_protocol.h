@@ -14,6 +14,9 @@
 //   stat         text: lines "NAME NUMBER" ("known N": messages it has seen; running, limits and so on), then
 //                "destination NAME: text" for those with something to do
 //   why ID       text: why this message waits
+//   running      text: a line for each delivery under way, also those of before the last restart
+//   handover     another qmail-send is about to start: end as soon as records and bounces are done, and leave what is under
+//                way to the spawners
 //
 // A line of a text that begins with "." has another one put before it. qmail-send trusts a client with the
 // queue (the socket's mode is the check), but not with time: a request has control_line_limit octets, an idle
@@ -34,22 +37,24 @@ namespace relais::send {
 
 inline constexpr std::size_t control_line_limit = 64;
 
-enum class ControlVerb { hold, release, retry, remove, bounce, flush, stat, why };
+enum class ControlVerb { hold, release, retry, remove, bounce, flush, stat, why, running, handover };
 
 struct ControlRequest {
     ControlVerb verb = ControlVerb::stat;
-    std::uint64_t message = 0;  // not for flush and stat
+    std::uint64_t message = 0;  // for those that name one
 };
 
 struct ControlAnswer {
     bool ok = false;
-    std::string text;  // the error, or the lines of stat and why, each ended by LF
+    std::string text;  // the error, or the lines of a text, each ended by LF
 };
 
 // Lines without their LF. The decoder answers nothing for anything that is not exactly right.
 std::string encode(const ControlRequest& request);
 std::optional<ControlRequest> decode_control_request(std::string_view line);
-// The whole answer as it crosses the socket; has_text: the request was stat or why.
+// Whether that verb is answered by a text.
+bool has_text(ControlVerb verb);
+// The whole answer as it crosses the socket; has_text: the request's verb has one.
 std::string encode(const ControlAnswer& answer, bool has_text);
 
 // One connection to qmail-send.

@@ -66,11 +66,11 @@ bool ControlServer::read_requests(Connection& connection) {
 std::string ControlServer::answer_line(std::string_view line) {
     const auto request = decode_control_request(line);
     if (!request) return encode(ControlAnswer{false, "unknown request"}, false);
-    const bool has_text = request->verb == ControlVerb::stat || request->verb == ControlVerb::why;
+    const bool wants_text = has_text(request->verb);
     try {
-        return encode(answer_(*request), has_text);
+        return encode(answer_(*request), wants_text);
     } catch (const Error& error) {
-        return encode(ControlAnswer{false, error.what()}, has_text);
+        return encode(ControlAnswer{false, error.what()}, wants_text);
     }
 }
 

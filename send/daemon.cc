@@ -28,6 +28,8 @@ constexpr std::size_t hint_octets = 8;
 constexpr std::size_t hint_room =
     4096;                        // with less room than that left in the pipe, hints may have been dropped
 constexpr auto look_pause = 5s;  // between two looks at control files
+// A spawner answers at once. What one has that does not is tried as after a crash.
+constexpr auto list_patience = 60s;
 // qmail-queued syncs and answers; what takes longer is tried again later.
 constexpr auto bounce_patience = 60s;
 
@@ -56,10 +58,6 @@ SlowWorker& least_busy(std::vector<SlowWorker>& workers) {
     });
 }
 
-int channel(bool local) {
-    return local ? start::send_local_channel : start::send_remote_channel;
-}
-
 }  // namespace
 
 // Answers of the children: the message's id, then "" or what went wrong; or the kind of a BounceResult, qp and text.
@@ -81,7 +79,7 @@ SlowWorker::Work bounce_work(const control::Home& home) {
 }
 
 Daemon::Daemon(const control::Home& home, std::vector<SlowWorker>& recorders,
-               std::vector<SlowWorker>& bouncers)
+               std::vector<SlowWorker>& bouncers, std::string_view retired)
     : home_(home),
       recorders_(recorders),
       bouncers_(bouncers),
@@ -101,11 +99,16 @@ Daemon::Daemon(const control::Home& home, std::vector<SlowWorker>& recorders,
     const int size = ::fcntl(start::send_hint_pipe, F_GETPIPE_SZ);
     hint_pipe_size_ = size > 0 ? static_cast<std::size_t>(size) : 65536;
     loop_.add(start::send_hint_pipe, EPOLLIN, [this](std::uint32_t) { on_hints(); });
-    for (const bool local : {true, false}) {
-        set_nonblocking(channel(local), true);
-        loop_.add(channel(local), EPOLLIN,
-                  [this, local](std::uint32_t events) { on_channel(local, events); });
+    local_ = &channels_.emplace_back(Channel{start::send_local_channel, true});
+    remote_ = &channels_.emplace_back(Channel{start::send_remote_channel, false});
+    unsigned number = 0;
+    for (const char letter : retired) {
+        const int fd = start::send_retired + static_cast<int>(number);
+        channels_.push_back({fd, letter == 'l', ++number, true});
     }
+    for (Channel& channel : channels_) watch(channel);
+    sender_.expect_lists(number);
+    if (number > 0) loop_.after(list_patience, [this] { give_up_lists(); });
     for (SlowWorker& recorder : recorders_)
         recorder.attach(
             loop_, [this](const std::string& answer) { on_recorded(answer); },
@@ -148,8 +151,11 @@ bool Daemon::before_wait() {
     read_changed_settings();
     const bool more_to_scan = sender_.scan_step();
     const bool more_work = sender_.work();
-    flush_orders();
-    if (sender_.exiting()) drop_slow_work();
+    if (sender_.exiting()) {
+        retire_spawners();
+        drop_slow_work();
+    }
+    flush_channels();
     if (sender_.exiting() && sender_.finished()) {
         loop_.stop();
         return false;
@@ -207,52 +213,98 @@ void Daemon::on_hints() {
     if (count == 0) loop_.remove(start::send_hint_pipe);  // qmail-start has ended: SIGTERM comes
 }
 
-void Daemon::on_channel(bool local, std::uint32_t events) {
+void Daemon::watch(Channel& channel) {
+    set_nonblocking(channel.fd, true);
+    loop_.add(channel.fd, EPOLLIN, [this, &channel](std::uint32_t events) { on_channel(channel, events); });
+}
+
+void Daemon::on_channel(Channel& channel, std::uint32_t events) {
     tell_time();
     if ((events & EPOLLOUT) != 0) {
-        loop_.change(channel(local), EPOLLIN);
-        if (local) local_full_ = false;
-        sender_.channel_writable(local);
+        loop_.change(channel.fd, EPOLLIN);
+        channel.full = false;
+        if (channel.retired == 0) sender_.channel_writable(channel.local);
     }
-    for (const PacketReader::Packet& packet : reports_.read(channel(local))) {
-        if (const auto report = decode_report(packet.data))
-            sender_.report(local, *report);
+    for (const PacketReader::Packet& packet : reports_.read(channel.fd)) take_packet(channel, packet.data);
+    if (reports_.closed()) channel_lost(channel);
+}
+
+void Daemon::take_packet(Channel& channel, std::string_view packet) {
+    if (const auto report = decode_report(packet)) {
+        ++channel.taken;
+        if (channel.retired == 0)
+            sender_.report(channel.local, *report);
         else
-            log("alert: a spawner sent a report that makes no sense");
+            sender_.late_report(channel.retired, *report);
+    } else if (const auto delivery = decode_under_way(packet); delivery && channel.list_missing) {
+        sender_.still_running(channel.retired, *delivery);
+    } else if (is_end_of_list(packet) && channel.list_missing) {
+        channel.list_missing = false;
+        sender_.list_complete();
+    } else {
+        log("alert: a spawner sent a report that makes no sense");
     }
-    if (!reports_.closed()) return;
-    loop_.remove(channel(local));
+}
+
+void Daemon::channel_lost(Channel& channel) {
+    loop_.remove(channel.fd);
+    ::close(std::exchange(channel.fd, -1));
+    if (channel.retired > 0) {
+        if (std::exchange(channel.list_missing, false)) sender_.list_complete();
+        return sender_.retired_lost(channel.retired);
+    }
+    sender_.channel_lost(channel.local);
+    if (retiring_) return;  // it had nothing left to do
     exit_code_ = 111;
-    log(local ? "alert: lost the connection to qmail-lspawn; exiting"
-              : "alert: lost the connection to qmail-rspawn; exiting");
-    sender_.channel_lost(local);
+    log(channel.local ? "alert: lost the connection to qmail-lspawn; exiting"
+                      : "alert: lost the connection to qmail-rspawn; exiting");
+    sender_.hand_over();
+}
+
+void Daemon::give_up_lists() {
+    for (Channel& channel : channels_) {
+        if (!channel.list_missing) continue;
+        log("alert: an old spawner does not say what it has under way; that is tried again");
+        channel_lost(channel);
+    }
+}
+
+// They give back what has not begun, cut off what may be, and go on reporting.
+void Daemon::retire_spawners() {
+    if (std::exchange(retiring_, true)) return;
+    for (Channel* channel : {local_, remote_})
+        if (channel->fd >= 0) channel->out.put(encode_retire());
 }
 
 // qmail-lspawn is woken once for what can be told together.
 bool Daemon::order(const LocalOrder& order, Fd message) {
-    if (local_full_) return false;
-    local_orders_.put(encode(order), std::move(message));
-    if (local_orders_.waiting() >= orders_together) flush_orders();
+    if (local_->full) return false;
+    local_->out.put(encode(order), std::move(message));
+    if (local_->out.waiting() >= orders_together) flush(*local_);
     return true;
 }
 
-// When the spawner has gone, the channel's end will be read.
-void Daemon::flush_orders() {
-    if (local_full_ || local_orders_.waiting() == 0 || local_orders_.flush(channel(true))) return;
-    local_full_ = true;
-    loop_.change(channel(true), EPOLLIN | EPOLLOUT);
+bool Daemon::order(const RemoteOrder& order, Fd message) {
+    if (remote_->full) return false;
+    remote_->out.put(encode(order), std::move(message));
+    flush(*remote_);
+    return true;
 }
 
-bool Daemon::order(const RemoteOrder& order, Fd message) {
-    try {
-        if (send_packet(channel(false), encode(order), message.get())) return true;
-    } catch (const Error& error) {
-        if (error.number() != EAGAIN && error.number() != ENOBUFS && error.number() != ENOMEM &&
-            error.number() != ETOOMANYREFS)
-            throw;
-        loop_.change(channel(false), EPOLLIN | EPOLLOUT);
+// What has been taken from a spawner is told last: all that follows from it has been done.
+void Daemon::flush_channels() {
+    for (Channel& channel : channels_) {
+        if (channel.fd < 0) continue;
+        if (channel.taken > 0) channel.out.put(encode_taken(std::exchange(channel.taken, 0)));
+        flush(channel);
     }
-    return false;  // or the spawner has gone: the channel's end will be read
+}
+
+// When the spawner has gone, the channel's end will be read.
+void Daemon::flush(Channel& channel) {
+    if (channel.full || channel.fd < 0 || channel.out.waiting() == 0 || channel.out.flush(channel.fd)) return;
+    channel.full = true;
+    loop_.change(channel.fd, EPOLLIN | EPOLLOUT);
 }
 
 void Daemon::on_recorded(const std::string& answer) {

@@ -1,5 +1,9 @@
-// qmail-send's event loop: the hint pipe, the channels to the spawners, the control socket, the processes for slow work, signals and time, all around one Sender.
+// qmail-send's event loop: the hint pipe, the channels to the spawners and to those that have retired, the control socket, the
+// processes for slow work, signals and time, all around one Sender.
 #pragma once
+
+#include <list>
+#include <string_view>
 
 #include "base/event_loop.h"
 #include "base/packet_batch.h"
@@ -14,8 +18,10 @@ namespace relais::send {
 
 class Daemon final : private Outlets {
   public:
-    Daemon(const control::Home& home, std::vector<SlowWorker>& recorders, std::vector<SlowWorker>& bouncers);
-    // Until SIGTERM and the last delivery: 0; until a spawner has ended: 111.
+    // retired: a letter for each retired spawner (start/descriptors.h).
+    Daemon(const control::Home& home, std::vector<SlowWorker>& recorders, std::vector<SlowWorker>& bouncers,
+           std::string_view retired);
+    // Until SIGTERM and the last delivery, or until another qmail-send takes over: 0; until a spawner has ended: 111.
     int run();
 
   private:
@@ -25,8 +31,25 @@ class Daemon final : private Outlets {
     void bounce(queue::MessageId id, std::string unrecorded) override;
     void log(std::string_view line) override { log_.line(line); }
 
-    void flush_orders();
-    void on_channel(bool local, std::uint32_t events);
+    // The way to a spawner.
+    struct Channel {
+        int fd;
+        bool local;
+        unsigned retired = 0;     // its number among those that have retired; 0: it takes orders
+        bool list_missing = false;  // of what it has under way
+        PacketWriter out{};
+        bool full = false;
+        std::uint32_t taken = 0;  // reports since it was last told
+    };
+
+    void watch(Channel& channel);
+    void flush_channels();
+    void flush(Channel& channel);
+    void on_channel(Channel& channel, std::uint32_t events);
+    void take_packet(Channel& channel, std::string_view packet);
+    void channel_lost(Channel& channel);
+    void give_up_lists();
+    void retire_spawners();
     void on_hints();
     void on_recorded(const std::string& answer);
     void on_bounced(const std::string& answer);
@@ -48,8 +71,10 @@ class Daemon final : private Outlets {
     Sender sender_;
     ControlServer control_;
     PacketReader reports_;
-    PacketWriter local_orders_;
-    bool local_full_ = false;
+    std::list<Channel> channels_;
+    Channel* local_ = nullptr;
+    Channel* remote_ = nullptr;
+    bool retiring_ = false;
     std::size_t hint_pipe_size_ = 0;
     EventLoop::TimerId timer_ = 0;
     Clock::time_point timer_at_{};

@@ -6,10 +6,14 @@
 namespace relais::send {
 namespace {
 
-constexpr std::string_view local_magic = "RL1\n";
-constexpr std::string_view remote_magic = "RR1\n";
+constexpr std::string_view local_magic = "RL2\n";
+constexpr std::string_view remote_magic = "RR2\n";
 constexpr std::string_view report_magic = "RP1\n";
-constexpr std::size_t local_order_size = 4 + 3 * 8 + 2 * address_field;
+constexpr std::string_view under_way_magic = "RU1\n";
+constexpr std::string_view end_of_list = "RZ1\n";
+constexpr std::string_view taken_magic = "RT1\n";
+constexpr std::string_view retire = "RE1\n";
+constexpr std::size_t local_order_size = 4 + 3 * 8 + 4 + 2 * address_field;
 // What a report spends beside its texts: head, group, and per recipient the outcome and a length.
 constexpr std::size_t report_head_limit = 2048;
 
@@ -39,6 +43,7 @@ class Taker {
         for (std::size_t i = part.size(); i-- > 0;) value = value << 8 | static_cast<unsigned char>(part[i]);
         return value;
     }
+    std::uint32_t index() { return static_cast<std::uint32_t>(number(4)); }
     std::string string() { return std::string(octets_of(number(4))); }
     std::string address() {
         std::string text = string();
@@ -89,6 +94,7 @@ std::string encode(const LocalOrder& order) {
     put_number(out, order.delivery, 8);
     put_number(out, order.message, 8);
     put_number(out, order.message_size, 8);
+    put_number(out, order.index, 4);
     put_field(out, order.sender);
     put_field(out, order.recipient);
     return out;
@@ -101,6 +107,7 @@ std::optional<LocalOrder> decode_local_order(std::string_view packet) {
     order.delivery = in.number(8);
     order.message = in.number(8);
     order.message_size = in.number(8);
+    order.index = in.index();
     order.sender = in.field();
     order.recipient = in.field();
     if (!in.complete()) return std::nullopt;
@@ -117,6 +124,8 @@ std::string encode(const RemoteOrder& order) {
     put_number(out, order.recipients.size(), 2);
     for (const std::string& recipient : order.recipients) put_string(out, recipient);
     put_number(out, order.connection_messages, 4);
+    for (std::size_t i = 0; i < order.recipients.size(); ++i)
+        put_number(out, i < order.indices.size() ? order.indices[i] : 0, 4);
     return out;
 }
 
@@ -134,6 +143,7 @@ std::optional<RemoteOrder> decode_remote_order(std::string_view packet) {
     if (!in.good() || count == 0 || count > order_recipient_limit) return std::nullopt;
     for (std::uint64_t i = 0; i < count && in.good(); ++i) order.recipients.push_back(in.address());
     order.connection_messages = static_cast<std::uint32_t>(in.number(4));
+    for (std::uint64_t i = 0; i < count && in.good(); ++i) order.indices.push_back(in.index());
     if (!in.complete()) return std::nullopt;
     return order;
 }
@@ -178,6 +188,65 @@ std::optional<Report> decode_report(std::string_view packet) {
     }
     if (!in.complete()) return std::nullopt;
     return report;
+}
+
+std::string encode(const UnderWay& delivery) {
+    std::string out(under_way_magic);
+    put_number(out, delivery.delivery, 8);
+    put_number(out, delivery.message, 8);
+    put_number(out, static_cast<std::uint64_t>(delivery.since), 8);
+    put_number(out, delivery.local ? 1 : 0, 1);
+    put_string(out, delivery.address);
+    put_number(out, delivery.indices.size(), 2);
+    for (const std::uint32_t index : delivery.indices) put_number(out, index, 4);
+    return out;
+}
+
+std::optional<UnderWay> decode_under_way(std::string_view packet) {
+    Taker in(packet);
+    UnderWay delivery;
+    in.magic(under_way_magic);
+    delivery.delivery = in.number(8);
+    delivery.message = in.number(8);
+    delivery.since = static_cast<std::int64_t>(in.number(8));
+    const std::uint64_t local = in.number(1);
+    delivery.local = local == 1;
+    delivery.address = in.address();
+    const std::uint64_t count = in.number(2);
+    if (!in.good() || local > 1 || count == 0 || count > order_recipient_limit) return std::nullopt;
+    for (std::uint64_t i = 0; i < count && in.good(); ++i) delivery.indices.push_back(in.index());
+    if (!in.complete()) return std::nullopt;
+    return delivery;
+}
+
+std::string encode_end_of_list() {
+    return std::string(end_of_list);
+}
+
+bool is_end_of_list(std::string_view packet) {
+    return packet == end_of_list;
+}
+
+std::string encode_taken(std::uint32_t reports) {
+    std::string out(taken_magic);
+    put_number(out, reports, 4);
+    return out;
+}
+
+std::optional<std::uint32_t> decode_taken(std::string_view packet) {
+    Taker in(packet);
+    in.magic(taken_magic);
+    const std::uint32_t reports = in.index();
+    if (!in.complete()) return std::nullopt;
+    return reports;
+}
+
+std::string encode_retire() {
+    return std::string(retire);
+}
+
+bool is_retire(std::string_view packet) {
+    return packet == retire;
 }
 
 }  // namespace relais::send

@@ -1,6 +1,13 @@
 // Orders and reports between qmail-send and the spawners, one packet each on a SOCK_SEQPACKET pair that qmail-start makes.
 // An order carries the message's descriptor, opened for this delivery alone (offset 0, read-only). Each order is answered
-// by exactly one report. When the order channel closes, a spawner finishes its deliveries, reports nothing and exits.
+// by exactly one report, which the spawner keeps until qmail-send says that it has taken it.
+//
+//   to the spawner      orders, "taken N" (N further reports have been acted upon), "retire"
+//   from the spawner    reports; on the channel of an heir first what is under way, then the end of that list
+//
+// A spawner retires when it is told to, when its channel closes, or when an heir comes: another qmail-send, whose channel
+// qmail-start has connected to the spawner's listening socket (start/descriptors.h). It takes no order from then on, gives back
+// what it has not begun or has cut off, goes on with the rest, and ends when all its reports have been taken.
 //
 // qmail-send trusts a report only to be about deliveries that it has running at that spawner. qmail-lspawn (root)
 // trusts qmail-send's sizes to be bounded (fixed fields, ended by NUL) and checks the descriptor itself.
@@ -26,6 +33,7 @@ struct LocalOrder {
     std::uint64_t message_size = 0;  // octets of the file that are the message
     std::string sender;              // VERP already expanded
     std::string recipient;           // after locals and virtualdomains
+    std::uint32_t index = 0;         // of the recipient, in the message's envelope
 };
 
 struct RemoteOrder {
@@ -36,6 +44,7 @@ struct RemoteOrder {
     std::string sender;
     std::vector<std::string> recipients;
     std::uint32_t connection_messages = 0;  // on one connection at most; 0: as control/remotemessages says
+    std::vector<std::uint32_t> indices{};   // of the recipients, in the message's envelope
 };
 
 enum class Outcome : char { success = 'r', permanent = 'h', temporary = 's' };
@@ -47,11 +56,22 @@ struct RecipientReport {
 
 struct Report {
     std::uint64_t delivery = 0;
-    std::vector<RecipientReport> recipients;  // one for each of the order, in order
+    // One for each of the order, in order; none gives the order back: it is as if it had never been given.
+    std::vector<RecipientReport> recipients;
     std::string mx_group;  // remote: names the servers the destination resolved to; equal groups share limits
     bool connection_failed =
         false;  // remote: no server could be reached: the destination as a whole backs off
     std::uint32_t milliseconds = 0;  // remote: how long the transaction took
+};
+
+// A delivery of a retired spawner's, told to its heir.
+struct UnderWay {
+    std::uint64_t delivery = 0;
+    std::uint64_t message = 0;
+    std::int64_t since = 0;  // unix seconds
+    bool local = false;
+    std::string address;                 // the order's recipient, or its host
+    std::vector<std::uint32_t> indices;  // of the recipients, in the message's envelope
 };
 
 // A LocalOrder is a struct of fixed size on the wire; the others are counted strings. Decoders answer nothing for
@@ -60,8 +80,16 @@ struct Report {
 std::string encode(const LocalOrder& order);
 std::string encode(const RemoteOrder& order);
 std::string encode(const Report& report);
+std::string encode(const UnderWay& delivery);
+std::string encode_end_of_list();
+std::string encode_taken(std::uint32_t reports);
+std::string encode_retire();
 std::optional<LocalOrder> decode_local_order(std::string_view packet);
 std::optional<RemoteOrder> decode_remote_order(std::string_view packet);
 std::optional<Report> decode_report(std::string_view packet);
+std::optional<UnderWay> decode_under_way(std::string_view packet);
+bool is_end_of_list(std::string_view packet);
+std::optional<std::uint32_t> decode_taken(std::string_view packet);
+bool is_retire(std::string_view packet);
 
 }  // namespace relais::send

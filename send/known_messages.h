@@ -19,6 +19,7 @@ enum class Place : std::uint8_t {
     active,   // in the window
     held,     // until somebody releases it
     damaged,  // left alone
+    elsewhere,  // all its open recipients are under way at a retired spawner
 };
 
 class KnownMessages {

@@ -183,6 +183,12 @@ void Lane::release(const DestinationPtr& destination) {
     enter_rings(destination->share);
 }
 
+void Lane::adopt(const DestinationPtr& destination) {
+    ++running_;
+    ++destination->running;
+    ++destination->share->running;
+}
+
 void Lane::dropped(const DestinationPtr& destination) {
     give_back_token(*destination->share);
     release(destination);

@@ -110,6 +110,8 @@ class Lane {
         Job job;
     };
     std::optional<Next> next(std::uint32_t now);
+    // Counts a delivery that another qmail-send has begun, until finished.
+    void adopt(const DestinationPtr& destination);
     // For a job that turned out to be void.
     void dropped(const DestinationPtr& destination);
     // Learns from a delivery. True if the destination has just begun to back off.

@@ -1,10 +1,12 @@
 // qmail-send: decides which message of the queue is tried when, gives orders to qmail-lspawn and qmail-rspawn, marks what
 // they report, bounces what failed, removes what is done, and writes the log.
 //
-// Started by qmail-start as qmails, with the descriptors of start/descriptors.h. No network, no user's code. It trusts
+// Started by qmail-start as qmails, with the descriptors of start/descriptors.h; its argument says which retired spawners still have
+// deliveries of a qmail-send before it. No network, no user's code. It trusts
 // qmail-queued's files as far as their checksums, a spawner's report about deliveries that run there, and those who
 // can open sockets/send-control with everything. Its children wait for the disk and for qmail-queued (send/slow_work.h).
-// SIGHUP: reread control files; SIGALRM: try everything now; SIGTERM: exit when the running deliveries have ended.
+// SIGHUP: reread control files; SIGALRM: try everything now; SIGTERM: exit when the running deliveries have ended,
+// or another qmail-send takes them over (send/control_protocol.h, "handover").
 // Exit codes: 0 after SIGTERM, 111 when a spawner has ended or for temporary failures, 100 wrong owners or control files.
 #include "base/error.h"
 #include "base/privilege.h"
@@ -31,12 +33,15 @@ void confine_in(const Home& home) {
 }
 
 int work(const Arguments& arguments) {
-    if (!arguments.empty()) throw_permanent("usage: qmail-send (started by qmail-start)");
+    const std::string retired = arguments.empty() ? "" : arguments[0];
+    if (arguments.size() > 1 || retired.find_first_not_of("lr") != std::string::npos)
+        throw_permanent("usage: qmail-send [lr...] (started by qmail-start)");
     const Home home = Home::from_environment();
     control::become(control::Owners::read(home), control::Role::qmails);
 
     std::vector<int> channels = {start::send_hint_pipe, start::send_local_channel, start::send_remote_channel,
                                  start::send_control_socket};
+    for (std::size_t i = 0; i < retired.size(); ++i) channels.push_back(start::send_retired + static_cast<int>(i));
     const auto confine_child = [&] { confine_in(home); };
     const auto fork_workers = [&](std::size_t count, const char* name, const send::SlowWorker::Work& work) {
         std::vector<send::SlowWorker> workers;
@@ -50,7 +55,7 @@ int work(const Arguments& arguments) {
     auto recorders = fork_workers(send::recorder_count, "qmail-send-recorder", send::record_work(home));
     auto bouncers = fork_workers(send::bouncer_count, "qmail-send-bouncer", send::bounce_work(home));
     confine_in(home);
-    return send::Daemon(home, recorders, bouncers).run();
+    return send::Daemon(home, recorders, bouncers, retired).run();
 }
 
 }  // namespace

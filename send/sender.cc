@@ -41,6 +41,7 @@ void Sender::Active::set(std::uint32_t recipient, RecipientState to) {
     const auto count = [this](RecipientState of, std::uint32_t by) {
         if (of == RecipientState::queued) queued += by;
         if (of == RecipientState::running) running += by;
+        if (of == RecipientState::elsewhere) elsewhere += by;
         if (of == RecipientState::failing) failing += by;
         if (of == RecipientState::failed) failed += by;
         if (of == RecipientState::deferred) deferred += by;
@@ -150,7 +151,7 @@ void Sender::spread_first_tries() {
 }
 
 bool Sender::work() {
-    if (exiting_) return false;
+    if (exiting_ || lists_missing_ > 0) return false;
     if (!stalled_.empty()) retry_stalled();
     for (Side* side : {&local_, &remote_}) {
         side->lane.purge(now());
@@ -278,6 +279,7 @@ Sender::Active* Sender::load(queue::MessageId id, bool is_new) {
         if (recipients[i].mark == queue::Mark::to_do) active->set(i, RecipientState::open);
         if (recipients[i].mark == queue::Mark::failed) active->set(i, RecipientState::failed);
     }
+    claim_recipients(*active);
     (is_new ? new_octets_ : old_octets_) += active->octets;
     return (window_[id] = std::move(active)).get();
 }
@@ -414,8 +416,14 @@ void Sender::exit_soon() {
     log_status();
 }
 
+void Sender::hand_over() {
+    handing_over_ = true;
+    exit_soon();
+}
+
 void Sender::channel_lost(bool local) {
-    std::erase_if(running_, [&](const auto& item) { return item.second.local == local; });
+    std::erase_if(running_,
+                  [&](const auto& item) { return item.second.local == local && item.second.from == 0; });
     exit_soon();
 }
 

@@ -86,6 +86,14 @@ class Sender {
     void report(bool local, const Report& report);
     // The spawner has ended: its deliveries count as never made.
     void channel_lost(bool local);
+
+    // Deliveries of retired spawners, from: 1, 2, ... Nothing is loaded until as many lists as expected are complete.
+    void expect_lists(std::size_t count) { lists_missing_ = count; }
+    void still_running(unsigned from, const UnderWay& delivery);
+    void list_complete() { --lists_missing_; }
+    void late_report(unsigned from, const Report& report);
+    // That spawner has ended without a report of them: they are tried as after a crash.
+    void retired_lost(unsigned from);
     void channel_writable(bool local) { (local ? local_ : remote_).blocked = false; }
     void failure_recorded(queue::MessageId id, const std::string& trouble);
     // So many records and bounces that were asked for will not be answered: their messages are as they were.
@@ -97,8 +105,10 @@ class Sender {
     void flush();
     // No new deliveries; finished() when nothing is under way any more.
     void exit_soon();
+    // The same, and another qmail-send takes what the spawners still have.
+    void hand_over();
     bool exiting() const { return exiting_; }
-    bool finished() const { return running_.empty() && under_way_ == 0; }
+    bool finished() const { return (handing_over_ || running_.empty()) && under_way_ == 0; }
     ControlAnswer control(const ControlRequest& request);
     void log_status();
 
@@ -115,7 +125,10 @@ class Sender {
         std::uint32_t load;
         DestinationPtr destination;
         std::vector<std::uint32_t> recipients;
+        std::int64_t since = 0;  // unix seconds
+        unsigned from = 0;       // which retired spawner has it; 0: one that takes orders
     };
+    using RunningPlace = std::unordered_map<std::uint64_t, Running>::iterator;
 
     // sender.cc: what comes into the window
     std::uint32_t now() const { return static_cast<std::uint32_t>(monotonic_ms_ / 1000); }
@@ -163,7 +176,16 @@ class Sender {
     void stall(Active& active);
     void retry_stalled();
 
+    // sender_retired.cc: deliveries of retired spawners, which hold their recipients and nothing else
+    void claim_recipients(Active& active) const;
+    Running take_running(RunningPlace place);
+    Active* active_of_late(queue::MessageId id);
+    void reopen(const Running& running);
+    void given_back(std::uint64_t delivery, const Running& running);
+    std::string still_running_text(queue::MessageId id) const;
+
     // sender_control.cc
+    std::string running_text() const;
     ControlAnswer hold(queue::MessageId id);
     ControlAnswer release(queue::MessageId id);
     ControlAnswer remove(queue::MessageId id);
@@ -189,6 +211,9 @@ class Sender {
     Side local_{Lane(0, false), false, {}};
     Side remote_{Lane(0, true), false, {}};
     std::unordered_map<std::uint64_t, Running> running_;
+    // Deliveries of retired spawners, by message.
+    std::unordered_map<queue::MessageId, std::vector<std::uint64_t>> claims_;
+    std::size_t lists_missing_ = 0;
     std::multimap<std::uint32_t, queue::MessageId> stalled_;
     std::uint64_t next_delivery_ = 1;
     std::uint32_t next_load_ = 1;
@@ -198,6 +223,7 @@ class Sender {
     bool scan_again_ = false;
     bool first_scan_ = true;
     bool exiting_ = false;
+    bool handing_over_ = false;
     std::uint64_t started_us_ = 0;  // wall clock
     std::uint32_t rules_ = 0;       // version of the rules
     std::size_t kept_files_ = 0;    // Active::file

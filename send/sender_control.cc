@@ -15,6 +15,7 @@ namespace relais::send {
 namespace {
 
 constexpr std::size_t destinations_shown = 100;
+constexpr std::size_t deliveries_shown = 100;
 
 ControlAnswer ok() {
     return {true, {}};
@@ -44,7 +45,12 @@ ControlAnswer Sender::control(const ControlRequest& request) {
         flush();
         return ok();
     }
+    if (request.verb == ControlVerb::handover) {
+        hand_over();
+        return ok();
+    }
     if (request.verb == ControlVerb::stat) return {true, statistics()};
+    if (request.verb == ControlVerb::running) return {true, running_text()};
     // A message may be there though its hint was lost.
     const queue::MessageId id = request.message;
     if (known_.find(id) == nullptr) {
@@ -151,6 +157,30 @@ ControlAnswer Sender::bounce(queue::MessageId id) {
     return ok();
 }
 
+// In the order in which they were begun.
+std::string Sender::running_text() const {
+    std::vector<std::uint64_t> numbers;
+    for (const auto& [delivery, running] : running_) numbers.push_back(delivery);
+    std::sort(numbers.begin(), numbers.end());
+    std::string text;
+    for (std::size_t i = 0; i < numbers.size() && i < deliveries_shown; ++i) {
+        const Running& running = running_.at(numbers[i]);
+        std::string to = running.destination->name;
+        queue::StoredMessage message;
+        if (!running.local && store_.load(running.message, message, false) == queue::Load::whole &&
+            running.recipients[0] < message.envelope.recipients.size())
+            to += " for " + message.envelope.recipients[running.recipients[0]].address;
+        if (running.recipients.size() > 1) to += fmt::format(" and {} more", running.recipients.size() - 1);
+        text += fmt::format("delivery {}: msg {} to {} {}, since {} GMT ({}){}\n", numbers[i], running.message,
+                            running.local ? "local" : "remote", one_line(to), date_gmt(running.since),
+                            span(wall() - running.since),
+                            running.from > 0 ? ", from before the last restart" : "");
+    }
+    if (numbers.size() > deliveries_shown)
+        text += fmt::format("and {} more\n", numbers.size() - deliveries_shown);
+    return text;
+}
+
 std::string Sender::statistics() {
     std::string text;
     const auto number = [&](std::string_view name, std::uint64_t value) {
@@ -164,6 +194,7 @@ std::string Sender::statistics() {
     number("waiting-for-destination", known_.count(Place::parked));
     number("held", known_.count(Place::held));
     number("damaged", known_.count(Place::damaged));
+    number("waiting-for-old-deliveries", known_.count(Place::elsewhere));
     number("local-running", local_.lane.running());
     number("local-limit", local_.lane.concurrency());
     number("remote-running", remote_.lane.running());
@@ -203,6 +234,7 @@ std::string Sender::why(queue::MessageId id) {
         text += fmt::format(
             "{} being delivered to now\n",
             active.running == 1 ? "1 recipient is" : fmt::format("{} recipients are", active.running));
+    text += still_running_text(id);
     if (active.bouncing) text += "its bounce is being submitted\n";
     if (active.stalled) text += "the disk refused a write: it will be tried again within a minute\n";
     if (active.failing > 0)
@@ -228,6 +260,8 @@ std::string Sender::why_waiting(const queue::StoredMessage& message, const Known
         text += fmt::format("next try in {}, at {} GMT\n", span(left), date_gmt(wall() + left));
     }
     if (entry.place == Place::parked) text += "waits for its destination\n";
+    text += still_running_text(message.id);
+    if (exiting_) text += "qmail-send is ending: it starts no delivery\n";
     if (message.status.tries > 0 && !message.status.last_error.empty())
         text +=
             fmt::format("tried {}, last error: {}\n",

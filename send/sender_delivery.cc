@@ -22,6 +22,18 @@ constexpr std::string_view too_long_in_queue =
 
 }  // namespace
 
+Verdict verdict_of(const Report& report) {
+    Verdict verdict;
+    verdict.milliseconds = report.milliseconds;
+    verdict.mx_group = report.mx_group;
+    for (const RecipientReport& recipient : report.recipients) {
+        if (recipient.outcome != Outcome::temporary) continue;
+        verdict.kind = report.connection_failed ? Verdict::Kind::unreachable : Verdict::Kind::temporary;
+        verdict.reason = recipient.text;
+    }
+    return verdict;
+}
+
 bool Sender::start_deliveries(Side& side) {
     for (int orders = 0; orders < orders_at_once; ++orders) {
         if (side.blocked) return false;
@@ -79,7 +91,7 @@ bool Sender::start(Side& side, const Lane::Next& next) {
         out_.log(fmt::format("starting delivery {}: msg {} to {} {}", next_delivery_ + i, active.id(),
                              local ? "local" : "remote", safe_for_log(routes[i].address)));
     }
-    running_[next_delivery_] = {local, active.id(), active.load, next.destination, next.job.recipients};
+    running_[next_delivery_] = {local, active.id(), active.load, next.destination, next.job.recipients, wall(), 0};
     next_delivery_ += next.job.recipients.size();
     log_status();
     call_parked(side, next.destination);
@@ -109,7 +121,8 @@ bool Sender::send_order(bool local, std::uint64_t delivery, const Active& active
     const std::string sender = expand_verp(active.stored.envelope.sender, first.plain);
     if (local)
         return out_.order(
-            LocalOrder{delivery, active.id(), active.stored.message_size, sender, first.address},
+            LocalOrder{delivery, active.id(), active.stored.message_size, sender, first.address,
+                       next.job.recipients[0]},
             std::move(message));
     RemoteOrder order{delivery,
                       active.id(),
@@ -117,31 +130,23 @@ bool Sender::send_order(bool local, std::uint64_t delivery, const Active& active
                       first.host,
                       sender,
                       {},
-                      next.destination->share->limits.messages};
+                      next.destination->share->limits.messages,
+                      next.job.recipients};
     for (const Route& route : routes) order.recipients.push_back(route.address);
     return out_.order(order, std::move(message));
 }
 
 void Sender::report(bool local, const Report& report) {
     const auto found = running_.find(report.delivery);
-    if (found == running_.end() || found->second.local != local) {
+    if (found == running_.end() || found->second.local != local || found->second.from != 0) {
         out_.log("warning: a report about delivery " + std::to_string(report.delivery) +
                  " that is not running");
         return;
     }
-    const Running running = std::move(found->second);
-    running_.erase(found);
+    const Running running = take_running(found);
+    if (report.recipients.empty()) return given_back(report.delivery, running);
     Side& side = local ? local_ : remote_;
-
-    Verdict verdict;
-    verdict.milliseconds = report.milliseconds;
-    verdict.mx_group = report.mx_group;
-    for (const RecipientReport& recipient : report.recipients) {
-        if (recipient.outcome != Outcome::temporary) continue;
-        verdict.kind = report.connection_failed ? Verdict::Kind::unreachable : Verdict::Kind::temporary;
-        verdict.reason = recipient.text;
-    }
-    const bool backs_off = side.lane.finished(running.destination, verdict, now());
+    const bool backs_off = side.lane.finished(running.destination, verdict_of(report), now());
 
     const auto active = window_.find(running.message);
     const bool known = active != window_.end() && active->second->load == running.load;
@@ -167,6 +172,10 @@ void Sender::conclude(Active& active, std::uint64_t delivery, const Running& run
     std::vector<std::string> texts;
     for (std::size_t i = 0; i < running.recipients.size(); ++i) {
         const std::uint32_t recipient = running.recipients[i];
+        // A report that comes twice, for nobody said that the first had been taken, tells nothing new.
+        if (recipient >= active.states.size() || (active.states[recipient] != RecipientState::running &&
+                                                  active.states[recipient] != RecipientState::elsewhere))
+            continue;
         const RecipientReport& result = i < report.recipients.size() ? report.recipients[i] : missing;
         std::string text = result.text;
         while (text.ends_with('\n')) text.pop_back();
@@ -344,6 +353,14 @@ void Sender::settle(Active& active) {
         return leave_window(active.id());
     }
     if (active.deferred > 0) return defer(active);
+    if (active.elsewhere == active.remaining) {
+        entry.place = Place::elsewhere;
+        return leave_window(active.id());
+    }
+    if (active.resume_at) {
+        known_.schedule(entry, *active.resume_at);
+        return leave_window(active.id());
+    }
     if (active.waits_for.empty()) return postpone(active.id(), 0);  // held, then released meanwhile
     Side& side = active.waits_for_local ? local_ : remote_;
     const DestinationPtr destination = side.lane.destination(active.waits_for);

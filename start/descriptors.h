@@ -16,13 +16,16 @@ inline constexpr int send_hint_pipe =
     3;  // read end; 1 MiB; found (nearly) full means that hints were dropped: scan again
 inline constexpr int send_local_channel = 4;
 inline constexpr int send_remote_channel = 5;
-inline constexpr int send_lock =
-    6;  // the instance lock, inherited by all three, held until the last has ended
+inline constexpr int send_lock = 6;            // the instance lock, held until it and its children have ended
 inline constexpr int send_control_socket = 7;  // listening, send-control: send/control_protocol.h
+// From here on the channels of retired spawners, as many as the argument has letters: l qmail-lspawn, r qmail-rspawn.
+inline constexpr int send_retired = 8;
 
 // qmail-lspawn, qmail-rspawn
 inline constexpr int spawner_channel = 3;
-inline constexpr int spawner_lock = 4;
+// Listening packet socket, connectable by qmail-start alone: each connection is the channel of another qmail-send, an heir
+// (send/delivery_protocol.h). Older versions of qmail-start put the instance lock there.
+inline constexpr int spawner_heirs = 4;
 
 // qmail-resolver
 inline constexpr int resolver_socket = 3;  // listening, connectable by everybody

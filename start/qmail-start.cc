@@ -5,8 +5,9 @@
 // and parses nothing else; each program gets its user, exactly the descriptors of start/descriptors.h, and no
 // others. In a user instance it is that user, who may not be root. defaultdelivery (default:
 // control/defaultdelivery, else ./Maildir/) goes to qmail-lspawn. With a logger everything is written to a
-// pipe that the logger, run as qmaill, reads on its descriptor 0. SIGTERM ends everything in order; SIGHUP
-// and SIGALRM go to qmail-send. Exit codes: 0 after SIGTERM, 100 wrong owners or user, 111 temporary.
+// pipe that the logger, run as qmaill, reads on its descriptor 0. SIGTERM ends everything in order, but for
+// deliveries that take longer: these go on without it (start/succession.h). SIGHUP and SIGALRM go to qmail-send.
+// Exit codes: 0 after SIGTERM, 100 wrong owners or user, 111 temporary.
 #include <fcntl.h>
 #include <sys/file.h>
 
@@ -23,6 +24,7 @@
 #include "queue/store.h"
 #include "send/default_delivery.h"
 #include "start/descriptors.h"
+#include "start/succession.h"
 #include "start/supervisor.h"
 
 namespace {
@@ -102,6 +104,7 @@ int work(const Arguments& arguments) {
     if (::chdir("/") != 0) throw_errno("change to", "/");
     const std::string delivery = arguments.empty() ? send::read_default_delivery(home) : arguments[0];
     const Fd socket_lock = lock_sockets(home);
+    start::ask_for_handover(home);
 
     const auto owner = [&](Role role) {
         return owners.single() ? std::nullopt : std::optional(owners.of(role));
@@ -152,8 +155,11 @@ int work(const Arguments& arguments) {
                             .input = log.read.get(),
                             .output = old_log.get()});
 
-    // Programs that start and end together, for deliveries are lost with any of them.
+    // Programs that start together, beside what spawners of before still have.
     const auto generation = [&](Fd lock, std::vector<Fd>& ours) {
+        start::RetiredSpawners retired = start::connect_to_spawners(home);
+        Fd local_heirs = start::listen_for_heirs(home, 'l');
+        Fd remote_heirs = start::listen_for_heirs(home, 'r');
         auto [send_local, lspawn] = make_packet_pair();
         auto [send_remote, rspawn] = make_packet_pair();
         std::vector<Program> programs = {
@@ -165,12 +171,18 @@ int work(const Arguments& arguments) {
              .takes_signals = true},
             {.path = path("qmail-lspawn"),
              .arguments = {delivery},
-             .descriptors = {lspawn.get(), lock.get()}},
+             .descriptors = {lspawn.get(), local_heirs.get()}},
             {.path = path("qmail-rspawn"),
              .owner = owner(Role::qmailr),
-             .descriptors = {rspawn.get(), lock.get()}},
+             .descriptors = {rspawn.get(), remote_heirs.get()}},
         };
-        for (Fd* fd : {&send_local, &send_remote, &lspawn, &rspawn, &lock}) ours.push_back(std::move(*fd));
+        if (!retired.letters.empty()) programs[0].arguments = {retired.letters};
+        for (Fd& channel : retired.channels) {
+            programs[0].descriptors.push_back(channel.get());
+            ours.push_back(std::move(channel));
+        }
+        for (Fd* fd : {&send_local, &send_remote, &lspawn, &rspawn, &lock, &local_heirs, &remote_heirs})
+            ours.push_back(std::move(*fd));
         return programs;
     };
     start::Supervisor(

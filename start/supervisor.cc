@@ -17,7 +17,11 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto restart_pause = 1s;
-constexpr auto lock_pause = 200ms;
+constexpr auto lock_pause = 100ms;
+// A handover takes a moment; after so many tries it is worth a line in the log.
+constexpr int silent_waits = 30;
+// Deliveries that end within this time after SIGTERM end in order.
+constexpr auto leave_patience = 2s;
 // What qmail-queued may take for the submissions it has when everything ends; it is safe to kill at any time.
 constexpr auto end_patience = 30s;
 
@@ -118,52 +122,66 @@ void Supervisor::start_generation() {
     if (stopping_) return stop_if_all_ended();
     try {
         auto lock = take_lock_();
-        if (!lock) {
-            if (!std::exchange(wait_was_logged_, true))
-                log_line("waiting for the deliveries of the last qmail-send to end");
-            loop_.after(lock_pause, [this] { start_generation(); });
-            return;
-        }
-        wait_was_logged_ = false;
+        if (!lock) return wait_for_lock();
+        waits_for_lock_ = 0;
         // Closed when all are started: a channel must end with the processes that use it.
         std::vector<Fd> ours;
         for (const Program& program : make_generation_(std::move(*lock), ours)) {
             const pid_t pid = start_program(program);
-            if (generation_.empty()) send_ = pid;
-            generation_.emplace(pid, base_name(program.path));
+            if (send_ == 0)
+                send_ = pid;
+            else
+                spawners_.emplace(pid, base_name(program.path));
         }
     } catch (const Error& error) {
         log_line(std::string("alert: ") + error.what());
-        if (generation_.empty()) on_generation_ended();
+        if (send_ == 0) restart_generation();
     }
+}
+
+void Supervisor::wait_for_lock() {
+    if (++waits_for_lock_ == silent_waits)
+        log_line("alert: no delivery starts: processes of before still hold queue/lock/send (qmailctl doctor names them)");
+    loop_.after(lock_pause, [this] { start_generation(); });
 }
 
 void Supervisor::on_child() {
     int status = 0;
     for (pid_t pid = 0; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;) {
-        for (Service& service : services_) {
-            if (service.pid != pid) continue;
-            service.pid = 0;
-            if (!stopping_) {
-                log_line("alert: " + base_name(service.program.path) + " " + how_it_ended(status) +
-                         "; starting it again");
-                loop_.after(restart_pause, [this, &service] { start_service(service); });
-            }
-        }
-        const auto member = generation_.find(pid);
-        if (member == generation_.end()) continue;
-        if (!stopping_)
-            log_line("alert: " + member->second + " " + how_it_ended(status) +
-                     "; qmail-send and the spawners will be started again");
-        generation_.erase(member);
-        if (pid == send_) send_ = 0;
-        if (generation_.empty()) on_generation_ended();
+        on_service_ended(pid, status);
+        on_member_ended(pid, status);
     }
     stop_if_all_ended();
 }
 
-void Supervisor::on_generation_ended() {
-    if (stopping_) return end_services();
+void Supervisor::on_service_ended(pid_t pid, int status) {
+    for (Service& service : services_) {
+        if (service.pid != pid) continue;
+        service.pid = 0;
+        if (stopping_) continue;
+        log_line("alert: " + base_name(service.program.path) + " " + how_it_ended(status) +
+                 "; starting it again");
+        loop_.after(restart_pause, [this, &service] { start_service(service); });
+    }
+}
+
+void Supervisor::on_member_ended(pid_t pid, int status) {
+    if (pid == send_) {
+        send_ = 0;
+        if (stopping_) return end_services();
+        log_line("alert: qmail-send " + how_it_ended(status) +
+                 "; it and the spawners are started again, beside what these still have");
+        return restart_generation();
+    }
+    const auto spawner = spawners_.find(pid);
+    if (spawner == spawners_.end()) return;
+    if (status != 0)
+        log_line("alert: " + spawner->second + " " + how_it_ended(status) +
+                 "; what it had under way is tried again");
+    spawners_.erase(spawner);
+}
+
+void Supervisor::restart_generation() {
     loop_.after(restart_pause, [this] { start_generation(); });
 }
 
@@ -172,9 +190,17 @@ void Supervisor::pass_on(int signal_number) {
 }
 
 void Supervisor::stop() {
-    stopping_ = true;
+    if (std::exchange(stopping_, true)) return;
     pass_on(SIGTERM);
-    if (generation_.empty()) end_services();
+    if (send_ == 0) end_services();
+    loop_.after(leave_patience, [this] {
+        if (send_ != 0) {
+            log_line("deliveries go on: the next qmail-start takes them over");
+            end_services();
+        }
+        leaving_ = true;
+        stop_if_all_ended();
+    });
     stop_if_all_ended();
 }
 
@@ -189,7 +215,7 @@ void Supervisor::end_services() {
 }
 
 void Supervisor::stop_if_all_ended() {
-    if (!stopping_ || !generation_.empty()) return;
+    if (!stopping_ || (!leaving_ && (send_ != 0 || !spawners_.empty()))) return;
     for (const Service& service : services_)
         if (service.pid > 0 && service.program.input < 0) return;
     loop_.stop();

@@ -43,7 +43,8 @@ class Supervisor {
 
     // services: started at once, and again each time they end, at most once a second.
     Supervisor(std::vector<Program> services, TakeLock take_lock, MakeGeneration make_generation);
-    // Runs until SIGTERM and the end of everything.
+    // Runs until SIGTERM and the end of everything but deliveries that take longer than a moment: qmail-send and the spawners
+    // go on with those by themselves, until they end or the next qmail-start's qmail-send takes them over.
     void run();
 
   private:
@@ -54,8 +55,11 @@ class Supervisor {
 
     void start_service(Service& service);
     void start_generation();
+    void wait_for_lock();
     void on_child();
-    void on_generation_ended();
+    void on_service_ended(pid_t pid, int status);
+    void on_member_ended(pid_t pid, int status);
+    void restart_generation();
     void pass_on(int signal_number);
     void stop();
     void end_services();
@@ -65,10 +69,11 @@ class Supervisor {
     std::vector<Service> services_;
     TakeLock take_lock_;
     MakeGeneration make_generation_;
-    std::map<pid_t, std::string> generation_;  // those that live
-    pid_t send_ = 0;
+    std::map<pid_t, std::string> spawners_;  // those that live, retired ones too
+    pid_t send_ = 0;                         // with its end the next generation begins
     bool stopping_ = false;
-    bool wait_was_logged_ = false;
+    bool leaving_ = false;  // whatever qmail-send still waits for
+    int waits_for_lock_ = 0;
 };
 
 }  // namespace relais::start

@@ -59,9 +59,9 @@ class Spawner:
               connection_messages=0):
         """Sends an order; returns its number. The file is longer than the message, as in the queue."""
         self.deliveries += 1
-        packet = b"RR1\n" + struct.pack("<QQQ", self.deliveries, 4711, len(message) if size is None else size)
+        packet = b"RR2\n" + struct.pack("<QQQ", self.deliveries, 4711, len(message) if size is None else size)
         packet += counted(host) + counted(sender) + struct.pack("<H", len(recipients)) + b"".join(map(counted, recipients))
-        packet += struct.pack("<I", connection_messages)
+        packet += struct.pack(f"<I{len(recipients)}I", connection_messages, *range(len(recipients)))
         passed = []
         if file:
             passed = [os.memfd_create("message")]
@@ -259,7 +259,7 @@ class Rspawn(relais.TestCase):
 
     def test_a_bad_order_disturbs_nobody(self):
         _, _, spawner = self.start()
-        for packet in (b"x", b"RR1\n", b"RR1\n" + b"\xff" * 100, b"RL1\n" + b"\0" * 2072):
+        for packet in (b"x", b"RR2\n", b"RR2\n" + b"\xff" * 100, b"RL2\n" + b"\0" * 2076):
             spawner.channel.send(packet)
         self.assertEqual(spawner.deliver().recipients[0][0], "r")
 

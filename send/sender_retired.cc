@@ -1,0 +1,148 @@
+// Deliveries that another qmail-send has begun and a retired spawner still has. Each holds its recipients, its place in the
+// concurrency and its share, and nothing else: the rest of the message goes its way.
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "base/time.h"
+#include "send/active.h"
+#include "send/log_text.h"
+
+namespace relais::send {
+namespace {
+
+Route route_of(const UnderWay& delivery) {
+    return {delivery.local, delivery.address, delivery.address, delivery.local ? "" : delivery.address};
+}
+
+}  // namespace
+
+void Sender::still_running(unsigned from, const UnderWay& delivery) {
+    if (running_.contains(delivery.delivery))
+        return out_.log(fmt::format("alert: two spawners have a delivery {}", delivery.delivery));
+    const Route route = route_of(delivery);
+    Lane& lane = delivery.local ? local_.lane : remote_.lane;
+    const DestinationPtr destination =
+        lane.destination(destination_name(route), delivery.local ? user_name(route) : "");
+    lane.adopt(destination);
+    running_[delivery.delivery] = {delivery.local, delivery.message, 0,    destination,
+                                   delivery.indices, delivery.since, from};
+    claims_[delivery.message].push_back(delivery.delivery);
+    // Numbers stay one delivery's as long as it runs, in the log too.
+    next_delivery_ = std::max(next_delivery_, delivery.delivery + delivery.indices.size());
+    out_.log(fmt::format("still running delivery {}: msg {} to {} {}", delivery.delivery, delivery.message,
+                         delivery.local ? "local" : "remote", safe_for_log(delivery.address)));
+}
+
+// Of a message that has been loaded.
+void Sender::claim_recipients(Active& active) const {
+    const auto claims = claims_.find(active.id());
+    if (claims == claims_.end()) return;
+    for (const std::uint64_t delivery : claims->second) {
+        const Running& running = running_.at(delivery);
+        for (const std::uint32_t recipient : running.recipients) {
+            if (recipient >= active.states.size() || active.states[recipient] != RecipientState::open) continue;
+            active.set(recipient, RecipientState::elsewhere);
+            active.local[recipient] = running.local;
+        }
+    }
+}
+
+// It has ended, whatever that means: nothing counts it any more but its place in the lane.
+Sender::Running Sender::take_running(RunningPlace place) {
+    const std::uint64_t delivery = place->first;
+    Running running = std::move(place->second);
+    running_.erase(place);
+    const auto claims = claims_.find(running.message);
+    if (claims == claims_.end()) return running;
+    std::erase(claims->second, delivery);
+    if (claims->second.empty()) claims_.erase(claims);
+    return running;
+}
+
+// The message, loaded if it is not in the window; nothing if it is gone, or cannot be read now.
+Sender::Active* Sender::active_of_late(queue::MessageId id) {
+    if (const auto found = window_.find(id); found != window_.end()) return found->second.get();
+    known_.insert(id);
+    const KnownMessages::Entry before = *known_.find(id);
+    Active* active = load(id, false);
+    if (active == nullptr) return nullptr;
+    active->resume_at = before.place == Place::due ? before.when : now();
+    return active;
+}
+
+void Sender::late_report(unsigned from, const Report& report) {
+    const auto found = running_.find(report.delivery);
+    if (found == running_.end() || found->second.from != from)
+        return out_.log(fmt::format("warning: a late report about delivery {} that is not running", report.delivery));
+    // Loaded while it still claims its recipients: so they are told from those that others try.
+    Active* active = active_of_late(found->second.message);
+    const Running running = take_running(found);
+    if (report.recipients.empty()) return given_back(report.delivery, running);
+    Side& side = running.local ? local_ : remote_;
+    const bool backs_off = side.lane.finished(running.destination, verdict_of(report), now());
+    if (active != nullptr)
+        conclude(*active, report.delivery, running, report);
+    else
+        out_.log(fmt::format("delivery {}: success: the_message_was_deleted_meanwhile/", report.delivery));
+    if (backs_off) destination_backs_off(side, running.destination);
+    call_parked(side, running.destination);
+    log_status();
+    if (const auto still = window_.find(running.message); still != window_.end()) settle(*still->second);
+}
+
+void Sender::retired_lost(unsigned from) {
+    std::vector<std::uint64_t> lost;
+    for (const auto& [delivery, running] : running_)
+        if (running.from == from) lost.push_back(delivery);
+    for (const std::uint64_t delivery : lost) {
+        const Running running = take_running(running_.find(delivery));
+        (running.local ? local_ : remote_).lane.dropped(running.destination);
+        reopen(running);
+    }
+}
+
+void Sender::given_back(std::uint64_t delivery, const Running& running) {
+    for (std::size_t i = 0; i < running.recipients.size(); ++i)
+        out_.log(fmt::format("delivery {}: deferral: {}", delivery + i,
+                             log_text("It was cut off by a restart before it could have any effect.")));
+    Side& side = running.local ? local_ : remote_;
+    side.lane.dropped(running.destination);
+    call_parked(side, running.destination);
+    log_status();
+    reopen(running);
+}
+
+// Its recipients are to be tried, at once.
+void Sender::reopen(const Running& running) {
+    if (const auto found = window_.find(running.message); found != window_.end()) {
+        Active& active = *found->second;
+        for (const std::uint32_t recipient : running.recipients) {
+            if (recipient >= active.states.size()) continue;
+            RecipientState& state = active.states[recipient];
+            if (state == RecipientState::running || state == RecipientState::elsewhere)
+                active.set(recipient, RecipientState::open);
+        }
+        active.resume_at = now();
+        return settle(active);
+    }
+    KnownMessages::Entry* entry = known_.find(running.message);
+    if (entry != nullptr && (entry->place == Place::elsewhere || entry->place == Place::due))
+        known_.schedule(*entry, now());
+}
+
+std::string Sender::still_running_text(queue::MessageId id) const {
+    std::string text;
+    const auto claims = claims_.find(id);
+    if (claims == claims_.end()) return text;
+    for (const std::uint64_t delivery : claims->second) {
+        const Running& running = running_.at(delivery);
+        text += fmt::format("delivery {} of before the last restart still runs, to {} {}, since {} GMT\n", delivery,
+                            running.local ? "local" : "remote", safe_for_log(running.destination->name),
+                            date_gmt(running.since));
+    }
+    return text;
+}
+
+}  // namespace relais::send
