@@ -109,7 +109,8 @@ class StartTest(relais.TestCase):
         send, lspawn, rspawn, queued = (self.told(i, name) for name in (*GENERATION, "qmail-queued"))
         self.assertEqual(send["fds"]["3"], queued["fds"]["6"])
         self.assertTrue(send["fds"]["6"].endswith("queue/lock/send"))
-        self.assertEqual({lspawn["fds"]["4"], rspawn["fds"]["4"]}, {send["fds"]["6"]})
+        for told in (lspawn, rspawn):
+            self.assertTrue(told["fds"]["4"].startswith("socket:"))
         self.assertEqual(lspawn["args"], ["./Maildir/"])
         modes = {"queue-network": (0o600, "qmaild"), "queue-bounce": (0o600, "qmails"), "queue-submit": (0o666, None),
                  "resolver": (0o666, None), "send-control": (0o600, None)}
@@ -175,7 +176,7 @@ class StartTest(relais.TestCase):
                     self.assertEqual(new["fds"]["7"], old[name]["fds"]["7"])
             self.assertEqual(self.told(i, "qmail-queued")["pid"], queued)
 
-    def test_killed_then_started_again_waits_for_the_last_delivery(self):
+    def test_killed_then_started_again_asks_the_spawners_that_live(self):
         i = self.make()
         stubborn = pathlib.Path(i.environment["STUBBORN"])
         stubborn.touch()
@@ -186,11 +187,17 @@ class StartTest(relais.TestCase):
         # Everything that has no delivery ends by itself.
         i.wait_for(lambda: {p.pid for p in i.processes()} == {old["qmail-lspawn"], old["qmail-rspawn"]})
         self.begin(i)
-        i.wait_log("waiting for the deliveries of the last qmail-send to end")
-        self.told(i, "qmail-queued")
-        self.assertEqual(i.processes("qmail-send"), [])
+        send = self.told(i, "qmail-send", {old["qmail-send"]})
+        self.assertEqual([sorted(word) for word in send["args"]], [["l", "r"]])
+        self.assertTrue(send["fds"]["8"].startswith("socket:") and send["fds"]["9"].startswith("socket:"))
+        for name in ("lspawn.1", "lspawn.2", "rspawn.1", "rspawn.2"):
+            self.assertEqual(stat.S_IMODE((i.home / "sockets" / name).stat().st_mode), 0o600)
         stubborn.unlink()
-        self.told(i, "qmail-send")
+        i.wait_for(lambda: len(i.processes("qmail-lspawn")) == 1)
+        # The sockets of those that have gone are removed.
+        os.kill(send["pid"], signal.SIGKILL)
+        self.assertEqual(self.told(i, "qmail-send", {old["qmail-send"], send["pid"]})["args"], [])
+        self.assertFalse((i.home / "sockets/lspawn.2").exists())
 
     def test_only_one_at_a_time(self):
         i = self.make()

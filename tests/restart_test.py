@@ -1,0 +1,307 @@
+"""qmail-send ends, is told to or is killed, while deliveries hang: mail goes on beside them, and what they do counts once."""
+
+import fcntl
+import os
+import signal
+import socket
+import threading
+
+import relais
+from fake_smtp import SILENT, FakeServer
+
+HELLO = "From: a@b.test\nSubject: hello\n\nhello\n"
+
+
+class Hanging:
+    """A recipient whose program waits for a gate, and notes each time it is run."""
+
+    def __init__(self, instance, name="bob", code=0):
+        self.user = instance.add_user(name)
+        self.gate, self.runs_file = instance.directory / f"{name}.gate", self.user.home / "runs"
+        self.user.write(".qmail", f"|echo x >>runs; while ! test -e {self.gate}; do sleep 0.05; done; "
+                                  f"cat >/dev/null; echo words; exit {code}\n./Maildir/\n")
+
+    @property
+    def runs(self):
+        return len(self.runs_file.read_text().split()) if self.runs_file.exists() else 0
+
+    def open(self):
+        self.gate.touch()
+
+
+class Base:
+    single = False
+
+    def made(self, **control):
+        i = self.instance(control=control, single=self.single)
+        i.rules(':allow,RELAYCLIENT=""\n')
+        self.bob = Hanging(i)
+        self.ann = i.add_user("ann")
+        self.addCleanup(self.bob.open)
+        return i
+
+    def server(self, **replies):
+        server = FakeServer(**replies)
+        self.addCleanup(server.stop)
+        return server
+
+    @staticmethod
+    def restart(i):
+        """As supervise does it after svc -t. Returns when the next qmail-send runs."""
+        before = {p.pid for p in i.processes("qmail-send")}
+        i.running["send"].terminate()
+        assert i.running["send"].wait(60) == 0
+        i.start_send()
+        i.wait_for(lambda: {p.pid for p in i.processes("qmail-send")} - before and i.processes("qmail-queued"), 20,
+                   "the next qmail-send")
+
+    def hang(self, i, recipient="bob@mail.test"):
+        runs = self.bob.runs
+        i.send("a@b.test", [recipient], HELLO)
+        i.wait_for(lambda: self.bob.runs == runs + 1, 20, "the program that hangs")
+
+    def assert_mail_flows(self, i):
+        count = len(self.ann.files())
+        i.send("a@b.test", ["ann@mail.test"], HELLO)
+        self.ann.wait_messages(count + 1, 20)
+
+    def ask(self, i, request):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(60)
+            i.wait_for(lambda: s.connect_ex(str(i.home / "sockets/send-control")) == 0, 20, "send-control")
+            s.sendall(request.encode() + b"\n")
+            answer = b""
+            while not answer.endswith((b"ok\n", b".\n")) and not answer.startswith(b"error"):
+                data = s.recv(65536)
+                if not data:
+                    break
+                answer += data
+            return answer.decode()
+
+
+class Kind(Base):
+    """Both kinds of instance."""
+
+    def test_what_hangs_holds_nothing_but_itself(self):
+        server = self.server(greeting=SILENT)
+        i = self.made(smtproutes=f":127.0.0.1:{server.port}").start()
+        self.hang(i)
+        i.send("a@b.test", ["x@silent.test"], HELLO)
+        i.wait_for(lambda: server.sessions, 20, "a connection")
+        self.restart(i)
+        self.assert_mail_flows(i)
+        # The remote one was cut off and is tried again; the local one is still the first.
+        i.wait_for(lambda: len(server.sessions) == 2 and server.sessions[0].ended_by_peer, 20, "the second connection")
+        (line,) = i.wait_log("still running delivery 1: msg ")
+        why = self.ask(i, "why " + line.split()[5])
+        self.assertIn("delivery 1 of before the last restart still runs, to local bob@mail.test", why)
+        self.assertRegex(self.ask(i, "running"), r"delivery 1: msg \d+ to local bob@mail.test, since .*, from before the last "
+                                                 r"restart\n")
+        self.assertEqual(self.bob.runs, 1)
+        self.bob.open()
+        i.wait_log("delivery 1: success: ")
+        i.wait_for(lambda: len(i.queue_files()) == 1)
+        self.assertEqual((self.bob.runs, len(self.bob.user.files())), (1, 1))
+
+    def test_a_thousand_recipients_of_whom_one_hangs(self):
+        i = self.made(concurrencylocal="50").start()
+        everybody = [f"ann-{n}@mail.test" for n in range(999)]
+        self.ann.write(".qmail-default", "./Maildir/\n")
+        i.submit("a@b.test", ["bob@mail.test", *everybody], HELLO)
+        i.wait_for(lambda: self.bob.runs == 1 and self.ann.files(), 20, "the first deliveries")
+        self.restart(i)
+        self.ann.wait_messages(999, 60)
+        i.wait_for(lambda: i.queue_files()[0].read_bytes().count(b"\0Dann-") == 999, 20, "999 marks")
+        self.restart(i)
+        self.assert_mail_flows(i)
+        self.bob.open()
+        i.wait_empty()
+        self.assertEqual((self.bob.runs, len(self.ann.files()), len(self.bob.user.files())), (1, 1000, 1))
+
+    def test_twenty_restarts(self):
+        i = self.made().start()
+        self.hang(i)
+        for number in range(20):
+            for _ in range(3):
+                i.send("a@b.test", ["ann@mail.test"], HELLO)
+            self.restart(i)
+            self.assertLessEqual(len(i.processes("qmail-lspawn")), 4)
+        self.assert_mail_flows(i)
+        self.ann.wait_messages(61)
+        self.bob.open()
+        i.wait_empty()
+        self.assertEqual((self.bob.runs, len(self.ann.files())), (1, 61))
+        i.wait_for(lambda: len(i.processes("qmail-lspawn")) == 1, 20, "one qmail-lspawn")
+
+    def test_stop_leaves_it_to_the_next_start(self):
+        i = self.made().start()
+        self.hang(i)
+        i.running["send"].terminate()
+        self.assertEqual(i.running["send"].wait(60), 0)
+        i.wait_log("deliveries go on: the next qmail-start takes them over")
+        self.assertIn("delivery 1: msg", self.ask(i, "running"))
+        # The qmail-send that is left takes note of its end.
+        self.bob.open()
+        i.wait_log("delivery 1: success: ")
+        i.wait_for(lambda: not i.queue_files() and not i.processes("qmail-lspawn"), 20, "the end of everything")
+        self.assertEqual(self.bob.runs, 1)
+
+
+class UserInstance(Kind, relais.TestCase):
+    single = True
+
+
+class SystemInstance(Kind, relais.TestCase):
+    single = not relais.IS_ROOT
+
+    def test_a_late_failure_bounces_once(self):
+        i = self.made()
+        bad = Hanging(i, "bad", 100)
+        self.addCleanup(bad.open)
+        i.start()
+        i.send("ann@mail.test", ["bad@mail.test", "bob@mail.test"], HELLO)
+        i.wait_for(lambda: bad.runs and self.bob.runs, 20, "two programs")
+        self.restart(i)
+        bad.open()
+        i.wait_log("delivery 1: failure: ")
+        self.assertEqual(len(i.queue_files()), 1)
+        self.bob.open()
+        self.ann.wait_messages(1)
+        i.wait_empty()
+        self.assertIn(b"<bad@mail.test>:", self.ann.messages()[0])
+        self.assertEqual((bad.runs, self.bob.runs, len(self.ann.files())), (1, 1, 1))
+
+    def test_a_late_deferral_is_tried_again_by_the_schedule(self):
+        i = self.made()
+        busy = Hanging(i, "busy", 111)
+        self.addCleanup(busy.open)
+        i.start()
+        i.send("a@b.test", ["busy@mail.test"], HELLO)
+        i.wait_for(lambda: busy.runs, 20, "the program")
+        self.restart(i)
+        busy.open()
+        i.wait_log("delivery 1: deferral: ")
+        (name,) = (path.name for path in i.queue_files())
+        self.assertIn("next try in ", self.ask(i, f"why {name}"))
+        self.assertIn("tried once, last error: words", self.ask(i, f"why {name}"))
+        self.assertEqual(busy.runs, 1)
+
+    def test_a_message_that_is_deleted_while_it_hangs(self):
+        i = self.made().start()
+        self.hang(i)
+        (name,) = (path.name for path in i.queue_files())
+        self.restart(i)
+        i.wait_log("still running delivery 1")
+        self.assertEqual(self.ask(i, f"delete {name}"), "ok\n")
+        self.bob.open()
+        i.wait_log("delivery 1: success: the_message_was_deleted_meanwhile/")
+        self.assert_mail_flows(i)
+        self.assertEqual(self.bob.runs, 1)
+
+    def test_behind_the_final_dot_the_answer_counts(self):
+        asked, gate = threading.Event(), threading.Event()
+        self.addCleanup(gate.set)
+
+        def dot(_session, _line):
+            asked.set()
+            gate.wait(60)
+            return b"250 taken\r\n"
+        server = self.server(dot=dot)
+        i = self.made(smtproutes=f":127.0.0.1:{server.port}").start()
+        i.send("a@b.test", ["x@far.test"], HELLO)
+        self.assertTrue(asked.wait(60))
+        self.restart(i)
+        self.assert_mail_flows(i)
+        gate.set()
+        i.wait_log("delivery 1: success: ")
+        i.wait_empty()
+        self.assertEqual(len(server.messages), 1)
+
+    def test_old_deliveries_count_in_concurrency(self):
+        i = self.made(concurrencylocal="1").start()
+        self.hang(i)
+        self.restart(i)
+        i.send("a@b.test", ["ann@mail.test"], HELLO)
+        i.wait_log("status: local 1/1 ", count=2)
+        i.control("concurrencylocal", "2")
+        self.ann.wait_messages(1)
+        self.assertEqual(self.bob.runs, 1)
+
+    def test_a_death_of_qmail_send(self):
+        i = self.made().start()
+        self.hang(i)
+        for _ in range(3):
+            i.wait_for(lambda: i.processes("qmail-send"), 20, "a qmail-send")
+            self.assertTrue(i.kill("qmail-send"))
+            self.assert_mail_flows(i)
+        self.bob.open()
+        i.wait_empty()
+        self.assertEqual(self.bob.runs, 1)
+
+    def test_deaths_under_load_make_no_second_copy(self):
+        i = self.made(concurrencylocal="30").start()
+        self.hang(i)
+        self.ann.write(".qmail-default", "./Maildir/\n")
+        for number in range(6):
+            i.submit("a@b.test", [f"ann-{number}-{n}@mail.test" for n in range(100)], HELLO)
+            i.wait_for(lambda: i.processes("qmail-send"), 20, "a qmail-send")
+            i.wait_for(lambda: len(self.ann.files()) > number * 100 + 20 or number > 0, 20, "deliveries")
+            i.kill("qmail-send")
+        self.ann.wait_messages(600, 60)
+        self.bob.open()
+        i.wait_empty()
+        self.assertEqual((self.bob.runs, len(self.ann.files())), (1, 600))
+
+    def test_a_death_of_qmail_lspawn_is_a_crash(self):
+        i = self.made().start()
+        self.hang(i)
+        i.kill("qmail-lspawn")
+        self.assert_mail_flows(i)
+        i.wait_for(lambda: self.bob.runs == 2, 20, "a second run")
+
+    def test_a_death_of_a_retired_qmail_lspawn_is_a_crash(self):
+        i = self.made().start()
+        self.hang(i)
+        (old,) = (p.pid for p in i.processes("qmail-lspawn"))
+        self.restart(i)
+        i.wait_log("still running delivery 1")
+        os.kill(old, signal.SIGKILL)
+        i.wait_for(lambda: self.bob.runs == 2, 20, "a second run")
+        self.assert_mail_flows(i)
+
+    def test_a_death_of_qmail_rspawn_cuts_off_what_hangs(self):
+        server = self.server(greeting=SILENT)
+        i = self.made(smtproutes=f":127.0.0.1:{server.port}").start()
+        self.hang(i)
+        i.send("a@b.test", ["x@silent.test"], HELLO)
+        i.wait_for(lambda: server.sessions, 20, "a connection")
+        i.kill("qmail-rspawn")
+        i.wait_for(lambda: len(server.sessions) == 2 and server.sessions[0].ended_by_peer, 30, "the second connection")
+        self.assert_mail_flows(i)
+        self.assertEqual(self.bob.runs, 1)
+
+    def test_everything_killed_but_the_spawners(self):
+        i = self.made().start()
+        self.hang(i)
+        for name in ("qmail-start", "qmail-send"):
+            i.kill(name)
+        i.running["send"].wait(60)
+        # Its end comes while nobody is there to be told.
+        self.bob.open()
+        i.wait_for(lambda: self.bob.user.files(), 20, "the end of the delivery")
+        i.start_send()
+        i.wait_log("delivery 1: success: ")
+        i.wait_empty()
+        self.assertEqual(self.bob.runs, 1)
+
+    def test_a_lock_that_is_held_is_said(self):
+        i = self.made()
+        with open(i.home / "queue/lock/send", "a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            i.start()
+            i.wait_log("no delivery starts: processes of before still hold queue/lock/send")
+        self.assert_mail_flows(i)
+
+
+if __name__ == "__main__":
+    relais.main()
