@@ -1,4 +1,4 @@
-"""The README's lines for sending through a provider's smarthost, as they stand there, typed into a shell: on a fresh /var/qmail, with
+"""The lines of docs/smarthost.md for sending through a provider's smarthost, as they stand there, typed into a shell: on a fresh /var/qmail, with
 users that qmail-setup has made, and a real Postfix that wants TLS and a login. In namespaces, so that all of that is nobody else's."""
 
 import namespace
@@ -20,10 +20,9 @@ PROVIDER, USER, PASSWORD = "smtp.provider.example", "you@provider.example", "you
 AUTHORITIES = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
 
 
-def lines_of_readme():
-    text = (relais.ROOT / "README.md").read_text()
-    block = text[text.index("**Send through your provider's smarthost**") :].split("\n\n")[1]
-    return [line[4:] for line in block.splitlines() if line.startswith("    ")]
+def lines_of_page():
+    text = (relais.ROOT / "docs/smarthost.md").read_text()
+    return [line[4:] for line in text.splitlines() if line.startswith("    ")]
 
 
 class Readme(relais.TestCase):
@@ -64,7 +63,7 @@ class Readme(relais.TestCase):
         self.assertTrue(relais.wait_until(lambda: relais.Process(other.pid).name == "svscan"))
 
     def test_five_lines(self):
-        lines = lines_of_readme()
+        lines = lines_of_page()
         self.assertEqual(len(lines), 5)
         self.shell("qmail-setup /var/qmail --me mail.example.org --admin you@example.net --listen 127.0.0.1")
         (HOME / "control/dnsservers").write_text(self.zones.server + "\n")

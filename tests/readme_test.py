@@ -1,4 +1,4 @@
-"""What README.md tells to type for users who submit mail, typed as it stands there, on a fresh instance in /var/qmail: in namespaces of its own,
+"""What docs/users.md tells to type for users who submit mail, typed as it stands there, on a fresh instance in /var/qmail: in namespaces of its own,
 so that the machine's users, ports and files are left alone."""
 
 import re
@@ -39,9 +39,9 @@ done
 
 
 def commands(heading):
-    """The indented lines below the paragraph that begins with the heading, without their comments."""
-    text = (relais.ROOT / "README.md").read_text()
-    block = re.search(rf"^\*\*{re.escape(heading)}\*\*.*?\n\n((?:    [^\n]*\n)+)", text[text.index(f"**{heading}**"):], re.S | re.M).group(1)
+    """The indented lines of the section, without their comments."""
+    text = (relais.ROOT / "docs/users.md").read_text()
+    block = re.search(r"\n\n((?:    [^\n]*\n)+)", text[text.index(f"## {heading}\n"):]).group(1)
     return [re.sub(r" +# .*", "", line).strip() for line in block.splitlines()]
 
 
