@@ -201,6 +201,24 @@ class Auth(relais.TestCase):
         self.assertEqual(ask(i, "", "", "M")[1][-2], "password scram")
         self.assertEqual(cram("anna", PASSWORD), "R")
 
+    def test_every_kind_of_login_counts(self):
+        """A wrong password, APOP digest, CRAM-MD5 response, SCRAM proof or token: each is a failure of address and account."""
+        i = self.made()
+        pop3.set_password(i, "anna", PASSWORD, "--store-secret")
+        kinds = (("P", "wrong", ""), ("P", "0" * 32, "<1.2@x>"), ("C", "0" * 32, "<1.2@x>"), ("F", "AAAA", "n=anna"), ("B", "x", "XOAUTH2"))
+        threads = [threading.Thread(target=ask, args=(i, "anna", secret, kind, "192.0.2.1", stamp)) for kind, secret, stamp in kinds]
+        for thread in threads:
+            thread.start()
+        i.wait_log("failure 5 of this address, answer in 16 s", "send")
+        for thread in threads:
+            thread.join()
+        threads = [threading.Thread(target=ask, args=(i, "anna", "x", "P", f"192.0.2.{n}")) for n in range(2, 7)]
+        for thread in threads:
+            thread.start()
+        i.wait_log("failure 1 of this address, answer in 16 s, failure 10 of this account", "send")
+        for thread in threads:
+            thread.join()
+
     def test_hostile_requests(self):
         i = self.made()
         for data in (b"", b"\0", b"\0\0", b"\xff\xff" + b"x" * 70000, b"\5\0Pxxxx", b"\2\0P\0", b"\7\0Pa\0\0\0\0\0\0extra"):
