@@ -104,6 +104,11 @@ void CanonicalBody::finish(const Out& out) {
     if (any_ || form_ == Canonical::simple) out("\r\n");
 }
 
+void prepare_cryptography() {
+    tls::initialise();
+    sha256("");
+}
+
 Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
     if (!context_ || EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1)
         throw Error(Reaction::temporary, tls::take_errors("unable to begin a hash"));

@@ -41,6 +41,9 @@ class CanonicalBody {
     bool any_ = false;
 };
 
+// Before confinement: what the library reads once.
+void prepare_cryptography();
+
 class Sha256 {
   public:
     Sha256();
