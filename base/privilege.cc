@@ -189,14 +189,18 @@ void allow_below(int ruleset, const std::string& path, std::uint64_t access) {
 }
 
 void load_landlock(const Confinement& allowed) {
+    // Unless it is named here nothing is moved to another directory; older kernels do not know it and never allow that.
+    const bool may_move =
+        ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION) >= 2;
+    const std::uint64_t write = landlock_write | (may_move ? LANDLOCK_ACCESS_FS_REFER : 0);
     landlock_ruleset_attr attributes{};
-    attributes.handled_access_fs = landlock_read | landlock_write;
+    attributes.handled_access_fs = landlock_read | write;
     const Fd ruleset(
         static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
     if (!ruleset) return;  // an older kernel, or Landlock switched off: uid and seccomp remain
     for (const std::string& path : allowed.read_below) allow_below(ruleset.get(), path, landlock_read);
     for (const std::string& path : allowed.write_below)
-        allow_below(ruleset.get(), path, landlock_read | landlock_write);
+        allow_below(ruleset.get(), path, landlock_read | write);
     if (::syscall(SYS_landlock_restrict_self, ruleset.get(), 0) != 0) throw_errno("restrict", "file access");
 }
 

@@ -13,6 +13,7 @@
 #include "local/mbox.h"
 #include "local/program_delivery.h"
 #include "local/variables.h"
+#include "mail/address.h"
 #include "queue/client.h"
 
 namespace relais::local {
@@ -20,8 +21,6 @@ namespace {
 
 constexpr mode_t written_by_others = 0002;
 constexpr Seconds forward_patience{24 * 60 * 60};
-// The sender of a bounce of a bounce: nothing ever answers it.
-constexpr std::string_view double_bounce_sender = "#@[]";
 
 [[noreturn]] void defer(const std::string& text, int error_number = 0) {
     throw Error(Reaction::temporary, text, error_number);
@@ -152,7 +151,7 @@ void Delivery::find_instructions() {
 void Delivery::find_new_sender() {
     const User& user = order_.user;
     new_sender_ = order_.sender;
-    if (order_.sender.empty() || order_.sender == double_bounce_sender) return;
+    if (order_.sender.empty() || order_.sender == mail::double_bounce_sender) return;
     if (!has_dot_qmail(user.dash, user.extension, "-owner")) return;
     if (has_dot_qmail(user.dash, user.extension, "-owner-default"))
         new_sender_ = order_.local + "-owner-@" + order_.domain + "-@[]";

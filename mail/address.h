@@ -10,6 +10,9 @@
 
 namespace relais::mail {
 
+// The sender of a bounce of a bounce: nothing ever answers it. Between servers it is the null sender, for others refuse it.
+inline constexpr std::string_view double_bounce_sender = "#@[]";
+
 // The longest address that the queue takes, in octets (qmail-queue exits 11 beyond it).
 inline constexpr std::size_t address_limit = 1002;
 

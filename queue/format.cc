@@ -112,6 +112,15 @@ std::uint64_t Checksum::value() const {
     return sum ^ (sum >> 29);
 }
 
+std::uint64_t checksum_unmarked(Checksum body, std::string envelope, std::uint64_t envelope_offset,
+                                const std::vector<Recipient>& recipients) {
+    for (const Recipient& recipient : recipients)
+        envelope[static_cast<std::size_t>(recipient.mark_offset - envelope_offset)] =
+            static_cast<char>(Mark::to_do);
+    body.update(envelope);
+    return body.value();
+}
+
 std::string encode_info(const Envelope& envelope) {
     std::string info =
         "uid " + std::to_string(envelope.uid) + " pid " + std::to_string(envelope.pid) + " role ";
@@ -189,6 +198,24 @@ std::string encode_footer(const Footer& footer) {
     block.resize(footer_check_at);
     append_le(block, checksum_of(block), 8);
     return block;
+}
+
+Trace footer_trace(std::string_view end) {
+    if (find_footer(end)) return Trace::known_version;
+    const std::string_view family = footer_magic.substr(0, footer_magic.size() - 1);
+    const bool another =
+        end.size() >= footer_size && end.substr(end.size() - footer_size).starts_with(family);
+    return another ? Trace::another_version : Trace::none;
+}
+
+std::optional<std::size_t> find_footer(std::string_view data) {
+    const std::size_t at = data.rfind(footer_magic);
+    return at == std::string_view::npos ? std::nullopt : std::optional(at);
+}
+
+std::optional<Footer> read_footer_loosely(std::string_view data) {
+    if (!data.starts_with(footer_magic) || data.size() < 32) return std::nullopt;
+    return Footer{get_le(data, 8, 8), get_le(data, 16, 8), get_le(data, 24, 8)};
 }
 
 std::optional<Footer> decode_footer(std::string_view data, std::uint64_t file_size) {

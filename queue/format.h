@@ -78,6 +78,10 @@ class Checksum {
     unsigned partial_octets_ = 0;
 };
 
+// The checksum of message (in body) and envelope as it was when every mark was T.
+std::uint64_t checksum_unmarked(Checksum body, std::string envelope, std::uint64_t envelope_offset,
+                                const std::vector<Recipient>& recipients);
+
 std::string encode_envelope(const Envelope& envelope);
 // The first field of an envelope alone, with its NUL: what qmail-queued puts before a submitted envelope.
 std::string encode_info(const Envelope& envelope);
@@ -89,5 +93,20 @@ std::string encode_footer(const Footer& footer);
 std::optional<Envelope> decode_envelope(std::string_view data, std::uint64_t envelope_offset);
 Status decode_status(std::string_view data);
 std::optional<Footer> decode_footer(std::string_view data, std::uint64_t file_size);
+
+// What the end of a file says that has no valid footer. Only what has our magic in a version known here can be a damaged
+// message.
+enum class Trace {
+    none,             // a footer was never written, or it was cut off
+    known_version,    // the magic is there: the message was once whole, or nearly
+    another_version,  // a footer that this program does not know how to read
+};
+Trace footer_trace(std::string_view end);
+
+// Sizes and checksum as they stand in something that begins with our magic, whether its own check fits or not; nothing if it is
+// too short for them.
+std::optional<Footer> read_footer_loosely(std::string_view data);
+// Where the last footer of known version begins in data.
+std::optional<std::size_t> find_footer(std::string_view data);
 
 }  // namespace relais::queue

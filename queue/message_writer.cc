@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/program.h"
 #include "base/sys.h"
+#include "queue/recovery.h"
 #include "queue/store.h"
 
 namespace relais::queue {
@@ -47,11 +48,31 @@ void write_parts(int fd, iovec* part, std::size_t count, MessageId id) {
 
 }  // namespace
 
-MessageDirectories::MessageDirectories(const control::Home& home) {
-    for (std::size_t split = 0; split < split_count; ++split) {
-        const std::string path = message_directory(home, split);
-        directories_[split] = Fd(sys::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        if (!directories_[split]) throw_errno("open", path);
+MessageDirectories::MessageDirectories(const control::Home& home) : home_(home) {
+    for (std::size_t split = 0; split < split_count; ++split) directories_[split] = open(split);
+}
+
+Fd MessageDirectories::open(std::size_t split) const {
+    const std::string path = message_directory(home_, split);
+    Fd directory(sys::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory) throw_errno("open", path);
+    return directory;
+}
+
+bool MessageDirectories::renew(MessageId id) const {
+    const std::size_t split = id % split_count;
+    const int reason = errno;
+    try {
+        if (!was_removed(directories_[split].get())) return false;
+        const std::string path = message_directory(home_, split);
+        if (make_queue_directory(path))
+            log_line("alert: " + path + " was removed, with all that was in it: it is made anew");
+        directories_[split] = open(split);
+        return true;
+    } catch (const Error& error) {
+        log_line(std::string("warning: ") + error.what());
+        errno = reason;
+        return false;
     }
 }
 
@@ -62,7 +83,7 @@ MessageId MessageWriter::create() {
         *std::to_chars(name_.begin(), name_.end() - 1, id_).ptr = '\0';
         file_ = Fd(sys::openat(directories_.fd(id_), name_.data(),
                                O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0660));
-    } while (!file_ && errno == EEXIST);
+    } while (!file_ && (errno == EEXIST || (errno == ENOENT && directories_.renew(id_))));
     if (!file_) {
         const int reason = errno;
         ledger_.done(slot_);

@@ -22,9 +22,14 @@ class MessageDirectories {
     // Throws Error.
     explicit MessageDirectories(const control::Home& home);
     int fd(MessageId id) const { return directories_[id % split_count].get(); }
+    // True if the directory of that id had been removed: there is another one now. Keeps errno otherwise.
+    bool renew(MessageId id) const;
 
   private:
-    std::array<Fd, split_count> directories_;
+    Fd open(std::size_t split) const;
+
+    control::Home home_;
+    mutable std::array<Fd, split_count> directories_;
 };
 
 // Destroyed without a successful finish(), it leaves no file.

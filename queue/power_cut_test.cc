@@ -35,7 +35,7 @@ class PowerCut : public testing::Test {
             for (const seam::Cut& cut : seam::all_cuts()) {
                 SCOPED_TRACE("after step " + std::to_string(k) + ": " + seam::describe(cut));
                 disk.write_out(cut, home.directory(), after.directory());
-                remove_incomplete(after, read_checkpoint(after));
+                recover_messages(after, read_checkpoint(after));
                 check(notes);
                 if (HasFailure()) return;
             }
@@ -140,7 +140,7 @@ TEST_F(PowerCut, ACutDuringTheRecoveryLosesNothingAndLeavesNothing) {
         seam::Recorder recorder;
         // Known before anything happens.
         sys::close(sys::open(message_path(home, id).c_str(), O_RDONLY));
-        const Recovery recovery = remove_incomplete(home, 0);
+        const Recovery recovery = recover_messages(home, 0);
         EXPECT_EQ(recovery.removed, 3u);
         write_checkpoint(home, recovery.highest + 1);
         steps = recorder.steps();
@@ -169,7 +169,7 @@ TEST_F(PowerCut, WhatAKilledProcessWroteAndDidNotSyncIsSyncedBeforeTheCheckpoint
         seam::Recorder recorder;
         const Fd fd(sys::open(message_path(home, id + 1).c_str(), O_WRONLY | O_CREAT, 0600));
         ASSERT_EQ(sys::write(fd.get(), whole.data(), whole.size()), static_cast<ssize_t>(whole.size()));
-        const Recovery recovery = remove_incomplete(home, id + 1);
+        const Recovery recovery = recover_messages(home, id + 1);
         EXPECT_EQ(recovery.kept, 1u);
         write_checkpoint(home, recovery.highest + 1);
         steps = recorder.steps();
@@ -199,7 +199,7 @@ TEST_F(PowerCut, ManyFilesAreSyncedAtOnceBeforeTheCheckpointPassesThem) {
         }
         const Fd half(sys::open(message_path(home, id + 3).c_str(), O_WRONLY | O_CREAT, 0600));
         ASSERT_EQ(sys::write(half.get(), "half", 4), 4);
-        const Recovery recovery = remove_incomplete(home, id + 1, 2);
+        const Recovery recovery = recover_messages(home, id + 1, 2);
         EXPECT_EQ(recovery.kept, 2u);
         EXPECT_EQ(recovery.removed, 1u);
         write_checkpoint(home, recovery.highest + 1);
@@ -317,6 +317,41 @@ TEST_F(PowerCut, ABounceTextIsNotHalfAppended) {
         recorder.fail_call(2, reason);  // open, fstat, pwrite
         EXPECT_THROW(store.append_bounce(77, "<b@x>:\nno\n\n"), Error);
         EXPECT_EQ(store.read_bounce(77, 100), "<a@x>:\nno\n\n");
+    }
+}
+
+// Under an unreadable checkpoint nothing is removed, whatever the disk has made of it.
+TEST_F(PowerCut, ACutWhileADamagedMessageIsPutAsideLosesNothing) {
+    MessageId id = 0;
+    {
+        seam::Recorder unused;
+        const MessageDirectories directories(home);
+        Ledger ledger(1, 1000);
+        id = accept(unused, directories, ledger, "kept\n");
+    }
+    const std::string path = message_path(home, id);
+    const std::string content = read_file(path, 10000).value().substr(0, 40);
+    std::vector<seam::Step> steps;
+    {
+        std::filesystem::resize_file(path, 40);
+        seam::Recorder recorder;
+        sys::close(sys::open(path.c_str(), O_RDONLY));
+        const Recovery recovery = recover_messages(home, std::nullopt);
+        EXPECT_EQ(recovery.damaged, 1u);
+        EXPECT_EQ(recovery.removed, 0u);
+        steps = recorder.steps();
+    }
+    seam::Disk disk;
+    for (std::size_t k = 0; k < steps.size(); ++k) {
+        disk.play(steps[k]);
+        for (const seam::Cut& cut : seam::all_cuts()) {
+            SCOPED_TRACE("after step " + std::to_string(k) + ": " + seam::describe(cut));
+            disk.write_out(cut, home.directory(), after.directory());
+            const auto in_place = read_file(message_path(after, id), 10000);
+            const auto aside = read_file(damaged_path(after, id), 10000);
+            EXPECT_TRUE(in_place == content || aside == content);
+            if (HasFailure()) return;
+        }
     }
 }
 

@@ -26,6 +26,7 @@
 #include "control/home.h"
 #include "control/owners.h"
 #include "queue/queued.h"
+#include "queue/recovery.h"
 #include "queue/refusal.h"
 #include "queue/store.h"
 #include "start/descriptors.h"
@@ -40,7 +41,12 @@ constexpr Seconds refusing_time{1};
 // Held by every process of qmail-queued: the next one must not start before the last of these is gone.
 Fd take_lock(const control::Home& home) {
     const std::string path = queue::queued_lock_path(home);
-    Fd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660));
+    const auto open = [&] {
+        return Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660));
+    };
+    Fd lock = open();
+    if (!lock && errno == ENOENT && queue::make_queue_directory(path.substr(0, path.rfind('/'))))
+        lock = open();
     if (!lock) throw_errno("open", path);
     const Deadline deadline = Deadline::in(Seconds(10));
     while (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {

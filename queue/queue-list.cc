@@ -1,5 +1,6 @@
 // queue-list shows what is in the queue of $QMAILHOME and why it waits, and changes it: hold, release, retry, delete,
-// bounce, for messages named by id or chosen by a filter.
+// bounce, for messages named by id or chosen by a filter. Its damaged shows what qmail-queued has put aside as damaged, and
+// resubmits or deletes it.
 //
 // For root, or the one user of a user instance. Listing only reads. Changes go through qmail-send when it runs, else
 // through the store under qmail-send's lock (queue/change.h), as user qmails. What it prints is made safe for a terminal.
@@ -16,6 +17,7 @@
 #include "base/time.h"
 #include "control/tool.h"
 #include "queue/change.h"
+#include "queue/damaged.h"
 #include "queue/describe.h"
 #include "send/bounce_hints.h"
 
@@ -31,6 +33,8 @@ struct Options {
     bool json = false;
     bool all = false;
     bool yes = false;
+    bool resubmit = false;
+    bool remove = false;
     std::uint64_t limit = UINT64_MAX;
 };
 
@@ -159,6 +163,56 @@ int change(const control::Home& home, const Options& options, ControlVerb verb, 
     return code;
 }
 
+void list_damaged(const Options& options, const std::vector<DamagedFile>& files) {
+    std::string text = options.json ? "[" : files.empty() ? "" : damaged_table_head();
+    for (const DamagedFile& file : files)
+        text += options.json ? (&file == files.data() ? "\n" : ",\n") + damaged_json(file, now_seconds())
+                             : damaged_rows(file, now_seconds());
+    say(text + (options.json ? (files.empty() ? "]\n" : "\n]\n") : ""));
+    if (files.empty() && !options.json) log_line("no damaged message has been put aside");
+}
+
+// False if it was not done.
+bool change_damaged(const control::Home& home, const DamagedFile& file, bool resubmit) {
+    std::string trouble;
+    if (resubmit)
+        trouble = resubmit_damaged(home, file);
+    else
+        remove_damaged(home, file.id);
+    if (trouble.empty())
+        say(std::to_string(file.id) + (resubmit ? ": resubmitted\n" : ": deleted\n"));
+    else
+        log_line(std::to_string(file.id) + ": not resubmitted: " + printable(trouble));
+    return trouble.empty();
+}
+
+int damaged(const control::Home& home, const Options& options) {
+    const bool changes = options.resubmit || options.remove;
+    if (changes && options.filter.ids.empty() && !options.all) throw_permanent("name the ids, or --all");
+    std::vector<DamagedFile> files;
+    int code = 0;
+    for (const MessageId id : options.filter.ids.empty() ? damaged_ids(home) : options.filter.ids) {
+        auto file = examine_damaged(home, id);
+        if (file) {
+            files.push_back(*std::move(file));
+        } else {
+            log_line(std::to_string(id) + ": there is no such damaged message");
+            code = 1;
+        }
+    }
+    if (!changes) {
+        list_damaged(options, files);
+        return code;
+    }
+    if (options.remove && !options.yes && !confirmed("delete", files.size())) {
+        log_line("nothing was done");
+        return 1;
+    }
+    for (const DamagedFile& file : files)
+        if (!change_damaged(home, file, options.resubmit)) code = 1;
+    return code;
+}
+
 void add_options(CommandLine& line, Options& options) {
     line.option("--sender", options.filter.sender,
                 "from this sender; * stands for anything, '' is the null sender");
@@ -222,6 +276,11 @@ int work(const Arguments& arguments) {
         changes.emplace_back(line.subcommand(each.word, each.help).fallthrough(), &each);
         changes.back().first.option("ID", options.ids, "message ids");
     }
+    Command aside = line.subcommand("damaged", "damaged messages that were put aside").fallthrough();
+    aside.option("ID", options.ids, "message ids");
+    const auto anew = aside.flag("--resubmit", options.resubmit,
+                                 "submit what is whole anew, for those who have not got it");
+    aside.flag("--delete", options.remove, "remove them").excludes(anew);
     if (const auto code = line.parse(arguments)) return *code;
     complete(options);
     const auto home = control::Home::from_environment();
@@ -231,6 +290,7 @@ int work(const Arguments& arguments) {
             throw_errno("look at", queue);
         for (const auto& [command, each] : changes)
             if (command.given()) return change(home, options, each->verb, each->word, each->done);
+        if (aside.given()) return damaged(home, options);
         return list(home, options, show.given());
     } catch (const Error& error) {
         // Whoever reads a pipe has seen enough.

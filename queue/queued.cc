@@ -55,14 +55,17 @@ Queued::Queued(const control::Home& home, const control::Owners& owners, const Q
       owners_(owners),
       limits_(limits),
       descriptors_(descriptors),
+      made_(make_missing_directories(home)),
       directories_(home),
       checkpoint_(read_checkpoint(home)),
-      recovery_(remove_incomplete(home, checkpoint_)),
-      ledger_(limits.slots(), first_id(checkpoint_, recovery_.highest)),
+      recovery_(recover_messages(home, checkpoint_)),
+      ledger_(limits.slots(), first_id(checkpoint_.value_or(0), recovery_.highest)),
       service_{owners_, directories_, ledger_, descriptors_.hints},
       handover_(make_packet_pair()) {
     if (recovery_.removed > 0)
         log_line("removed " + std::to_string(recovery_.removed) + " incomplete messages, never acknowledged");
+    if (const std::uint64_t texts = remove_orphan_bounces(home, made_); texts > 0)
+        log_line("removed " + std::to_string(texts) + " bounce texts whose messages are gone");
     if (recovery_.left_behind != UINT64_MAX) ledger_.leave_behind(recovery_.left_behind);
     for (std::size_t slot = limits.slots(); slot > 0; --slot) free_slots_.push_back(slot - 1);
     // Before the first message: where the clock was set back, new ids are below the old checkpoint.

@@ -38,7 +38,7 @@ struct QueuedDescriptors {
 
 class Queued {
   public:
-    // Removes what an earlier qmail-queued left incomplete. The lock is held. Throws Error.
+    // Mends what an earlier qmail-queued left incomplete. The lock is held. Throws Error.
     Queued(const control::Home& home, const control::Owners& owners, const QueuedLimits& limits,
            const QueuedDescriptors& descriptors);
     // Serves until SIGTERM; then lets the running submissions end, within bounds. Throws Error.
@@ -78,8 +78,9 @@ class Queued {
     const control::Owners& owners_;
     const QueuedLimits limits_;
     const QueuedDescriptors descriptors_;
+    const std::vector<std::string> made_;  // directories that were missing
     MessageDirectories directories_;
-    MessageId checkpoint_;
+    std::optional<MessageId> checkpoint_;
     Recovery recovery_;
     Ledger ledger_;
     Service service_;

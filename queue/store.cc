@@ -61,16 +61,6 @@ std::string read_at(int fd, std::uint64_t offset, std::size_t size, const std::s
     return data;
 }
 
-// The checksum as it was when every mark was T.
-std::uint64_t checksum_unmarked(Checksum body, std::string envelope, std::uint64_t envelope_offset,
-                                const std::vector<Recipient>& recipients) {
-    for (const Recipient& recipient : recipients)
-        envelope[static_cast<std::size_t>(recipient.mark_offset - envelope_offset)] =
-            static_cast<char>(Mark::to_do);
-    body.update(envelope);
-    return body.value();
-}
-
 // Whoever may only read, as deliveries may, can take no lock that this sees.
 bool is_being_written(int fd) {
     struct flock whole {};
@@ -111,6 +101,12 @@ std::string message_path(const control::Home& home, MessageId id) {
 std::string bounce_path(const control::Home& home, MessageId id) {
     return bounce_directory(home, id % split_count) + "/" + std::to_string(id);
 }
+std::string damaged_directory(const control::Home& home) {
+    return home.path("queue/damaged");
+}
+std::string damaged_path(const control::Home& home, MessageId id) {
+    return damaged_directory(home) + "/" + std::to_string(id);
+}
 std::string send_lock_path(const control::Home& home) {
     return home.path("queue/lock/send");
 }
@@ -127,7 +123,7 @@ std::string retry_path(const control::Home& home) {
 
 std::vector<std::string> queue_directories(const control::Home& home) {
     std::vector<std::string> all;
-    for (const char* name : {"queue", "queue/lock", "queue/mess", "queue/bounce"})
+    for (const char* name : {"queue", "queue/lock", "queue/damaged", "queue/mess", "queue/bounce"})
         all.push_back(home.path(name));
     for (std::size_t split = 0; split < split_count; ++split) {
         all.push_back(message_directory(home, split));
@@ -142,15 +138,26 @@ std::optional<MessageId> parse_message_name(std::string_view name) {
     return parse_number(name);
 }
 
+bool was_removed(int directory) {
+    struct stat info {};
+    return ::fstat(directory, &info) == 0 && info.st_nlink == 0;
+}
+
 // -1 with errno, as open(2).
 int Store::open_in_place(MessageId id, int flags) const {
     Fd& directory = (*directories_)[id % split_count];
-    if (!directory)
-        directory = Fd(sys::open(message_directory(home_, id % split_count).c_str(),
-                                 O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    return directory
-               ? sys::openat(directory.get(), std::to_string(id).c_str(), flags | O_CLOEXEC | O_NOFOLLOW)
-               : -1;
+    // In the place of one that was removed there may be another by now.
+    for (bool again : {true, false}) {
+        if (!directory)
+            directory = Fd(sys::open(message_directory(home_, id % split_count).c_str(),
+                                     O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (!directory) return -1;
+        const int fd =
+            sys::openat(directory.get(), std::to_string(id).c_str(), flags | O_CLOEXEC | O_NOFOLLOW);
+        if (fd >= 0 || errno != ENOENT || !again || !was_removed(directory.get())) return fd;
+        directory.reset();
+    }
+    return -1;
 }
 
 Load Store::load(MessageId id, StoredMessage& message, bool verify, Fd* file) const {
@@ -272,44 +279,6 @@ std::optional<std::string> Store::read_bounce(MessageId id, std::size_t limit) c
 
 void Store::remove_bounce(MessageId id) const {
     unlink_if_there(bounce_path(home_, id));
-}
-
-void Store::scan(const std::function<bool(MessageId)>& visit) const {
-    bool more = true;
-    for (std::size_t split = 0; split < split_count && more; ++split)
-        scan_split(split, [&](MessageId id) { return more = visit(id); });
-}
-
-void Store::scan_split(std::size_t split, const std::function<bool(MessageId)>& visit) const {
-    DirectoryScan(home_, split).next(SIZE_MAX, visit);
-}
-
-DirectoryScan::DirectoryScan(const control::Home& home, std::size_t split)
-    : path_(message_directory(home, split)), split_(split), directory_(::opendir(path_.c_str())) {
-    if (!directory_) throw_errno("open", path_);
-}
-
-bool DirectoryScan::next(std::size_t most, const std::function<bool(MessageId)>& visit) {
-    for (std::size_t count = 0; count < most; ++count) {
-        errno = 0;
-        const dirent* entry = ::readdir(directory_.get());
-        if (entry == nullptr) {
-            if (errno != 0) throw_errno("read", path_);
-            return false;
-        }
-        const auto id = parse_message_name(entry->d_name);
-        if (id && *id % split_count == split_ && !visit(*id)) return false;
-    }
-    return true;
-}
-
-std::uint64_t Store::count() const {
-    std::uint64_t total = 0;
-    scan([&total](MessageId) {
-        ++total;
-        return true;
-    });
-    return total;
 }
 
 void Store::note_retry(MessageId id) const {

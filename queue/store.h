@@ -34,11 +34,17 @@ inline std::string tcpto_path(const control::Home& home) {
 // The directories mess and bounce of one split.
 std::string message_directory(const control::Home& home, std::size_t split);
 std::string bounce_directory(const control::Home& home, std::size_t split);
+// Where qmail-queued puts files of mess/ that are damaged, under their id. Nothing there is delivered.
+std::string damaged_directory(const control::Home& home);
+std::string damaged_path(const control::Home& home, MessageId id);
 // Every directory that a queue needs, parents first, beginning with queue itself: all qmailq's, group qmail,
 // mode 2770.
 std::vector<std::string> queue_directories(const control::Home& home);
 // The id that a file name in the queue stands for; nothing for any other name.
 std::optional<MessageId> parse_message_name(std::string_view name);
+
+// True for a directory whose name is gone: nothing can be made in it any more.
+bool was_removed(int directory);
 
 // Tells Store::load that a message is still being written, until this descriptor is closed.
 void lock_while_written(int fd);
@@ -59,8 +65,12 @@ class DirectoryScan {
   public:
     // Throws Error.
     DirectoryScan(const control::Home& home, std::size_t split);
+    // The same for any directory of such names.
+    DirectoryScan(std::string path, std::size_t split);
     // Calls visit for at most that many messages, or until it returns false. False when there are no more. Throws Error.
     bool next(std::size_t most, const std::function<bool(MessageId)>& visit);
+    // Names seen so far that belong into another split.
+    const std::vector<MessageId>& misplaced() const { return misplaced_; }
 
   private:
     struct Close {
@@ -68,6 +78,7 @@ class DirectoryScan {
     };
     std::string path_;
     std::size_t split_;
+    std::vector<MessageId> misplaced_;
     std::unique_ptr<DIR, Close> directory_;
 };
 
@@ -101,6 +112,8 @@ class Store {
     // The bounce text so far, at most limit octets; nothing if there is none.
     std::optional<std::string> read_bounce(MessageId id, std::size_t limit) const;
     void remove_bounce(MessageId id) const;
+    // Of which messages there are bounce texts in one split. Throws Error.
+    std::vector<MessageId> bounces(std::size_t split) const;
 
     // Calls visit for every message in the queue, in no order, until it returns false. One split directory at
     // a time, names only: a million messages take a second. Throws Error.
@@ -110,6 +123,7 @@ class Store {
     // The same for one split directory (0 to split_count - 1).
     void scan_split(std::size_t split, const std::function<bool(MessageId)>& visit) const;
     std::uint64_t count() const;
+    std::string path(MessageId id) const { return message_path(home_, id); }
 
     // While qmail-send does not run: the messages that it is to try at once when it starts. The caller holds its lock.
     // Throws Error.

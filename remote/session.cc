@@ -195,7 +195,8 @@ std::optional<Verdict> Session::refuse_unsent(Message& message, const std::strin
 }
 
 std::string Session::mail_command(const std::string& sender, Message& message) const {
-    std::string line = "MAIL FROM:" + path(sender);
+    // Others know no second kind of bounce, and refuse its sender.
+    std::string line = "MAIL FROM:" + (sender == mail::double_bounce_sender ? "<>" : path(sender));
     if (extensions_.size) line += " SIZE=" + std::to_string(message.scan().wire_size);
     if (extensions_.eight_bit_mime && message.scan().eight_bit) line += " BODY=8BITMIME";
     return line;

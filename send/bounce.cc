@@ -8,9 +8,6 @@
 #include "send/rewrite.h"
 
 namespace relais::send {
-namespace {
-constexpr std::string_view double_bounce_sender = "#@[]";
-}
 
 BounceSettings BounceSettings::read(const control::Home& home) {
     const auto word = [&](const char* name, const char* fallback) {
@@ -43,8 +40,9 @@ std::string bounce_paragraph(std::string_view address, std::string_view text) {
 }
 
 std::optional<BounceEnvelope> bounce_envelope(const BounceSettings& settings, std::string_view sender) {
-    if (sender == double_bounce_sender) return std::nullopt;
-    if (sender.empty()) return BounceEnvelope{std::string(double_bounce_sender), settings.double_to, true};
+    if (sender == mail::double_bounce_sender) return std::nullopt;
+    if (sender.empty())
+        return BounceEnvelope{std::string(mail::double_bounce_sender), settings.double_to, true};
     // "list-@host-@[]" is the list's owner, list-@host.
     if (is_verp(sender)) sender = verp_base(sender);
     return BounceEnvelope{"", std::string(sender), false};

@@ -21,9 +21,9 @@ constexpr std::size_t octets_of_recipient = 128;
 constexpr std::uint32_t disk_pause = 60;
 // Its hint comes when it is whole, unless the pipe is full then.
 constexpr std::uint32_t unfinished_pause = 5;
-// What is not whole, though nobody writes it, may be what qmail-queued removes when it starts; not after a day.
-constexpr std::int64_t longest_submission = 86'400;
-constexpr std::uint32_t damaged_pause = 300;
+// What is not whole, though nobody writes it, is looked at twice: its writer may have died this moment, and then qmail-queued
+// removes it.
+constexpr std::uint32_t second_look_pause = 15;
 // Files that stay open from loading to the first delivery.
 constexpr std::size_t kept_files_limit = 100;
 
@@ -85,7 +85,8 @@ void Sender::hint(queue::MessageId id) {
     const bool is_new = known_.insert(id);
     KnownMessages::Entry& entry = *known_.find(id);
     // A scan may have met it while it was still being written: it is whole now.
-    const bool was_unfinished = !is_new && entry.place == Place::due && !entry.hinted && !entry.verified;
+    const bool was_unfinished = !is_new && (entry.place == Place::due || entry.place == Place::damaged) &&
+                                !entry.hinted && !entry.verified;
     entry.hinted = true;
     if (was_unfinished) entry.place = Place::fresh;
     if (is_new || was_unfinished) fresh_.push_back(id);
@@ -299,12 +300,14 @@ void Sender::take_up(queue::MessageId id, bool is_new) {
 }
 
 void Sender::found_damaged(queue::MessageId id, KnownMessages::Entry& entry) {
-    if (!entry.hinted && wall() - static_cast<std::int64_t>(id / 1'000'000) < longest_submission) {
-        known_.schedule(entry, now() + damaged_pause);
+    if (!entry.hinted && !entry.forced) {
+        entry.forced = true;
+        known_.schedule(entry, now() + second_look_pause);
         return;
     }
     entry.place = Place::damaged;
-    out_.log("alert: message " + std::to_string(id) + " is damaged; it is left alone");
+    out_.log("alert: message " + std::to_string(id) +
+             " is damaged: footer or checksum are wrong; it is left alone, as " + store_.path(id));
 }
 
 // Only for a message that nobody has tried: what a restart finds has been announced before.
@@ -400,6 +403,7 @@ void Sender::postpone(queue::MessageId id, std::uint32_t seconds) {
 }
 
 void Sender::flush() {
+    start_scan();  // for what somebody has put there by hand
     for (Side* side : {&local_, &remote_})
         for (const DestinationPtr& destination : side->lane.destinations()) {
             side->lane.forget_backoff(destination);

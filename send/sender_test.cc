@@ -402,6 +402,30 @@ TEST_F(SenderTest, DamagedMessagesAreLeftAlone) {
     EXPECT_TRUE(take_orders().empty());
 }
 
+TEST_F(SenderTest, ADamagedMessageThatAScanFindsIsToldAtTheSecondLook) {
+    const queue::MessageId young = birth;
+    queue.put(young, "s@x", {"joe@local.example"});
+    std::ofstream(queue::message_path(queue.home(), young), std::ios::in | std::ios::out) << "X";
+    sender->start_scan();
+    while (sender->scan_step()) {
+    }
+    EXPECT_TRUE(take_orders().empty());
+    pass(60);
+    EXPECT_TRUE(take_orders().empty());
+    EXPECT_TRUE(out.logged("alert: message " + std::to_string(young) + " is damaged"));
+    EXPECT_EQ(sender->control({ControlVerb::why, young}).text, "it is damaged: footer or checksum are wrong\n");
+    EXPECT_TRUE(queue.has(young));
+}
+
+TEST_F(SenderTest, AFlushFindsWhatSomebodyHasPutThere) {
+    queue.put(birth, "s@x", {"joe@local.example"});
+    EXPECT_TRUE(take_orders().empty());
+    sender->flush();
+    while (sender->scan_step()) {
+    }
+    EXPECT_EQ(take_orders().size(), 1u);
+}
+
 TEST_F(SenderTest, AFileThatIsStillBeingWrittenIsNoDamage) {
     std::ofstream(queue::message_path(queue.home(), birth)) << "half";
     sender->start_scan();

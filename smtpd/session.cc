@@ -143,7 +143,8 @@ void Session::mail(std::string_view argument) {
     const auto path = from ? mail::parse_path(*from) : std::nullopt;
     if (!path) return refuse(syntax_error);
     const mail::MailParameters parameters = mail::parse_mail_parameters(path->parameters);
-    transaction_ = Transaction{path->address, {}};
+    // Older servers of the family say the sender of a double bounce.
+    transaction_ = Transaction{path->address == mail::double_bounce_sender ? "" : path->address, {}};
     if (parameters.fault == mail::MailParameters::Fault::syntax) {
         refuse("501 syntax error in parameters (#5.5.4)");
     } else if (parameters.fault == mail::MailParameters::Fault::unknown ||

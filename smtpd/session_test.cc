@@ -126,6 +126,12 @@ TEST_F(SessionTest, OneMessage) {
                     "rcpt <joe@mail.test> bytes 16"));
 }
 
+TEST_F(SessionTest, TheSenderOfADoubleBounceIsTheNullSender) {
+    talk("HELO x\r\nMAIL FROM:<#@[]>\r\nRCPT TO:<joe@mail.test>\r\nDATA\r\n\r\n.\r\n");
+    ASSERT_EQ(messages.size(), 1U);
+    EXPECT_EQ(messages[0].sender, "");
+}
+
 TEST_F(SessionTest, EhloOffersWhatWeDo) {
     settings.databytes = 10000000;
     EXPECT_THAT(talk("EHLO x\r\n"), ElementsAre("220 mail.test ESMTP", "250-mail.test", "250-PIPELINING",

@@ -162,6 +162,36 @@ class Looking(Queue):
         self.assertEqual(self.list("delete", "--state", "damaged", "--yes").code, 0)
         self.assertEqual(self.ids(), [whole])
 
+    def test_damaged_messages_that_were_put_aside(self):
+        numbers = [self.inject("a@b.test", "x@far.test", "y@far.test") for _ in range(4)]
+        directory = self.i.home / "queue/damaged"
+        for number in numbers:
+            self.path(number).rename(directory / number)
+        footer, garbage, body, torn = numbers
+        with open(directory / footer, "r+b") as file:  # an octet of the footer's own check, and one that is missing
+            file.truncate(os.path.getsize(directory / footer) - 1)
+            file.seek(-10, os.SEEK_END)
+            file.write(b"?")
+        with open(directory / garbage, "ab") as file:
+            file.write(b"garbage" * 100)
+        with open(directory / body, "r+b") as file:
+            file.write(b"X")
+        os.truncate(directory / torn, 100)
+        self.assertEqual(self.ids(), [])
+        shown = {each["id"]: each for each in json.loads(self.list("damaged", "--json").out)}
+        self.assertEqual([shown[number]["state"] for number in numbers], ["whole", "whole", "altered", "torn"])
+        self.assertEqual((shown[footer]["sender"], shown[footer]["recipients"]), ("a@b.test", ["x@far.test", "y@far.test"]))
+        self.assertIn(f"{torn} ", self.list("damaged", torn).out)
+        result = self.list("damaged", "--all", "--resubmit")
+        self.assertEqual((result.code, result.out), (1, f"{footer}: resubmitted\n{garbage}: resubmitted\n"))
+        self.assertIn(f"{body}: not resubmitted: sender and recipients can be read, but", result.err)
+        self.assertEqual(len(self.ids("--recipient", "y@far.test", "--sender", "a@b.test")), 2)
+        self.assertEqual(sorted(p.name for p in directory.iterdir()), sorted([body, torn]))
+        self.assertEqual(self.list("damaged", "--delete", "--yes", body).out, f"{body}: deleted\n")
+        self.assertEqual(self.list("damaged", "--delete").code, 100)
+        self.assertEqual(self.list("damaged", "7").code, 1)
+        self.assertEqual([each["id"] for each in json.loads(self.list("damaged", "--json").out)], [torn])
+
     def test_no_queue_and_no_permission(self):
         for program in ("qmail-qstat", "qmail-qread", "queue-list"):
             result = self.i.run(program, env={"QMAILHOME": "/nonexistent"})

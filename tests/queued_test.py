@@ -402,17 +402,37 @@ class Deaths(QueuedTest):
             client.settimeout(90)
             client.sendall(encode("m", envelope("s", ["r"])))
             self.assertEqual(read_answer(client)[0], 0)
-        self.assertFalse(queued.file(64).exists())
+        # It is nobody's message: --check names it.
+        self.assertTrue(queued.file(64).exists())
+        queued.stop()
+        self.assertGreater(int((queued.instance.home / "queue/checkpoint").read_text()), 64)
 
-    def test_a_checkpoint_that_makes_no_sense_counts_as_zero(self):
+    def test_under_a_checkpoint_that_makes_no_sense_nothing_is_removed(self):
         queued = self.queued(start=False)
-        for content in (b"", b"nonsense\n", b"\0" * 100, b"1" * 63):
+        for id, content in enumerate((b"", b"nonsense\n", b"\0" * 100, b"1" * 63), 1):
             (queued.instance.home / "queue/checkpoint").write_bytes(content)
-            queued.file(1).write_bytes(b"half")
+            queued.file(id).write_bytes(b"half")
             queued.start()
             self.assertEqual(queued.submit("m")[0], 0)
-            self.assertFalse(queued.file(1).exists())
+            self.assertFalse(queued.file(id).exists())
+            self.assertEqual((queued.instance.home / f"queue/damaged/{id}").read_bytes(), b"half")
+            self.assertIn(f"alert: message {id} is damaged: it is kept as", queued.log())
             queued.kill()
+
+    def test_a_missing_split_directory_is_made_again(self):
+        queued = self.queued()
+        shutil.rmtree(queued.instance.home / "queue/mess/9")
+        shutil.rmtree(queued.instance.home / "queue/mess/8")
+        for _ in range(2):
+            for n in range(200):
+                self.assertEqual(queued.submit("m%d" % n)[0], 0)
+            queued.kill()
+            shutil.rmtree(queued.instance.home / "queue/mess/9")
+            shutil.rmtree(queued.instance.home / "queue/lock")
+            queued.start()
+        state = (queued.instance.home / "queue/mess/9").stat()
+        other = (queued.instance.home / "queue/mess/10").stat()
+        self.assertEqual((state.st_mode, state.st_uid, state.st_gid), (other.st_mode, other.st_uid, other.st_gid))
 
     def test_a_lost_checkpoint_with_many_messages_loses_none(self):
         queued = self.queued()

@@ -81,6 +81,11 @@ class Dialogues(RemoteCase):
         self.assertTrue(commands[1].startswith(b"MAIL FROM:<>"))
         self.assertEqual(commands[2:4], [b'RCPT TO:<"a b"@there.test>', b"RCPT TO:<plain>"])
 
+    def test_a_double_bounce_has_the_null_sender_on_the_wire(self):
+        i, server = self.one_server()
+        self.assertEqual(self.remote(i, sender="#@[]").letter, "K")
+        self.assertTrue(server.sessions[0].commands[1].startswith(b"MAIL FROM:<>"))
+
     def test_an_address_cannot_smuggle_a_command(self):
         i, server = self.one_server()
         report = self.remote(i, recipients=["a\rDATA@there.test", "x@there.test> \nRSET", "ok@there.test", "a@b>c"])
