@@ -34,12 +34,12 @@ Fd lock_users(const control::Home& home) {
 
 // New files belong to whom the directory belongs to: root, who may write for an instance of one user, must not keep
 // that user from reading them.
-void give_to_owner_of_users(const control::Home& home, const std::string& path) {
+void give_to_owner_of_users(const control::Home& home, int fd) {
     struct stat users {};
     if (::geteuid() != 0) return;
-    if (::stat(home.path("users").c_str(), &users) != 0 ||
-        ::lchown(path.c_str(), users.st_uid, users.st_gid) != 0)
-        throw_errno("set the owner of", path);
+    const std::string path = home.path("users");
+    if (::stat(path.c_str(), &users) != 0) throw_errno("look at", path);
+    if (::fchown(fd, users.st_uid, users.st_gid) != 0) throw_errno("set the owner of a file in", path);
 }
 
 }  // namespace
@@ -130,12 +130,14 @@ static std::string scram_seed(const control::Home& home) {
 void PasswdFile::save() const {
     std::string content;
     for (const std::string& line : lines_) content.append(line).append(1, '\n');
-    replace_file(passwd_path(home_), content, private_mode);
-    give_to_owner_of_users(home_, passwd_path(home_));
+    const auto give = [this](int fd) { give_to_owner_of_users(home_, fd); };
+    replace_file(passwd_path(home_), content, private_mode, give);
     wipe(content);
     const std::string temporary = home_.path("users/passwd.tmp");
     CdbWriter database(passwd_database(home_), temporary, private_mode);
-    give_to_owner_of_users(home_, temporary);
+    const Fd held(::open(temporary.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC));
+    if (!held) throw_errno("open", temporary);
+    give(held.get());
     std::string there;
     const auto note = [&there](bool has, char letter) {
         if (has && there.find(letter) == std::string::npos) there += letter;

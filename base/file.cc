@@ -28,7 +28,8 @@ std::optional<std::string> read_file(const std::string& path, std::size_t limit)
     }
 }
 
-void replace_file(const std::string& path, std::string_view content, mode_t mode) {
+void replace_file(const std::string& path, std::string_view content, mode_t mode,
+                  const std::function<void(int fd)>& prepare) {
     const std::string beside = path + ".new." + std::to_string(::getpid());
     try {
         // Never through what somebody else has put there.
@@ -45,6 +46,7 @@ void replace_file(const std::string& path, std::string_view content, mode_t mode
             content.remove_prefix(static_cast<std::size_t>(count));
         }
         if (sys::fchmod(fd.get(), mode) != 0) throw_errno("set the mode of", beside);
+        if (prepare) prepare(fd.get());
         if (sys::fsync(fd.get()) != 0) throw_errno("sync", beside);
         if (sys::rename(beside.c_str(), path.c_str()) != 0) throw_errno("rename to", path);
     } catch (...) {

@@ -40,6 +40,12 @@ inline int lock_range(int fd) {
     range.l_whence = SEEK_SET;
     return ::fcntl(fd, F_OFD_SETLK, &range);
 }
+// rename(2) that never replaces a file. Where the file system does not know that, by a second name.
+inline int rename_new(const char* from, const char* to) {
+    if (::renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return 0;
+    if (errno != EINVAL && errno != ENOSYS) return -1;
+    return ::link(from, to) == 0 ? ::unlink(from) : -1;
+}
 // A file in that directory that has no name yet: until link_unnamed gives it one it is gone when it is closed. -1 where the
 // kernel or the file system has none.
 inline int open_unnamed(const char* directory, mode_t mode) {

@@ -75,20 +75,6 @@ Names names_in(const control::Home& home, std::size_t split, MessageId checkpoin
     return names;
 }
 
-// Under the new name first, and that one synced: whatever happens, the message has one of the two.
-void move_file(const std::string& from, const std::string& to) {
-    struct stat here {};
-    struct stat there {};
-    if (sys::link(from.c_str(), to.c_str()) != 0) {
-        const int reason = errno;
-        const bool same = reason == EEXIST && ::lstat(from.c_str(), &here) == 0 &&
-                          ::lstat(to.c_str(), &there) == 0 && here.st_ino == there.st_ino;
-        if (!same) throw_errno("move " + from + " to", to, reason);
-    }
-    sync_directory(to.substr(0, to.rfind('/')));
-    if (sys::unlink(from.c_str()) != 0 && errno != ENOENT) throw_errno("remove", from);
-}
-
 class Recoverer {
   public:
     Recoverer(const control::Home& home, bool checkpoint_known, bool one_by_one)
@@ -109,8 +95,7 @@ class Recoverer {
         const std::string path = message_directory(home_, split) + "/" + std::to_string(id);
         try {
             if (look(path, true) != Found::whole) return;
-            move_file(path, message_path(home_, id));
-            sync_directory(message_directory(home_, split));
+            move_durably(path, message_path(home_, id));
             ++result.kept;
             log_line("warning: " + path + " lay in the wrong directory, where nobody looks for it: it is " +
                      message_path(home_, id) + " now");
@@ -146,7 +131,7 @@ class Recoverer {
 
     void put_aside(MessageId id, const std::string& path) {
         make_queue_directory(damaged_directory(home_));
-        move_file(path, damaged_path(home_, id));
+        move_durably(path, damaged_path(home_, id));
         ++result.damaged;
         log_line("alert: message " + std::to_string(id) + " is damaged: it is kept as " +
                  damaged_path(home_, id) + " and not delivered; queue-list damaged shows it");

@@ -138,6 +138,11 @@ std::optional<MessageId> parse_message_name(std::string_view name) {
     return parse_number(name);
 }
 
+void move_durably(const std::string& from, const std::string& to) {
+    if (sys::rename_new(from.c_str(), to.c_str()) != 0) throw_errno("move " + from + " to", to);
+    for (const std::string& path : {to, from}) sync_directory(path.substr(0, path.rfind('/')));
+}
+
 bool was_removed(int directory) {
     struct stat info {};
     return ::fstat(directory, &info) == 0 && info.st_nlink == 0;

@@ -43,6 +43,10 @@ std::vector<std::string> queue_directories(const control::Home& home);
 // The id that a file name in the queue stands for; nothing for any other name.
 std::optional<MessageId> parse_message_name(std::string_view name);
 
+// Moves a file of the queue to another of its directories; a file that is there already is not replaced. Both directories are
+// synced. Throws Error.
+void move_durably(const std::string& from, const std::string& to);
+
 // True for a directory whose name is gone: nothing can be made in it any more.
 bool was_removed(int directory);
 

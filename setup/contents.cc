@@ -68,12 +68,78 @@ void inspect_queue_file(const Plan& plan, const std::string& path, std::vector<F
         {as_found(path, *info), [path, queued, needed] { set_owner_and_mode(path, false, queued, needed); }});
 }
 
-void inspect_message(const Plan& plan, const fs::path& file, std::vector<Finding>& findings) {
+// One in the directory of another split is found by nobody. home: where it belongs.
+void inspect_misplaced(const std::string& path, const std::string& home, std::vector<Finding>& findings) {
     struct stat info {};
-    if (::lstat(file.c_str(), &info) != 0) return;
-    if (S_ISREG(info.st_mode) && queue::parse_message_name(file.filename().native()))
-        return inspect_queue_file(plan, file, findings);
-    findings.push_back({file.native() + " does not belong into the queue", nullptr});
+    const bool taken = ::lstat(home.c_str(), &info) == 0;
+    std::function<void()> mend;
+    if (!taken) mend = [path, home] { queue::move_durably(path, home); };
+    findings.push_back({path + " is in the wrong directory, where nobody looks for it: it belongs to " +
+                            home + (taken ? ", where there is another one" : " (then qmailctl flush)"),
+                        mend});
+}
+
+using Place = std::string (*)(const control::Home&, queue::MessageId);
+
+// Answers the id of what is a message or its text, in its place.
+std::optional<queue::MessageId> inspect_message(const Plan& plan, const fs::path& file, Place place,
+                                                std::vector<Finding>& findings) {
+    struct stat info {};
+    if (::lstat(file.c_str(), &info) != 0) return std::nullopt;
+    const auto id = queue::parse_message_name(file.filename().native());
+    if (!S_ISREG(info.st_mode) || !id) {
+        findings.push_back({file.native() + " does not belong into the queue", nullptr});
+        return std::nullopt;
+    }
+    inspect_queue_file(plan, file, findings);
+    if (const std::string home = place(plan.home, *id); home != file.native()) {
+        inspect_misplaced(file, home, findings);
+        return std::nullopt;
+    }
+    return id;
+}
+
+// Reads the bodies of so many octets of messages, and of the others the end alone: nobody wants to wait for all of a large
+// queue.
+class DamageSeeker {
+  public:
+    explicit DamageSeeker(const control::Home& home) : store_(home) {}
+
+    void look_at(queue::MessageId id, std::vector<Finding>& findings) {
+        const std::string path = store_.path(id);
+        const auto info = look_at_file(path);
+        if (!info || looked_at_++ >= most_messages || ::access(path.c_str(), R_OK) != 0) return;
+        const auto size = static_cast<std::uint64_t>(info->st_size);
+        const bool verify = size <= octets_left_;
+        if (verify) octets_left_ -= size;
+        queue::StoredMessage message;
+        if (store_.load(id, message, verify) != queue::Load::damaged) return;
+        // With its checksum it is also seen whether somebody still writes it, or has removed it.
+        if (store_.load(id, message, true) != queue::Load::damaged) return;
+        findings.push_back({fmt::format("message {} is damaged: footer or checksum of {} are wrong; it is "
+                                        "left alone (queue-list show {})",
+                                        id, path, id),
+                            nullptr});
+    }
+
+  private:
+    static constexpr std::size_t most_messages = 20000;
+
+    queue::Store store_;
+    std::size_t looked_at_ = 0;
+    std::uint64_t octets_left_ = std::uint64_t{256} << 20;
+};
+
+void inspect_put_aside(const Plan& plan, std::vector<Finding>& findings) {
+    const std::string directory = queue::damaged_directory(plan.home);
+    std::size_t count = 0;
+    for (const fs::path& file : entries(directory))
+        if (inspect_message(plan, file, queue::damaged_path, findings)) ++count;
+    if (count > 0)
+        findings.push_back({fmt::format("{} damaged message{} in {}: not delivered; queue-list damaged "
+                                        "shows, resubmits and deletes them",
+                                        count, count == 1 ? " lies" : "s lie", directory),
+                            nullptr});
 }
 
 // A socket cannot be opened, but held.
@@ -126,10 +192,15 @@ void inspect_queue(const Plan& plan, std::vector<Finding>& findings) {
                        findings);
     inspect_queue_file(plan, queue::queued_lock_path(plan.home), findings);
     inspect_queue_file(plan, queue::checkpoint_path(plan.home), findings);
-    for (std::size_t split = 0; split < queue::split_count; ++split)
-        for (const std::string& directory :
-             {queue::message_directory(plan.home, split), queue::bounce_directory(plan.home, split)})
-            for (const fs::path& entry : entries(directory)) inspect_message(plan, entry, findings);
+    DamageSeeker seeker(plan.home);
+    for (std::size_t split = 0; split < queue::split_count; ++split) {
+        for (const fs::path& entry : entries(queue::message_directory(plan.home, split)))
+            if (const auto id = inspect_message(plan, entry, queue::message_path, findings))
+                seeker.look_at(*id, findings);
+        for (const fs::path& entry : entries(queue::bounce_directory(plan.home, split)))
+            inspect_message(plan, entry, queue::bounce_path, findings);
+    }
+    inspect_put_aside(plan, findings);
 }
 
 void inspect_sockets(const Plan& plan, std::vector<Finding>& findings) {

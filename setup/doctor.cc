@@ -131,6 +131,18 @@ void look_at_services(const Plan& plan, Report& report) {
         }
 }
 
+// Somebody has removed the file that it holds: it works on, but nothing keeps a second one away. What a confined process holds
+// only root may see; others see its name below the service.
+bool runs_without_lock(const Plan& plan, const std::string& program, const std::string& lock,
+                       Report& report) {
+    const bool named = ::access(lock.c_str(), F_OK) != 0 && !systemd_keeps(plan) &&
+                       runs_below(service_state(plan, "qmail-send").pid, program);
+    if (!named && !is_open_though_removed(lock)) return false;
+    report.bad(program + " runs, but its lock was removed: " + lock,
+               "qmailctl restart " + plan.home.directory());
+    return true;
+}
+
 // Programs hold their locks as long as they live; their sockets and their supervisor outlive them, so these do not tell.
 // Looks longer than a program that ends at once rests before it is started again.
 void look_at_queue_programs(const Plan& plan, Report& report) {
@@ -143,11 +155,11 @@ void look_at_queue_programs(const Plan& plan, Report& report) {
     const std::string remedy = "why it ends: " + plan.home.path("log/qmail-send/current");
     if (queued_lives)
         report.good("qmail-queued takes submissions");
-    else
+    else if (!runs_without_lock(plan, "qmail-queued", queue::queued_lock_path(plan.home), report))
         report.bad("qmail-queued does not run: no message is accepted", remedy);
     if (send_lives)
         report.good("qmail-send and its spawners deliver");
-    else
+    else if (!runs_without_lock(plan, "qmail-send", queue::send_lock_path(plan.home), report))
         report.bad("qmail-send does not run: nothing is delivered", remedy);
 }
 

@@ -110,6 +110,36 @@ bool is_held(const std::string& lock) {
     return false;
 }
 
+bool runs_below(pid_t ancestor, const std::string& name) {
+    std::error_code gone;
+    for (fs::directory_iterator entry("/proc", gone); !gone && entry != fs::directory_iterator();
+         entry.increment(gone)) {
+        const auto pid = parse_number(entry->path().filename().native());
+        if (pid && ancestor > 0 && name_of(static_cast<pid_t>(*pid)) == name &&
+            descends(static_cast<pid_t>(*pid), ancestor))
+            return true;
+    }
+    return false;
+}
+
+bool is_open_though_removed(const std::string& path) {
+    std::error_code refused;
+    const fs::path file(path);
+    const fs::path directory = fs::weakly_canonical(file.parent_path(), refused);
+    const std::string wanted = (directory / file.filename()).native() + " (deleted)";
+    for (fs::directory_iterator entry("/proc", refused); !refused && entry != fs::directory_iterator();
+         entry.increment(refused)) {
+        if (!parse_number(entry->path().filename().native())) continue;
+        std::error_code gone;
+        fs::directory_iterator descriptor(entry->path() / "fd", gone);
+        for (; !gone && descriptor != fs::directory_iterator(); descriptor.increment(gone)) {
+            std::error_code closed;
+            if (fs::read_symlink(descriptor->path(), closed) == wanted) return true;
+        }
+    }
+    return false;
+}
+
 // "0: 0100007F:0019 00000000:0000 0A 00000000:00000000 00:00000000 00000000 UID 0 INODE ..."
 std::map<ino_t, uid_t> listeners(unsigned port) {
     std::map<ino_t, uid_t> sockets;

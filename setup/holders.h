@@ -12,6 +12,12 @@ namespace relais::setup {
 // True if somebody holds the file by flock. Throws Error if it cannot be looked at; a file that is missing is free.
 bool is_held(const std::string& lock);
 
+// True if a process of that name descends from this one.
+bool runs_below(pid_t ancestor, const std::string& name);
+
+// True if a process holds open a file that once had that path and has been removed.
+bool is_open_though_removed(const std::string& path);
+
 // The sockets that listen on this port, whatever their address: inode, and the uid that made it.
 std::map<ino_t, uid_t> listeners(unsigned port);
 

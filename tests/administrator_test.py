@@ -5,6 +5,7 @@ import contextlib
 import ctypes
 import os
 import pathlib
+import shutil
 import socket
 import struct
 import subprocess
@@ -93,6 +94,42 @@ class Kind(OneKind):
         self.assertIn("WRONG  qmail-queued does not run", down)
         self.assertIn("WRONG  qmail-send does not run", down)
         self.assertEqual(watch.opened(), set())
+
+    def test_doctor_knows_who_runs_without_a_lock(self):
+        i = self.made().start()
+        i.wait_for(lambda: "deliver" in i.run("qmailctl", "doctor").out, 60, "qmail-send")
+        shutil.rmtree(i.home / "queue/lock")
+        self.assertEqual(i.run("qmail-setup", "--repair", i.home).code, 0)
+        text = i.ctl("doctor", code=1)
+        for program, lock in (("qmail-queued", "queued"), ("qmail-send", "send")):
+            self.assertIn(f"WRONG  {program} runs, but its lock was removed: {i.home}/queue/lock/{lock}\n       -> qmailctl restart {i.home}", text)
+            self.assertNotIn(f"{program} does not run", text)
+        i.ctl("restart")
+        i.wait_for(lambda: "WRONG" not in i.run("qmailctl", "doctor").out, 60, "a well instance")
+
+    def test_what_is_damaged_or_misplaced_in_the_queue_is_named(self):
+        i = self.made()
+        i.control("smtproutes", ":127.0.0.1:1")
+        i.start()
+        for _ in range(3):
+            self.assertEqual(i.submit("", ["x@far.test"]), 0)
+        altered, strayed, aside = i.queue_files()
+        with open(altered, "r+b") as file:
+            file.write(b"X")
+        wrong = strayed.parent.parent / str((int(strayed.parent.name) + 1) % 64) / strayed.name
+        strayed.rename(wrong)
+        aside.rename(i.home / "queue/damaged" / aside.name)
+        check = i.run("qmail-setup", "--check", i.home)
+        found = [f"message {altered.name} is damaged: footer or checksum of {altered} are wrong; it is left alone",
+                 f"{wrong} is in the wrong directory, where nobody looks for it: it belongs to {strayed}",
+                 f"1 damaged message lies in {i.home}/queue/damaged: not delivered"]
+        for text in found:
+            self.assertIn(text, check.out)
+            self.assertIn(text, i.ctl("doctor", code=1))
+        self.assertEqual(check.code, 1)
+        repair = i.run("qmail-setup", "--repair", i.home)
+        self.assertIn(f"mended: {wrong} is in the wrong directory", repair.out)
+        self.assertEqual(i.queue_files(), [altered, strayed])
 
     def test_doctor_knows_a_stranger_by_the_greeting(self):
         i = self.made()

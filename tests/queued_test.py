@@ -421,17 +421,20 @@ class Deaths(QueuedTest):
 
     def test_a_missing_split_directory_is_made_again(self):
         queued = self.queued()
-        shutil.rmtree(queued.instance.home / "queue/mess/9")
-        shutil.rmtree(queued.instance.home / "queue/mess/8")
-        for _ in range(2):
-            for n in range(200):
-                self.assertEqual(queued.submit("m%d" % n)[0], 0)
-            queued.kill()
-            shutil.rmtree(queued.instance.home / "queue/mess/9")
-            shutil.rmtree(queued.instance.home / "queue/lock")
-            queued.start()
-        state = (queued.instance.home / "queue/mess/9").stat()
-        other = (queued.instance.home / "queue/mess/10").stat()
+        missing, other = (queued.instance.home / "queue/mess" / name for name in ("9", "10"))
+        for restarted in (False, True):
+            if restarted:
+                queued.kill()
+            shutil.rmtree(missing)
+            if restarted:
+                shutil.rmtree(queued.instance.home / "queue/lock")
+                queued.start()
+
+            def is_there():
+                self.assertEqual(queued.submit("m")[0], 0)
+                return missing.exists()
+            self.assertTrue(relais.wait_until(is_there, interval=0))
+        state, other = missing.stat(), other.stat()
         self.assertEqual((state.st_mode, state.st_uid, state.st_gid), (other.st_mode, other.st_uid, other.st_gid))
 
     def test_a_lost_checkpoint_with_many_messages_loses_none(self):

@@ -437,6 +437,11 @@ int rename(const char* from, const char* to) {
     know(to);
     return names_changed(Step::Kind::rename, from, to, ::rename(from, to));
 }
+int rename_new(const char* from, const char* to) {
+    if (::access(to, F_OK) != 0) return rename(from, to);
+    errno = EEXIST;
+    return -1;
+}
 int unlink(const char* path) {
     if (fails()) return -1;
     know(path);

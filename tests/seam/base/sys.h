@@ -27,6 +27,7 @@ int ftruncate(int fd, off_t size);
 int link(const char* from, const char* to);
 int mkdir(const char* path, mode_t mode);
 int rename(const char* from, const char* to);
+int rename_new(const char* from, const char* to);
 int unlink(const char* path);
 int unlinkat(int directory, const char* name, int flags);
 ssize_t write(int fd, const void* data, size_t size);
