@@ -16,6 +16,7 @@ namespace {
 
 // Of the list of messages to try again: some millions.
 constexpr std::size_t retries_limit = std::size_t{64} << 20;
+constexpr std::size_t clock_limit = 65536;
 
 std::string place(const control::Home& home, std::string_view kind, std::size_t split) {
     return home.path("queue/" + std::string(kind) + "/" + std::to_string(split));
@@ -119,6 +120,10 @@ std::string checkpoint_path(const control::Home& home) {
 
 std::string retry_path(const control::Home& home) {
     return home.path("queue/retry");
+}
+
+std::string clock_path(const control::Home& home) {
+    return home.path("queue/clock");
 }
 
 std::vector<std::string> queue_directories(const control::Home& home) {
@@ -284,6 +289,19 @@ std::optional<std::string> Store::read_bounce(MessageId id, std::size_t limit) c
 
 void Store::remove_bounce(MessageId id) const {
     unlink_if_there(bounce_path(home_, id));
+}
+
+// In place: a power cut leaves an older one, or none.
+void Store::keep_clock(std::string_view text) const {
+    const std::string path = clock_path(home_);
+    const Fd fd(sys::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660));
+    if (!fd) throw_errno("create", path);
+    write_at(fd.get(), text, 0, path);
+    if (sys::ftruncate(fd.get(), static_cast<off_t>(text.size())) != 0) throw_errno("write", path);
+}
+
+std::string Store::read_clock() const {
+    return read_file(clock_path(home_), clock_limit).value_or("");
 }
 
 void Store::note_retry(MessageId id) const {

@@ -27,6 +27,8 @@ std::string queued_lock_path(const control::Home& home);
 std::string checkpoint_path(const control::Home& home);
 // Ids that were to be tried when qmail-send was down, a line each.
 std::string retry_path(const control::Home& home);
+// What qmail-send has seen of the clock.
+std::string clock_path(const control::Home& home);
 // qmail-remote's table of hosts that did not answer: qmailr's.
 inline std::string tcpto_path(const control::Home& home) {
     return home.path("queue/lock/tcpto");
@@ -128,6 +130,11 @@ class Store {
     void scan_split(std::size_t split, const std::function<bool(MessageId)>& visit) const;
     std::uint64_t count() const;
     std::string path(MessageId id) const { return message_path(home_, id); }
+
+    // What qmail-send knows of the clock, for the next one: advice, not synced. Throws Error.
+    void keep_clock(std::string_view text) const;
+    // Empty if there is none. Throws Error.
+    std::string read_clock() const;
 
     // While qmail-send does not run: the messages that it is to try at once when it starts. The caller holds its lock.
     // Throws Error.

@@ -41,6 +41,39 @@ TEST(ClockWatch, JumpsDoNotAgeMail) {
     EXPECT_EQ(watch.age(999'000, 1'000'020), 1020);
 }
 
+// What was born while the clock stood in 1970, and what was there before.
+TEST(ClockWatch, ABootInThePastAgesNothing) {
+    constexpr std::int64_t today = 1'700'000'000, day = 86'400;
+    ClockWatch first(today, 50);
+    ClockWatch booted(1000, 10);
+    EXPECT_EQ(booted.resume(first.memory(today), 1000), 1000 - today);
+    EXPECT_EQ(booted.age(today - day, 1000), 0);
+    EXPECT_EQ(booted.observe(today + 400, 110), today + 400 - 1100);
+    EXPECT_LE(booted.age(1050, today + 400), 400);
+    EXPECT_NEAR(static_cast<double>(booted.age(today - day, today + 400)), day + 400, 400);
+    // The next one knows it too.
+    ClockWatch next(today + 500, 5);
+    EXPECT_EQ(next.resume(booted.memory(today + 400), today + 500), 0);
+    EXPECT_LE(next.age(1050, today + 500), 500);
+    EXPECT_GE(next.age(today - day, today + 500), day);
+}
+
+TEST(ClockWatch, ABootInTheFutureOrALongRestAgesNothing) {
+    constexpr std::int64_t today = 1'700'000'000, day = 86'400;
+    ClockWatch first(today, 50);
+    ClockWatch booted(today + 3650 * day, 10);
+    EXPECT_EQ(booted.resume(first.memory(today), today + 3650 * day), 3650 * day);
+    EXPECT_EQ(booted.age(today - day, today + 3650 * day), day);
+    // Set right again.
+    booted.observe(today + 100, 110);
+    EXPECT_EQ(booted.age(today - day, today + 100), day + 100);
+    for (const char* nonsense : {"", "seen", "seen x\n", "jump 1 2\n", "\n\n\n"}) {
+        ClockWatch watch(today, 10);
+        EXPECT_EQ(watch.resume(nonsense, today), 0);
+        EXPECT_EQ(watch.age(today - day, today), day);
+    }
+}
+
 TEST(ClockWatch, SmallStepsAddUp) {
     ClockWatch watch(1000, 0);
     EXPECT_EQ(watch.observe(1050, 10), 0);

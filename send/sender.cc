@@ -24,6 +24,7 @@ constexpr std::uint32_t unfinished_pause = 5;
 // What is not whole, though nobody writes it, is looked at twice: its writer may have died this moment, and then qmail-queued
 // removes it.
 constexpr std::uint32_t second_look_pause = 15;
+constexpr std::uint32_t clock_interval = 600;
 // Files that stay open from loading to the first delivery.
 constexpr std::size_t kept_files_limit = 100;
 
@@ -65,11 +66,33 @@ void Sender::set_time(std::uint64_t wall_microseconds, std::uint64_t monotonic_m
     // Second 0 means "no time" in a few places.
     monotonic_ms_ = monotonic_milliseconds + 1000;
     const auto seconds = static_cast<std::int64_t>(monotonic_ms_ / 1000);
-    if (!clock_) clock_.emplace(wall(), seconds);
+    if (!clock_) remember_clock(seconds);
     const std::int64_t jump = clock_->observe(wall(), seconds);
+    if (jump != 0 || now() >= keep_clock_at_) keep_clock();
     if (jump == 0) return;
     out_.log("warning: the clock jumped by " + std::to_string(jump) +
              " seconds; no message expires for the time that this seems to add");
+}
+
+void Sender::remember_clock(std::int64_t monotonic) {
+    clock_.emplace(wall(), monotonic);
+    try {
+        const std::int64_t apart = clock_->resume(store_.read_clock(), wall());
+        if (apart == 0) return;
+        out_.log("warning: the clock stands " + std::to_string(apart) +
+                 " seconds from where the last qmail-send saw it; no message expires for that time");
+    } catch (const Error& error) {
+        out_.log(alert_text(error));
+    }
+}
+
+void Sender::keep_clock() {
+    keep_clock_at_ = now() + clock_interval;
+    try {
+        store_.keep_clock(clock_->memory(wall()));
+    } catch (const Error& error) {
+        if (!std::exchange(clock_refused_, true)) out_.log(alert_text(error));  // it is advice only
+    }
 }
 
 void Sender::reload(Settings settings) {
@@ -417,6 +440,7 @@ void Sender::flush() {
 
 void Sender::exit_soon() {
     if (std::exchange(exiting_, true)) return;
+    if (clock_) keep_clock();
     log_status();
 }
 

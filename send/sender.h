@@ -133,6 +133,8 @@ class Sender {
     // sender.cc: what comes into the window
     std::uint32_t now() const { return static_cast<std::uint32_t>(monotonic_ms_ / 1000); }
     std::int64_t wall() const { return static_cast<std::int64_t>(wall_us_ / 1'000'000); }
+    void remember_clock(std::int64_t monotonic);
+    void keep_clock();
     void found(queue::MessageId id);
     void spread_first_tries();
     bool room_for(bool is_new) const;
@@ -202,6 +204,8 @@ class Sender {
     std::uint64_t wall_us_ = 0;
     std::uint64_t monotonic_ms_ = 0;
     std::optional<ClockWatch> clock_;
+    std::uint32_t keep_clock_at_ = 0;
+    bool clock_refused_ = false;
 
     KnownMessages known_;
     std::deque<queue::MessageId> fresh_;

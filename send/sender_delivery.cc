@@ -375,7 +375,9 @@ void Sender::defer(Active& active) {
     bool local = false;
     for (std::size_t i = 0; i < active.states.size(); ++i)
         local = local || (active.local[i] && active.states[i] == RecipientState::deferred);
-    const std::int64_t pause = seconds_to_next_try(active.birth(), wall(), local);
+    // Its own age, whatever the clock says of its birth.
+    const std::int64_t pause =
+        seconds_to_next_try(wall() - clock_->age(active.birth(), wall()), wall(), local);
     queue::Status& status = active.stored.status;
     ++status.tries;
     status.last_try = wall();

@@ -392,6 +392,31 @@ TEST_F(SenderTest, WhatACrashLeftIsFinished) {
     EXPECT_EQ(out.bounces, std::vector<queue::MessageId>{birth + 1});
 }
 
+TEST_F(SenderTest, AWrongClockAtABootMakesNoMailTooOld) {
+    pass(1);
+    sender->exit_soon();
+    // Without a battery: 1970, until somebody sets it.
+    const std::uint64_t today = wall;
+    wall = 1000 * second;
+    monotonic = 20'000;
+    make();
+    accept(1010 * second, "s@x", {"a@far.example"});
+    EXPECT_EQ(take_orders().size(), 1u);
+    wall = today + 60 * second;
+    make();
+    sender->start_scan();
+    while (sender->scan_step()) {
+    }
+    pass(600);
+    const auto orders = take_orders();
+    ASSERT_EQ(orders.size(), 1u);
+    answer(orders[0], Outcome::temporary, "not now");
+    EXPECT_TRUE(out.bounces.empty());
+    EXPECT_TRUE(queue.has(1010 * second));
+    pass(4000);
+    EXPECT_EQ(take_orders().size(), 1u);
+}
+
 TEST_F(SenderTest, DamagedMessagesAreLeftAlone) {
     accept(birth, "s@x", {"joe@local.example"});
     std::filesystem::resize_file(queue::message_path(queue.home(), birth), 50);
@@ -413,7 +438,8 @@ TEST_F(SenderTest, ADamagedMessageThatAScanFindsIsToldAtTheSecondLook) {
     pass(60);
     EXPECT_TRUE(take_orders().empty());
     EXPECT_TRUE(out.logged("alert: message " + std::to_string(young) + " is damaged"));
-    EXPECT_EQ(sender->control({ControlVerb::why, young}).text, "it is damaged: footer or checksum are wrong\n");
+    EXPECT_EQ(sender->control({ControlVerb::why, young}).text,
+              "it is damaged: footer or checksum are wrong\n");
     EXPECT_TRUE(queue.has(young));
 }
 
