@@ -98,6 +98,10 @@ void Session::handle_command(std::string_view line) {
 
 void Session::bad_command(std::string_view reply) {
     channel_.reply(reply);
+    count_bad_command();
+}
+
+void Session::count_bad_command() {
     if (++bad_commands_ < bad_command_limit) return;
     refuse("421 too many bad commands (#4.7.0)");
     closing_ = true;

@@ -99,6 +99,8 @@ class Session {
     std::string traced_protocol() const;
 
     void bad_command(std::string_view reply);
+    void count_bad_command();
+    void refuse_auth(std::string_view reply, std::string_view why = "");
     void refuse(std::string_view reply, std::optional<std::string_view> recipient = std::nullopt,
                 std::string_view why = "");
     Speaker speaker() const;

@@ -53,10 +53,10 @@ void Session::offer_auth() {
 
 void Session::auth(std::string_view argument) {
     if (authority_ == nullptr) return bad_command("502 unimplemented (#5.5.1)");
-    if (!extended_) return refuse("503 EHLO first (#5.5.1)");
-    if (client_.user) return refuse("503 already authenticated (#5.5.1)");
-    if (transaction_) return refuse("503 no AUTH within a transaction (#5.5.1)");
-    if (must_encrypt()) return refuse(*missing());
+    if (!extended_) return refuse_auth("503 EHLO first (#5.5.1)");
+    if (client_.user) return refuse_auth("503 already authenticated (#5.5.1)");
+    if (transaction_) return refuse_auth("503 no AUTH within a transaction (#5.5.1)");
+    if (must_encrypt()) return refuse_auth(*missing());
     const Auth::Outcome outcome =
         Auth(channel_, settings_, *authority_, client_.fixcrio).run(argument, way());
     channel_.wipe_used();
@@ -66,11 +66,20 @@ void Session::auth(std::string_view argument) {
     }
     std::string why = outcome.user.empty() ? "" : "login " + outcome.user.substr(0, 128);
     if (!outcome.why.empty()) why += (why.empty() ? "" : ", ") + outcome.why;
+    if (!outcome.failed) return refuse_auth(outcome.reply, why);
     refuse(outcome.reply, std::nullopt, why);
-    if (outcome.reply.starts_with("421")) closing_ = true;
-    if (!outcome.failed || ++failed_logins_ < failed_login_limit) return;
+    if (++failed_logins_ < failed_login_limit) return;
     refuse("421 too many failed logins (#4.7.0)");
     closing_ = true;
+}
+
+// An AUTH that came to no login. It counts as a bad command: each is a line in the log.
+void Session::refuse_auth(std::string_view reply, std::string_view why) {
+    refuse(reply, std::nullopt, why);
+    if (reply.starts_with("421"))
+        closing_ = true;
+    else
+        count_bad_command();
 }
 
 }  // namespace relais::smtpd

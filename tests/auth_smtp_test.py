@@ -232,6 +232,19 @@ class Refusals(AuthTest):
             self.reply(smtp.expect(421), "421 too many failed logins (#4.7.0)")
             smtp.expect_closed()
 
+    def test_auth_without_a_login_does_not_fill_the_log(self):
+        """Dialogues that are begun and left, mechanisms that do not exist: each is a line in the log, and 20 are enough."""
+        i = self.made()
+        with i.smtp() as smtp:
+            for _ in range(9):
+                smtp.command("AUTH GSSAPI", 504)
+                smtp.command("AUTH SCRAM-SHA-256 " + b64("n,,n=anna,r=x"), 334)
+                smtp.command("*", 501)
+            smtp.command("AUTH", 501)
+            smtp.command("AUTH PLAIN x", 501)
+            self.reply(smtp.expect(421), "421 too many bad commands (#4.7.0)")
+            smtp.expect_closed()
+
     def test_offers_follow_the_accounts(self):
         """What the listener keeps of qmail-authd's answer is never older than the client."""
         i = self.instance(control={"rcpthosts": "mail.test"})
