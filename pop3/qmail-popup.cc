@@ -2,13 +2,13 @@
 //
 //   qmail-popup [--tls] [-a] HOST PROGRAM [ARGUMENT...]      under tcpserver: ... qmail-popup HOST checkpassword qmail-pop3d Maildir
 //
-// Trust: runs as root, as what PROGRAM must be able to become any user; it understands six commands of the client, who is hostile, and
-// reads not one octet beyond the login. PROGRAM gets the client on 0 and 1, and on descriptor 3, which is then closed, "user NUL
-// password NUL timestamp NUL", 512 octets at most; all other descriptors and the environment pass as they are. Until PROGRAM ends
-// qmail-popup waits, to tell the client if the login was not taken.
+// Trust: runs as root, as what PROGRAM must be able to become any user, and reads nothing from the client, who is hostile: a confined child
+// as qmaild (dialogue.h) does, not one octet beyond the login, and gives it name and secret. PROGRAM gets the client on 0 and 1, and on
+// descriptor 3, which is then closed, "user NUL password NUL timestamp NUL", 512 octets at most; all other descriptors and the environment
+// pass as they are. Until PROGRAM ends qmail-popup waits, to tell the client if the login was not taken.
 //
 // With --tls the client speaks TLS from the first octet (port 995); without, STLS is offered where qmail-keyd has a certificate. TLS is
-// spoken by a child as qmaild (tls_child.h); this process, and what it runs, see clear octets.
+// spoken by another such child (tls_child.h); this process, and what it runs, see clear octets.
 //
 // The greeting has a time stamp, and APOP is taken, when qmail-authd says that some account has a stored secret, or with -a, for other
 // password programs. Reads control/timeoutpop3d. $TCPREMOTEIP goes into the log line of a refusal; the login that was taken is logged by
@@ -29,17 +29,15 @@
 #include "base/text.h"
 #include "control/control_file.h"
 #include "control/home.h"
-#include "keyd/server_tls.h"
+#include "pop3/dialogue.h"
 #include "pop3/login.h"
 #include "pop3/settings.h"
-#include "pop3/tls_child.h"
 
 namespace {
 
 using namespace relais;
 
 constexpr int credentials_fd = 3;
-constexpr std::size_t credentials_limit = 512;
 constexpr int not_taken = 1;
 
 bool secrets_are_stored(const control::Home& home) {
@@ -76,12 +74,13 @@ void pass_on(int signal_number) {
     if (running > 0) ::kill(running, signal_number);
 }
 
-// Runs the password program with what follows it, and returns how it ended.
-int run_program_of(const Arguments& words, std::string& credentials) {
+// Runs the password program with what follows it, and returns how it ended. credentials: user and secret, wiped.
+int run_program_of(const Arguments& words, std::string& credentials, const std::string& challenge) {
     Pipe pipe = make_pipe();
     // It fits into the pipe: no reader is needed.
     write_all(pipe.write.get(), credentials, Deadline::never());
     ::explicit_bzero(credentials.data(), credentials.size());
+    write_all(pipe.write.get(), challenge + '\0', Deadline::never());
     pipe.write.reset();
     const pid_t pid = ::fork();
     if (pid < 0) throw_errno("fork for", words[0]);
@@ -113,58 +112,34 @@ bool take_flag(Arguments& arguments, std::string_view flag) {
     return true;
 }
 
-bool can_start(keyd::ServerTls& tls) {
-    try {
-        tls.prepare();
-        return true;
-    } catch (const Error& error) {
-        log_line("STLS is refused: " + std::string(error.what()));
-        return false;
-    }
+void say(std::string_view answer, std::chrono::seconds timeout) {
+    write_all(STDOUT_FILENO, std::string(answer) + "\r\n", Deadline::in(timeout));
 }
 
 int serve(const Arguments& all) {
     Arguments arguments = all;
-    const bool tls_first = take_flag(arguments, "--tls");
+    pop3::DialogueSettings settings;
+    settings.tls_first = take_flag(arguments, "--tls");
     const bool apop_always = take_flag(arguments, "-a");
     if (arguments.size() < 2) throw_permanent("usage: qmail-popup [--tls] [-a] HOST PROGRAM [ARGUMENT...]");
     const control::Home home = control::Home::from_environment();
-    const bool apop = apop_always || secrets_are_stored(home);
-    const std::string challenge = pop3::new_challenge(arguments[0]);
-    pop3::Login login(STDIN_FILENO, STDOUT_FILENO, arguments[0], challenge, apop,
-                      pop3::session_timeout(home));
-    if (!is_in_private(home)) login.refuse_passwords();
-    keyd::ServerTls tls(home);
-    tls.set_log([](const std::string& trouble) { log_line("TLS is not offered: " + trouble); });
-    if (tls_first) {
-        pop3::put_tls_before_client(home, tls);
-        login.set_encrypted();
-    } else if (tls.offered()) {
-        login.offer_tls([&tls] { return can_start(tls); }, [&] { pop3::put_tls_before_client(home, tls); });
-    }
-    auto credentials = login.run();
-    if (!credentials) return static_cast<int>(Exit::success);
-
-    const std::string client = safe_for_log(credentials->user.substr(0, 128)) + " from " +
-                               safe_for_log(environment("TCPREMOTEIP", "unknown"));
-    std::string record;
-    record.reserve(credentials_limit + pop3::line_limit);
-    for (const std::string_view field : {std::string_view(credentials->user),
-                                         std::string_view(credentials->secret), std::string_view(challenge)})
-        record.append(field).append(1, '\0');
-    ::explicit_bzero(credentials->secret.data(), credentials->secret.size());
-    // A NUL within a field would shift the others.
-    if (record.size() > credentials_limit || std::count(record.begin(), record.end(), '\0') != 3) {
-        ::explicit_bzero(record.data(), record.size());
-        login.say("-ERR [AUTH] authorization failed");
-        log_line("refused " + client + ": name or password too long, or with a NUL in it");
-        return not_taken;
-    }
-    const int status = run_program_of(Arguments(arguments.begin() + 1, arguments.end()), record);
+    settings.host = arguments[0];
+    settings.challenge = pop3::new_challenge(settings.host);
+    settings.apop = apop_always || secrets_are_stored(home);
+    settings.passwords = is_in_private(home);
+    settings.timeout = pop3::session_timeout(home);
+    pop3::Dialogue dialogue = pop3::hold_dialogue(home, settings);
+    if (!dialogue.named) return dialogue.status;
+    std::string& record = *dialogue.named;
+    const std::string user = record.substr(0, std::min<std::size_t>(record.find('\0'), 128));
+    const int status =
+        run_program_of(Arguments(arguments.begin() + 1, arguments.end()), record, settings.challenge);
     if (status == 0) return static_cast<int>(Exit::success);
     const std::string answer = answer_to(status);
-    log_line("refused " + client + ": " + answer.substr(answer.find(']') + 2));
-    login.say(answer);
+    log_line("refused " + safe_for_log(user) + " from " +
+             safe_for_log(environment("TCPREMOTEIP", "unknown")) + ": " +
+             answer.substr(answer.find(']') + 2));
+    say(answer, settings.timeout);
     return not_taken;
 }
 

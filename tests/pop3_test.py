@@ -109,6 +109,28 @@ class Pop3(relais.TestCase):
         self.assertNotIn("wrong\n", everything)
         self.assertNotIn(PASSWORD, everything)
 
+    def test_root_reads_nothing_from_a_stranger(self):
+        """The dialogue before the login is held by a confined child as qmaild, which has nothing but the client."""
+        if not relais.IS_ROOT:
+            self.skipTest("only root has children of another user")
+        i = self.made()
+
+        def holder():
+            popups = i.processes("qmail-popup")
+            return [p for p in popups if p.parent in {q.pid for q in popups}]
+        with pop3.Client(self.port) as client:
+            client.command("USER anna")
+            (child,) = i.wait_for(holder, 20, "the dialogue's process")
+            status = child.status()
+            self.assertEqual(set(status["Uid"].split()), {str(i.ids("qmaild")[0])})
+            self.assertEqual(status["Groups"].split(), [])
+            if relais.CONFINED:
+                self.assertEqual((status["Seccomp"], status["NoNewPrivs"]), ("2", "1"))
+            os.kill(child.pid, 9)
+            self.assertEqual(client.line(), "")
+        i.wait_for(lambda: not i.processes("qmail-popup"), 20, "the end of the session")
+        self.assertTrue(any("the child that speaks with a client crashed" in line for line in i.log("pop3")))
+
     def test_no_daemon_is_temporary(self):
         i = self.instance()
         i.add_user("anna")
