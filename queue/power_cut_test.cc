@@ -264,6 +264,43 @@ TEST_F(PowerCut, EveryRecipientIsDeliveredStillToDoOrBounced) {
     });
 }
 
+// While another recipient is still open: first the marks, then the text.
+TEST_F(PowerCut, AFailureThatIsMarkedHasItsTextUntilTheSenderHasBeenTold) {
+    MessageId id = 0;
+    std::vector<seam::Step> steps;
+    {
+        seam::Recorder recorder;
+        const MessageDirectories directories(home);
+        Ledger ledger(1, 1000);
+        id = accept(recorder, directories, ledger, "body\n");
+        const Store store(home);
+        StoredMessage message;
+        ASSERT_EQ(store.load(id, message, true), Load::whole);
+        const std::vector<Recipient> failed = {message.envelope.recipients[0],
+                                               message.envelope.recipients[2]};
+        store.append_bounce(id, "<a@x>:\nno\n\n<c@x>:\nno\n\n");
+        store.mark_all(id, failed, Mark::failed, true);
+        recorder.note("told");
+        store.mark_all(id, failed, Mark::done, true);
+        store.remove_bounce(id);
+        steps = recorder.steps();
+    }
+    at_every_cut(steps, [&](const Notes& notes) {
+        if (!notes.contains("accepted " + std::to_string(id))) return;
+        StoredMessage message;
+        ASSERT_EQ(Store(after).load(id, message, true), Load::whole);
+        const std::string text = Store(after).read_bounce(id, 10000).value_or("");
+        EXPECT_EQ(message.envelope.recipients[1].mark, Mark::to_do);
+        for (const std::size_t i : {0, 2}) {
+            const Recipient& recipient = message.envelope.recipients[i];
+            if (recipient.mark == Mark::failed) {
+                EXPECT_NE(text.find("<" + recipient.address + ">:"), std::string::npos);
+            }
+            EXPECT_TRUE(recipient.mark != Mark::done || notes.contains("told"));
+        }
+    });
+}
+
 TEST_F(PowerCut, TheLastRecipientsDeliveryRemovesTheMessageAtOnce) {
     MessageId id = 0;
     std::vector<seam::Step> steps;

@@ -39,6 +39,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
             require(footer->message_size + footer->envelope_size + status_size + footer_size == size);
         }
     }
+    if (const auto at = find_footer(data)) {
+        const auto loose = read_footer_loosely(data.substr(*at));
+        require(footer_trace(data) == Trace::known_version && (!loose || size - *at >= 32));
+    }
     const Status status = decode_status(data.substr(0, status_size));
     require(status.next_try >= 0 && status.last_error.size() <= error_text_size);
     if (const auto head = decode_answer_head(data.substr(0, answer_head_size)))

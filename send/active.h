@@ -8,14 +8,14 @@
 namespace relais::send {
 
 enum class RecipientState : std::uint8_t {
-    open,      // T, and nothing planned in this round: its destination backs off
-    queued,    // T, in a job
-    running,   // T, under way
+    open,       // T, and nothing planned in this round: its destination backs off
+    queued,     // T, in a job
+    running,    // T, under way
     elsewhere,  // T, under way at a retired spawner
-    deferred,  // T, tried in this round
-    failing,   // its failure is being recorded
-    failed,    // F
-    done,      // D, or about to be
+    deferred,   // T, tried in this round
+    failing,    // its failure is being recorded
+    failed,     // F
+    done,       // D, or about to be
 };
 
 struct Sender::Active {
@@ -49,9 +49,17 @@ struct Sender::Active {
     bool bounce_refused = false;     // this time: the failures are recorded, and the bounce comes later
     bool recording = false;          // the failures that follow
     std::vector<Failure> recorded;
+    // While others of the message are still open, a bounce tells of what has failed so far (sender_bounce.cc).
+    std::uint32_t tell_at =
+        0;               // failures that gather while others are under way are told then; 0: there are none
+    bool early = false;  // the bounce that is being submitted is such a one
+    std::deque<Failure> telling;  // of what it tells, that which is not recorded
+    std::vector<std::uint32_t>
+        telling_recorded;                    // and that which is: being marked as told when it has been taken
+    bool told = false;                       // the record that is being made is these marks
     std::optional<std::uint32_t> resume_at;  // loaded for a late report: when the rest goes on
-    bool stalled = false;  // the disk refused something: another try comes
-    Fd file;               // it was loaded from: for its first delivery, if not too many are open
+    bool stalled = false;                    // the disk refused something: another try comes
+    Fd file;  // it was loaded from: for its first delivery, if not too many are open
     // Whether queue/bounce may have a text of it: not as long as nothing of a message that came while we run has failed.
     bool had_failures = true;
 

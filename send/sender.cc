@@ -177,6 +177,7 @@ void Sender::spread_first_tries() {
 bool Sender::work() {
     if (exiting_ || lists_missing_ > 0) return false;
     if (!stalled_.empty()) retry_stalled();
+    if (!tell_.empty()) tell_what_has_gathered();
     for (Side* side : {&local_, &remote_}) {
         side->lane.purge(now());
         if (side->lane.next_wake() == 0 || side->lane.next_wake() > now()) continue;
@@ -192,6 +193,7 @@ unsigned Sender::seconds_to_next() {
     std::uint32_t at = now() + 60;
     if (const auto due = known_.next_due()) at = std::min(at, *due);
     if (!stalled_.empty()) at = std::min(at, stalled_.begin()->first);
+    if (!tell_.empty()) at = std::min(at, tell_.begin()->first);
     for (const Side* side : {&local_, &remote_})
         if (side->lane.next_wake() != 0) at = std::min(at, side->lane.next_wake());
     return at > now() ? at - now() : 1;
@@ -417,6 +419,7 @@ void Sender::leave_window(queue::MessageId id) {
 
 void Sender::forget(queue::MessageId id) {
     leave_window(id);
+    told_.erase(id);
     known_.erase(id);
 }
 

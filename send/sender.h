@@ -37,6 +37,8 @@ struct FailureRecord {
     queue::MessageId message = 0;
     std::string text;
     std::vector<queue::Recipient> recipients;
+    // They were recorded before, and a bounce has told of them. To do instead: the marks D, synced, then the text is removed.
+    bool told = false;
 };
 
 struct BounceResult {
@@ -186,6 +188,14 @@ class Sender {
     void given_back(std::uint64_t delivery, const Running& running);
     std::string still_running_text(queue::MessageId id) const;
 
+    // sender_bounce.cc: what the sender is told, in the end and before
+    bool may_tell(const Active& active) const;
+    void tell_early(Active& active);
+    void take_back(Active& active);
+    void note_told(Active& active);
+    void marked_as_told(Active& active, const std::string& trouble);
+    void tell_what_has_gathered();
+
     // sender_control.cc
     std::string running_text() const;
     ControlAnswer hold(queue::MessageId id);
@@ -219,6 +229,13 @@ class Sender {
     std::unordered_map<queue::MessageId, std::vector<std::uint64_t>> claims_;
     std::size_t lists_missing_ = 0;
     std::multimap<std::uint32_t, queue::MessageId> stalled_;
+    // Of messages of which a part has been told: when the next bounce may tell more, and how long the one after it waits.
+    struct Telling {
+        std::uint32_t next = 0;
+        std::uint32_t gap = 0;
+    };
+    std::unordered_map<queue::MessageId, Telling> told_;
+    std::multimap<std::uint32_t, queue::MessageId> tell_;  // Active::tell_at
     std::uint64_t next_delivery_ = 1;
     std::uint32_t next_load_ = 1;
     std::size_t under_way_ = 0;  // records and bounces not yet answered

@@ -138,7 +138,7 @@ ControlAnswer Sender::bounce(queue::MessageId id) {
     const auto found = window_.find(id);
     Active* active = found != window_.end() ? found->second.get() : load(id, false);
     if (active == nullptr) return no("the message cannot be read");
-    if (active->bouncing) return ok();
+    if (active->bouncing && !active->early) return ok();
     drop_queued(*active);
     std::vector<std::uint32_t> open;
     for (std::uint32_t i = 0; i < active->states.size(); ++i)

@@ -17,6 +17,8 @@ namespace {
 constexpr int orders_at_once = 256;
 constexpr std::uint32_t disk_pause = 60;
 constexpr std::uint32_t bounce_pause = 120;
+// Failures gather so long while others of the message are under way: the sender hears of them within five minutes.
+constexpr std::uint32_t gathering_time = 240;
 constexpr std::string_view too_long_in_queue =
     "\nI'm not going to try again; this message has been in the queue too long.";
 
@@ -91,7 +93,8 @@ bool Sender::start(Side& side, const Lane::Next& next) {
         out_.log(fmt::format("starting delivery {}: msg {} to {} {}", next_delivery_ + i, active.id(),
                              local ? "local" : "remote", safe_for_log(routes[i].address)));
     }
-    running_[next_delivery_] = {local, active.id(), active.load, next.destination, next.job.recipients, wall(), 0};
+    running_[next_delivery_] = {
+        local, active.id(), active.load, next.destination, next.job.recipients, wall(), 0};
     next_delivery_ += next.job.recipients.size();
     log_status();
     call_parked(side, next.destination);
@@ -120,10 +123,9 @@ bool Sender::send_order(bool local, std::uint64_t delivery, const Active& active
     const Route& first = routes[0];
     const std::string sender = expand_verp(active.stored.envelope.sender, first.plain);
     if (local)
-        return out_.order(
-            LocalOrder{delivery, active.id(), active.stored.message_size, sender, first.address,
-                       next.job.recipients[0]},
-            std::move(message));
+        return out_.order(LocalOrder{delivery, active.id(), active.stored.message_size, sender, first.address,
+                                     next.job.recipients[0]},
+                          std::move(message));
     RemoteOrder order{delivery,
                       active.id(),
                       active.stored.message_size,
@@ -214,6 +216,10 @@ void Sender::fail(Active& active, const std::vector<std::uint32_t>& recipients,
         active.failure_octets += active.failures.back().paragraph.size();
         active.set(recipients[i], RecipientState::failing);
     }
+    if (active.tell_at != 0 || active.states.size() == 1) return;
+    const auto told = told_.find(active.id());
+    active.tell_at = std::max(now() + gathering_time, told == told_.end() ? 0 : told->second.next);
+    tell_.emplace(active.tell_at, active.id());
 }
 
 // All that is left of the message are failures that one bounce can tell: what makes them last is the bounce itself.
@@ -221,14 +227,6 @@ void Sender::fail(Active& active, const std::vector<std::uint32_t>& recipients,
 bool Sender::ends_with_failures(const Active& active) const {
     return active.remaining == active.failing && active.failures.size() == active.failing &&
            active.failure_octets <= record_text_limit && !active.bounce_refused;
-}
-
-void Sender::ask_for_bounce(Active& active) {
-    std::string unrecorded;
-    for (const Active::Failure& failure : active.failures) unrecorded += failure.paragraph;
-    active.bouncing = true;
-    ++under_way_;
-    out_.bounce(active.id(), std::move(unrecorded));
 }
 
 // Away from here, for it means to wait for the disk. As many as one record takes; the rest when that is done.
@@ -242,6 +240,7 @@ void Sender::record_failures(Active& active) {
         active.recorded.push_back(std::move(next));
         active.failures.pop_front();
     }
+    active.tell_at = 0;
     active.recording = true;
     ++under_way_;
     out_.record(std::move(record));
@@ -253,6 +252,7 @@ void Sender::failure_recorded(queue::MessageId id, const std::string& trouble) {
     if (found == window_.end() || !found->second->recording) return;
     Active& active = *found->second;
     active.recording = false;
+    if (std::exchange(active.told, false)) return marked_as_told(active, trouble);
     if (trouble.empty()) {
         for (const Active::Failure& failure : active.recorded)
             active.set(failure.recipient, RecipientState::failed);
@@ -341,8 +341,11 @@ void Sender::settle(Active& active) {
     if (active.ending) return end(active);
     // Failures gather while others of the message are under way: one record, or one bounce, for all of them.
     const bool under_way = active.queued + active.running > 0;
-    if (active.failure_octets > record_text_limit || (!under_way && !active.failures.empty()))
-        return ends_with_failures(active) ? ask_for_bounce(active) : record_failures(active);
+    const bool waited = active.tell_at != 0 && active.tell_at <= now() && may_tell(active);
+    if (active.failure_octets > record_text_limit || ((!under_way || waited) && !active.failures.empty())) {
+        if (ends_with_failures(active)) return ask_for_bounce(active);
+        return may_tell(active) ? tell_early(active) : record_failures(active);
+    }
     if (under_way) return;
     if (active.remaining + active.failed == 0) return end(active);
     if (active.remaining == 0)
@@ -352,6 +355,7 @@ void Sender::settle(Active& active) {
         entry.place = Place::held;
         return leave_window(active.id());
     }
+    if (active.failed > 0 && may_tell(active)) return tell_early(active);
     if (active.deferred > 0) return defer(active);
     if (active.elsewhere == active.remaining) {
         entry.place = Place::elsewhere;
@@ -390,28 +394,6 @@ void Sender::defer(Active& active) {
         out_.log(alert_text(error));  // it is advice only
     }
     postpone(active.id(), static_cast<std::uint32_t>(std::clamp<std::int64_t>(pause, 1, 100'000'000)));
-}
-
-void Sender::bounce_done(queue::MessageId id, const BounceResult& result) {
-    --under_way_;
-    const auto found = window_.find(id);
-    if (found == window_.end()) return;
-    Active& active = *found->second;
-    active.bouncing = false;
-    switch (result.kind) {
-        case BounceResult::Kind::accepted:
-            out_.log(fmt::format("bounce msg {} qp {}", id, result.qp));
-            break;
-        case BounceResult::Kind::discarded:
-            out_.log(fmt::format("triple bounce: discarding bounce/{}", id));
-            break;
-        case BounceResult::Kind::trouble:
-            out_.log("warning: trouble injecting bounce message, will try later: " + result.text);
-            if (is_gone(id)) return forget(id);
-            active.bounce_refused = true;
-            return settle(active);
-    }
-    end(active);
 }
 
 void Sender::end(Active& active) {

@@ -181,25 +181,95 @@ TEST_F(SenderTest, TheBounceWaitsForTheLastRecipient) {
     EXPECT_EQ(out.bounce_texts[0], "<ann@far.example>:\nno\n\n");
 }
 
-TEST_F(SenderTest, FailuresAreRecordedInOneGoWhileARecipientWaits) {
+TEST_F(SenderTest, FailuresAreToldInOneGoWhileARecipientWaits) {
     accept(birth, "s@x", {"ann@far.example", "bob@other.example", "joe@third.example"});
     const auto orders = take_orders();
     answer(orders[0], Outcome::permanent, "no");
     answer(orders[1], Outcome::temporary);
-    EXPECT_TRUE(out.records.empty());
-    answer(orders[2], Outcome::permanent, "never");
-    ASSERT_EQ(out.records.size(), 1U);
-    EXPECT_EQ(out.records[0].recipients.size(), 2U);
-    EXPECT_FALSE(sender->finished());
-    do_records();
-    EXPECT_EQ(queue.marks(birth), "FTF");
-    EXPECT_EQ(queue.store().read_bounce(birth, 1000),
-              "<ann@far.example>:\nno\n\n<joe@third.example>:\nnever\n\n");
     EXPECT_TRUE(out.bounces.empty());
+    answer(orders[2], Outcome::permanent, "never");
+    EXPECT_TRUE(out.records.empty());
+    ASSERT_EQ(out.bounces, std::vector<queue::MessageId>{birth});
+    EXPECT_EQ(out.bounce_texts[0], "<ann@far.example>:\nno\n\n<joe@third.example>:\nnever\n\n");
+    EXPECT_EQ(queue.marks(birth), "TTT");
+    sender->bounce_done(birth, {BounceResult::Kind::accepted, 4711, ""});
+    EXPECT_EQ(queue.marks(birth), "DTD");
+    EXPECT_TRUE(sender->finished());
+    out.bounces.clear();
     pass(400);
     answer(take_orders().at(0), Outcome::permanent, "not now either");
     EXPECT_EQ(out.bounces, std::vector<queue::MessageId>{birth});
-    EXPECT_EQ(out.bounce_texts[0], "<bob@other.example>:\nnot now either\n\n");
+    EXPECT_EQ(out.bounce_texts[1], "<bob@other.example>:\nnot now either\n\n");
+}
+
+TEST_F(SenderTest, AFailureIsToldWithinFiveMinutesThoughAnotherRecipientHangs) {
+    accept(birth, "s@x", {"ann@far.example", "bob@other.example"});
+    const auto orders = take_orders();
+    answer(orders[0], Outcome::permanent, "no");
+    pass(200);
+    work();
+    EXPECT_TRUE(out.bounces.empty());
+    EXPECT_LE(sender->seconds_to_next(), 40u);
+    pass(90);
+    work();
+    EXPECT_EQ(out.bounces, std::vector<queue::MessageId>{birth});
+    sender->bounce_done(birth, {BounceResult::Kind::accepted, 4711, ""});
+    EXPECT_EQ(queue.marks(birth), "DT");
+    answer(orders[1], Outcome::success);
+    EXPECT_FALSE(queue.has(birth));
+    EXPECT_EQ(out.bounces.size(), 1u);
+}
+
+TEST_F(SenderTest, LaterFailuresOfAMessageAreToldAtDoublingGaps) {
+    accept(birth, "s@x", {"a@a.example", "b@b.example", "c@c.example", "d@d.example"});
+    auto orders = take_orders();
+    answer(orders[0], Outcome::permanent, "first");
+    for (std::size_t i = 1; i < 4; ++i) answer(orders[i], Outcome::temporary);
+    sender->bounce_done(birth, {BounceResult::Kind::accepted, 1, ""});
+    pass(450);
+    orders = take_orders();
+    ASSERT_EQ(orders.size(), 3u);
+    answer(orders[0], Outcome::permanent, "second");
+    for (std::size_t i = 1; i < 3; ++i) answer(orders[i], Outcome::temporary);
+    // Too soon: it is recorded.
+    EXPECT_EQ(out.bounces.size(), 1u);
+    ASSERT_EQ(out.records.size(), 1u);
+    do_records();
+    EXPECT_EQ(queue.marks(birth), "DFTT");
+    pass(5000);
+    orders = take_orders();
+    ASSERT_EQ(orders.size(), 2u);
+    answer(orders[0], Outcome::permanent, "third");
+    answer(orders[1], Outcome::temporary);
+    ASSERT_EQ(out.bounces.size(), 2u);
+    EXPECT_EQ(out.bounce_texts[1], "<c@c.example>:\nthird\n\n");
+    EXPECT_EQ(queue.store().read_bounce(birth, 1000), "<b@b.example>:\nsecond\n\n");
+    sender->bounce_done(birth, {BounceResult::Kind::accepted, 2, ""});
+    ASSERT_EQ(out.records.size(), 1u);
+    EXPECT_TRUE(out.records[0].told);
+    EXPECT_TRUE(decode_failure_record(encode(out.records[0]))->told);
+    do_records();
+    EXPECT_EQ(queue.marks(birth), "DDDT");
+    EXPECT_FALSE(queue.store().read_bounce(birth, 1000));
+    EXPECT_TRUE(sender->finished());
+}
+
+TEST_F(SenderTest, AnEarlyBounceThatIsRefusedIsRecorded) {
+    accept(birth, "s@x", {"ann@far.example", "bob@other.example"});
+    const auto orders = take_orders();
+    answer(orders[0], Outcome::permanent, "no");
+    answer(orders[1], Outcome::temporary);
+    ASSERT_EQ(out.bounces.size(), 1u);
+    sender->bounce_done(birth, {BounceResult::Kind::trouble, 0, "qq write error or disk full (#4.3.0)"});
+    do_records();
+    EXPECT_EQ(queue.marks(birth), "FT");
+    EXPECT_EQ(queue.store().read_bounce(birth, 1000), "<ann@far.example>:\nno\n\n");
+    pass(400);
+    answer(take_orders().at(0), Outcome::temporary);
+    EXPECT_EQ(out.bounces.size(), 2u);
+    sender->bounce_done(birth, {BounceResult::Kind::accepted, 1, ""});
+    do_records();
+    EXPECT_EQ(queue.marks(birth), "DT");
 }
 
 TEST_F(SenderTest, ABounceThatCannotBeSubmittedIsTriedAgain) {

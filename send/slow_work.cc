@@ -96,20 +96,23 @@ void copy_message(queue::Submission& to, int from, std::uint64_t size, std::uint
 std::string encode(const FailureRecord& record) {
     std::string out;
     put_number(out, record.message, 8);
+    put_number(out, record.told ? 1 : 0, 1);
     put_number(out, record.recipients.size(), 4);
     for (const queue::Recipient& recipient : record.recipients) put_number(out, recipient.mark_offset, 8);
     return out.append(record.text);
 }
 
 std::optional<FailureRecord> decode_failure_record(std::string_view data) {
-    if (data.size() < 12) return std::nullopt;
+    constexpr std::size_t head = 13;
+    if (data.size() < head) return std::nullopt;
     FailureRecord record;
     record.message = number_at(data, 0, 8);
-    const std::size_t count = number_at(data, 8, 4);
-    if (count > (data.size() - 12) / 8) return std::nullopt;
+    record.told = number_at(data, 8, 1) == 1;
+    const std::size_t count = number_at(data, 9, 4);
+    if (count > (data.size() - head) / 8) return std::nullopt;
     for (std::size_t i = 0; i < count; ++i)
-        record.recipients.push_back({"", queue::Mark::to_do, number_at(data, 12 + 8 * i, 8)});
-    record.text = data.substr(12 + 8 * count);
+        record.recipients.push_back({"", queue::Mark::to_do, number_at(data, head + 8 * i, 8)});
+    record.text = data.substr(head + 8 * count);
     return record;
 }
 
@@ -117,6 +120,12 @@ std::string record_failure(const queue::Store& store, const FailureRecord& recor
     try {
         // The text for a message that somebody removed would stay for ever.
         static_cast<void>(store.open_for_delivery(record.message));
+        if (record.told) {
+            // In this order: an F without its text would be told without its reason.
+            store.mark_all(record.message, record.recipients, queue::Mark::done, true);
+            store.remove_bounce(record.message);
+            return {};
+        }
         store.append_bounce(record.message, record.text);
         store.mark_all(record.message, record.recipients, queue::Mark::failed, true);
         return {};

@@ -157,6 +157,8 @@ class Bounces(SendTest):
         recipients = [f"a-recipient-with-a-rather-long-name-{n}@dead.test" for n in range(100000)]
         self.queue(i, "bob@mail.test", recipients, HELLO)
         i.wait_log("deferral: ")
+        # A delivery that runs is let end, and waits for its next try then.
+        i.wait_for(lambda: "\nremote-running 0\n" in self.ask(i, "stat"))
         self.assertEqual(self.ask(i, f"bounce {self.id_of(i)}"), "ok\n")
         (bounce,) = self.bob.wait_messages(1, 120)
         self.assertGreater(bounce.count(b"\n<a-recipient-"), 90000)
@@ -179,18 +181,34 @@ class Bounces(SendTest):
         self.bob.wait_messages(2)
         i.wait_empty()
 
+    def test_a_failure_is_told_while_another_recipient_waits(self):
+        i = self.make(smtproutes=f":127.0.0.1:{relais.free_port()}")
+        i.start()
+        i.send("bob@mail.test", ["nobody@mail.test", "ann@dead.test"], HELLO)
+        (bounce,) = self.bob.wait_messages(1)
+        self.assertIn(b"<nobody@mail.test>:", bounce)
+        self.assertNotIn(b"<ann@dead.test>:", bounce)
+        i.wait_for(lambda: b"Dnobody@mail.test" in i.queue_files()[0].read_bytes())
+        self.assertEqual(self.ask(i, f"bounce {self.id_of(i)}"), "ok\n")
+        bounce = self.bob.wait_messages(2)[1]
+        self.assertNotIn(b"<nobody@mail.test>:", bounce)
+        self.assertIn(b"<ann@dead.test>:", bounce)
+        i.wait_empty()
+
     def test_a_failure_that_cannot_be_recorded_is_kept(self):
         i = self.make(smtproutes=f":127.0.0.1:{relais.free_port()}")
         i.start()
-        kept = i.home / "queue/bounce"
+        kept, door = i.home / "queue/bounce", i.home / "sockets/queue-bounce"
         kept.rename(f"{kept}.away")
-        # One of them waits for another try, so the failure of the other needs a record.
+        # One of them waits for another try, and the failure of the other cannot be told: it needs a record.
+        door.rename(f"{door}.away")
         i.send("bob@mail.test", ["nobody@mail.test", "ann@dead.test"], HELLO)
         i.wait_log("alert: unable to ")
         self.assertEqual(len(i.queue_files()), 1)
         os.rename(f"{kept}.away", kept)
         i.kill("qmail-start", signal.SIGALRM)
         i.wait_for(lambda: [p for p in kept.rglob("*") if p.is_file()], 60)
+        os.rename(f"{door}.away", door)
         i.wait_for(lambda: self.ask(i, f"bounce {self.id_of(i)}") == "ok\n")
         (bounce,) = self.bob.wait_messages(1)
         self.assertIn(b"<nobody@mail.test>:", bounce)

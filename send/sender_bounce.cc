@@ -1,0 +1,123 @@
+// What the sender is told of failures: in the end by one bounce for all that is left, and before by bounces for what has failed
+// so far, for a message may wait a week for its last recipient.
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "send/active.h"
+
+namespace relais::send {
+namespace {
+
+// Between the first early bounce of a message and the second; then twice as long each time, so that a thousand failures are no
+// thousand bounces.
+constexpr std::uint32_t first_gap = 600;
+constexpr std::uint32_t longest_gap = 1'000'000;
+
+}  // namespace
+
+void Sender::ask_for_bounce(Active& active) {
+    std::string unrecorded;
+    for (const Active::Failure& failure : active.failures) unrecorded += failure.paragraph;
+    active.bouncing = true;
+    ++under_way_;
+    out_.bounce(active.id(), std::move(unrecorded));
+}
+
+// What is said in one bounce must fit; a bounce that was refused waits until the message is taken up again.
+bool Sender::may_tell(const Active& active) const {
+    if (active.bounce_refused || active.failure_octets > record_text_limit) return false;
+    const auto told = told_.find(active.id());
+    return told == told_.end() || told->second.next <= now();
+}
+
+// After a crash before its recipients are marked, those that are not recorded are tried once more, and told again.
+void Sender::tell_early(Active& active) {
+    active.telling = std::exchange(active.failures, {});
+    active.failure_octets = 0;
+    active.tell_at = 0;
+    active.telling_recorded.clear();
+    for (std::uint32_t i = 0; i < active.states.size(); ++i)
+        if (active.states[i] == RecipientState::failed) active.telling_recorded.push_back(i);
+    std::string unrecorded;
+    for (const Active::Failure& failure : active.telling) unrecorded += failure.paragraph;
+    active.early = true;
+    active.bouncing = true;
+    ++under_way_;
+    out_.bounce(active.id(), std::move(unrecorded));
+}
+
+// The bounce was refused.
+void Sender::take_back(Active& active) {
+    for (const Active::Failure& failure : active.telling) active.failure_octets += failure.paragraph.size();
+    active.failures.insert(active.failures.begin(), std::make_move_iterator(active.telling.begin()),
+                           std::make_move_iterator(active.telling.end()));
+    active.telling.clear();
+}
+
+// Who has been told of is done. What is recorded gets its marks and loses its text elsewhere, for that means to wait for the disk.
+void Sender::note_told(Active& active) {
+    for (const Active::Failure& failure : active.telling) {
+        active.set(failure.recipient, RecipientState::done);
+        active.unmarked.push_back(failure.recipient);
+    }
+    active.telling.clear();
+    Telling& telling = told_[active.id()];
+    telling.gap = telling.gap == 0 ? first_gap : std::min(telling.gap * 2, longest_gap);
+    telling.next = now() + telling.gap;
+    if (active.telling_recorded.empty()) return settle(active);
+    FailureRecord record{active.id(), {}, {}, true};
+    for (const std::uint32_t recipient : active.telling_recorded)
+        record.recipients.push_back(active.stored.envelope.recipients[recipient]);
+    active.told = true;
+    active.recording = true;
+    ++under_way_;
+    out_.record(std::move(record));
+}
+
+void Sender::marked_as_told(Active& active, const std::string& trouble) {
+    if (!trouble.empty()) {
+        out_.log("alert: " + trouble);
+        if (is_gone(active.id())) return forget(active.id());
+        return stall(active);  // they are told once more, with the next ones
+    }
+    for (const std::uint32_t recipient : active.telling_recorded) active.set(recipient, RecipientState::done);
+    settle(active);
+}
+
+void Sender::tell_what_has_gathered() {
+    while (!tell_.empty() && tell_.begin()->first <= now()) {
+        const queue::MessageId id = tell_.begin()->second;
+        tell_.erase(tell_.begin());
+        const auto found = window_.find(id);
+        if (found == window_.end() || found->second->tell_at == 0 || found->second->tell_at > now()) continue;
+        settle(*found->second);
+    }
+}
+
+void Sender::bounce_done(queue::MessageId id, const BounceResult& result) {
+    --under_way_;
+    const auto found = window_.find(id);
+    if (found == window_.end()) return;
+    Active& active = *found->second;
+    active.bouncing = false;
+    const bool early = std::exchange(active.early, false);
+    switch (result.kind) {
+        case BounceResult::Kind::accepted:
+            out_.log(fmt::format("bounce msg {} qp {}", id, result.qp));
+            break;
+        case BounceResult::Kind::discarded:
+            out_.log(fmt::format("triple bounce: discarding bounce/{}", id));
+            break;
+        case BounceResult::Kind::trouble:
+            out_.log("warning: trouble injecting bounce message, will try later: " + result.text);
+            if (is_gone(id)) return forget(id);
+            if (early) take_back(active);
+            active.bounce_refused = true;
+            return settle(active);
+    }
+    early ? note_told(active) : end(active);
+}
+
+}  // namespace relais::send
