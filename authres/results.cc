@@ -40,12 +40,7 @@ std::string written_value(std::string_view text) {
 }
 
 std::string written_comment(std::string_view text) {
-    std::string result = "(";
-    for (const char c : shown(text)) {
-        if (c == '(' || c == ')' || c == '\\') result += '\\';
-        result += c;
-    }
-    return result + ")";
+    return "(" + comment_text(text) + ")";
 }
 
 std::vector<std::string> words_of(const MethodResult& method) {
@@ -159,6 +154,15 @@ bool take_method(Scanner& in, MethodResult& method) {
 }
 
 }  // namespace
+
+std::string comment_text(std::string_view text) {
+    std::string result;
+    for (const char c : shown(text)) {
+        if (c == '(' || c == ')' || c == '\\') result += '\\';
+        result += c;
+    }
+    return result;
+}
 
 std::string results_text(const AuthenticationResults& results) {
     if (results.methods.empty()) return "none";

@@ -26,6 +26,8 @@ struct AuthenticationResults {
 
 // What stands behind "SERVER;": "none" without methods. Octets that a field must not have are written as '?'.
 std::string results_text(const AuthenticationResults& results);
+// Text for the inside of a comment (RFC 5322, 3.2.2): one line of ASCII, parentheses quoted.
+std::string comment_text(std::string_view text);
 // The whole field, folded, lines ended by CR LF.
 std::string results_field(const AuthenticationResults& results);
 

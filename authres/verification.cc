@@ -60,10 +60,10 @@ void Verification::end_message() {
     sink_.hashes.finish();
 }
 
-VerifiedMessage Verification::finish(Dns& dns, const SpfQuestion& spf, Deadline deadline) {
+VerifiedMessage Verification::finish(Dns& dns, const SpfQuestion& spf, Deadline deadline, const SpfOutcome* known) {
     VerifiedMessage verified;
     verified.spf_checked = !spf.ip.empty();
-    if (verified.spf_checked) verified.spf = check_spf(dns, spf, deadline);
+    if (verified.spf_checked) verified.spf = known != nullptr ? *known : check_spf(dns, spf, deadline);
     verified.dkim = sink_.dkim.finish(dns, sink_.hashes, spf.now, deadline);
     verified.arc = sink_.arc.finish(dns, sink_.hashes, deadline);
     verified.dmarc = check_dmarc(dns, header(), verified.spf, verified.dkim, deadline);

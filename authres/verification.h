@@ -31,8 +31,8 @@ class Verification {
     void end_message();
     // After end_message.
     const MessageHeader& header() const { return reader_.header(); }
-    // spf.ip empty: SPF is not checked. Never throws.
-    VerifiedMessage finish(Dns& dns, const SpfQuestion& spf, Deadline deadline);
+    // spf.ip empty: SPF is not checked. known: what SPF has said already, if it was asked. Never throws.
+    VerifiedMessage finish(Dns& dns, const SpfQuestion& spf, Deadline deadline, const SpfOutcome* known = nullptr);
 
   private:
     class Sink final : public MessageSink {

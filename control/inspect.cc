@@ -136,6 +136,8 @@ void Inspector::check_content(const ControlFile& row, std::string_view content,
                  "its first line is empty, and so is the value: remove the file to have the default");
         if (row.kind == FileKind::number) check_number(row, lines.front());
         if (row.name == "bouncehints") check_words(row, lines.front(), {"off", "queue-list", "bounces"});
+        if (row.name == "dmarc") check_words(row, lines.front(), {"off", "log", "refuse"});
+        if (row.name == "mailauth") check_words(row, lines.front(), {"off", "on"});
         if (row.name == "localsenders") check_words(row, lines.front(), {"off", "warn", "enforce"});
     } else {
         check_line_forms(row, lines);

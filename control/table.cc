@@ -77,6 +77,10 @@ constexpr std::array table = {
     lines("destinationlimits", "send", "",
           "domain:connections:messages:rate, the most for a domain: at once, on one connection, a second"),
     line("dnsanchors", "resolver", "", "a file of DNSSEC trust anchors; with it answers are validated"),
+    line("dmarc", "smtpd", "off",
+         "off, log or refuse: mail that fails the DMARC policy of its From domain, p=reject"),
+    lines("dmarcexempt", "smtpd", "",
+          "addresses, networks and domains of From that dmarc refuses nothing of"),
     lines("dnsservers", "resolver", "", "the DNS servers to ask instead of those of /etc/resolv.conf"),
     lines("domainips", "remote", "",
           "domain:address,address|name, our address and name by sender (@domain) or recipient"),
@@ -91,6 +95,8 @@ constexpr std::array table = {
     me_domains("locals", "send", "domains whose mail is delivered here, to users"),
     line("localsenders", "smtpd", "off",
          "off, warn or enforce: outsiders may not use senders of locals and virtualdomains"),
+    line("mailauth", "smtpd", "off",
+         "on: SPF, DKIM, DMARC and ARC are verified and written into Authentication-Results"),
     number("maxrcpt", "smtpd", "1000", 1, "recipients of a message from the network at most"),
     line("me", "all", "", "this host's name; many files fall back on it"),
     number("minimumuid", "lspawn", "1", 0,
@@ -146,6 +152,8 @@ constexpr std::array table = {
     number("timeoutpop3d", "popup, pop3d", "1200", 1, "seconds to wait for a client"),
     number("timeoutremote", "remote", "1200", 1, "seconds to wait for a server's reply"),
     number("timeoutsmtpd", "smtpd", "1200", 1, "seconds to wait for a client"),
+    number("spfbehavior", "smtpd", "0", 0,
+           "1: Received-SPF; 2: defer without DNS; refuse 3: fail, 4: softfail, 5: neutral, 6: all but pass"),
     lines("tlsclients", "smtpd", "",
           "subjects of client certificates that may relay, or addresses of mail in them"),
     lines("tlsdestinations", "remote", "",
@@ -161,12 +169,12 @@ constexpr std::array table = {
     lines("virtualdomains", "send", "", "domain:prefix, mail for domain goes to prefix-user here"),
 };
 
-constexpr std::array<std::string_view, 28> foreign = {
-    "badhelo",          "badmailfromnorelay", "badrcptfrom", "badrcptto",         "bindroutes",
-    "bouncemaxbytes",   "clientcert.pem",     "dnsbllist",   "domainkeys",        "notlshosts",
-    "qmqpservers",      "rsa512.pem",         "spfbehavior", "spfexplain",        "spfguess",
-    "spfrules",         "srs_domain",         "srs_secrets", "tarpitcount",       "tarpitdelay",
-    "tlsclientciphers", "tlshosts",           "validrcptto", "virtualdomains.cdb"};
+constexpr std::array<std::string_view, 23> foreign = {
+    "badhelo",        "badmailfromnorelay", "badrcptfrom",       "badrcptto",   "bindroutes",
+    "bouncemaxbytes", "clientcert.pem",     "dnsbllist",         "domainkeys",  "notlshosts",
+    "qmqpservers",    "rsa512.pem",         "spfexplain",        "spfguess",    "spfrules",
+    "srs_domain",     "srs_secrets",        "tarpitcount",       "tarpitdelay", "tlsclientciphers",
+    "tlshosts",       "validrcptto",        "virtualdomains.cdb"};
 
 // How many octets must be put in, taken out or changed to make b of a.
 std::size_t distance(std::string_view a, std::string_view b) {

@@ -50,6 +50,11 @@ std::string_view name_of(Reason reason) {
     return "foreign_domain";
 }
 
+bool gives_right(Reason reason) {
+    return reason == Reason::client_rule || reason == Reason::certificate ||
+           reason == Reason::authenticated || reason == Reason::open_smtp;
+}
+
 std::optional<Reason> right_to_relay(const Inputs& inputs) {
     if (inputs.relayclient) return Reason::client_rule;
     if (inputs.certificate) return Reason::certificate;

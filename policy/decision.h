@@ -64,6 +64,9 @@ struct Step {
 };
 std::vector<Step> explain(const Inputs& inputs);
 
+// Whether it is the client's own right, which holds for every recipient.
+bool gives_right(Reason reason);
+
 // The right to relay as such, whatever the recipient: nothing if the client has none.
 std::optional<Reason> right_to_relay(const Inputs& inputs);
 

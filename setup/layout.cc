@@ -94,6 +94,7 @@ void add_control(Table& table, const Plan& plan) {
     if (!plan.identity.single) table.settings("control/minimumuid", "1000\n", false);
     table.settings("control/smtplisten", listen_text(plan.listen));
     table.settings("control/recipientcheck", "on\n", false);
+    table.settings("control/mailauth", "on\n", false);
     table.settings("control/concurrencyincoming", "40\n");
     if (!plan.pop3.empty()) table.settings("control/pop3listen", listen_text(plan.pop3));
     if (!plan.pop3s.empty()) table.settings("control/pop3slisten", listen_text(plan.pop3s));

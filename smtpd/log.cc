@@ -27,6 +27,10 @@ std::string front(const Speaker& speaker) {
 
 }  // namespace
 
+std::string verified_line(std::uint64_t id, std::string_view ip, std::string_view text) {
+    return fmt::format("verified msg {} from {} {}", id, word(ip), text);
+}
+
 std::string accept_line(const Speaker& speaker, std::uint64_t id, std::string_view sender,
                         const std::vector<std::string>& recipients, std::uint64_t bytes) {
     std::string line = fmt::format("accept msg {} {} login {} tls {} sender {} rcpt ", id, front(speaker),

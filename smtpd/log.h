@@ -27,6 +27,9 @@ struct Speaker {
     std::string_view tls = {};                // version and cipher
 };
 
+// "verified msg ID from IP TEXT": what was verified of a message that was accepted. text is safe for a log.
+std::string verified_line(std::uint64_t id, std::string_view ip, std::string_view text);
+
 std::string accept_line(const Speaker& speaker, std::uint64_t id, std::string_view sender,
                         const std::vector<std::string>& recipients, std::uint64_t bytes);
 

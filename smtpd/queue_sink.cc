@@ -1,5 +1,5 @@
 #include "queue/client.h"
-#include "smtpd/session.h"
+#include "smtpd/message_sink.h"
 
 namespace relais::smtpd {
 namespace {

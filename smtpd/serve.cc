@@ -13,6 +13,7 @@
 #include "base/privilege.h"
 #include "base/program.h"
 #include "control/owners.h"
+#include "net/resolver_protocol.h"
 
 namespace relais::smtpd {
 
@@ -26,6 +27,9 @@ void serve(const control::Home& home, const Settings& settings, Policy& policy, 
         [](std::string_view line) { log_line(line); });
     session.set_authority(authority);
     session.set_encryption(encryption);
+    net::Resolver resolver(home);
+    authres::ResolverDns dns(resolver);
+    session.set_dns(dns);
     session.run(beginning);
 }
 

@@ -8,6 +8,7 @@
 #include "mail/smtp_command.h"
 #include "smtpd/data.h"
 #include "smtpd/header_completer.h"
+#include "smtpd/results_filter.h"
 #include "smtpd/trace_field.h"
 #include "smtpd/verdict.h"
 
@@ -174,6 +175,7 @@ void Session::rcpt(std::string_view argument) {
     if (!verdict.suspicion.empty())
         log_(suspect_line(speaker(), transaction_->sender, path->address, verdict.suspicion));
     if (verdict.cause != Cause::none) return refuse(verdict.reply, path->address, verdict.why);
+    if (!policy::gives_right(verdict.decision.reason) && !believes_sender(path->address)) return;
     transaction_->recipients.push_back(std::move(verdict.recipient));
     channel_.reply("250 ok");
 }
@@ -181,7 +183,7 @@ void Session::rcpt(std::string_view argument) {
 void Session::data(std::string_view) {
     if (!transaction_) return channel_.reply(mail_first);
     if (transaction_->recipients.empty()) return channel_.reply("503 RCPT first (#5.5.1)");
-    std::unique_ptr<MessageSink> sink = open_sink_();
+    std::unique_ptr<MessageSink> sink = open_sink();
     channel_.reply("354 go ahead");
     Client traced = client_;
     // As the usual patches show it.
@@ -190,7 +192,7 @@ void Session::data(std::string_view) {
     std::uint64_t size = 0;
     if (const auto refusal = receive_message(sink, size))
         refuse(*refusal);
-    else
+    else if (believes_message(*sink))
         finish_message(*sink, size);
     transaction_.reset();
 }
@@ -201,6 +203,7 @@ std::optional<std::string_view> Session::receive_message(std::unique_ptr<Message
     DataDecoder decoder(client_.fixcrio);
     HopCounter hops;
     HeaderCompleter header(client_.submission, settings_.me, now_seconds());
+    ResultsFilter results(dns_ != nullptr && settings_.checks.results, settings_.me);
     std::string text;
     std::optional<std::string_view> refusal;
     while (!decoder.ended()) {
@@ -224,11 +227,17 @@ std::optional<std::string_view> Session::receive_message(std::unique_ptr<Message
             sink.reset();
             continue;
         }
+        if (transaction_->checks) transaction_->checks->add(text);
+        results.feed(text);
         header.feed(text);
         sink->write(text);
     }
-    if (!refusal) sink->write(header.finish());
-    return refusal;
+    if (refusal) return refusal;
+    text = results.finish();
+    header.feed(text);
+    sink->write(text);
+    sink->write(header.finish());
+    return std::nullopt;
 }
 
 void Session::finish_message(MessageSink& sink, std::uint64_t size) {
@@ -239,6 +248,7 @@ void Session::finish_message(MessageSink& sink, std::uint64_t size) {
     }
     channel_.reply(fmt::format("250 ok {} qp {}", now_seconds(), sink.qp()));
     log_(accept_line(speaker(), sink.qp(), transaction_->sender, transaction_->recipients, size));
+    if (transaction_->checks) log_(verified_line(sink.qp(), client_.ip, transaction_->checks->summary()));
     bad_commands_ = 0;
 }
 

@@ -11,29 +11,18 @@
 #include <vector>
 
 #include "listen/service.h"
-#include "queue/protocol.h"
 #include "smtpd/auth.h"
 #include "smtpd/channel.h"
 #include "smtpd/client.h"
 #include "smtpd/encryption.h"
+#include "smtpd/incoming_checks.h"
+#include "smtpd/late_header.h"
 #include "smtpd/log.h"
+#include "smtpd/message_sink.h"
 #include "smtpd/policy.h"
 #include "smtpd/settings.h"
 
 namespace relais::smtpd {
-
-// Where an accepted message goes; destroyed before finish, it was never sent.
-class MessageSink {
-  public:
-    virtual ~MessageSink() = default;
-    virtual void write(std::string_view text) = 0;
-    virtual queue::SubmitAnswer finish(const std::string& sender,
-                                       const std::vector<std::string>& recipients) = 0;
-    virtual std::uint64_t qp() const = 0;
-};
-
-// A message's way into the queue of this instance, or into $QMAILQUEUE.
-std::unique_ptr<MessageSink> open_queue(const control::Home& home);
 
 using Beginning = listen::Beginning;
 
@@ -51,6 +40,9 @@ class Session {
     // STARTTLS is offered. Borrows it.
     void set_encryption(Encryption& encryption) { encryption_ = &encryption; }
 
+    // Mail from outside is verified as control/mailauth and its like say. Borrows it.
+    void set_dns(authres::Dns& dns) { dns_ = &dns; }
+
     // Speaks with the client until it leaves, or is too slow, or has made too many errors. Throws nothing but
     // what the sinks of messages and log lines throw.
     void run(Beginning beginning = Beginning::greeting);
@@ -59,6 +51,7 @@ class Session {
     struct Transaction {
         std::string sender;
         std::vector<std::string> recipients;
+        std::unique_ptr<IncomingChecks> checks{};  // for a client that may not relay
     };
     struct Command {
         std::string_view verb;
@@ -88,6 +81,12 @@ class Session {
     // Takes the message up to its end; the sink is gone if it has to be refused, and the reply returned.
     std::optional<std::string_view> receive_message(std::unique_ptr<MessageSink>& sink, std::uint64_t& size);
     void finish_message(MessageSink& sink, std::uint64_t size);
+    // Where the message goes; what is verified is kept until its end, for what stands on top of it.
+    std::unique_ptr<MessageSink> open_sink();
+    // False, and the client has heard why, if the sender is not to be believed.
+    bool believes_sender(std::string_view recipient);
+    // The same for the message, at its end.
+    bool believes_message(MessageSink& sink);
 
     // What stands between this client and a transaction, if anything: a submission listener's rules.
     std::optional<std::string_view> missing() const;
@@ -120,6 +119,7 @@ class Session {
     unsigned bad_commands_ = 0;
     unsigned failed_logins_ = 0;
     Encryption* encryption_ = nullptr;
+    authres::Dns* dns_ = nullptr;
     const tls::Connection* tls_ = nullptr;
     std::string tls_word_;  // for the log
     bool closing_ = false;

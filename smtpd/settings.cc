@@ -44,13 +44,14 @@ Settings Settings::read(const control::Home& home) {
         settings.mechanisms = parse_mechanisms(*lines);
     if (auto text = control::read_line(home, "relaydenied"); text && !text->empty())
         settings.relaydenied = std::move(*text);
+    settings.checks = CheckSettings::read(home);
     return settings;
 }
 
 WatchedSettings::WatchedSettings(control::Home home) : home_(std::move(home)) {
-    for (const char* name :
-         {"me", "smtpgreeting", "timeoutsmtpd", "databytes", "maxrcpt", "refusenul", "relaydenied",
-          "authplain", "submissionauth", "submissiontls", "receivedauth", "authmechanisms"})
+    for (const char* name : {"me", "smtpgreeting", "timeoutsmtpd", "databytes", "maxrcpt", "refusenul",
+                             "relaydenied", "authplain", "mailauth", "spfbehavior", "dmarc", "dmarcexempt",
+                             "submissionauth", "submissiontls", "receivedauth", "authmechanisms"})
         files_.emplace_back(home_.control_file(name));
 }
 

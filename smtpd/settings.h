@@ -10,6 +10,7 @@
 #include "control/control_file.h"
 #include "control/home.h"
 #include "sasl/mechanism.h"
+#include "smtpd/incoming_checks.h"
 
 namespace relais::smtpd {
 
@@ -28,6 +29,8 @@ struct Settings {
     std::vector<sasl::Mechanism> mechanisms = default_mechanisms();
     // relaydenied: what follows the code of a refused recipient
     std::string relaydenied = "sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)";
+
+    CheckSettings checks;  // mailauth, spfbehavior, dmarc, dmarcexempt
 
     // Throws Error when a file cannot be read or control/me is missing.
     static Settings read(const control::Home& home);

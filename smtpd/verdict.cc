@@ -8,12 +8,6 @@ namespace {
 // A look into a home has a second; the rest is for a machine that has much to do.
 constexpr Seconds recipient_patience{5};
 
-// Whether the client may send anywhere, whatever the recipient.
-bool gives_right(policy::Reason reason) {
-    return reason == policy::Reason::client_rule || reason == policy::Reason::certificate ||
-           reason == policy::Reason::authenticated || reason == policy::Reason::open_smtp;
-}
-
 Verdict refusal(Cause cause, std::string reply, std::string why = "") {
     Verdict verdict;
     verdict.cause = cause;
@@ -63,7 +57,7 @@ void judge_recipient(Policy& policy, Verdict& verdict) {
         verdict.reply = "550 sorry, no mailbox here by that name (#5.1.1)";
         verdict.why = "nobody here gets mail for it (recipientcheck)";
     } else if (answer == local::RecipientAnswer::not_now) {
-        if (mode == policy::RecipientCheck::Mode::log || gives_right(verdict.decision.reason))
+        if (mode == policy::RecipientCheck::Mode::log || policy::gives_right(verdict.decision.reason))
             return add_suspicion(verdict,
                                  "qmail-rcptd cannot tell whether anybody gets mail for this recipient");
         verdict.cause = Cause::cannot_tell;

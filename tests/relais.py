@@ -481,6 +481,7 @@ class Instance:
         self.control("defaulthost", self.me)
         # Tests of bounces send to users that there are not.
         self.control("recipientcheck", None)
+        self.control("mailauth", None)
         self.rules(":allow\n")
 
     def _write(self, path, content):

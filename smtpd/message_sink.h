@@ -1,0 +1,28 @@
+// Where an accepted message goes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "control/home.h"
+#include "queue/protocol.h"
+
+namespace relais::smtpd {
+
+// Destroyed before finish, the message was never sent.
+class MessageSink {
+  public:
+    virtual ~MessageSink() = default;
+    virtual void write(std::string_view text) = 0;
+    virtual queue::SubmitAnswer finish(const std::string& sender,
+                                       const std::vector<std::string>& recipients) = 0;
+    virtual std::uint64_t qp() const = 0;
+};
+
+// A message's way into the queue of this instance, or into $QMAILQUEUE.
+std::unique_ptr<MessageSink> open_queue(const control::Home& home);
+
+}  // namespace relais::smtpd
