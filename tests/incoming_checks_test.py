@@ -1,4 +1,5 @@
-"""Mail from outside is verified while it comes in: SPF, DKIM and DMARC by a real nsd's zones, what stands on top of it, and what is refused."""
+"""Mail from outside is verified while it comes in, by SPF, DKIM and DMARC with a real nsd's zones: what stands on top of it,
+and what is refused."""
 
 import base64
 import pathlib
@@ -25,15 +26,21 @@ why TXT "%{{i}} is not one of ours"
 ''',
     "plain.example": "@ A 127.0.0.1\n",
 }
-MESSAGE = "From: Anna <anna@good.example>\nTo: bob@mail.test\nSubject: hello\nDate: Mon, 30 Nov 2026 03:00:00 +0000\n\nhello\n"
+MESSAGE = """From: Anna <anna@good.example>
+To: bob@mail.test
+Subject: hello
+Date: Mon, 30 Nov 2026 03:00:00 +0000
+
+hello
+"""
 
 
 def signed(message):
     with tempfile.TemporaryDirectory(prefix="rl-key.", dir="/tmp") as folder:
         key = pathlib.Path(folder) / "key"
         key.write_text(SEED)
-        done = subprocess.run([relais.program("mail-sign"), "sign", "--key", key, "--domain", "good.example", "--selector", "sel"],
-                              input=message.encode(), capture_output=True, check=True)
+        done = subprocess.run([relais.program("mail-sign"), "sign", "--key", key, "--domain", "good.example",
+                               "--selector", "sel"], input=message.encode(), capture_output=True, check=True)
     return done.stdout.decode().replace("\r\n", "\n")
 
 
@@ -135,12 +142,14 @@ class IncomingChecks(relais.TestCase):
     def test_spfbehavior(self):
         i = self.started(spfbehavior="1")
         self.deliver(i, MESSAGE, source="127.0.0.3")
-        self.assertRegex(self.arrived(), r"(?m)^Received-SPF: fail \(mail\.test: .*\n client-ip=127\.0\.0\.3; envelope-from=\"anna@good\.example\"; helo=mx\.good\.example;")
+        self.assertRegex(self.arrived(), r"(?m)^Received-SPF: fail \(mail\.test: .*\n client-ip=127\.0\.0\.3; "
+                         r'envelope-from="anna@good\.example"; helo=mx\.good\.example;')
         i.control("spfbehavior", "3")
         reply = self.deliver(i, MESSAGE, source="127.0.0.3")
         self.assertEqual(reply.code, 550)
         self.assertIn("#5.7.23", reply.text)
-        self.assertIn("127.0.0.3 is not one of ours", self.deliver(i, MESSAGE, sender="x@told.good.example", source="127.0.0.3").text)
+        self.assertIn("127.0.0.3 is not one of ours",
+                      self.deliver(i, MESSAGE, sender="x@told.good.example", source="127.0.0.3").text)
         self.deliver(i, MESSAGE, sender="x@soft.good.example", source="127.0.0.3")
         self.deliver(i, MESSAGE, sender="x@plain.example", source="127.0.0.3")
         i.control("spfbehavior", "4")
