@@ -1,5 +1,5 @@
-"""Mail from outside is verified while it comes in, by SPF, DKIM and DMARC with a real nsd's zones: what stands on top of it,
-and what is refused."""
+"""Mail from outside is verified while it comes in, by SPF, DKIM and DMARC with a real nsd's zones: what stands on
+top of it, and what is refused."""
 
 import base64
 import pathlib

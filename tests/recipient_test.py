@@ -12,8 +12,9 @@ class Recipients(relais.TestCase):
     front = "listener"
 
     def started(self, check="on", rules=":allow\n", **control):
-        i = self.instance(control={"recipientcheck": check,
-                                   "rcpthosts": "mail.test\nvirtual.example\nfar.example\nhack.test", "locals": "mail.test\nhack.test", "percenthack": "hack.test",
+        i = self.instance(control={"recipientcheck": check, "locals": "mail.test\nhack.test",
+                                   "percenthack": "hack.test",
+                                   "rcpthosts": "mail.test\nvirtual.example\nfar.example\nhack.test",
                                    "virtualdomains": "virtual.example:bob", **control})
         self.bob = i.add_user("bob")
         self.bob.write(".qmail-known", "./Maildir/\n")
@@ -34,8 +35,9 @@ class Recipients(relais.TestCase):
         alias = i.home / "alias"
         (alias / ".qmail-sales").write_text("./Maildir/\n")
         for known in ("bob@mail.test", "BOB@Mail.Test", "bob-known@mail.test", "bob-lists-a-b@mail.test",
-                      "sales@mail.test", "known@virtual.example", "lists-x@virtual.example", "bob", "bob%mail.test@hack.test",
-                      "anybody@far.example", "joe%far.example@hack.test", "postmaster@mail.test", "postmaster"):
+                      "sales@mail.test", "known@virtual.example", "lists-x@virtual.example", "bob",
+                      "bob%mail.test@hack.test", "anybody@far.example", "joe%far.example@hack.test",
+                      "postmaster@mail.test", "postmaster"):
             self.assertEqual(self.answer(i, known), "250 ok", known)
         for unknown in ("nobody@mail.test", "bob-nothing@mail.test", "nobody@virtual.example",
                         "nobody%mail.test@hack.test", "nobody", "bob-known-more@mail.test", "../bob@mail.test",
