@@ -211,7 +211,7 @@ void Inspector::check_directory() {
 }
 
 void Inspector::check_name(const std::string& name) {
-    if (find_control_file(name) != nullptr || name == "servercerts") return;
+    if (find_control_file(name) != nullptr || name == "servercerts" || name == "dkim") return;
     for (const std::string& line : shown("tlsdestinations").lines)
         if (line.find("ca=" + name) != std::string::npos) return;
     if (is_foreign_name(name)) {
