@@ -17,6 +17,10 @@ namespace {
 constexpr mode_t directory_mode = 0700;
 constexpr mode_t file_mode = 0400;
 
+std::string dkim_directory(const control::Home& home) {
+    return home.path("control/dkim");
+}
+
 void make_directory(const std::string& path, const std::string& parent) {
     if (::mkdir(path.c_str(), directory_mode) == 0)
         sync_directory(parent);
@@ -60,7 +64,7 @@ std::string checked_dkim_name(std::string_view name, std::string_view what) {
 std::vector<DkimKeyFile> read_dkim_keys(const control::Home& home, std::string_view domain,
                                         std::string_view selector) {
     const std::string name = checked_dkim_name(domain, "domain");
-    const std::string directory = home.control_file("dkim/" + name);
+    const std::string directory = dkim_directory(home) + "/" + name;
     std::vector<std::string> selectors;
     if (selector.empty())
         selectors = selectors_in(directory);
@@ -84,7 +88,7 @@ DkimKeyFile make_dkim_key(const control::Home& home, std::string_view domain, st
                      nullptr};
     if (!net::is_askable_name(file.record_name()))
         throw_permanent(file.record_name() + " is too long for DNS");
-    const std::string top = home.control_file("dkim");
+    const std::string top = dkim_directory(home);
     const std::string directory = top + "/" + file.domain;
     file.path = directory + "/" + file.selector;
     make_directory(top, home.path("control"));
