@@ -4,6 +4,7 @@
 #include <map>
 
 #include "authres/dns.h"
+#include "authres/idna.h"
 #include "authres/tag_list.h"
 #include "base/text.h"
 
@@ -87,6 +88,10 @@ std::string take_values(const TagList& tags, DkimSignature& signature) {
 }
 
 }  // namespace
+
+std::string DkimSignature::key_name() const {
+    return ascii_domain(selector + "._domainkey." + domain);
+}
 
 std::variant<DkimSignature, BadSignature> parse_signature(std::string_view body, SignatureKind kind) {
     const auto tags = TagList::parse(body);

@@ -29,8 +29,8 @@ struct DkimSignature {
     std::optional<std::uint64_t> time;
     std::optional<std::uint64_t> expiry;
 
-    // Where the key is.
-    std::string key_name() const { return selector + "._domainkey." + domain; }
+    // Where the key is, as DNS has it (RFC 8616, 4).
+    std::string key_name() const;
 };
 
 struct BadSignature {

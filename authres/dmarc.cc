@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "authres/idna.h"
 #include "base/printable.h"
 #include "base/text.h"
 #include "mail/address_list.h"
@@ -80,7 +81,7 @@ void apply_policy(DmarcOutcome& outcome, const DmarcWalks::Found& found, DmarcWa
 enum class Aligned { yes, no, unknown };
 
 Aligned aligned(const DmarcOutcome& outcome, std::string_view authenticated, bool strict, DmarcWalks& walks) {
-    const std::string domain = lower(without_final_dot(authenticated));
+    const std::string domain = ascii_domain(without_final_dot(authenticated));
     if (domain == outcome.from_domain) return Aligned::yes;
     if (strict || !is_domain_name(domain)) return Aligned::no;
     // Of one organization are only names at or below its domain.
@@ -198,7 +199,7 @@ std::vector<std::string> from_domains(const MessageHeader& header) {
     auto list = mail::parse_address_list(from->body());
     if (!list) return {};
     for (const mail::ListedAddress* address : mail::addresses_of(*list)) {
-        const std::string domain = lower(without_final_dot(address->domain));
+        const std::string domain = ascii_domain(without_final_dot(address->domain));
         if (!is_domain_name(domain)) return {};
         if (std::find(domains.begin(), domains.end(), domain) == domains.end()) domains.push_back(domain);
     }

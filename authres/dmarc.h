@@ -29,7 +29,7 @@ struct DmarcOutcome {
     std::optional<DmarcRecord> record{};
 };
 
-// The domains of From, each once, in lower case; more than one From, or one that cannot be read, has none.
+// The domains of From, each once, as ascii_domain makes them; more than one From, or one that cannot be read, has none.
 std::vector<std::string> from_domains(const MessageHeader& header);
 
 // Whose results count. A From of several domains passes when each does; otherwise the verdict is that of the first that does not.

@@ -141,6 +141,12 @@ TEST(Dmarc, OddRecordsAndFields) {
     EXPECT_EQ(verdict_of({"a@t.example", "_dmarc.t.example. TXT \"v=DMARC1; p=x\"\n"}),
               "permerror none t.example");
     EXPECT_EQ(verdict_of({"a@t.example", "_dmarc.t.example. TIMEOUT\n"}), "temperror");
+    EXPECT_EQ(verdict_of({"a@B\xc3\x9c"
+                          "cher.example",
+                          "_dmarc.xn--bcher-kva.example. TXT \"v=DMARC1; p=reject\"\n", "",
+                          "b\xc3\xbc"
+                          "cher.example"}),
+              "pass reject xn--bcher-kva.example");
     EXPECT_EQ(verdict_of({"nobody", org}), "permerror");
     EXPECT_EQ(verdict_of({"a@example.com, b@evil.example",
                           org + "_dmarc.evil.example. TXT \"v=DMARC1; p=none\"\n", "example.com"}),

@@ -13,10 +13,7 @@ net::DnsAnswer Dns::ask(net::RecordType type, std::string_view name, Deadline de
 
 std::vector<net::DnsAnswer> ResolverDns::ask_all(std::span<const net::DnsQuestion> questions,
                                                  Deadline deadline) {
-    std::vector<net::DnsAnswer> answers;
-    answers.reserve(questions.size());
-    for (const auto& [type, name] : questions) answers.push_back(resolver_.ask(type, name, deadline));
-    return answers;
+    return resolver_.ask_all(questions, deadline);
 }
 
 std::string_view without_final_dot(std::string_view name) {

@@ -1,5 +1,6 @@
 #include "authres/spf.h"
 
+#include "authres/idna.h"
 #include "authres/spf_evaluation.h"
 #include "base/printable.h"
 #include "base/text.h"
@@ -15,6 +16,8 @@ SpfOutcome check_spf(Dns& dns, const SpfQuestion& asked, Deadline deadline) {
     if (outcome.of_helo) question.sender = "postmaster@" + question.helo;
     const auto parts = mail::split_address(question.sender);
     outcome.domain = without_final_dot(parts.has_domain ? parts.domain : parts.local);
+    // RFC 8616, 3.
+    outcome.domain = ascii_domain(outcome.domain);
     if (!parts.has_domain || parts.local.empty()) question.sender = "postmaster@" + outcome.domain;
     const auto ip = net::canonical_address(question.ip);
     if (!ip) {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 
 #include "base/error.h"
@@ -13,34 +14,51 @@ Resolver::~Resolver() = default;
 
 DnsAnswer Resolver::ask(RecordType type, std::string_view name, Deadline deadline) {
     if (name.size() > question_limit - 2) return DnsAnswer::without_records(DnsStatus::no_such_name);
-    const std::string question = encode_question(type, name);
-    // A connection from an earlier question may have been closed meanwhile, and a resolver that dies is
-    // started again.
-    for (int attempt = 0; attempt < 2 && !deadline.passed(); ++attempt)
-        if (auto answer = try_ask(question, deadline)) return *std::move(answer);
-    return DnsAnswer{};
+    const DnsQuestion question{type, std::string(name)};
+    return std::move(ask_all({&question, 1}, deadline).front());
 }
 
-std::optional<DnsAnswer> Resolver::try_ask(std::string_view question, Deadline deadline) {
+std::vector<DnsAnswer> Resolver::ask_all(std::span<const DnsQuestion> questions, Deadline deadline) {
+    std::vector<DnsAnswer> answers;
+    answers.reserve(questions.size());
+    // A connection from an earlier question may have been closed meanwhile, and a resolver that dies is
+    // started again.
+    for (int attempt = 0; attempt < 2 && answers.size() < questions.size() && !deadline.passed(); ++attempt)
+        try_ask_all(questions, answers, deadline);
+    answers.resize(questions.size());
+    return answers;
+}
+
+void Resolver::try_ask_all(std::span<const DnsQuestion> questions, std::vector<DnsAnswer>& answers,
+                           Deadline deadline) {
     try {
         if (!fd_) fd_ = connect_unix(home_.socket("resolver"), deadline);
-        write_all(fd_.get(), question, deadline);
-        std::array<char, 4> head{};
-        if (read_exactly(fd_.get(), head, deadline)) {
-            std::size_t size = 0;
-            for (std::size_t i = 0; i < head.size(); ++i)
-                size |= std::size_t{static_cast<unsigned char>(head[i])} << (8 * i);
-            if (size <= answer_limit) {
-                std::string body(size, '\0');
-                if (read_exactly(fd_.get(), body, deadline))
-                    if (auto answer = decode_answer(body)) return answer;
-            }
+        std::size_t asked = answers.size();
+        while (answers.size() < questions.size()) {
+            std::string text;
+            for (; asked < questions.size() && asked - answers.size() < pipeline_limit; ++asked)
+                text += encode_question(questions[asked].type, questions[asked].name);
+            if (!text.empty()) write_all(fd_.get(), text, deadline);
+            answers.push_back(read_answer(deadline));
         }
     } catch (const Error&) {
-        // Falls through: whatever went wrong, this connection can no longer be trusted to be in step.
+        // Whatever went wrong, this connection can no longer be trusted to be in step.
+        fd_.reset();
     }
-    fd_.reset();
-    return std::nullopt;
+}
+
+DnsAnswer Resolver::read_answer(Deadline deadline) {
+    std::array<char, 4> head{};
+    std::optional<DnsAnswer> answer;
+    if (read_exactly(fd_.get(), head, deadline)) {
+        std::size_t size = 0;
+        for (std::size_t i = 0; i < head.size(); ++i)
+            size |= std::size_t{static_cast<unsigned char>(head[i])} << (8 * i);
+        std::string body(std::min(size, answer_limit), '\0');
+        if (size <= answer_limit && read_exactly(fd_.get(), body, deadline)) answer = decode_answer(body);
+    }
+    if (!answer) throw Error(Reaction::temporary, "unable to read an answer of qmail-resolver");
+    return *std::move(answer);
 }
 
 }  // namespace relais::net

@@ -1,6 +1,6 @@
 // Questions to qmail-resolver, the one process that holds the DNS cache and parses DNS. A client connects to
-// the stream socket "resolver", asks any number of questions one after the other, and reads an answer to
-// each.
+// the stream socket "resolver", asks any number of questions, and reads an answer to each. It need not wait for an
+// answer before it asks again: up to pipeline_limit questions of a client are looked up at the same time.
 //
 //   question = length (2 octets, little-endian) type (2 octets) name
 //   answer   = length (4 octets, little-endian) status (1 octet) secure (1 octet) ttl (4 octets)
@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,6 +56,8 @@ struct DnsAnswer {
 
 // A domain name has at most 253 octets in text form (RFC 1035, 2.3.4).
 inline constexpr std::size_t question_limit = 2 + 255;
+// The server reads no further questions of a client that has so many under way.
+inline constexpr std::size_t pipeline_limit = 16;
 // A DNS message has at most 64 KiB; its records as text may be longer.
 inline constexpr std::size_t answer_limit = 1024 * 1024;
 
@@ -82,9 +85,15 @@ class Resolver {
     Resolver& operator=(const Resolver&) = delete;
     // All records of that type; aliases (CNAME) are followed. Never throws.
     virtual DnsAnswer ask(RecordType type, std::string_view name, Deadline deadline);
+    // An answer to each, in their order; the questions are looked up at the same time. Never throws.
+    virtual std::vector<DnsAnswer> ask_all(std::span<const DnsQuestion> questions, Deadline deadline);
 
   private:
-    std::optional<DnsAnswer> try_ask(std::string_view question, Deadline deadline);
+    // Asks those from answers.size() on; adds the answers that come.
+    void try_ask_all(std::span<const DnsQuestion> questions, std::vector<DnsAnswer>& answers,
+                     Deadline deadline);
+    // Throws Error, also for what is no answer.
+    DnsAnswer read_answer(Deadline deadline);
 
     control::Home home_;
     Fd fd_;

@@ -1,6 +1,11 @@
 #include "net/resolver_protocol.h"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <array>
+
+#include "base/io.h"
 
 namespace relais::net {
 namespace {
@@ -65,6 +70,32 @@ TEST(ResolverProtocol, AnAnswerBeyondTheLimitFails) {
     const auto decoded = decode_answer(body_of_answer(huge));
     ASSERT_TRUE(decoded);
     EXPECT_EQ(decoded->status, DnsStatus::failed);
+}
+
+TEST(Resolver, ManyQuestionsAreAskedBeforeTheFirstAnswer) {
+    std::array<int, 2> ends{};
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()), 0);
+    Fd server(ends[1]);
+    // Two answers are there, and the server has gone: the third question has none.
+    DnsAnswer first;
+    first.status = DnsStatus::found;
+    first.records.push_back({0, "192.0.2.1"});
+    const std::string answers =
+        encode_answer(first) + encode_answer(DnsAnswer::without_records(DnsStatus::no_such_name));
+    write_all(server.get(), answers, Deadline::in(Seconds(5)));
+    ASSERT_EQ(::shutdown(server.get(), SHUT_WR), 0);
+    Resolver resolver(control::Home("/nonexistent"), Fd(ends[0]));
+    const std::vector<DnsQuestion> questions{
+        {RecordType::a, "a.test"}, {RecordType::mx, "b.test"}, {RecordType::txt, "c.test"}};
+    const auto got = resolver.ask_all(questions, Deadline::in(Seconds(5)));
+    ASSERT_EQ(got.size(), 3U);
+    EXPECT_EQ(got[0].records.at(0).text, "192.0.2.1");
+    EXPECT_EQ(got[1].status, DnsStatus::no_such_name);
+    EXPECT_EQ(got[2].status, DnsStatus::failed);
+    const std::string asked = read_to_end(server.get(), 4096, Deadline::in(Seconds(5)));
+    EXPECT_EQ(asked, encode_question(RecordType::a, "a.test") + encode_question(RecordType::mx, "b.test") +
+                         encode_question(RecordType::txt, "c.test"));
+    EXPECT_TRUE(resolver.ask_all({}, Deadline::in(Seconds(5))).empty());
 }
 
 TEST(Resolver, WithoutAServerAsksFail) {

@@ -21,6 +21,11 @@ std::string joined(const std::vector<std::string>& words) {
     return text;
 }
 
+// A client that does not read its answers gets no further ones.
+bool may_ask(std::size_t under_way, const std::string& output) {
+    return under_way < pipeline_limit && output.empty();
+}
+
 }  // namespace
 
 ResolverServer::ResolverServer(EventLoop& loop, int listening, control::Home home, ResolverLimits limits)
@@ -96,24 +101,31 @@ void ResolverServer::accept_clients() {
 void ResolverServer::close_quietest() {
     const auto quietest =
         std::min_element(clients_.begin(), clients_.end(), [](const auto& a, const auto& b) {
-            return std::pair(a.second.waiting, a.second.active) <
-                   std::pair(b.second.waiting, b.second.active);
+            return std::pair(!a.second.questions.empty(), a.second.active) <
+                   std::pair(!b.second.questions.empty(), b.second.active);
         });
-    if (quietest != clients_.end() && !quietest->second.waiting) close_client(quietest->first);
+    if (quietest != clients_.end() && quietest->second.questions.empty()) close_client(quietest->first);
 }
 
 void ResolverServer::close_client(ClientId id) {
     const auto found = clients_.find(id);
     if (found == clients_.end()) return;
-    Client& client = found->second;
-    loop_.remove(client.fd.get());
-    if (client.timer != 0) loop_.cancel(client.timer);
-    const bool was_asking = client.lookup != nullptr;
-    if (was_asking && client.lookup_id >= 0) client.lookup->cancel(client.lookup_id);
+    loop_.remove(found->second.fd.get());
+    bool were_asking = false;
+    for (Question& question : found->second.questions) were_asking = end_question(question) || were_asking;
     clients_.erase(found);
-    if (!was_asking) return;
+    if (were_asking) start_waiting();
+}
+
+bool ResolverServer::end_question(Question& question) {
+    if (question.timer != 0) loop_.cancel(question.timer);
+    question.timer = 0;
+    if (!question.lookup) return false;
+    if (question.lookup_id >= 0) question.lookup->cancel(question.lookup_id);
+    question.lookup_id = -1;
+    question.lookup.reset();
     --asking_;
-    start_waiting();
+    return true;
 }
 
 void ResolverServer::handle(ClientId id, std::uint32_t events) {
@@ -122,7 +134,7 @@ void ResolverServer::handle(ClientId id, std::uint32_t events) {
     if ((events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) != 0) return close_client(id);
     if ((events & EPOLLIN) != 0 && !read_input(found->second)) return close_client(id);
     if ((events & EPOLLOUT) != 0) return flush(id);
-    next_question(id);
+    take_questions(id);
 }
 
 bool ResolverServer::read_input(Client& client) {
@@ -134,72 +146,84 @@ bool ResolverServer::read_input(Client& client) {
     return count > 0;
 }
 
-// Takes the next whole question out of the client's input, if it is that client's turn.
-void ResolverServer::next_question(ClientId id) {
-    Client& client = clients_.at(id);
-    if (client.waiting || !client.output.empty() || client.input.size() < 2) return watch(client);
-    const std::size_t length = static_cast<unsigned char>(client.input[0]) |
-                               static_cast<std::size_t>(static_cast<unsigned char>(client.input[1])) << 8;
-    if (length > question_limit) return close_client(id);
-    if (client.input.size() < 2 + length) return watch(client);
-    const auto question = decode_question(std::string_view(client.input).substr(2, length));
-    client.input.erase(0, 2 + length);
-    if (!question) return close_client(id);
-    client.waiting = true;
-    watch(client);
-    if (!is_askable_name(question->name))
-        return answer(id, DnsAnswer::without_records(DnsStatus::no_such_name));
-    client.timer = loop_.after(timeout_, [this, id] {
-        clients_.at(id).timer = 0;
-        answer(id, DnsAnswer{});
-    });
-    if (asking_ < limits_.questions)
-        start_question(id, *question);
-    else
-        waiting_.emplace_back(id, *question);
+// Takes the whole questions out of the client's input, as far as it may have them under way.
+void ResolverServer::take_questions(ClientId id) {
+    while (true) {
+        Client& client = clients_.at(id);
+        if (!may_ask(client.questions.size(), client.output) || client.input.size() < 2) break;
+        const std::size_t length = static_cast<unsigned char>(client.input[0]) |
+                                   static_cast<std::size_t>(static_cast<unsigned char>(client.input[1])) << 8;
+        if (length > question_limit) return close_client(id);
+        if (client.input.size() < 2 + length) break;
+        const auto question = decode_question(std::string_view(client.input).substr(2, length));
+        client.input.erase(0, 2 + length);
+        if (!question) return close_client(id);
+        take_question(id, *question);
+    }
+    watch(clients_.at(id));
 }
 
-void ResolverServer::start_question(ClientId id, const DnsQuestion& question) {
-    reload_if_changed();
+void ResolverServer::take_question(ClientId id, const DnsQuestion& question) {
     Client& client = clients_.at(id);
+    const QuestionId number = next_question_++;
+    client.questions.push_back({number});
+    if (!is_askable_name(question.name))
+        return answer(id, number, DnsAnswer::without_records(DnsStatus::no_such_name));
+    client.questions.back().timer = loop_.after(timeout_, [this, id, number] {
+        find_question(id, number)->timer = 0;
+        answer(id, number, DnsAnswer{});
+    });
+    if (asking_ < limits_.questions)
+        start_question(id, number, question);
+    else
+        waiting_.push_back({id, number, question});
+}
+
+ResolverServer::Question* ResolverServer::find_question(ClientId client, QuestionId id) {
+    const auto found = clients_.find(client);
+    if (found == clients_.end()) return nullptr;
+    for (Question& question : found->second.questions)
+        if (question.id == id) return &question;
+    return nullptr;
+}
+
+void ResolverServer::start_question(ClientId client, QuestionId id, const DnsQuestion& question) {
+    reload_if_changed();
+    Question& asked = *find_question(client, id);
     try {
-        client.lookup_id = lookup_->start(question, [this, id](const DnsAnswer& result) {
-            clients_.at(id).lookup_id = -1;
-            answer(id, result);
+        asked.lookup_id = lookup_->start(question, [this, client, id](const DnsAnswer& result) {
+            find_question(client, id)->lookup_id = -1;
+            answer(client, id, result);
         });
-        client.lookup = lookup_;
+        asked.lookup = lookup_;
         ++asking_;
     } catch (const Error& error) {
         log_line("warning: " + std::string(error.what()));
-        answer(id, DnsAnswer{});
+        answer(client, id, DnsAnswer{});
     }
 }
 
 void ResolverServer::start_waiting() {
     while (asking_ < limits_.questions && !waiting_.empty()) {
-        auto [id, question] = std::move(waiting_.front());
+        const Waiting next = std::move(waiting_.front());
         waiting_.pop_front();
-        const auto found = clients_.find(id);
+        const Question* question = find_question(next.client, next.id);
         // Gone, or its time passed while it waited.
-        if (found == clients_.end() || !found->second.waiting || found->second.lookup) continue;
-        start_question(id, question);
+        if (!question || question->answer) continue;
+        start_question(next.client, next.id, next.question);
     }
 }
 
-void ResolverServer::answer(ClientId id, const DnsAnswer& result) {
+void ResolverServer::answer(ClientId id, QuestionId number, const DnsAnswer& result) {
     Client& client = clients_.at(id);
-    if (client.timer != 0) loop_.cancel(client.timer);
-    client.timer = 0;
-    const bool was_asking = client.lookup != nullptr;
-    if (was_asking && client.lookup_id >= 0) client.lookup->cancel(client.lookup_id);
-    client.lookup_id = -1;
-    client.lookup.reset();
-    client.waiting = false;
+    Question& question = *find_question(id, number);
+    const bool was_asking = end_question(question);
+    question.answer = encode_answer(result);
     client.active = Clock::now();
-    client.output += encode_answer(result);
-    if (was_asking) --asking_;
+    for (; !client.questions.empty() && client.questions.front().answer; client.questions.pop_front())
+        client.output += *client.questions.front().answer;
     // From the loop, not from here: this may run inside the DNS library's callback.
-    loop_.change(client.fd.get(), EPOLLOUT | EPOLLRDHUP);
+    if (!client.output.empty()) loop_.change(client.fd.get(), EPOLLOUT | EPOLLRDHUP);
     if (was_asking && !waiting_.empty())
         loop_.after(std::chrono::milliseconds(0), [this] { start_waiting(); });
 }
@@ -209,14 +233,13 @@ void ResolverServer::flush(ClientId id) {
     const ssize_t count = ::write(client.fd.get(), client.output.data(), client.output.size());
     if (count < 0 && errno != EAGAIN && errno != EINTR) return close_client(id);
     if (count > 0) client.output.erase(0, static_cast<std::size_t>(count));
-    if (client.output.empty()) return next_question(id);
+    if (client.output.empty()) return take_questions(id);
     watch(client);
 }
 
 void ResolverServer::watch(const Client& client) {
-    const bool may_read = !client.waiting && client.output.empty();
     std::uint32_t events = EPOLLRDHUP;
-    if (may_read) events |= EPOLLIN;
+    if (may_ask(client.questions.size(), client.output)) events |= EPOLLIN;
     if (!client.output.empty()) events |= EPOLLOUT;
     loop_.change(client.fd.get(), events);
 }

@@ -1,9 +1,11 @@
-// The server of net/resolver_protocol.h: many clients, one question at a time for each, every question with a
+// The server of net/resolver_protocol.h: many clients, some questions at a time for each, every question with a
 // deadline. It knows libunbound only through Lookup.
 #pragma once
 
 #include <deque>
 #include <memory>
+#include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -26,27 +28,42 @@ class ResolverServer {
     ~ResolverServer();
 
   private:
+    using ClientId = std::uint64_t;
+    using QuestionId = std::uint64_t;
+    // A question that waits for its answer, or for its turn to ask; or one whose answer waits for those before it.
+    struct Question {
+        QuestionId id;
+        std::shared_ptr<Lookup> lookup{};
+        int lookup_id = -1;  // -1: answered or not asked
+        EventLoop::TimerId timer = 0;
+        std::optional<std::string> answer{};
+    };
     struct Client {
         Fd fd;
         std::string input;
         std::string output;
-        bool waiting = false;  // for its answer, or for its turn to ask
-        std::shared_ptr<Lookup> lookup;
-        int lookup_id = -1;  // -1: answered or not asked
-        EventLoop::TimerId timer = 0;
+        std::deque<Question> questions;  // in the order of their answers
         Clock::time_point active = Clock::now();
     };
-    using ClientId = std::uint64_t;
+    struct Waiting {
+        ClientId client;
+        QuestionId id;
+        DnsQuestion question;
+    };
 
     void accept_clients();
     void close_quietest();
     void close_client(ClientId id);
     void handle(ClientId id, std::uint32_t events);
     bool read_input(Client& client);
-    void next_question(ClientId id);
-    void start_question(ClientId id, const DnsQuestion& question);
+    void take_questions(ClientId id);
+    void take_question(ClientId id, const DnsQuestion& question);
+    Question* find_question(ClientId client, QuestionId id);
+    void start_question(ClientId client, QuestionId id, const DnsQuestion& question);
     void start_waiting();
-    void answer(ClientId id, const DnsAnswer& answer);
+    // True if it was being asked.
+    bool end_question(Question& question);
+    void answer(ClientId client, QuestionId id, const DnsAnswer& answer);
     void flush(ClientId id);
     void watch(const Client& client);
     void reload_if_changed();
@@ -64,8 +81,9 @@ class ResolverServer {
     std::vector<std::shared_ptr<Lookup>> retired_;  // with questions still under way
     std::unordered_map<ClientId, Client> clients_;
     ClientId next_client_ = 1;
+    QuestionId next_question_ = 1;
     std::size_t asking_ = 0;
-    std::deque<std::pair<ClientId, DnsQuestion>> waiting_;
+    std::deque<Waiting> waiting_;
 };
 
 }  // namespace relais::net

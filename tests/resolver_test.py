@@ -3,6 +3,7 @@
 import os
 import socket
 import struct
+import threading
 import time
 
 import dns
@@ -75,6 +76,41 @@ class Client:
         return self.socket.recv(1) == b""
 
 
+class Together:
+    """A DNS server that answers, with 192.0.2.9, only when it has been asked for so many names."""
+
+    def __init__(self, count):
+        self.count = count
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.server = f"127.0.0.1@{self.socket.getsockname()[1]}"
+        self.thread = threading.Thread(target=self._serve)
+        self.thread.start()
+
+    def _serve(self):
+        questions = {}
+        while True:
+            question, client = self.socket.recvfrom(4096)
+            if question == b"end":
+                return
+            end = question.index(b"\0", 12) + 5
+            questions[question[12:end].lower()] = (question, end, client)
+            if len(questions) >= self.count:
+                for known in questions.values():
+                    self._answer(*known)
+
+    def _answer(self, question, end, client):
+        header = question[:2] + b"\x81\x80" + struct.pack(">4H", 1, 1, 0, 0)
+        record = b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 60, 4) + socket.inet_aton("192.0.2.9")
+        self.socket.sendto(header + question[12:end] + record, client)
+
+    def stop(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.sendto(b"end", self.socket.getsockname())
+        self.thread.join()
+        self.socket.close()
+
+
 class Resolver(relais.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -112,6 +148,35 @@ class Resolver(relais.TestCase):
         # nsd refuses what it is not asked to serve; an alias that points at itself has no end.
         self.assertEqual(client.ask(MX, "elsewhere.example"), (FAILED, []))
         self.assertEqual(client.ask(A, "loop1.test")[0], FAILED)
+
+    def test_many_questions_are_answered_in_their_order(self):
+        client = Client(self.resolver())
+        asked = [(A, "mx1.test"), (MX, "no.such.test"), (A, "a..b"), (TXT, "text.test"), (AAAA, "mx2.test"), (A, "localhost")] * 20
+        for kind, name in asked:
+            client.send(kind, name)
+        wanted = [(FOUND, [(0, "192.0.2.1")]), (NO_SUCH_NAME, []), (NO_SUCH_NAME, []), (FOUND, [(0, "one two")]), (FOUND, [(0, "2001:db8::2")]),
+                  (FOUND, [(0, "127.0.0.1")])] * 20
+        self.assertEqual([client.answer() for _ in asked], wanted)
+
+    def test_many_questions_are_looked_up_together(self):
+        server = Together(16)
+        self.addCleanup(server.stop)
+        client = Client(self.resolver(server.server))
+        for number in range(16):
+            client.send(A, f"host{number}.test")
+        self.assertEqual([client.answer() for _ in range(16)], [(FOUND, [(0, "192.0.2.9")])] * 16)
+
+    def test_a_client_that_goes_leaves_nothing_behind(self):
+        silent = dns.SilentServer()
+        self.addCleanup(silent.stop)
+        i = self.resolver(silent.server)
+        for _ in range(80):
+            client = Client(i)
+            for number in range(20):
+                client.send(A, f"host{number}.test")
+        # They held 1,280 questions, more than are looked up at the same time.
+        client = None
+        self.assertEqual(Client(i).ask(A, "localhost"), (FOUND, [(0, "127.0.0.1")]))
 
     def test_localhost_needs_no_server(self):
         client = Client(self.resolver())

@@ -1,0 +1,114 @@
+#include "authres/idna.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+
+#include "base/text.h"
+
+namespace relais::authres {
+namespace {
+
+using Codes = std::u32string;
+
+// The UTF-8 character at the beginning of text, which is advanced. Nothing for what is none, or no character by itself.
+std::optional<char32_t> take_character(std::string_view& text) {
+    const auto octet = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const unsigned first = octet(0);
+    const std::size_t size = first < 0x80 ? 1 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+    if ((first >= 0x80 && first < 0xc2) || first > 0xf4 || text.size() < size) return std::nullopt;
+    char32_t code = size == 1 ? first : first & (0xff >> (size + 1));
+    for (std::size_t i = 1; i < size; ++i) {
+        if ((octet(i) & 0xc0) != 0x80) return std::nullopt;
+        code = code << 6 | (octet(i) & 0x3f);
+    }
+    constexpr char32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    if (code < least[size] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return std::nullopt;
+    text.remove_prefix(size);
+    return code;
+}
+
+char32_t small_letter(char32_t code) {
+    const auto within = [code](char32_t from, char32_t to) { return code >= from && code <= to; };
+    if (within('A', 'Z') || (within(0xc0, 0xde) && code != 0xd7) || within(0x391, 0x3a9) ||
+        within(0x410, 0x42f))
+        return code + 32;
+    if (within(0x400, 0x40f)) return code + 80;
+    if (within(0x100, 0x12f) || within(0x132, 0x137) || within(0x14a, 0x177)) return code | 1;
+    if (within(0x139, 0x148)) return code + (code & 1);
+    return code;
+}
+
+// RFC 3492, 6.1.
+std::uint32_t adapted(std::uint32_t delta, std::uint32_t points, bool first) {
+    delta = first ? delta / 700 : delta / 2;
+    delta += delta / points;
+    std::uint32_t k = 0;
+    for (; delta > 455; k += 36) delta /= 35;
+    return k + 36 * delta / (delta + 38);
+}
+
+void append_number(std::string& out, std::uint32_t number, std::uint32_t bias) {
+    for (std::uint32_t k = 36;; k += 36) {
+        const std::uint32_t threshold = k <= bias ? 1 : std::min<std::uint32_t>(k - bias, 26);
+        const std::uint32_t digit =
+            number < threshold ? number : threshold + (number - threshold) % (36 - threshold);
+        out += static_cast<char>(digit < 26 ? 'a' + digit : '0' + digit - 26);
+        if (number < threshold) return;
+        number = (number - threshold) / (36 - threshold);
+    }
+}
+
+// RFC 3492, 6.3. At most 63 characters, so that nothing overflows.
+std::string punycode(const Codes& codes) {
+    std::string out;
+    for (const char32_t code : codes)
+        if (code < 0x80) out += static_cast<char>(code);
+    const auto basic = static_cast<std::uint32_t>(out.size());
+    if (basic > 0) out += '-';
+    std::uint32_t next = 0x80, delta = 0, bias = 72;
+    for (std::uint32_t done = basic; done < codes.size(); ++delta, ++next) {
+        char32_t least = 0x10ffff;
+        for (const char32_t code : codes)
+            if (code >= next) least = std::min(least, code);
+        delta += (static_cast<std::uint32_t>(least) - next) * (done + 1);
+        next = static_cast<std::uint32_t>(least);
+        for (const char32_t code : codes) {
+            if (code < next) ++delta;
+            if (code != next) continue;
+            append_number(out, delta, bias);
+            bias = adapted(delta, done + 1, done == basic);
+            delta = 0;
+            ++done;
+        }
+    }
+    return out;
+}
+
+std::string ascii_label(std::string_view label) {
+    Codes codes;
+    for (std::string_view rest = label; !rest.empty();) {
+        const auto code = take_character(rest);
+        if (!code || codes.size() == 63) return std::string(label);
+        codes += small_letter(*code);
+    }
+    const std::string ascii = "xn--" + punycode(codes);
+    return ascii.size() <= 63 ? ascii : std::string(label);
+}
+
+}  // namespace
+
+std::string ascii_domain(std::string_view domain) {
+    std::string result;
+    bool first = true;
+    for (const std::string_view label : split(domain, '.')) {
+        if (!first) result += '.';
+        first = false;
+        const bool plain = std::all_of(label.begin(), label.end(),
+                                       [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+        result += plain ? lower(label) : ascii_label(label);
+    }
+    return result;
+}
+
+}  // namespace relais::authres
