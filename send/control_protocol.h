@@ -14,7 +14,8 @@
 //   stat         text: lines "NAME NUMBER" ("known N": messages it has seen; running, limits and so on), then
 //                "destination NAME: text" for those with something to do
 //   why ID       text: why this message waits
-//   running      text: a line for each delivery under way, also those of before the last restart
+//   running      text: "qmail-send is ending ..." if it starts nothing more; a line for each delivery under way, of which
+//                those that an earlier qmail-send has begun end with "from before the last restart"
 //   handover     another qmail-send is about to start: end as soon as records and bounces are done, and leave what is under
 //                way to the spawners
 //

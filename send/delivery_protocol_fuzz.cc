@@ -17,7 +17,7 @@ void round_trip(const std::optional<Value>& value, std::string_view packet) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (size == 0) return 0;
     const std::string_view packet(reinterpret_cast<const char*>(data) + 1, size - 1);
-    switch (data[0] % 4) {
+    switch (data[0] % 6) {
         case 0:
             round_trip(decode_local_order(packet), packet);
             break;
@@ -28,6 +28,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             // Encoding may cut texts, so only packets far below the limit come back as they were.
             const auto report = decode_report(packet);
             if (report && packet.size() < 1000) round_trip(report, packet);
+            break;
+        }
+        case 4:
+            round_trip(decode_under_way(packet), packet);
+            break;
+        case 5: {
+            const auto taken = decode_taken(packet);
+            if (taken && encode_taken(*taken) != packet) std::abort();
             break;
         }
         default: {

@@ -12,11 +12,16 @@ RemoteOrder some_remote_order() {
             "example.org",
             "list-joe=example.org@example.net",
             {"joe@example.org", "ann@example.org"},
-            12};
+            12,
+            {3, 70000}};
+}
+
+UnderWay some_delivery() {
+    return {7, 1234567890123456, 1796009680, true, "joe-ext@example.org", {3}};
 }
 
 TEST(DeliveryProtocol, LocalOrderRoundTrip) {
-    const LocalOrder order{1, 2, 3, "", "joe-ext@example.org"};
+    const LocalOrder order{1, 2, 3, "", "joe-ext@example.org", 70000};
     const auto back = decode_local_order(encode(order));
     ASSERT_TRUE(back);
     EXPECT_EQ(back->delivery, 1U);
@@ -24,6 +29,7 @@ TEST(DeliveryProtocol, LocalOrderRoundTrip) {
     EXPECT_EQ(back->message_size, 3U);
     EXPECT_EQ(back->sender, "");
     EXPECT_EQ(back->recipient, "joe-ext@example.org");
+    EXPECT_EQ(back->index, 70000U);
 }
 
 TEST(DeliveryProtocol, LocalOrderHasOneFormOnly) {
@@ -46,6 +52,32 @@ TEST(DeliveryProtocol, RemoteOrderRoundTrip) {
     EXPECT_EQ(back->sender, "list-joe=example.org@example.net");
     EXPECT_EQ(back->recipients, some_remote_order().recipients);
     EXPECT_EQ(back->connection_messages, 12U);
+    EXPECT_EQ(back->indices, some_remote_order().indices);
+}
+
+TEST(DeliveryProtocol, UnderWayRoundTrip) {
+    const auto back = decode_under_way(encode(some_delivery()));
+    ASSERT_TRUE(back);
+    EXPECT_EQ(back->delivery, 7U);
+    EXPECT_EQ(back->message, 1234567890123456U);
+    EXPECT_EQ(back->since, 1796009680);
+    EXPECT_TRUE(back->local);
+    EXPECT_EQ(back->address, "joe-ext@example.org");
+    EXPECT_EQ(back->indices, std::vector<std::uint32_t>{3});
+    UnderWay nobody = some_delivery();
+    nobody.indices.clear();
+    EXPECT_FALSE(decode_under_way(encode(nobody)));
+}
+
+TEST(DeliveryProtocol, WordsBetweenTheTwo) {
+    EXPECT_EQ(decode_taken(encode_taken(70000)), 70000U);
+    EXPECT_FALSE(decode_taken(encode_taken(1) + "x"));
+    EXPECT_TRUE(is_retire(encode_retire()));
+    EXPECT_TRUE(is_end_of_list(encode_end_of_list()));
+    // None of them is another, nor an order or a report.
+    EXPECT_FALSE(is_retire(encode_end_of_list()));
+    EXPECT_FALSE(decode_report(encode_end_of_list()));
+    EXPECT_FALSE(decode_local_order(encode_retire()));
 }
 
 TEST(DeliveryProtocol, RemoteOrderLimits) {
@@ -67,6 +99,9 @@ TEST(DeliveryProtocol, RemoteOrderLimits) {
 TEST(DeliveryProtocol, EveryCutOfAPacketIsRefused) {
     const std::string order = encode(some_remote_order());
     for (std::size_t i = 0; i < order.size(); ++i) EXPECT_FALSE(decode_remote_order(order.substr(0, i))) << i;
+    const std::string delivery = encode(some_delivery());
+    for (std::size_t i = 0; i < delivery.size(); ++i)
+        EXPECT_FALSE(decode_under_way(delivery.substr(0, i))) << i;
     const std::string report = encode(Report{1, {{Outcome::permanent, "no"}}, "mx", true, 5});
     for (std::size_t i = 0; i < report.size(); ++i) EXPECT_FALSE(decode_report(report.substr(0, i))) << i;
 }

@@ -162,7 +162,7 @@ std::string Sender::running_text() const {
     std::vector<std::uint64_t> numbers;
     for (const auto& [delivery, running] : running_) numbers.push_back(delivery);
     std::sort(numbers.begin(), numbers.end());
-    std::string text;
+    std::string text = exiting_ ? "qmail-send is ending: it starts no delivery\n" : "";
     for (std::size_t i = 0; i < numbers.size() && i < deliveries_shown; ++i) {
         const Running& running = running_.at(numbers[i]);
         std::string to = running.destination->name;
@@ -171,9 +171,9 @@ std::string Sender::running_text() const {
             running.recipients[0] < message.envelope.recipients.size())
             to += " for " + message.envelope.recipients[running.recipients[0]].address;
         if (running.recipients.size() > 1) to += fmt::format(" and {} more", running.recipients.size() - 1);
-        text += fmt::format("delivery {}: msg {} to {} {}, since {} GMT ({}){}\n", numbers[i], running.message,
-                            running.local ? "local" : "remote", one_line(to), date_gmt(running.since),
-                            span(wall() - running.since),
+        text += fmt::format("delivery {}: msg {} to {} {}, since {} GMT ({}){}\n", numbers[i],
+                            running.message, running.local ? "local" : "remote", one_line(to),
+                            date_gmt(running.since), span(wall() - running.since),
                             running.from > 0 ? ", from before the last restart" : "");
     }
     if (numbers.size() > deliveries_shown)

@@ -782,6 +782,97 @@ TEST_F(SenderTest, ExitWaitsForDeliveriesAndStartsNone) {
     EXPECT_TRUE(sender->finished());
 }
 
+TEST_F(SenderTest, WhatARetiredSpawnerHasHoldsNothingElse) {
+    queue.put(birth, "s@x", {"joe@local.example", "ann@local.example", "bob@far.example"});
+    sender->expect_lists(1);
+    sender->still_running(1, {40, birth, 1'700'000'000, true, "joe@local.example", {0}});
+    sender->start_scan();
+    while (sender->scan_step()) {
+    }
+    EXPECT_TRUE(take_orders().empty());  // the list may have more
+    sender->list_complete();
+    const auto orders = take_orders();
+    ASSERT_EQ(orders.size(), 2U);
+    EXPECT_EQ(orders[0].delivery, 41U);
+    answer(orders[0], Outcome::success);
+    answer(orders[1], Outcome::temporary, "busy");
+    EXPECT_EQ(queue.marks(birth).front(), 'T');
+    // The rest of the message is tried again meanwhile.
+    pass(10'000);
+    auto again = take_orders();
+    ASSERT_EQ(again.size(), 1U);
+    EXPECT_EQ(again[0].host, "far.example");
+    answer(again[0], Outcome::success);
+    EXPECT_EQ(queue.marks(birth), "TDD");
+    EXPECT_NE(sender->control({ControlVerb::why, birth})
+                  .text.find("delivery 40 of before the last restart still runs"),
+              std::string::npos);
+    EXPECT_FALSE(sender->finished());
+    sender->late_report(1, {40, {{Outcome::success, "did it"}}, "", false, 0});
+    EXPECT_FALSE(queue.has(birth));
+    EXPECT_TRUE(sender->finished());
+    EXPECT_TRUE(out.logged("delivery 40: success: did_it/"));
+}
+
+TEST_F(SenderTest, ALateReportLeavesTheScheduleOfTheRest) {
+    accept(birth, "s@x", {"joe@local.example", "bob@far.example"});
+    for (const auto& order : take_orders()) answer(order, Outcome::temporary, "busy");
+    make();
+    sender->still_running(1, {40, birth, 1'700'000'000, true, "joe@local.example", {0}});
+    sender->start_scan();
+    while (sender->scan_step()) {
+    }
+    const auto first = take_orders();
+    ASSERT_EQ(first.size(), 1U);
+    answer(first[0], Outcome::temporary, "busy");
+    sender->late_report(1, {40, {{Outcome::success, ""}}, "", false, 0});
+    EXPECT_EQ(queue.marks(birth), "DT");
+    EXPECT_TRUE(take_orders().empty());
+    pass(100'000);
+    EXPECT_EQ(take_orders().size(), 1U);
+}
+
+TEST_F(SenderTest, ALateReportThatComesTwiceChangesNothing) {
+    queue.put(birth, "s@x", {"joe@local.example", "bob@far.example"});
+    queue::StoredMessage stored;
+    ASSERT_EQ(queue.store().load(birth, stored, true), queue::Load::whole);
+    queue.store().mark(birth, stored.envelope.recipients[0], queue::Mark::done, false);
+    sender->still_running(1, {40, birth, 1'700'000'000, true, "joe@local.example", {0}});
+    sender->late_report(1, {40, {{Outcome::permanent, "no"}}, "", false, 0});
+    EXPECT_EQ(queue.marks(birth), "DT");
+    EXPECT_TRUE(out.records.empty());
+    const auto orders = take_orders();
+    ASSERT_EQ(orders.size(), 1U);
+    EXPECT_EQ(orders[0].host, "far.example");
+}
+
+TEST_F(SenderTest, WhatIsGivenBackIsTriedAtOnce) {
+    accept(birth, "s@x", {"bob@far.example"});
+    const auto orders = take_orders();
+    ASSERT_EQ(orders.size(), 1U);
+    sender->report(false, {orders[0].delivery, {}, "", false, 0});
+    EXPECT_TRUE(out.logged("deferral: It_was_cut_off_by_a_restart"));
+    EXPECT_EQ(take_orders().size(), 1U);
+}
+
+TEST_F(SenderTest, WhatALostRetiredSpawnerHadIsTriedAgain) {
+    queue.put(birth, "s@x", {"joe@local.example"});
+    sender->still_running(1, {40, birth, 1'700'000'000, true, "joe@local.example", {0}});
+    sender->start_scan();
+    while (sender->scan_step()) {
+    }
+    EXPECT_TRUE(take_orders().empty());
+    sender->retired_lost(1);
+    EXPECT_EQ(take_orders().size(), 1U);
+}
+
+TEST_F(SenderTest, AHandoverWaitsForNoDelivery) {
+    accept(birth, "s@x", {"ann@far.example"});
+    ASSERT_EQ(take_orders().size(), 1U);
+    EXPECT_TRUE(sender->control({ControlVerb::handover, 0}).ok);
+    EXPECT_TRUE(sender->finished());
+}
+
 TEST_F(SenderTest, ALostSpawnerEndsTheRest) {
     accept(birth, "s@x", {"ann@far.example", "joe@local.example"});
     const auto orders = take_orders();

@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "queue/store.h"
 #include "setup/command.h"
+#include "setup/deliveries.h"
 #include "setup/holders.h"
 #include "setup/inspect.h"
 #include "setup/ports.h"
@@ -143,6 +144,25 @@ bool runs_without_lock(const Plan& plan, const std::string& program, const std::
     return true;
 }
 
+// A held lock says that something runs, qmail-send's answer that it delivers.
+void look_at_deliveries(const Plan& plan, bool is_locked, const std::string& remedy, Report& report) {
+    using Sender = Deliveries::Sender;
+    const Deliveries found = deliveries(plan);
+    if (found.sender == Sender::ends || found.sender == Sender::waits)
+        return report.bad(
+            "no delivery starts: qmail-send waits for" + indented(found.lines),
+            "they end by themselves, or by kill; if qmail-send was to end alone: qmailctl restart");
+    if (!is_locked && found.sender != Sender::delivers) {
+        if (!runs_without_lock(plan, "qmail-send", queue::send_lock_path(plan.home), report))
+            report.bad("qmail-send does not run: nothing is delivered", remedy);
+        return;
+    }
+    if (is_locked || !runs_without_lock(plan, "qmail-send", queue::send_lock_path(plan.home), report))
+        report.good("qmail-send and its spawners deliver");
+    if (const auto old = found.old(); !old.empty())
+        report.note("from before the last restart:" + indented(old));
+}
+
 // Programs hold their locks as long as they live; their sockets and their supervisor outlive them, so these do not tell.
 // Looks longer than a program that ends at once rests before it is started again.
 void look_at_queue_programs(const Plan& plan, Report& report) {
@@ -157,10 +177,7 @@ void look_at_queue_programs(const Plan& plan, Report& report) {
         report.good("qmail-queued takes submissions");
     else if (!runs_without_lock(plan, "qmail-queued", queue::queued_lock_path(plan.home), report))
         report.bad("qmail-queued does not run: no message is accepted", remedy);
-    if (send_lives)
-        report.good("qmail-send and its spawners deliver");
-    else if (!runs_without_lock(plan, "qmail-send", queue::send_lock_path(plan.home), report))
-        report.bad("qmail-send does not run: nothing is delivered", remedy);
+    look_at_deliveries(plan, send_lives, remedy, report);
 }
 
 // After an error ext4 may stop writing without calling itself read-only; a file without a name tells.

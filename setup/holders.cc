@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/printable.h"
 #include "base/text.h"
 
 namespace relais::setup {
@@ -19,6 +20,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t proc_limit = std::size_t{64} << 20;
+constexpr std::size_t command_limit = 200;
 constexpr std::string_view listening = "0A";
 
 // Views of the text.
@@ -81,6 +83,18 @@ bool has_one_of(std::uint64_t pid, const std::map<ino_t, uid_t>& sockets) {
     for (; !refused && descriptor != fs::directory_iterator(); descriptor.increment(refused)) {
         const auto socket = socket_of(descriptor->path());
         if (socket && sockets.contains(*socket)) return true;
+    }
+    return false;
+}
+
+bool has_file(pid_t pid, const struct stat& file) {
+    std::error_code refused;
+    fs::directory_iterator descriptor("/proc/" + std::to_string(pid) + "/fd", refused);
+    for (; !refused && descriptor != fs::directory_iterator(); descriptor.increment(refused)) {
+        struct stat its {};
+        if (::stat(descriptor->path().c_str(), &its) == 0 && its.st_ino == file.st_ino &&
+            its.st_dev == file.st_dev)
+            return true;
     }
     return false;
 }
@@ -165,9 +179,28 @@ std::vector<pid_t> holders(const std::map<ino_t, uid_t>& sockets) {
     return pids;
 }
 
+std::vector<pid_t> holders_of_file(const std::string& path) {
+    std::vector<pid_t> pids;
+    struct stat file {};
+    if (::stat(path.c_str(), &file) != 0) return pids;
+    std::error_code gone;
+    for (fs::directory_iterator entry("/proc", gone); !gone && entry != fs::directory_iterator();
+         entry.increment(gone))
+        if (const auto pid = parse_number(entry->path().filename().native()))
+            if (has_file(static_cast<pid_t>(*pid), file)) pids.push_back(static_cast<pid_t>(*pid));
+    return pids;
+}
+
 bool descends(pid_t pid, pid_t ancestor) {
     while (pid > 1 && pid != ancestor) pid = parent_of(pid);
     return pid == ancestor;
+}
+
+std::string command_text(pid_t pid) {
+    std::string words = read_proc("/proc/" + std::to_string(pid) + "/cmdline").substr(0, command_limit);
+    while (words.ends_with('\0')) words.pop_back();
+    std::replace(words.begin(), words.end(), '\0', ' ');
+    return fmt::format("{} (pid {})", words.empty() ? name_of(pid) : printable(words), pid);
 }
 
 std::string process_text(pid_t pid) {

@@ -24,9 +24,14 @@ std::map<ino_t, uid_t> listeners(unsigned port);
 // The processes that have one of these sockets open, as far as we may see.
 std::vector<pid_t> holders(const std::map<ino_t, uid_t>& sockets);
 
+// The processes that have this file open, as far as we may see.
+std::vector<pid_t> holders_of_file(const std::string& path);
+
 // True if pid is ancestor, or was started by it or by what it has started.
 bool descends(pid_t pid, pid_t ancestor);
 
+// What ps(1) shows of it, cut, and safe for a terminal: "qmail-remote example.org a@b c@example.org (pid 812)".
+std::string command_text(pid_t pid);
 // "exim4 (pid 812)"
 std::string process_text(pid_t pid);
 

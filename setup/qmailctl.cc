@@ -18,17 +18,25 @@
 #include "base/error.h"
 #include "base/program.h"
 #include "control/tool.h"
+#include "queue/store.h"
 #include "setup/command.h"
 #include "setup/databases.h"
+#include "setup/deliveries.h"
 #include "setup/doctor.h"
+#include "setup/holders.h"
 #include "setup/supervision.h"
 
 namespace relais::setup {
 namespace {
 
 constexpr Seconds start_patience{15};
-// qmail-send lets running deliveries end; a remote one may take its time.
+// What a stop waits for deliveries, and when it says so.
 constexpr Seconds stop_patience{120};
+constexpr Seconds tell_pause{3};
+// qmail-start ends within seconds, unless qmail-queued does not.
+constexpr Seconds restart_patience{60};
+// A log ends when the last of those who write to it has.
+constexpr Seconds log_patience{10};
 constexpr Seconds session_patience{3};
 
 int fail(const std::string& text) {
@@ -80,16 +88,73 @@ std::string obstacle(const Plan& plan) {
     return missing_roles(plan);
 }
 
+void say(const std::string& text) {
+    std::puts(text.c_str());
+    std::fflush(stdout);
+}
+
+// Whether mail is delivered now, and what goes on beside it from before.
+int report_deliveries(const Plan& plan) {
+    using Sender = Deliveries::Sender;
+    Deliveries found;
+    const auto delivers = [&] {
+        found = deliveries(plan);
+        return found.sender == Sender::delivers || found.sender == Sender::unseen;
+    };
+    if (wait_until(delivers, Deadline::in(start_patience))) {
+        if (const auto old = found.old(); !old.empty())
+            say("these go on beside the new qmail-send:" + indented(old));
+        return 0;
+    }
+    if (found.sender == Sender::none)
+        return fail("qmail-send does not run; its log tells why: " +
+                    plan.home.path("log/qmail-send/current"));
+    return fail("no delivery starts, for qmail-send waits until these end, by themselves or by kill:" +
+                indented(found.lines));
+}
+
+// The same as wait_until, but it says whom it waits for.
+bool wait_for_deliveries(const Plan& plan, const std::function<bool()>& condition, Deadline deadline) {
+    std::vector<std::string> told;
+    while (!wait_until(condition, earlier(deadline, Deadline::in(tell_pause)))) {
+        if (deadline.passed()) return false;
+        std::vector<std::string> lines = deliveries(plan).lines;
+        if (lines.empty() || lines == told) continue;
+        say("waiting for:" + indented(lines));
+        told = std::move(lines);
+    }
+    return true;
+}
+
+// What still runs when patience is at its end goes on by itself.
+int fail_with_deliveries(const Plan& plan) {
+    const Deliveries left = deliveries(plan);
+    if (left.lines.empty()) return fail("something still runs: qmailctl stat");
+    return fail("stopped but for these, which go on by themselves; the next start takes them over:" +
+                indented(left.lines));
+}
+
+bool send_is_gone(const Plan& plan) {
+    return !is_held(queue::send_lock_path(plan.home));
+}
+
 int start(const Plan& plan) {
     if (const std::string text = obstacle(plan); !text.empty()) return fail(text);
-    if (systemd_keeps(plan)) return systemctl(plan, {"start"});
-    if (!all_supervised(plan) && !find_svscan(plan)) start_svscan(plan);
+    if (systemd_keeps(plan)) {
+        const int code = systemctl(plan, {"start"});
+        return code != 0 ? code : report_deliveries(plan);
+    }
+    if (!find_svscan(plan)) {
+        if (end_orphans(plan)) say("svscan had gone: what it had started has been ended");
+        if (!all_supervised(plan)) start_svscan(plan);
+    }
     if (!wait_until([&plan] { return all_supervised(plan); }, Deadline::in(start_patience)))
         return fail("not every service is under supervise; log/svscan and the end of `ps` tell why");
     tell(plan, services_and_logs(plan), "u");
     if (!wait_until([&plan] { return all_up(plan); }, Deadline::in(start_patience)))
         return fail("not every service comes up: qmailctl stat, and the logs in " + plan.home.path("log"));
-    std::puts(("started " + plan.home.directory()).c_str());
+    if (const int code = report_deliveries(plan)) return code;
+    say("started " + plan.home.directory());
     return 0;
 }
 
@@ -102,18 +167,29 @@ int end_all(const Plan& plan, pid_t svscan) {
     for (const std::string& name : services_and_logs(plan))
         if (service_state(plan, name).supervised) tell(plan, {name}, name.ends_with("/log") ? "x" : "dx");
     sessions.end(session_patience);
-    if (!wait_until([&plan] { return none_supervised(plan); }, Deadline::in(stop_patience)))
-        return fail("something still runs: qmailctl stat");
-    return 0;
+    const auto ended = [&plan] { return send_is_gone(plan) && none_supervised(plan); };
+    if (wait_for_deliveries(
+            plan, [&plan] { return send_is_gone(plan); }, Deadline::in(stop_patience)) &&
+        wait_until(ended, Deadline::in(log_patience)))
+        return 0;
+    // A log would wait for the last delivery, or for a disk that takes nothing; the next start needs its place.
+    end_logs(plan);
+    return ended() ? 0 : fail_with_deliveries(plan);
 }
 
 int stop(const Plan& plan) {
-    if (systemd_keeps(plan)) return systemctl(plan, {"stop"});
+    if (systemd_keeps(plan)) {
+        if (const int code = systemctl(plan, {"stop"})) return code;
+        const auto gone = [&plan] { return send_is_gone(plan); };
+        return wait_for_deliveries(plan, gone, Deadline::in(stop_patience)) ? 0 : fail_with_deliveries(plan);
+    }
     if (const auto svscan = find_svscan(plan)) {
         if (const int code = end_all(plan, *svscan)) return code;
     } else {
-        if (none_supervised(plan)) {
-            std::puts((plan.home.directory() + " is not running").c_str());
+        const bool had_orphans = end_orphans(plan);
+        if (none_supervised(plan) && send_is_gone(plan)) {
+            say((had_orphans ? "stopped " : "") + plan.home.directory() +
+                (had_orphans ? "" : " is not running"));
             return 0;
         }
         Sessions sessions(plan);
@@ -122,22 +198,33 @@ int stop(const Plan& plan) {
         const auto down = [&plan] {
             for (const std::string& name : service_names(plan))
                 if (service_state(plan, name).pid != 0) return false;
-            return true;
+            return send_is_gone(plan);
         };
-        if (!wait_until(down, Deadline::in(stop_patience)))
-            return fail("something still runs: qmailctl stat");
+        if (!wait_for_deliveries(plan, down, Deadline::in(stop_patience))) return fail_with_deliveries(plan);
     }
-    std::puts(("stopped " + plan.home.directory()).c_str());
+    say("stopped " + plan.home.directory());
     return 0;
 }
 
 int restart(const Plan& plan) {
     if (const std::string text = obstacle(plan); !text.empty()) return fail(text);
-    if (systemd_keeps(plan)) return systemctl(plan, {"restart"});
-    if (!all_supervised(plan)) return start(plan);
+    if (systemd_keeps(plan)) {
+        const int code = systemctl(plan, {"restart"});
+        return code != 0 ? code : report_deliveries(plan);
+    }
+    if (!all_supervised(plan) || has_orphans(plan)) return start(plan);
+    const pid_t before = service_state(plan, "qmail-send").pid;
     tell(plan, service_names(plan), "t");
     tell(plan, service_names(plan), "u");
-    return 0;
+    const auto is_new = [&] {
+        const pid_t now = service_state(plan, "qmail-send").pid;
+        return now != 0 && now != before;
+    };
+    // Only a qmail-start of a version without heirs waits for deliveries.
+    if (!wait_for_deliveries(plan, is_new, Deadline::in(restart_patience)))
+        return fail("no delivery starts, for qmail-start waits until these end, by themselves or by kill:" +
+                    indented(deliveries(plan).lines));
+    return report_deliveries(plan);
 }
 
 int signal_send(const Plan& plan, const std::string& letter, const std::string& signal) {
@@ -172,6 +259,13 @@ int status(const Plan& plan) {
     }
     std::fflush(stdout);
     const int queue_code = tool(plan, "qmail-qstat");
+    const Deliveries found = deliveries(plan);
+    if (found.sender == Deliveries::Sender::ends || found.sender == Deliveries::Sender::waits) {
+        say("no delivery starts: qmail-send waits for" + indented(found.lines));
+        code = 1;
+    } else if (const auto old = found.old(); !old.empty()) {
+        say("from before the last restart:" + indented(old));
+    }
     return code != 0 ? code : queue_code;
 }
 

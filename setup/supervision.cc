@@ -29,6 +29,9 @@ namespace {
 // supervise/status: 12 octets TAI64N of the last change, the pid (little-endian), paused, want ('u', 'd' or
 // 0).
 constexpr std::size_t status_octets = 18;
+// What qmail-start may take for the submissions it has.
+constexpr Seconds orphan_patience{45};
+constexpr Seconds log_patience{5};
 constexpr std::uint64_t tai_of_unix_epoch = (std::uint64_t{1} << 62) + 10;
 
 std::uint64_t octet(const std::string& text, std::size_t at) {
@@ -88,6 +91,104 @@ std::string service_directory(const Plan& plan, const std::string& name) {
     return plan.home.path("service/" + name);
 }
 
+// A process of /proc, as far as it tells.
+struct Seen {
+    pid_t pid = 0;
+    pid_t parent = 0;
+    std::string name;
+    std::int64_t seconds = 0;  // since it was started
+};
+
+// PID (NAME) STATE PARENT ... START ...; a name may hold anything, so it is left at its last parenthesis.
+std::optional<Seen> look_at_process(pid_t pid) {
+    const std::string stat = read_proc("/proc/" + std::to_string(pid) + "/stat");
+    const std::size_t begin = stat.find('('), end = stat.rfind(')');
+    if (begin == std::string::npos || end == std::string::npos) return std::nullopt;
+    const auto fields = split(std::string_view(stat).substr(end + 1), ' ');
+    constexpr std::size_t parent_field = 2, start_field = 20;
+    if (fields.size() <= start_field) return std::nullopt;
+    timespec since_boot{};
+    ::clock_gettime(CLOCK_BOOTTIME, &since_boot);
+    const auto started =
+        static_cast<std::int64_t>(parse_number(fields[start_field]).value_or(0)) / ::sysconf(_SC_CLK_TCK);
+    return Seen{pid, static_cast<pid_t>(parse_number(fields[parent_field]).value_or(0)),
+                stat.substr(begin + 1, end - begin - 1), since_boot.tv_sec - started};
+}
+
+std::vector<Seen> all_processes() {
+    std::vector<Seen> all;
+    for (const auto& entry : fs::directory_iterator("/proc"))
+        if (const auto pid = parse_number(entry.path().filename().native()))
+            if (auto seen = look_at_process(static_cast<pid_t>(*pid))) all.push_back(*std::move(seen));
+    return all;
+}
+
+bool works_in(pid_t pid, const std::string& directory) {
+    struct stat wanted {
+    }, its{};
+    return ::stat(directory.c_str(), &wanted) == 0 &&
+           ::stat(("/proc/" + std::to_string(pid) + "/cwd").c_str(), &its) == 0 &&
+           wanted.st_dev == its.st_dev && wanted.st_ino == its.st_ino;
+}
+
+bool is_supervise_of(const Seen& seen, const Plan& plan, const std::string& name) {
+    return seen.name == "supervise" && works_in(seen.pid, service_directory(plan, name));
+}
+
+// The supervises whose svscan has gone.
+std::vector<std::string> orphaned_supervises(const Plan& plan) {
+    std::vector<std::string> names;
+    const auto all = all_processes();
+    for (const std::string& name : services_and_logs(plan))
+        for (const Seen& seen : all) {
+            if (!is_supervise_of(seen, plan, name)) continue;
+            const auto parent = look_at_process(seen.parent);
+            if (!parent || parent->name != "svscan") names.push_back(name);
+        }
+    return names;
+}
+
+bool writes_to_pipe(pid_t pid) {
+    struct stat info {};
+    return ::stat(("/proc/" + std::to_string(pid) + "/fd/2").c_str(), &info) == 0 && S_ISFIFO(info.st_mode);
+}
+
+// Services of this instance whose supervise has gone: what they write still goes to a log's pipe. One that somebody started by
+// hand writes elsewhere.
+std::vector<pid_t> orphaned_services(const Plan& plan) {
+    const std::set<std::string> programs = {"qmail-start", "qmail-smtpd", "tcpserver"};
+    const std::string home = "QMAILHOME=" + plan.home.directory();
+    std::vector<pid_t> found;
+    for (const Seen& seen : all_processes()) {
+        if (!programs.contains(seen.name) || !writes_to_pipe(seen.pid)) continue;
+        const auto parent = look_at_process(seen.parent);
+        if (parent && (parent->name == "supervise" || programs.contains(parent->name))) continue;
+        const std::string environment = read_proc("/proc/" + std::to_string(seen.pid) + "/environ");
+        for (const std::string_view variable : split(environment, '\0'))
+            if (variable == home) found.push_back(seen.pid);
+    }
+    return found;
+}
+
+// supervise cannot write its status on a full disk: its child tells.
+void correct_stale(const Plan& plan, const std::string& name, ServiceState& state) {
+    if (state.pid != 0) {
+        const auto service = look_at_process(state.pid);
+        const auto parent = service ? look_at_process(service->parent) : std::nullopt;
+        if (parent && is_supervise_of(*parent, plan, name)) return;
+    }
+    const auto all = all_processes();
+    for (const Seen& supervise : all) {
+        if (!is_supervise_of(supervise, plan, name)) continue;
+        const pid_t before = std::exchange(state.pid, 0);
+        for (const Seen& child : all)
+            if (child.parent == supervise.pid) {
+                state.pid = child.pid;
+                if (state.pid != before) state.seconds = child.seconds;
+            }
+    }
+}
+
 ServiceState service_state(const Plan& plan, const std::string& name) {
     ServiceState state;
     const std::string directory = service_directory(plan, name) + "/supervise";
@@ -98,6 +199,7 @@ ServiceState service_state(const Plan& plan, const std::string& name) {
     if (!state.supervised) return state;
     const auto status = read_file(directory + "/status", 64);
     if (status && status->size() == status_octets) decode_status(*status, state);
+    correct_stale(plan, name, state);
     return state;
 }
 
@@ -122,6 +224,38 @@ std::optional<pid_t> find_svscan(const Plan& plan) {
         if (read_proc(entry.path() / "comm") == "svscan\n") return static_cast<pid_t>(*pid);
     }
     return std::nullopt;
+}
+
+bool has_orphans(const Plan& plan) {
+    return !find_svscan(plan) && (!orphaned_supervises(plan).empty() || !orphaned_services(plan).empty());
+}
+
+bool end_orphans(const Plan& plan) {
+    if (!has_orphans(plan)) return false;
+    for (const std::string& name : orphaned_supervises(plan))
+        tell(plan, {name}, name.ends_with("/log") ? "x" : "dx");
+    const auto none = [&] {
+        for (const pid_t pid : orphaned_services(plan)) ::kill(pid, SIGTERM);
+        return orphaned_services(plan).empty() && orphaned_supervises(plan).empty();
+    };
+    if (!wait_until(none, Deadline::in(orphan_patience))) end_logs(plan);
+    return true;
+}
+
+void end_logs(const Plan& plan) {
+    const auto left = [&] {
+        std::vector<std::string> names;
+        for (const std::string& name : services_and_logs(plan))
+            if (name.ends_with("/log") && service_state(plan, name).supervised) names.push_back(name);
+        return names;
+    };
+    const auto none = [&] { return left().empty(); };
+    if (none()) return;
+    tell(plan, left(), "dx");
+    if (wait_until(none, Deadline::in(log_patience))) return;
+    for (const std::string& name : left())
+        if (const pid_t pid = service_state(plan, name).pid; pid > 0) ::kill(pid, SIGKILL);
+    wait_until(none, Deadline::in(log_patience));
 }
 
 void start_svscan(const Plan& plan) {

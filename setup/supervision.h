@@ -30,6 +30,13 @@ std::string service_directory(const Plan& plan, const std::string& name);
 
 // The svscan whose directory is this instance's service/, however it was started.
 std::optional<pid_t> find_svscan(const Plan& plan);
+// Whether a supervise of this instance has outlived its svscan, or a service its supervise: nobody starts them again, and what
+// they write may reach no log.
+bool has_orphans(const Plan& plan);
+// Ends them, and waits for that. False if there were none. Throws Error.
+bool end_orphans(const Plan& plan);
+// Ends the logs that have not ended with who writes to them; one whose disk takes nothing is killed.
+void end_logs(const Plan& plan);
 // Starts one, apart from our terminal, with log/svscan for its complaints; in an instance of one user as that
 // user. Throws Error.
 void start_svscan(const Plan& plan);

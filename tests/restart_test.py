@@ -8,6 +8,7 @@ import threading
 
 import relais
 from fake_smtp import SILENT, FakeServer
+from run_test import Supervised
 
 HELLO = "From: a@b.test\nSubject: hello\n\nhello\n"
 
@@ -145,6 +146,93 @@ class Kind(Base):
         i.wait_log("delivery 1: success: ")
         i.wait_for(lambda: not i.queue_files() and not i.processes("qmail-lspawn"), 20, "the end of everything")
         self.assertEqual(self.bob.runs, 1)
+
+
+class Administered(Base):
+    """What qmailctl says and does."""
+
+    def supervised(self):
+        i = Supervised(self.single)
+        self.addCleanup(i.remove)
+        self.bob, self.ann = Hanging(i), i.add_user("ann")
+        self.addCleanup(self.bob.open)
+        return i.start()
+
+    def hang(self, i, recipient="bob@mail.test"):
+        runs = self.bob.runs
+        i.send("a@b.test", [recipient], HELLO)
+        i.wait_for(lambda: self.bob.runs == runs + 1, 20, "the program that hangs")
+
+    @staticmethod
+    def doctor(i):
+        return i.run("qmailctl", "doctor").out
+
+    def test_restart_stat_doctor_and_queue_list_tell_what_goes_on(self):
+        i = self.supervised()
+        self.hang(i)
+        self.assertRegex(i.ctl("restart"), r"go on beside the new qmail-send:\n +delivery 1: msg \d+ to local bob@mail.test, since ")
+        self.assert_mail_flows(i)
+        self.assertIn("from before the last restart", i.ctl("stat"))
+        said = self.doctor(i)
+        self.assertIn("ok     qmail-send and its spawners deliver\nnote   from before the last restart:\n       delivery 1: msg ", said)
+        self.assertIn("delivery 1 of before the last restart still runs, to local bob@mail.test",
+                      i.run("queue-list", "show", i.queue_files()[0].name).out)
+        self.bob.open()
+        i.wait_empty()
+        self.assertEqual(self.bob.runs, 1)
+
+    def test_stop_says_whom_it_waits_for(self):
+        i = self.supervised()
+        self.hang(i)
+        stop = i.spawn("stop", [relais.program("qmailctl"), "stop"], i.ids("qmailq") if self.single else None)
+        i.wait_for(lambda: any("delivery 1: msg " in line for line in self.said(i, "stop")), 20, "the delivery's name")
+        self.assertIn("waiting for:", self.said(i, "stop"))
+        self.assertIn("WRONG  no delivery starts: qmail-send waits for\n       delivery 1: msg ", self.doctor(i))
+        self.assertIsNone(stop.poll())
+        self.bob.open()
+        self.assertEqual(stop.wait(60), 0)
+        self.assertEqual(self.said(i, "stop")[-1], f"stopped {i.home}")
+        self.assertEqual((i.queue_files(), self.bob.runs), ([], 1))
+
+    def test_start_takes_over_what_a_stop_left(self):
+        i = self.supervised()
+        self.hang(i)
+        stop = i.spawn("stop", [relais.program("qmailctl"), "stop"], i.ids("qmailq") if self.single else None)
+        i.wait_for(lambda: "waiting for:" in self.said(i, "stop"), 20, "what it waits for")
+        stop.kill()
+        stop.wait()
+        i.kill("svscan")
+        self.assertIn("delivery 1: msg ", i.ctl("start"))
+        self.assert_mail_flows(i)
+        self.bob.open()
+        i.wait_empty()
+        self.assertEqual(self.bob.runs, 1)
+
+    def test_start_and_stop_after_svscan_and_supervises_were_killed(self):
+        i = self.supervised()
+        for name in ("svscan", "supervise"):
+            self.assertTrue(i.kill(name))
+        i.wait_for(lambda: not i.processes("supervise"), 20, "no supervise")
+        i.start()
+        self.assertEqual(len(i.processes("svscan")), 1)
+        self.assert_mail_flows(i)
+        i.wait_log("end msg", "qmail-send")
+        i.kill("svscan")
+        i.wait_for(lambda: not i.processes("svscan"), 20, "no svscan")
+        self.assertIn("stopped ", i.ctl("stop"))
+        i.wait_for(lambda: not i.processes(), 20, "no process")
+
+    @staticmethod
+    def said(i, name):
+        return (i.logs / name).read_text().splitlines()
+
+
+class AdministeredUserInstance(Administered, relais.TestCase):
+    single = True
+
+
+class AdministeredSystemInstance(Administered, relais.TestCase):
+    single = not relais.IS_ROOT
 
 
 class UserInstance(Kind, relais.TestCase):
