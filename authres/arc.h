@@ -84,8 +84,9 @@ class ArcSealer final : public MessageSink {
     explicit ArcSealer(Settings settings) : settings_(std::move(settings)) {}
     void header(const MessageHeader& header) override;
     void body(std::string_view data) override { hashes_.add(data); }
-    // results: what Authentication-Results would say behind our name; verified: of the same message. The three fields, to be put on top;
-    // empty if nothing may be added (a broken chain that was closed, 50 sets). Throws Error of the key.
+    // results: what Authentication-Results would say behind our name; verified: of the same message. The
+    // three fields, to be put on top; empty if nothing may be added (a broken chain that was closed, 50
+    // sets). Throws Error of the key.
     std::string finish(SigningKey& key, std::string_view results, const ArcOutcome& verified);
 
   private:

@@ -8,8 +8,8 @@
 namespace relais::authres {
 namespace {
 
-// On a line of its own, whole as long as a line may have it (RFC 5322, 2.1.1): the seal covers blanks in it too, and not all verifiers
-// are right about folds.
+// On a line of its own, whole as long as a line may have it (RFC 5322, 2.1.1): the seal covers blanks in it
+// too, and not all verifiers are right about folds.
 std::string folded_signature(std::string_view signature) {
     constexpr std::size_t room = 900;
     std::string text = "b=" + std::string(signature.substr(0, room));

@@ -95,8 +95,8 @@ class DkimSigner final : public MessageSink {
     explicit DkimSigner(DkimSigning signing) : signing_(std::move(signing)) {}
     void header(const MessageHeader& header) override;
     void body(std::string_view data) override { hashes_.add(data); }
-    // The field DKIM-Signature, lines ended by CR LF, to be put on top. Throws Error: of the key, and a permanent one for a message that
-    // cannot be signed (no From, a header beyond the limit).
+    // The field DKIM-Signature, lines ended by CR LF, to be put on top. Throws Error: of the key, and a
+    // permanent one for a message that cannot be signed (no From, a header beyond the limit).
     std::string finish(SigningKey& key);
 
   private:

@@ -1,5 +1,5 @@
-// DKIM: a key record up to the first NUL, then a message. How the message is cut into pieces changes nothing; no field of it
-// costs more than its signatures' questions.
+// DKIM: a key record up to the first NUL, then a message. How the message is cut into pieces changes nothing;
+// no field of it costs more than its signatures' questions.
 #include <cstdint>
 #include <cstdlib>
 

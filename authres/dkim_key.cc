@@ -12,7 +12,8 @@ const unsigned char* octets(std::string_view text) {
     return reinterpret_cast<const unsigned char*>(text.data());
 }
 
-// RFC 6376 asks for RSAPublicKey in its words and shows SubjectPublicKeyInfo in its examples; the latter is what there is.
+// RFC 6376 asks for RSAPublicKey in its words and shows SubjectPublicKeyInfo in its examples; the latter is
+// what there is.
 tls::KeyPtr read_rsa(std::string_view key) {
     const auto size = static_cast<long>(key.size());
     const unsigned char* at = octets(key);

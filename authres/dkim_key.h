@@ -63,8 +63,8 @@ class SigningKey {
 
 class PrivateKey final : public SigningKey {
   public:
-    // PEM: PKCS #8 or PKCS #1. Throws a permanent Error for what is no such key of RSA (1024 bits or more) or Ed25519; name is
-    // for the text.
+    // PEM: PKCS #8 or PKCS #1. Throws a permanent Error for what is no such key of RSA (1024 bits or more) or
+    // Ed25519; name is for the text.
     static std::unique_ptr<PrivateKey> parse(std::string_view pem, std::string_view name);
     // 32 octets.
     static std::unique_ptr<PrivateKey> from_ed25519_seed(std::string_view seed);

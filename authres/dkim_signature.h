@@ -1,4 +1,5 @@
-// The fields DKIM-Signature (RFC 6376, 3.5) and ARC-Message-Signature (RFC 8617, 4.1.2), read and written. Pure.
+// The fields DKIM-Signature (RFC 6376, 3.5) and ARC-Message-Signature (RFC 8617, 4.1.2), read and written.
+// Pure.
 #pragma once
 
 #include <cstdint>
@@ -43,8 +44,9 @@ enum class SignatureKind { dkim, arc };
 // body: what follows the field's colon. For ARC the tags v= and i= are the caller's business.
 std::variant<DkimSignature, BadSignature> parse_signature(std::string_view body, SignatureKind kind);
 
-// The hash that is signed (RFC 6376, 3.7): of the fields in h=, found from the bottom up, and of the signature's own field without
-// its signature. fields[own] is that field, if it is in the header, and is then not found for h=.
+// The hash that is signed (RFC 6376, 3.7): of the fields in h=, found from the bottom up, and of the
+// signature's own field without its signature. fields[own] is that field, if it is in the header, and is then
+// not found for h=.
 std::string signed_hash(const DkimSignature& signature, const std::vector<HeaderField>& fields,
                         std::string_view own_text, std::optional<std::size_t> own);
 

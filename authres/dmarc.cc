@@ -52,7 +52,8 @@ const DmarcWalks::Found* applicable(const std::string& domain, const DmarcWalks:
     return walk.found.back().record.psd == Psd::yes ? &walk.found.back() : nullptr;
 }
 
-// RFC 9989, 3.2.13: without addresses and MX it does not exist, whatever else it has. What DNS does not answer exists.
+// RFC 9989, 3.2.13: without addresses and MX it does not exist, whatever else it has. What DNS does not
+// answer exists.
 bool exists(DmarcWalks& walks, const std::string& domain) {
     const std::vector<net::DnsQuestion> questions{
         {RecordType::a, domain}, {RecordType::aaaa, domain}, {RecordType::mx, domain}};

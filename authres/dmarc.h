@@ -29,12 +29,13 @@ struct DmarcOutcome {
     std::optional<DmarcRecord> record{};
 };
 
-// The domains of From, each once, as ascii_domain makes them; more than one From, or one that cannot be read, has none.
+// The domains of From, each once, as ascii_domain makes them; more than one From, or one that cannot be read,
+// has none.
 std::vector<std::string> from_domains(const MessageHeader& header);
 
-// Whose results count. A From of several domains passes when each does; otherwise the verdict is that of the first that does not.
-// The number of questions is limited: 8 for From's domain and 3 for its existence, 8 for each authenticated domain that could be aligned.
-// Never throws.
+// Whose results count. A From of several domains passes when each does; otherwise the verdict is that of the
+// first that does not. The number of questions is limited: 8 for From's domain and 3 for its existence, 8 for
+// each authenticated domain that could be aligned. Never throws.
 DmarcOutcome check_dmarc(Dns& dns, const MessageHeader& header, const SpfOutcome& spf, const DkimReport& dkim,
                          Deadline deadline);
 

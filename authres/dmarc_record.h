@@ -26,8 +26,8 @@ struct DmarcRecord {
     std::vector<std::string> failure_reports;    // ruf=
 };
 
-// Nothing for what does not begin with the version. Syntax errors behind it count as absent tags; p=, sp= and np= that are wrong
-// make the policy "none" where reports are wanted, and the record unusable where not.
+// Nothing for what does not begin with the version. Syntax errors behind it count as absent tags; p=, sp= and
+// np= that are wrong make the policy "none" where reports are wanted, and the record unusable where not.
 std::optional<DmarcRecord> parse_dmarc_record(std::string_view text);
 
 // The domains of a tree walk, the longest first: the domain, and what it is below; at most 8.

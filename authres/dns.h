@@ -1,4 +1,5 @@
-// Whom the checks of this folder ask about DNS. Questions that do not depend on one another are asked together.
+// Whom the checks of this folder ask about DNS. Questions that do not depend on one another are asked
+// together.
 #pragma once
 
 #include <span>
@@ -18,7 +19,8 @@ class Dns {
     Dns& operator=(const Dns&) = delete;
     virtual ~Dns() = default;
 
-    // An answer to each question, in their order; DnsStatus::failed for what was not answered by then. Never throws.
+    // An answer to each question, in their order; DnsStatus::failed for what was not answered by then. Never
+    // throws.
     virtual std::vector<net::DnsAnswer> ask_all(std::span<const net::DnsQuestion> questions,
                                                 Deadline deadline) = 0;
     net::DnsAnswer ask(net::RecordType type, std::string_view name, Deadline deadline);
@@ -36,8 +38,8 @@ class ResolverDns final : public Dns {
     net::Resolver& resolver_;
 };
 
-// True if the name may be asked for: labels of 1 to 63 octets, at most 253 octets in all; a final dot does not count.
-// RFC 7208's macros make names of any octets.
+// True if the name may be asked for: labels of 1 to 63 octets, at most 253 octets in all; a final dot does
+// not count. RFC 7208's macros make names of any octets.
 bool is_domain_name(std::string_view name);
 // The same without a final dot.
 std::string_view without_final_dot(std::string_view name);

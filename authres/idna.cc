@@ -11,7 +11,8 @@ namespace {
 
 using Codes = std::u32string;
 
-// The UTF-8 character at the beginning of text, which is advanced. Nothing for what is none, or no character by itself.
+// The UTF-8 character at the beginning of text, which is advanced. Nothing for what is none, or no character
+// by itself.
 std::optional<char32_t> take_character(std::string_view& text) {
     const auto octet = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     const unsigned first = octet(0);

@@ -6,8 +6,9 @@
 
 namespace relais::authres {
 
-// The domain in lower case, with labels in UTF-8 as A-labels ("xn--...", RFC 3492). Of IDNA's mappings it knows capital letters of Latin, Greek
-// and Cyrillic. A label that is no UTF-8, or becomes longer than 63 octets, stays as it is, and then is no name that DNS knows.
+// The domain in lower case, with labels in UTF-8 as A-labels ("xn--...", RFC 3492). Of IDNA's mappings it
+// knows capital letters of Latin, Greek and Cyrillic. A label that is no UTF-8, or becomes longer than 63
+// octets, stays as it is, and then is no name that DNS knows.
 std::string ascii_domain(std::string_view domain);
 
 }  // namespace relais::authres

@@ -1,5 +1,6 @@
-// mail-sign sign|seal --key FILE --domain D --selector S [...]: signs the message on standard input by DKIM, or adds an ARC set, and prints it. For
-// tests, which give it to other verifiers; it is not installed. FILE is PEM, or an Ed25519 seed in base64.
+// mail-sign sign|seal --key FILE --domain D --selector S [...]: signs the message on standard input by DKIM,
+// or adds an ARC set, and prints it. For tests, which give it to other verifiers; it is not installed. FILE
+// is PEM, or an Ed25519 seed in base64.
 #include <unistd.h>
 
 #include "authres/tag_list.h"

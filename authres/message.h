@@ -1,5 +1,5 @@
-// A message as its signatures see it: fields, and a body whose lines end in CR LF, whatever they ended in where it was
-// read. A line ends at LF; a CR before it belongs to the line end.
+// A message as its signatures see it: fields, and a body whose lines end in CR LF, whatever they ended in
+// where it was read. A line ends at LF; a CR before it belongs to the line end.
 #pragma once
 
 #include <cstddef>
@@ -38,8 +38,8 @@ class MessageSink {
 // The octets of header that signatures are looked for in.
 inline constexpr std::size_t header_limit = 1024 * 1024;
 
-// Takes a message in pieces. A first line "From ..." is an mbox's and does not count. A line that is no field ends the header, and
-// is the first of the body.
+// Takes a message in pieces. A first line "From ..." is an mbox's and does not count. A line that is no field
+// ends the header, and is the first of the body.
 class MessageReader {
   public:
     // Borrows the sink.

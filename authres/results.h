@@ -31,12 +31,14 @@ std::string comment_text(std::string_view text);
 // The whole field, folded, lines ended by CR LF.
 std::string results_field(const AuthenticationResults& results);
 
-// The body of such a field, with comments anywhere, by its grammar; versions other than 1, and what does not follow the grammar, are nothing.
-// Comments are dropped.
+// The body of such a field, with comments anywhere, by its grammar; versions other than 1, and what does not
+// follow the grammar, are nothing. Comments are dropped.
 std::optional<AuthenticationResults> parse_results(std::string_view body);
-// Only its server, in lower case, also where the rest cannot be read: forged fields of our name are found by it.
+// Only its server, in lower case, also where the rest cannot be read: forged fields of our name are found by
+// it.
 std::optional<std::string> results_server(std::string_view body);
-// What the fields of that server say, as they say it, for a new ARC set: what stands behind its name, joined; "none" without any.
+// What the fields of that server say, as they say it, for a new ARC set: what stands behind its name, joined;
+// "none" without any.
 std::string merged_results(const std::vector<HeaderField>& fields, std::string_view server);
 
 }  // namespace relais::authres

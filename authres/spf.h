@@ -27,8 +27,8 @@ struct SpfOutcome {
     unsigned lookups = 0;     // terms that asked DNS (RFC 7208, 4.6.4)
 };
 
-// Limits are those of RFC 7208, 4.6.4: 10 terms that ask, 2 void look-ups, 10 names of MX and PTR. A deadline that passes is a
-// temperror. Never throws.
+// Limits are those of RFC 7208, 4.6.4: 10 terms that ask, 2 void look-ups, 10 names of MX and PTR. A deadline
+// that passes is a temperror. Never throws.
 SpfOutcome check_spf(Dns& dns, const SpfQuestion& question, Deadline deadline);
 
 }  // namespace relais::authres

@@ -212,7 +212,8 @@ SpfEvaluation::Match SpfEvaluation::match_exists(const std::string& target) {
     return answer.status == DnsStatus::found ? Match::yes : Match::no;
 }
 
-// The client's names by reverse DNS that lead back to its address (RFC 7208, 5.5). What DNS does not answer is no name.
+// The client's names by reverse DNS that lead back to its address (RFC 7208, 5.5). What DNS does not answer
+// is no name.
 const std::vector<std::string>& SpfEvaluation::validated_names() {
     if (validated_) return *validated_;
     validated_.emplace();

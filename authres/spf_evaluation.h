@@ -18,7 +18,8 @@ class SpfEvaluation {
         SpfResult result;
         std::string reason;
     };
-    // check_host for the domain; an explanation stays behind for a fail of the outermost record, or of the one it redirects to.
+    // check_host for the domain; an explanation stays behind for a fail of the outermost record, or of the
+    // one it redirects to.
     Verdict check(const std::string& domain, bool included);
     std::string take_explanation() { return std::move(explanation_); }
     unsigned lookups() const { return lookups_; }

@@ -1,4 +1,5 @@
-// SPF: a record that every name has, so that it includes and redirects to itself, is evaluated with a bounded number of questions.
+// SPF: a record that every name has, so that it includes and redirects to itself, is evaluated with a bounded
+// number of questions.
 #include <cstdint>
 #include <cstdlib>
 

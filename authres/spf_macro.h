@@ -1,5 +1,5 @@
-// Macro strings of SPF (RFC 7208, 7): domain names and explanations in which %{...} stands for what is known of the
-// client. Pure.
+// Macro strings of SPF (RFC 7208, 7): domain names and explanations in which %{...} stands for what is known
+// of the client. Pure.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +22,8 @@ struct MacroString {
     };
     std::vector<Part> parts;
 
-    // value gives what a letter stands for. When the text outgrows limit its beginning is lost: of a name, the end counts.
+    // value gives what a letter stands for. When the text outgrows limit its beginning is lost: of a name,
+    // the end counts.
     std::string expand(const std::function<std::string(char)>& value, std::size_t limit) const;
 };
 

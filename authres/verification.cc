@@ -60,7 +60,8 @@ void Verification::end_message() {
     sink_.hashes.finish();
 }
 
-VerifiedMessage Verification::finish(Dns& dns, const SpfQuestion& spf, Deadline deadline, const SpfOutcome* known) {
+VerifiedMessage Verification::finish(Dns& dns, const SpfQuestion& spf, Deadline deadline,
+                                     const SpfOutcome* known) {
     VerifiedMessage verified;
     verified.spf_checked = !spf.ip.empty();
     if (verified.spf_checked) verified.spf = known != nullptr ? *known : check_spf(dns, spf, deadline);

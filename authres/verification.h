@@ -1,4 +1,5 @@
-// All that is verified of one message, in one pass: SPF, DKIM, ARC, DMARC, and the Authentication-Results that say so.
+// All that is verified of one message, in one pass: SPF, DKIM, ARC, DMARC, and the Authentication-Results
+// that say so.
 #pragma once
 
 #include <string>
@@ -32,7 +33,8 @@ class Verification {
     // After end_message.
     const MessageHeader& header() const { return reader_.header(); }
     // spf.ip empty: SPF is not checked. known: what SPF has said already, if it was asked. Never throws.
-    VerifiedMessage finish(Dns& dns, const SpfQuestion& spf, Deadline deadline, const SpfOutcome* known = nullptr);
+    VerifiedMessage finish(Dns& dns, const SpfQuestion& spf, Deadline deadline,
+                           const SpfOutcome* known = nullptr);
 
   private:
     class Sink final : public MessageSink {

@@ -40,17 +40,18 @@ class ZoneText {
     int depth_ = 0;
 };
 
-// The octets that the text stands for: \X is X, \DDD the octet of that decimal number. Nothing for a wrong escape.
+// The octets that the text stands for: \X is X, \DDD the octet of that decimal number. Nothing for a wrong
+// escape.
 std::optional<std::string> unescaped(std::string_view text);
 
-// The key of a name in a zone (authres/zone.h). A text is split at dots; labels are as they are. Nothing for labels that are empty or
-// longer than 63 octets, and for names above 253.
+// The key of a name in a zone (authres/zone.h). A text is split at dots; labels are as they are. Nothing for
+// labels that are empty or longer than 63 octets, and for names above 253.
 std::optional<std::string> name_key(std::string_view name);
 // Where the last label of a key begins.
 std::size_t last_label_at(std::string_view key);
 
-// A name as a zone file has it, with escapes, relative to an absolute origin, without its final dot. A dot within a label
-// is written as "\046", which no question has. Nothing for what is no name.
+// A name as a zone file has it, with escapes, relative to an absolute origin, without its final dot. A dot
+// within a label is written as "\046", which no question has. Nothing for what is no name.
 std::optional<std::string> absolute_name(std::string_view text, std::string_view origin);
 
 }  // namespace relais::authres

@@ -1,10 +1,12 @@
-// mail-verify FILE [--ip A] [--helo H] [--from S] [--dns ZONEFILE] [--json]: is a message from whom it says? Verdict and reason for SPF, each
-// DKIM signature, DMARC and ARC, and the Authentication-Results that would be written.
+// mail-verify FILE [--ip A] [--helo H] [--from S] [--dns ZONEFILE] [--json]: is a message from whom it says?
+// Verdict and reason for SPF, each DKIM signature, DMARC and ARC, and the Authentication-Results that would
+// be written.
 //
-// Trust: the message and what DNS says come from anybody; they are parsed by pure functions with limits, in a confined process, and what is shown
-// of them is safe for a terminal. DNS is asked through qmail-resolver: the instance's or, where none runs, one that is started for this. Exit codes: 0 all
-// that was verified passes, or there was nothing to verify; 1 something fails; 100 wrong usage; 111 DNS gave no answer that was needed, or the
-// system failed.
+// Trust: the message and what DNS says come from anybody; they are parsed by pure functions with limits, in a
+// confined process, and what is shown of them is safe for a terminal. DNS is asked through qmail-resolver:
+// the instance's or, where none runs, one that is started for this. Exit codes: 0 all that was verified
+// passes, or there was nothing to verify; 1 something fails; 100 wrong usage; 111 DNS gave no answer that was
+// needed, or the system failed.
 #include <fcntl.h>
 #include <unistd.h>
 

@@ -15,7 +15,8 @@ std::string sender_of(const std::optional<std::string>& given, const authres::Me
 std::string verified_text(const authres::VerifiedMessage& verified, const authres::SpfQuestion& question);
 std::string verified_json(const authres::VerifiedMessage& verified, const authres::SpfQuestion& question);
 
-// 0: all passes, or there was nothing to verify; 1: something fails; 111: DNS gave no answer, and nothing else fails.
+// 0: all passes, or there was nothing to verify; 1: something fails; 111: DNS gave no answer, and nothing
+// else fails.
 int exit_code(const authres::VerifiedMessage& verified);
 
 }  // namespace relais::explain

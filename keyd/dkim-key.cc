@@ -1,8 +1,9 @@
-// dkim-key make|show|check DOMAIN [--selector S]: the keys that sign a domain's mail. make makes one, show prints the DNS records that publish
-// them, check looks whether DNS has them.
+// dkim-key make|show|check DOMAIN [--selector S]: the keys that sign a domain's mail. make makes one, show
+// prints the DNS records that publish them, check looks whether DNS has them.
 //
-// Trust: run by whoever owns the instance's keys; writes below control/dkim only. What DNS says is compared, and shown safe for a terminal. Exit
-// codes: 0 done, and for check: all keys are published; 1 check: one is not; 100 wrong usage, no key; 111 DNS did not answer, or the system failed.
+// Trust: run by whoever owns the instance's keys; writes below control/dkim only. What DNS says is compared,
+// and shown safe for a terminal. Exit codes: 0 done, and for check: all keys are published; 1 check: one is
+// not; 100 wrong usage, no key; 111 DNS did not answer, or the system failed.
 #include <fmt/core.h>
 #include <unistd.h>
 

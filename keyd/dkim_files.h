@@ -1,4 +1,5 @@
-// Where the private keys of DKIM are: control/dkim/DOMAIN/SELECTOR, one in a file, as PEM. The directories and files are their owner's alone.
+// Where the private keys of DKIM are: control/dkim/DOMAIN/SELECTOR, one in a file, as PEM. The directories
+// and files are their owner's alone.
 #pragma once
 
 #include <memory>
@@ -24,15 +25,17 @@ struct DkimKeyFile {
     std::string record_name() const { return selector + "._domainkey." + domain; }
 };
 
-// In lower case. Throws a permanent Error for what is no name of a domain or selector: such a one never becomes a path.
+// In lower case. Throws a permanent Error for what is no name of a domain or selector: such a one never
+// becomes a path.
 std::string checked_dkim_name(std::string_view name, std::string_view what);
 
-// The keys of the domain by selector, or the one of that selector if it is not empty. Throws Error, also if one cannot be read or may be read
-// by others, and a permanent one if there is none.
+// The keys of the domain by selector, or the one of that selector if it is not empty. Throws Error, also if
+// one cannot be read or may be read by others, and a permanent one if there is none.
 std::vector<DkimKeyFile> read_dkim_keys(const control::Home& home, std::string_view domain,
                                         std::string_view selector);
 
-// Writes a new key, durably; makes directories that are missing. Throws Error, and a permanent one if the selector has a key already.
+// Writes a new key, durably; makes directories that are missing. Throws Error, and a permanent one if the
+// selector has a key already.
 DkimKeyFile make_dkim_key(const control::Home& home, std::string_view domain, std::string_view selector,
                           authres::KeyType type);
 

@@ -1,6 +1,7 @@
 // Questions to qmail-resolver, the one process that holds the DNS cache and parses DNS. A client connects to
-// the stream socket "resolver", asks any number of questions, and reads an answer to each. It need not wait for an
-// answer before it asks again: up to pipeline_limit questions of a client are looked up at the same time.
+// the stream socket "resolver", asks any number of questions, and reads an answer to each. It need not wait
+// for an answer before it asks again: up to pipeline_limit questions of a client are looked up at the same
+// time.
 //
 //   question = length (2 octets, little-endian) type (2 octets) name
 //   answer   = length (4 octets, little-endian) status (1 octet) secure (1 octet) ttl (4 octets)

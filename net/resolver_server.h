@@ -1,5 +1,5 @@
-// The server of net/resolver_protocol.h: many clients, some questions at a time for each, every question with a
-// deadline. It knows libunbound only through Lookup.
+// The server of net/resolver_protocol.h: many clients, some questions at a time for each, every question with
+// a deadline. It knows libunbound only through Lookup.
 #pragma once
 
 #include <deque>
@@ -30,7 +30,8 @@ class ResolverServer {
   private:
     using ClientId = std::uint64_t;
     using QuestionId = std::uint64_t;
-    // A question that waits for its answer, or for its turn to ask; or one whose answer waits for those before it.
+    // A question that waits for its answer, or for its turn to ask; or one whose answer waits for those
+    // before it.
     struct Question {
         QuestionId id;
         std::shared_ptr<Lookup> lookup{};

@@ -1,6 +1,7 @@
-"""Keeps the layers of docs/architecture.md in the #include lines: base/ knows nothing else of ours; mail/ and
-control/ know base/, net/ these two, tls/ these but mail/, authres/ all of them; other folders know all of them and the protocol headers that the architecture page
-names. A source file is never included. Tests, fuzzers and benchmarks may look everywhere."""
+"""Keeps the layers of docs/architecture.md in the #include lines: base/ knows nothing else of ours; mail/ and control/
+know base/, net/ these two, tls/ these but mail/, authres/ all of them; other folders know all of them and the
+protocol headers that the architecture page names. A source file is never included. Tests, fuzzers and benchmarks
+may look everywhere."""
 
 import pathlib
 import re

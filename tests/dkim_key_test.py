@@ -19,7 +19,8 @@ class DkimKeyTest(unittest.TestCase):
         (self.home / "control").mkdir()
 
     def run_tool(self, *arguments, program="dkim-key", stdin=b""):
-        done = subprocess.run([relais.program(program), *map(str, arguments)], input=stdin, capture_output=True, timeout=60 * relais.PATIENCE,
+        done = subprocess.run([relais.program(program), *map(str, arguments)], input=stdin, capture_output=True,
+                              timeout=60 * relais.PATIENCE,
                               env={**os.environ, "QMAILHOME": str(self.home)})
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
@@ -85,14 +86,17 @@ class DkimKeyTest(unittest.TestCase):
 
     def test_what_it_makes_signs(self):
         _, out, _ = self.run_tool("make", "example.org", "--selector", "s1")
-        code, signed, err = self.run_tool("sign", "--key", self.home / "control/dkim/example.org/s1", "--domain", "example.org", "--selector", "s1",
+        code, signed, err = self.run_tool("sign", "--key", self.home / "control/dkim/example.org/s1", "--domain",
+                                          "example.org", "--selector", "s1",
                                           program="mail-sign", stdin=b"From: a@example.org\n\nbody\n")
         self.assertEqual(code, 0, err)
-        code, said, err = self.run_tool("-", "--dns", self.zone(self.zone_lines(out)), program="mail-verify", stdin=signed.encode())
+        code, said, err = self.run_tool("-", "--dns", self.zone(self.zone_lines(out)), program="mail-verify",
+                                        stdin=signed.encode())
         self.assertIn("dkim: pass d=example.org s=s1", said)
 
     def test_names_never_leave_the_directory(self):
-        for arguments in (("..",), ("a/b",), ("../x.org",), (".hidden",), ("",), ("x.org", "--selector", "../y"), ("x.org", "--selector", "a/b")):
+        for arguments in (("..",), ("a/b",), ("../x.org",), (".hidden",), ("",), ("x.org", "--selector", "../y"),
+                          ("x.org", "--selector", "a/b")):
             self.assertEqual(self.run_tool("make", *arguments)[0], 100, arguments)
         self.assertFalse((self.home / "control/dkim").exists())
         self.assertEqual(self.run_tool("show", "example.org")[0], 100)

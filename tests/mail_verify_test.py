@@ -1,5 +1,5 @@
-"""mail-verify: published cases of SPF, DKIM and ARC (used where they are, ../shared/data beside the project), other people's signatures, ours
-before other people's verifiers, and what the tool promises."""
+"""mail-verify: published cases of SPF, DKIM and ARC (used where they are, ../shared/data beside the project), other
+people's signatures, ours before other people's verifiers, and what the tool promises."""
 
 import base64
 import json
@@ -37,7 +37,8 @@ def data(name):
 
 
 def run(program, *arguments, stdin=b"", limit=60, environment=None):
-    done = subprocess.run([relais.program(program), *map(str, arguments)], input=stdin, capture_output=True, timeout=limit * relais.PATIENCE,
+    done = subprocess.run([relais.program(program), *map(str, arguments)], input=stdin, capture_output=True,
+                          timeout=limit * relais.PATIENCE,
                           env=environment)
     return done.returncode, done.stdout, done.stderr.decode(errors="replace")
 
@@ -99,7 +100,8 @@ class PublishedSpfTest(ZoneCase):
                 yield f"{name} {kind} {value if kind in ('A', 'AAAA') else absolute(value)}"
 
     def check(self, case, zone):
-        status, out, err = run("mail-verify", "/dev/null", "--json", "--dns", zone, "--ip", case["host"], "--helo", case["helo"],
+        status, out, err = run("mail-verify", "/dev/null", "--json", "--dns", zone, "--ip", case["host"], "--helo",
+                               case["helo"],
                                "--from", case["mailfrom"])
         self.assertIn(status, (0, 1, 111), err)
         said = json.loads(out)["spf"]
@@ -112,7 +114,8 @@ class PublishedSpfTest(ZoneCase):
     def test_all_cases(self):
         count = 0
         for scenario in yaml.safe_load_all(data("spf/rfc7208-tests.yml").read_text(encoding="utf-8")):
-            lines = [line for name, entries in scenario["zonedata"].items() for line in self.records(absolute(name), entries)]
+            names = scenario["zonedata"].items()
+            lines = [line for name, entries in names for line in self.records(absolute(name), entries)]
             zone = self.zone("\n".join(lines) + "\n")
             for name, case in scenario["tests"].items():
                 with self.subTest(scenario=scenario["description"], case=name):
@@ -147,8 +150,10 @@ class PublishedArcTest(ZoneCase):
         (self.folder / "key").write_text(suite["privatekey"])
         records = {name: text.replace("\n", "") for name, text in suite["txt-records"].items()}
         zone = "".join(f"{absolute(name)} TXT {long_txt(text)}\n" for name, text in records.items())
-        status, out, err = run("mail-sign", "seal", "--key", self.folder / "key", "--domain", suite["domain"], "--selector", suite["sel"],
-                               "--server", case["srv-id"], "--fields", case["sig-headers"], "--time", case["t"], "--dns", self.zone(zone),
+        status, out, err = run("mail-sign", "seal", "--key", self.folder / "key", "--domain", suite["domain"],
+                               "--selector", suite["sel"],
+                               "--server", case["srv-id"], "--fields", case["sig-headers"], "--time", case["t"],
+                               "--dns", self.zone(zone),
                                stdin=case["message"].encode())
         self.assertEqual(status, 0, err)
         return out.decode(), zone
@@ -161,7 +166,8 @@ class PublishedArcTest(ZoneCase):
         fields = [re.sub(r"\n[ \t]", " ", field) for field in re.split(r"\n(?![ \t])", sealed)[:3]]
         for field, name in zip(fields, ("AS", "AMS")):
             self.assertEqual(self.tags(field.partition(":")[2]), self.tags(case[name]))
-        self.assertEqual(re.sub(r"\s+", " ", fields[2].partition(":")[2]).strip(), re.sub(r"\s+", " ", case["AAR"]).strip())
+        self.assertEqual(re.sub(r"\s+", " ", fields[2].partition(":")[2]).strip(),
+                         re.sub(r"\s+", " ", case["AAR"]).strip())
         said = self.verify(sealed.encode(), zone)
         self.assertEqual(said["arc"]["result"], "fail" if "cv=fail" in case["AS"] else "pass", said)
 
@@ -175,7 +181,8 @@ class PublishedArcTest(ZoneCase):
         self.assertEqual(count, 17)
 
 
-MESSAGE = (b"From: =?utf-8?q?J=C3=B6rg?= <a@example.org>\r\nTo: b@example.net,\r\n\tc@example.net\r\nSubject: a  \t long subject " + b"x" * 900 +
+MESSAGE = (b"From: =?utf-8?q?J=C3=B6rg?= <a@example.org>\r\nTo: b@example.net,\r\n\tc@example.net\r\n"
+           b"Subject: a  \t long subject " + b"x" * 900 +
            b" \r\nDate: Mon, 30 Nov 2026 00:00:00 +0000\r\nMessage-ID: <1@example.org>\r\nMIME-Version: 1.0\r\n\r\n"
            b"8-bit \xc3\xa4 \xff\r\n\r\n .leading  \t blanks \r\ntrailing\t\r\n\r\n\r\n")
 
@@ -188,7 +195,8 @@ class InteroperationTest(ZoneCase):
     def setUpClass(cls):
         done = subprocess.run(["openssl", "genrsa", "2048"], capture_output=True, check=True)
         cls.rsa = done.stdout
-        public = subprocess.run(["openssl", "rsa", "-pubout", "-outform", "DER"], input=cls.rsa, capture_output=True, check=True)
+        public = subprocess.run(["openssl", "rsa", "-pubout", "-outform", "DER"], input=cls.rsa, capture_output=True,
+                                check=True)
         cls.records = {"rsa": "v=DKIM1; k=rsa; p=" + base64.b64encode(public.stdout).decode(), "ed25519": ED25519}
         cls.keys = {"rsa": cls.rsa, "ed25519": SEED.encode()}
 
@@ -196,7 +204,8 @@ class InteroperationTest(ZoneCase):
         return f"sel._domainkey.example.org. TXT {long_txt(self.records[algorithm])}\n"
 
     def resolver(self, algorithm):
-        return lambda name, timeout=5: self.records[algorithm].encode() if name.rstrip(b".") == b"sel._domainkey.example.org" else None
+        name_of_key = b"sel._domainkey.example.org"
+        return lambda name, timeout=5: self.records[algorithm].encode() if name.rstrip(b".") == name_of_key else None
 
     def each(self):
         for algorithm in ("rsa", "ed25519"):
@@ -208,7 +217,8 @@ class InteroperationTest(ZoneCase):
     def test_theirs_before_us(self):
         for algorithm, header, body in self.each():
             for length in (False, True):
-                field = dkim.sign(MESSAGE, b"sel", b"example.org", self.keys[algorithm], canonicalize=(header, body), length=length,
+                field = dkim.sign(MESSAGE, b"sel", b"example.org", self.keys[algorithm], canonicalize=(header, body),
+                                  length=length,
                                   signature_algorithm=algorithm.encode() + b"-sha256")
                 said = self.verify(field + MESSAGE, self.zone_of(algorithm), code=0)
                 self.assertEqual([s["result"] for s in said["dkim"]], ["pass"], said)
@@ -220,7 +230,8 @@ class InteroperationTest(ZoneCase):
 
     def ours(self, algorithm, header, body, message=MESSAGE):
         (self.folder / "key").write_bytes(self.keys[algorithm])
-        status, out, err = run("mail-sign", "sign", "--key", self.folder / "key", "--domain", "example.org", "--selector", "sel", "--header",
+        status, out, err = run("mail-sign", "sign", "--key", self.folder / "key", "--domain", "example.org",
+                               "--selector", "sel", "--header",
                                header.decode(), "--body", body.decode(), stdin=message)
         self.assertEqual(status, 0, err)
         return out
@@ -230,7 +241,8 @@ class InteroperationTest(ZoneCase):
             signed = self.ours(algorithm, header, body)
             self.assertTrue(dkim.verify(signed, dnsfunc=self.resolver(algorithm)), signed)
             self.assertFalse(dkim.verify(b"To: x@evil.example\r\n" + signed, dnsfunc=self.resolver(algorithm)))
-            self.assertEqual([s["result"] for s in self.verify(signed.replace(b"\r", b""), self.zone_of(algorithm))["dkim"]], ["pass"])
+            said = self.verify(signed.replace(b"\r", b""), self.zone_of(algorithm))
+            self.assertEqual([s["result"] for s in said["dkim"]], ["pass"])
 
     def test_arc_theirs_before_us_and_ours_before_them(self):
         (self.folder / "key").write_bytes(self.rsa)
@@ -240,12 +252,15 @@ class InteroperationTest(ZoneCase):
         for sets in (2, 3):
             said = self.verify(message, self.zone_of("rsa"))
             self.assertEqual((said["arc"]["result"], said["arc"]["sets"]), ("pass", sets - 1), said)
-            status, message, err = run("mail-sign", "seal", "--key", self.folder / "key", "--domain", "example.org", "--selector", "sel",
-                                       "--server", "mx.example.org", "--dns", self.zone(self.zone_of("rsa")), stdin=message)
+            status, message, err = run("mail-sign", "seal", "--key", self.folder / "key", "--domain", "example.org",
+                                       "--selector", "sel",
+                                       "--server", "mx.example.org", "--dns", self.zone(self.zone_of("rsa")),
+                                       stdin=message)
             self.assertEqual(status, 0, err)
             verdict, _, reason = dkim.arc_verify(message, dnsfunc=self.resolver("rsa"))
             self.assertEqual(verdict, dkim.CV_Pass, reason)
-            self.assertEqual(dkim.arc_verify(message.replace(b"8-bit", b"9-bit"), dnsfunc=self.resolver("rsa"))[0], dkim.CV_Fail)
+            self.assertEqual(dkim.arc_verify(message.replace(b"8-bit", b"9-bit"), dnsfunc=self.resolver("rsa"))[0],
+                             dkim.CV_Fail)
 
 
 class ToolTest(ZoneCase):
@@ -256,7 +271,8 @@ class ToolTest(ZoneCase):
     def test_lines(self):
         path = self.folder / "mail"
         path.write_bytes(self.MAIL)
-        status, out, err = run("mail-verify", path, "--ip", "192.0.2.1", "--helo", "h.example.org", "--dns", self.zone(self.ZONE), "--server", "mx.test")
+        status, out, err = run("mail-verify", path, "--ip", "192.0.2.1", "--helo", "h.example.org", "--dns",
+                               self.zone(self.ZONE), "--server", "mx.test")
         self.assertEqual((status, err), (0, ""))
         self.assertEqual(out.decode(), """\
 spf: pass mailfrom=a@example.org: 192.0.2.1 matches "ip4:192.0.2.0/24" of example.org
@@ -275,20 +291,24 @@ Authentication-Results: mx.test;
         self.verify(self.MAIL, self.ZONE, "--ip", "198.51.100.1", code=1)
         self.verify(self.MAIL, self.ZONE, code=1)
         self.verify(b"Subject: x\n\n", self.ZONE, code=0)
-        self.verify(b"From: a@down.example.org\n\n", self.ZONE, "--ip", "192.0.2.1", "--from", "a@down.example.org", code=111)
+        self.verify(b"From: a@down.example.org\n\n", self.ZONE, "--ip", "192.0.2.1", "--from", "a@down.example.org",
+                    code=111)
         self.assertEqual(run("mail-verify")[0], 100)
         self.assertEqual(run("mail-verify", "-", "--ip", "nonsense")[0], 100)
         self.assertEqual(run("mail-verify", "-", "--dns", self.zone("x A y\n"))[0], 100)
         self.assertEqual(run("mail-verify", self.folder / "none", "--dns", "/dev/null")[0], 111)
 
     def test_an_empty_sender_is_checked_by_helo(self):
-        said = self.verify(self.MAIL, 'h.example.org. TXT "v=spf1 -all"\n', "--ip", "192.0.2.1", "--helo", "h.example.org", "--from", "<>")
+        said = self.verify(self.MAIL, 'h.example.org. TXT "v=spf1 -all"\n', "--ip", "192.0.2.1", "--helo",
+                           "h.example.org", "--from", "<>")
         self.assertEqual((said["spf"]["result"], said["spf"]["identity"]), ("fail", "helo"))
 
     def test_hostile_messages(self):
-        for message in (b"", b"\0" * 100000, b"From: a@example.org\r\nX: " + b"y" * 3000000 + b"\r\n\r\n", b"a:\n" * 500000, b"From: " + b"a@b.c," * 100000,
+        for message in (b"", b"\0" * 100000, b"From: a@example.org\r\nX: " + b"y" * 3000000 + b"\r\n\r\n",
+                        b"a:\n" * 500000, b"From: " + b"a@b.c," * 100000,
                         b"DKIM-Signature: " + b"a=b;" * 100000 + b"\nFrom: a@b.c\n\n", b"ARC-Seal: i=50\n" * 1000,
-                        b"From: \x1b[2J\x07@example.org\n\n" + b"\r\n" * 1000000 + b"x", b"From: a@example.org\n" * 1000):
+                        b"From: \x1b[2J\x07@example.org\n\n" + b"\r\n" * 1000000 + b"x",
+                        b"From: a@example.org\n" * 1000):
             status, out, err = run("mail-verify", "-", "--dns", self.zone(self.ZONE), stdin=message)
             self.assertIn(status, (0, 1), err)
             self.assertNotRegex(out, rb"[\0-\x08\x0b-\x1f]")
@@ -314,7 +334,8 @@ class ResolverTest(relais.TestCase):
             key.write(SEED)
             key.flush()
             message = b"From: a@test\r\nSubject: x\r\n\r\nbody\r\n"
-            status, message, err = run("mail-sign", "sign", "--key", key.name, "--domain", "test", "--selector", "sel", stdin=message)
+            status, message, err = run("mail-sign", "sign", "--key", key.name, "--domain", "test", "--selector",
+                                       "sel", stdin=message)
         self.assertEqual(status, 0, err)
         options = ("--ip", "192.0.2.1", "--from", "a@sub.test")
         self.assertEqual(self.verdicts(i, message, *options), (0, "none", ["pass"], "pass", ""))
@@ -329,7 +350,8 @@ class ResolverTest(relais.TestCase):
         i = self.instance()
         i.control("dnsservers", silent.server)
         dns.start_resolver(i)
-        status, spf, _, dmarc, _ = self.verdicts(i, b"From: a@b.test\n\n", "--ip", "192.0.2.1", "--from", "a@b.test", "--timeout", "2")
+        status, spf, _, dmarc, _ = self.verdicts(i, b"From: a@b.test\n\n", "--ip", "192.0.2.1", "--from", "a@b.test",
+                                                 "--timeout", "2")
         self.assertEqual((status, spf, dmarc), (111, "temperror", "temperror"))
 
 

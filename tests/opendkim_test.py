@@ -1,5 +1,5 @@
-"""We before opendkim: we sign and it verifies, by DNS of a name server in the test's own network. Its tool signs by rsa-sha1 alone, which is no
-longer a signature."""
+"""We before opendkim: we sign and it verifies, by DNS of a name server in the test's own network. Its tool signs by
+rsa-sha1 alone, which is no longer a signature."""
 
 import namespace
 
@@ -18,8 +18,9 @@ import unittest
 import relais
 
 TOOL = "/usr/sbin/opendkim-testmsg"
-MESSAGE = (b"From: A <a@example.org>\r\nTo: b@example.net,\r\n\tc@example.net\r\nSubject: a  \t subject \r\nDate: Mon, 30 Nov 2026 00:00:00 +0000\r\n"
-           b"Message-ID: <1@example.org>\r\nX-Long: " + b"x" * 900 + b"\r\n\r\n8-bit \xc3\xa4\r\n\r\n trailing \t\r\n\r\n\r\n")
+MESSAGE = (b"From: A <a@example.org>\r\nTo: b@example.net,\r\n\tc@example.net\r\nSubject: a  \t subject \r\n"
+           b"Date: Mon, 30 Nov 2026 00:00:00 +0000\r\nMessage-ID: <1@example.org>\r\nX-Long: " + b"x" * 900 +
+           b"\r\n\r\n8-bit \xc3\xa4\r\n\r\n trailing \t\r\n\r\n\r\n")
 
 
 class NameServer:
@@ -64,7 +65,8 @@ class OpendkimTest(unittest.TestCase):
         cls.key = pathlib.Path(folder.name) / "key"
         cls.zone = pathlib.Path(folder.name) / "zone"
         subprocess.run(["openssl", "genrsa", "-out", cls.key, "2048"], capture_output=True, check=True)
-        public = subprocess.run(["openssl", "rsa", "-in", cls.key, "-pubout", "-outform", "DER"], capture_output=True, check=True).stdout
+        public = subprocess.run(["openssl", "rsa", "-in", cls.key, "-pubout", "-outform", "DER"], capture_output=True,
+                                check=True).stdout
         record = "v=DKIM1; k=rsa; p=" + base64.b64encode(public).decode()
         strings = " ".join(f'"{record[i : i + 200]}"' for i in range(0, len(record), 200))
         cls.zone.write_text(f"sel._domainkey.example.org. TXT ( {strings} )\n")
@@ -83,7 +85,8 @@ class OpendkimTest(unittest.TestCase):
         self.assertRegex(said.stdout, rb"(?m)^dkim: permerror d=example\.org s=sel .*rsa-sha1")
 
     def check(self, header, body):
-        signed = self.run_tool([relais.program("mail-sign"), "sign", "--key", self.key, "--domain", "example.org", "--selector", "sel", "--header",
+        signed = self.run_tool([relais.program("mail-sign"), "sign", "--key", self.key, "--domain", "example.org",
+                                "--selector", "sel", "--header",
                                 header, "--body", body], MESSAGE)
         self.assertEqual(signed.returncode, 0, signed.stderr)
         self.assertEqual(self.run_tool([TOOL], signed.stdout).returncode, 0)

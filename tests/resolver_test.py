@@ -151,10 +151,12 @@ class Resolver(relais.TestCase):
 
     def test_many_questions_are_answered_in_their_order(self):
         client = Client(self.resolver())
-        asked = [(A, "mx1.test"), (MX, "no.such.test"), (A, "a..b"), (TXT, "text.test"), (AAAA, "mx2.test"), (A, "localhost")] * 20
+        asked = [(A, "mx1.test"), (MX, "no.such.test"), (A, "a..b"), (TXT, "text.test"), (AAAA, "mx2.test"),
+                 (A, "localhost")] * 20
         for kind, name in asked:
             client.send(kind, name)
-        wanted = [(FOUND, [(0, "192.0.2.1")]), (NO_SUCH_NAME, []), (NO_SUCH_NAME, []), (FOUND, [(0, "one two")]), (FOUND, [(0, "2001:db8::2")]),
+        wanted = [(FOUND, [(0, "192.0.2.1")]), (NO_SUCH_NAME, []), (NO_SUCH_NAME, []), (FOUND, [(0, "one two")]),
+                  (FOUND, [(0, "2001:db8::2")]),
                   (FOUND, [(0, "127.0.0.1")])] * 20
         self.assertEqual([client.answer() for _ in asked], wanted)
 
@@ -185,7 +187,8 @@ class Resolver(relais.TestCase):
 
     def test_hostile_names_exist_nowhere(self):
         client = Client(self.resolver())
-        for name in ("", ".", "a..test", "a" * 64 + ".test", "mx1\\.test", "mx1.test\0.test", "caf\xe9.test", "*.test", "[127.0.0.1]",
+        for name in ("", ".", "a..test", "a" * 64 + ".test", "mx1\\.test", "mx1.test\0.test", "caf\xe9.test",
+                     "*.test", "[127.0.0.1]",
                      "a\nb.test", " mx1.test", "." * 250):
             self.assertEqual(client.ask(A, name), (NO_SUCH_NAME, []), name)
         self.assertEqual(client.ask(A, "mx1.test"), (FOUND, [(0, "192.0.2.1")]))
