@@ -163,6 +163,8 @@ std::optional<Packet> receive_packet(int socket, std::size_t limit) {
     if (count == 0) return std::nullopt;
     if ((message.msg_flags & MSG_TRUNC) != 0) throw_errno("receive", "a packet within its limit", EMSGSIZE);
     packet.data.assign(room.data(), static_cast<std::size_t>(count));
+    // The room is used again; what was in it may not be the next one's to know.
+    ::explicit_bzero(room.data(), static_cast<std::size_t>(count));
     return packet;
 }
 

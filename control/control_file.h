@@ -68,9 +68,14 @@ class Cached {
     Cached(std::string path, std::function<Value()> make) : watch_(std::move(path)), make_(std::move(make)) {}
     const Value& get() {
         if (watch_.changed()) value_.reset();  // also if make_ throws: it is asked again then
-        if (!value_) value_ = make_();
+        if (!value_) {
+            value_ = make_();
+            ++version_;
+        }
         return *value_;
     }
+    // Another one each time the value was made.
+    std::uint64_t version() const { return version_; }
     // The value as it was last made, without a look at the file: for what must stay the same for one client.
     const Value& last() {
         if (!value_) get();
@@ -81,6 +86,7 @@ class Cached {
     ChangeWatch watch_;
     std::function<Value()> make_;
     std::optional<Value> value_;
+    std::uint64_t version_ = 0;
 };
 
 }  // namespace relais::control

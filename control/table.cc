@@ -131,6 +131,8 @@ constexpr std::array table = {
     number("remotemessages", "remote", "100", 1, "messages on one connection at most"),
     lines("senderlogins", "smtpd", "",
           "off, warn or enforce, then LOGIN SENDER...: senders that logins may use"),
+    line("sessionreuse", "smtpd", "same",
+         "same, any or off: who may come after a client into one process of the listener"),
     pem("servercert.key", "keyd", "the private key, where servercert.pem does not hold it, PEM"),
     pem("servercert.pem", "keyd",
         "the certificate of the servers with its chain and its private key, PEM; without it no TLS is "

@@ -162,6 +162,7 @@ std::unique_ptr<tls::Connection> ServerTls::accept(int fd, Deadline deadline) {
     prepare();
     deadline_ = deadline;
     trouble_.clear();
+    tickets_shown_ = 0;
     try {
         auto connection = tls::accept(fd, spare_ ? std::move(spare_) : tls::new_ssl(*context_), deadline);
         client_.disconnect();

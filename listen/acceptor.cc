@@ -1,23 +1,24 @@
 #include "listen/acceptor.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <optional>
 
 #include "base/error.h"
-#include "base/huge_text.h"
-#include "base/own_memory.h"
 #include "base/privilege.h"
 #include "base/process_title.h"
 #include "base/program.h"
 #include "control/directory_watch.h"
-#include "listen/children.h"
 #include "listen/keeper.h"
 #include "listen/places.h"
+#include "listen/processes.h"
+#include "listen/session_process.h"
+#include "listen/waiting_room.h"
 #include "listen/watched_rules.h"
 
 namespace relais::listen {
@@ -25,10 +26,12 @@ namespace {
 
 // So many before other events get their turn.
 constexpr int accepts_at_once = 64;
-// Children that share their memory with the acceptor.
-constexpr std::size_t largest_family = 1000;
 // RFC 5321, 4.5.3.1.5. So much always fits the socket buffer of a new connection as a whole.
 constexpr std::size_t reply_limit = 512;
+// After so long another acceptor is executed, when nobody is here: session processes get a fresh address
+// layout.
+constexpr std::chrono::hours family_lifetime{1};
+constexpr std::chrono::minutes family_patience{1};
 
 std::string directory_of(const std::string& path) {
     const std::size_t slash = path.rfind('/');
@@ -46,6 +49,14 @@ std::optional<std::string> attempt(Work work) {
     }
 }
 
+// A descriptor for each client that has been greeted, and for each session process.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 class Acceptor {
   public:
     Acceptor(Service& service, const Options& options)
@@ -53,16 +64,27 @@ class Acceptor {
           options_(options),
           directories_(watched_directories(service, options)),
           places_(options.connection_limit, options.address_limit),
-          children_(loop_, [this](pid_t pid, const std::string& ip, int status) { ended(pid, ip, status); }) {
+          processes_(loop_, {},
+                     {[this](int channel) { return run_session_process(service_, channel, !confined_); },
+                      [this](const std::string& ip) { places_.release(ip); },
+                      [this](pid_t pid, const std::string& ip, int number) { crashed(pid, ip, number); }}),
+          greeted_(
+              loop_, [this](WaitingRoom::Client client) { hand_over(std::move(client)); },
+              [this](const WaitingRoom::Client& client) { places_.release(client.visitor.peer.ip); },
+              [this](const WaitingRoom::Client& client) { turn_away(client, Refusal::silent); }) {
         if (options.rules) rules_.emplace(*options.rules, std::string(service.program_variable()));
         service_.reload();
         for (const int socket : options.sockets) {
             set_close_on_exec(socket, true);
             loop_.add(socket, EPOLLIN, [this, socket](std::uint32_t) { accept_some(socket); });
         }
-        service_.watch(loop_);
+        service_.watch(loop_, [this] { processes_.outdate(); });
         loop_.on_signal(SIGTERM, [this] { loop_.stop(); });
-        loop_.on_signal(SIGHUP, [this] { service_.reload(); });
+        loop_.on_signal(SIGHUP, [this] {
+            service_.reload();
+            processes_.outdate();
+        });
+        loop_.after(family_lifetime, [this] { end_family(); });
     }
 
     int run() {
@@ -77,6 +99,8 @@ class Acceptor {
                      .read_below = {"/"},
                      .write_below = {}});
         loop_.run();
+        // Whoever has been greeted is served to its end, by processes that wait for its first word.
+        while (greeted_.count() > 0) hand_over(greeted_.take_any());
         return exit_code_;
     }
 
@@ -90,6 +114,11 @@ class Acceptor {
     void stop(int exit_code) {
         exit_code_ = exit_code;
         loop_.stop();
+    }
+
+    void end_family() {
+        if (places_.taken() == 0) return stop(acceptor_wants_restart);
+        loop_.after(family_patience, [this] { end_family(); });
     }
 
     std::optional<std::string> read_rules() {
@@ -106,7 +135,7 @@ class Acceptor {
             // Before a client is taken on: the next acceptor finds it in the backlog.
             if (confined_ && rules_name_program()) return stop(acceptor_wants_restart);
             net::SocketAddress peer;
-            const Fd connection(::accept4(socket, peer.get(), &peer.size, SOCK_CLOEXEC));
+            Fd connection(::accept4(socket, peer.get(), &peer.size, SOCK_CLOEXEC));
             if (!connection) {
                 if (errno == EAGAIN) return;
                 if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
@@ -115,9 +144,13 @@ class Acceptor {
             }
             // Once more: what changed before this client came counts for it.
             directories_.look();
-            if (!trouble) trouble = attempt([this] { service_.refresh(); });
-            admit(connection.get(), net::to_endpoint(peer), trouble);
+            if (!trouble) trouble = attempt([this] { refresh(); });
+            admit(std::move(connection), net::to_endpoint(peer), trouble);
         }
+    }
+
+    void refresh() {
+        if (service_.refresh()) processes_.outdate();
     }
 
     // No descriptor left, or no memory: the clients wait in the backlog meanwhile.
@@ -127,10 +160,10 @@ class Acceptor {
         loop_.after(std::chrono::seconds(1), [this, socket] { loop_.change(socket, EPOLLIN); });
     }
 
-    void admit(int connection, const net::Endpoint& peer, std::optional<std::string> trouble) {
-        if (places_.full() || places_.full_for(peer.ip)) children_.look_again();
-        if (places_.full()) return turn_away(connection, peer, Refusal::too_many);
-        if (places_.full_for(peer.ip)) return turn_away(connection, peer, Refusal::too_many_from_address);
+    void admit(Fd connection, const net::Endpoint& peer, std::optional<std::string> trouble) {
+        if (places_.full() || places_.full_for(peer.ip)) processes_.look_again();
+        if (places_.full()) return refuse(connection.get(), peer, Refusal::too_many);
+        if (places_.full_for(peer.ip)) return refuse(connection.get(), peer, Refusal::too_many_from_address);
         tcprules::Decision decision;
         if (!trouble && rules_)
             trouble = attempt([&] {
@@ -138,99 +171,64 @@ class Acceptor {
             });
         if (trouble) {
             log_line(*trouble);
-            return turn_away(connection, peer, Refusal::our_trouble);
+            return refuse(connection.get(), peer, Refusal::our_trouble);
         }
-        if (!decision.allow) return turn_away(connection, peer, Refusal::denied);
-        start(connection, peer, decision);
+        if (!decision.allow) return refuse(connection.get(), peer, Refusal::denied);
+        greet(std::move(connection), peer, std::move(decision.variables));
     }
 
     // One packet that fits any socket buffer; whoever does not take it does without.
-    void turn_away(int connection, const net::Endpoint& peer, Refusal why) {
-        const std::string line = service_.refuse(peer, why) + "\r\n";
+    void refuse(int connection, const net::Endpoint& peer, Refusal why) {
+        const std::string reply = service_.refuse(peer, why);
+        if (reply.empty()) return;
+        const std::string line = reply + "\r\n";
         ::send(connection, line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     }
 
-    void start(int connection, const net::Endpoint& peer, const tcprules::Decision& decision) {
-        Variables variables;
-        const auto trouble = attempt([&] {
-            variables = connection_variables(net::local_endpoint(connection), peer);
-            for (const auto& variable : decision.variables) variables.push_back(variable);
-        });
-        if (trouble) return log_line(*trouble);
-        const Beginning beginning = begin(connection);
-        const pid_t pid = ::fork();
-        if (pid < 0) {
-            log_line("unable to fork: " + errno_text(errno));
-            return turn_away(connection, peer, Refusal::our_trouble);
-        }
-        if (pid == 0) ::_exit(serve_child(connection, peer, variables, beginning));
-        children_.add(pid, peer.ip);
-        places_.take(peer.ip);
-        part_from_many_children();
+    // One that had a place.
+    void turn_away(const WaitingRoom::Client& client, Refusal why) {
+        refuse(client.connection.get(), client.visitor.peer, why);
+        places_.release(client.visitor.peer.ip);
     }
 
-    // The client hears the greeting before the fork: while it answers, the child comes to life, and need
-    // not wait for it. Nothing else is said here, for nothing that a client sends is read in this process.
-    Beginning begin(int connection) {
-        if (options_.tls) return Beginning::tls;
+    void greet(Fd connection, const net::Endpoint& peer, Variables rule) {
+        WaitingRoom::Client client{std::move(connection), {peer, {}, Beginning::tls, std::move(rule)}};
+        const int socket = client.connection.get();
+        if (const auto trouble = attempt([&] { client.visitor.local = net::local_endpoint(socket); }))
+            return log_line(*trouble);
+        if (!options_.tls) client.visitor.beginning = say_greeting(socket);
+        places_.take(peer.ip);
+        // Such a client says nothing before it has been greeted.
+        if (client.visitor.beginning == Beginning::greeting) return hand_over(std::move(client));
+        processes_.expect(client.visitor, reuse());
+        const auto trouble = attempt([&] { greeted_.add(std::move(client), service_.patience()); });
+        if (!trouble) return;
+        log_line(*trouble);
+        places_.release(peer.ip);
+    }
+
+    // The client hears the greeting before it has a process: while it answers, one comes to life. Nothing
+    // else is said here, for nothing that a client sends is read in this process.
+    Beginning say_greeting(int connection) {
         const std::string line = service_.greeting() + "\r\n";
         if (line.size() > reply_limit) return Beginning::greeting;
         const ssize_t sent = ::send(connection, line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
         return sent == static_cast<ssize_t>(line.size()) ? Beginning::greeted : Beginning::greeting;
     }
 
-    void part_from_many_children() {
-        family_begins_ = std::min(family_begins_, children_.count());
-        if (children_.count() < family_begins_ + largest_family) return;
-        part_from_children();
-        family_begins_ = children_.count();
+    // Whoever may run a program has an environment of its client's own.
+    Reuse reuse() const { return confined_ ? service_.reuse() : Reuse::off; }
+
+    void hand_over(WaitingRoom::Client client) {
+        client.visitor.note = service_.note();
+        if (processes_.hand_over(client.connection.get(), client.visitor, reuse())) return;
+        log_line("unable to fork: " + errno_text(errno));
+        turn_away(client, Refusal::our_trouble);
     }
 
-    // The child: nothing of the acceptor's is left open but the log.
-    int serve_child(int connection, const net::Endpoint& peer, const Variables& variables,
-                    Beginning beginning) {
-        try {
-            EventLoop::restore_signals();
-            ::signal(SIGHUP, SIG_IGN);
-            // Only a program that may be run could see them.
-            if (!confined_) export_variables(variables);
-            if (::dup2(connection, STDIN_FILENO) < 0 || ::dup2(connection, STDOUT_FILENO) < 0)
-                throw_errno("move", "a connection");
-            ::close_range(STDERR_FILENO + 1, ~0U, 0);
-            set_process_title(service_.name(), {peer.ip});
-            service_.serve(variables, beginning);
-            return 0;
-        } catch (const std::exception& error) {
-            log_line(error.what());
-            return static_cast<int>(Exit::temporary);
-        }
-    }
-
-    static void export_variables(const Variables& variables) {
-        for (const char* name : {"TCPREMOTEHOST", "TCPREMOTEINFO", "TCP6REMOTEHOST", "TCP6REMOTEINFO"})
-            ::unsetenv(name);
-        for (const auto& [name, value] : variables) ::setenv(name.c_str(), value.c_str(), 1);
-    }
-
-    // As tcpserver sets them.
-    Variables connection_variables(const net::Endpoint& local, const net::Endpoint& peer) const {
-        Variables all = {{"PROTO", peer.is_v6() ? "TCP6" : "TCP"}};
-        for (const std::string prefix : {"TCP", "TCP6"}) {
-            all.emplace_back(prefix + "LOCALIP", local.ip);
-            all.emplace_back(prefix + "LOCALPORT", std::to_string(local.port));
-            all.emplace_back(prefix + "LOCALHOST", service_.local_name());
-            all.emplace_back(prefix + "REMOTEIP", peer.ip);
-            all.emplace_back(prefix + "REMOTEPORT", std::to_string(peer.port));
-            if (!peer.is_v6()) break;
-        }
-        return all;
-    }
-
-    void ended(pid_t pid, const std::string& ip, int status) {
-        places_.release(ip);
-        if (!is_crash(status)) return;
-        log_line("child " + std::to_string(pid) + " serving " + ip + " died by signal " +
-                 std::to_string(WTERMSIG(status)));
+    void crashed(pid_t pid, const std::string& ip, int signal_number) {
+        log_line("child " + std::to_string(pid) + (ip.empty() ? "" : " serving " + ip) + " died by signal " +
+                 std::to_string(signal_number));
         stop(acceptor_saw_crash);
     }
 
@@ -240,8 +238,8 @@ class Acceptor {
     control::DirectoryWatch directories_;
     std::optional<WatchedRules> rules_;
     Places places_;
-    Children children_;
-    std::size_t family_begins_ = 0;  // so many children share no memory with us
+    Processes processes_;
+    WaitingRoom greeted_;
     bool confined_ = false;
     int exit_code_ = 0;
 };
@@ -252,7 +250,11 @@ int run_acceptor(Service& service, const Options& options) {
     // execve from /proc/self/exe has named it "exe".
     set_process_name(service.name());
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    move_text_to_huge_pages();
+    raise_descriptor_limit();
+    // Session processes inherit them, and have their clients elsewhere.
+    const Fd nowhere(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    if (!nowhere || ::dup2(nowhere.get(), STDIN_FILENO) < 0 || ::dup2(nowhere.get(), STDOUT_FILENO) < 0)
+        throw_errno("open", "/dev/null");
     return Acceptor(service, options).run();
 }
 

@@ -15,8 +15,9 @@ constexpr std::chrono::milliseconds pause{1000};
 
 }  // namespace
 
-CertificateWatch::CertificateWatch(EventLoop& loop, const control::Home& home, keyd::ServerTls& tls)
-    : loop_(loop), home_(home), tls_(tls) {
+CertificateWatch::CertificateWatch(EventLoop& loop, const control::Home& home, keyd::ServerTls& tls,
+                                   std::function<void()> changed)
+    : loop_(loop), home_(home), tls_(tls), changed_(std::move(changed)) {
     connect(true);
 }
 
@@ -29,7 +30,7 @@ void CertificateWatch::connect(bool first) {
         loop_.add(connection_.get(), EPOLLIN, [this](std::uint32_t) { on_answer(); });
     } catch (const Error& error) {
         connection_.reset();
-        tls_.keys_are_away(true);
+        keys_are_away();
         if (!std::exchange(trouble_was_logged_, true)) log_line(std::string("TLS: ") + error.what());
         loop_.after(pause, [this] { connect(false); });
     }
@@ -38,13 +39,20 @@ void CertificateWatch::connect(bool first) {
 void CertificateWatch::take_certificate() {
     auto chain = keyd::read_watched(connection_.get(), Deadline::in(patience));
     if (!chain) throw_errno("hear from", "qmail-keyd", ECONNRESET);
-    trouble_was_logged_ = false;
+    trouble_was_logged_ = away_ = false;
     tls_.keys_are_away(false);
     try {
         tls_.prepare(*std::move(chain));
     } catch (const Error& error) {
         log_line(std::string("TLS stays as it was: ") + error.what());
     }
+    changed_();
+}
+
+void CertificateWatch::keys_are_away() {
+    if (std::exchange(away_, true)) return;
+    tls_.keys_are_away(true);
+    changed_();
 }
 
 void CertificateWatch::on_answer() {
@@ -54,7 +62,7 @@ void CertificateWatch::on_answer() {
         // It is being started again.
         loop_.remove(connection_.get());
         connection_.reset();
-        tls_.keys_are_away(true);
+        keys_are_away();
         loop_.after(pause, [this] { connect(false); });
     }
 }

@@ -3,6 +3,8 @@
 // certificate is not offered.
 #pragma once
 
+#include <functional>
+
 #include "base/event_loop.h"
 #include "control/home.h"
 #include "keyd/server_tls.h"
@@ -13,17 +15,22 @@ class CertificateWatch {
   public:
     // Borrows all. To be made before confinement. Waits for the first answer, a few seconds at most: later
     // ones come by the loop.
-    CertificateWatch(EventLoop& loop, const control::Home& home, keyd::ServerTls& tls);
+    // changed: called whenever tls has changed since.
+    CertificateWatch(EventLoop& loop, const control::Home& home, keyd::ServerTls& tls,
+                     std::function<void()> changed);
 
   private:
     void connect(bool first);
     void take_certificate();
     void on_answer();
+    void keys_are_away();
 
     EventLoop& loop_;
     const control::Home& home_;
     keyd::ServerTls& tls_;
+    std::function<void()> changed_;
     Fd connection_;
+    bool away_ = false;
     bool trouble_was_logged_ = false;
 };
 

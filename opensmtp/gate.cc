@@ -54,6 +54,7 @@ const OpenSmtpSettings& WatchedOpenSmtpSettings::get() {
     if (changed) {
         settings_.reset();
         settings_ = OpenSmtpSettings::read(home_);
+        ++version_;
     }
     return *settings_;
 }

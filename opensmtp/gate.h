@@ -34,11 +34,14 @@ class WatchedOpenSmtpSettings {
     // Throws Error; the next call tries again.
     const OpenSmtpSettings& get();
     const OpenSmtpSettings& last();
+    // Another one each time they were read.
+    std::uint64_t version() const { return version_; }
 
   private:
     control::Home home_;
     std::vector<control::ChangeWatch> files_;
     std::optional<OpenSmtpSettings> settings_;
+    std::uint64_t version_ = 0;
 };
 
 // What the open-smtp store (or a vpopmail's file) says about the client.
@@ -60,6 +63,7 @@ class OpenSmtpGate {
     // cannot be read.
     OpenSmtpFinding find(std::string_view address, const Moment& now);
     const OpenSmtpSettings& settings() { return settings_.last(); }
+    std::uint64_t version() const { return settings_.version(); }
 
   private:
     std::optional<Entry> find_in_file(const std::string& address, const Moment& now);

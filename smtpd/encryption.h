@@ -8,6 +8,9 @@
 
 namespace relais::smtpd {
 
+// A handshake as a whole, if the client's timeout is not shorter.
+inline constexpr std::chrono::seconds handshake_limit{60};
+
 class Encryption {
   public:
     virtual ~Encryption() = default;
@@ -20,12 +23,13 @@ class Encryption {
     virtual const tls::Connection& start(Channel& channel) = 0;
 };
 
-// With qmail-keyd's certificates, on descriptor 0.
+// With qmail-keyd's certificates.
 class KeydEncryption : public Encryption {
   public:
-    // Borrows tls. timeout: of a silent client; a handshake as a whole has a minute at most.
-    KeydEncryption(keyd::ServerTls& tls, std::chrono::seconds timeout) : tls_(tls), timeout_(timeout) {}
-    // Ends TLS properly, after the last reply.
+    // Borrows both. timeout: of a silent client.
+    KeydEncryption(keyd::ServerTls& tls, int connection, std::chrono::seconds timeout)
+        : tls_(tls), connection_fd_(connection), timeout_(timeout) {}
+    // Ends TLS properly, after the last reply. What its buffers held is overwritten.
     ~KeydEncryption() override;
     bool offered() override { return tls_.offered(); }
     void prepare() override { tls_.prepare(); }
@@ -33,6 +37,7 @@ class KeydEncryption : public Encryption {
 
   private:
     keyd::ServerTls& tls_;
+    int connection_fd_;
     std::chrono::seconds timeout_;
     std::unique_ptr<tls::Connection> connection_;
 };

@@ -5,7 +5,6 @@
 #include <memory>
 #include <optional>
 
-#include "base/family_memory.h"
 #include "keyd/server_tls.h"
 #include "listen/acceptor.h"
 #include "listen/certificate_watch.h"
@@ -29,6 +28,8 @@ std::string_view reply_to(listen::Refusal why) {
             return "421 too many connections from your address (#4.7.0)";
         case listen::Refusal::denied:
             return denied;
+        case listen::Refusal::silent:
+            return "451 timeout (#4.4.2)";
         case listen::Refusal::our_trouble:
             break;
     }
@@ -44,9 +45,27 @@ std::optional<std::string> look_up(const listen::Variables& variables, const std
     return value != nullptr ? std::optional<std::string>(value) : std::nullopt;
 }
 
+// One octet: what logins are offered, and how sure that is.
+std::string encode(const KnownOffers& known) {
+    unsigned bits = known.sure ? 1 : 0;
+    if (const auto& offers = known.offers)
+        bits |= 2U | (offers->password ? 4U : 0) | (offers->cram ? 8U : 0) | (offers->scram ? 16U : 0) |
+                (offers->bearer ? 32U : 0);
+    return {static_cast<char>('@' + bits)};
+}
+
+KnownOffers decode_offers(std::string_view note) {
+    const unsigned bits = note.empty() ? 0 : static_cast<unsigned char>(note[0]) - unsigned{'@'};
+    KnownOffers known;
+    known.sure = (bits & 1) != 0;
+    if ((bits & 2) != 0)
+        known.offers = {(bits & 4) != 0, (bits & 8) != 0, (bits & 16) != 0, (bits & 32) != 0};
+    return known;
+}
+
 class Listener : public listen::Service {
   public:
-    explicit Listener(const control::Home& home) : home_(home), tls_(home) {}
+    Listener(const control::Home& home, bool tls_first) : home_(home), tls_first_(tls_first), tls_(home) {}
 
     std::string_view name() const override { return program; }
     std::string_view program_variable() const override { return "QMAILQUEUE"; }
@@ -54,9 +73,9 @@ class Listener : public listen::Service {
         return {home_.path("control"), home_.path("users")};
     }
 
-    void watch(EventLoop& loop) override {
+    void watch(EventLoop& loop, std::function<void()> changed) override {
         offers_.emplace(loop, home_);
-        certificates_.emplace(loop, home_, tls_);
+        certificates_.emplace(loop, home_, tls_, std::move(changed));
     }
 
     void reload() override {
@@ -64,30 +83,43 @@ class Listener : public listen::Service {
         policy_ = std::make_unique<Policy>(home_);
     }
 
-    // What it reads lasts; who holds it is written to for each client.
-    void refresh() override {
+    bool refresh() override {
         offers_->look();
-        const Lasting scope;
+        const std::uint64_t before = settings_->version() + policy_->version();
         settings_->get();
         policy_->refresh();
+        return settings_->version() + policy_->version() != before;
     }
 
     std::string local_name() const override { return settings_->last().me; }
     std::string greeting() const override { return settings_->last().opening(); }
+    std::chrono::milliseconds patience() const override {
+        const auto patience = settings_->last().timeout;
+        return tls_first_ ? std::min(patience, handshake_limit) : patience;
+    }
+    listen::Reuse reuse() const override { return settings_->last().reuse; }
+    std::string note() const override { return encode(offers_->known()); }
 
+    // Nothing is said in clear to a client that is about to speak TLS for too long.
     std::string refuse(const net::Endpoint& peer, listen::Refusal why) override {
-        log_line(refuse_line({peer.ip, std::nullopt}, std::nullopt, std::nullopt, reply_to(why)));
-        return std::string(reply_to(why));
+        const bool handshake = tls_first_ && why == listen::Refusal::silent;
+        const std::string_view reply = handshake ? "TLS handshake timed out" : reply_to(why);
+        log_line(refuse_line({peer.ip, std::nullopt}, std::nullopt, std::nullopt, reply));
+        return handshake ? "" : std::string(reply);
     }
 
-    void serve(const listen::Variables& variables, listen::Beginning beginning) override {
-        FamilyMemory::begin_child();
+    bool serve(int connection, const listen::Variables& variables, const listen::Visitor& visitor) override {
         const auto client = Client::from([&](const std::string& name) { return look_up(variables, name); });
-        smtpd::serve(home_, settings_->last(), *policy_, client, tls_, beginning, offers_->known());
+        const KnownOffers known = decode_offers(visitor.note);
+        policy_->begin_client();
+        return smtpd::serve({home_, settings_->last(), *policy_, tls_, known}, connection, connection, client,
+                            visitor.beginning) &&
+               !visitor.last;
     }
 
   private:
     control::Home home_;
+    const bool tls_first_;
     keyd::ServerTls tls_;
     std::unique_ptr<WatchedSettings> settings_;
     std::unique_ptr<Policy> policy_;
@@ -106,8 +138,8 @@ void check_readable(const control::Home& home, const listen::Options& options) {
 int run_listener(const control::Home& home, const listen::Options& options, const Arguments& arguments) {
     if (options.sockets.empty())
         return listen::run_keeper(program, home, options, arguments, [&] { check_readable(home, options); });
-    tls::use_family_memory();
-    Listener listener(home);
+    tls::overwrite_freed_memory();
+    Listener listener(home, options.tls);
     return listen::run_acceptor(listener, options);
 }
 

@@ -78,6 +78,16 @@ void Policy::refresh() {
         virtualdomains_.get();
     }
     recipientcheck_.get();
+    begin_client();
+}
+
+std::uint64_t Policy::version() const {
+    return rcpthosts_.version() + badmailfrom_.version() + localiphost_.version() + localsenders_.version() +
+           senderlogins_.version() + locals_.version() + virtualdomains_.version() +
+           recipientcheck_.version() + gate_.version();
+}
+
+void Policy::begin_client() {
     more_opened_ = valid_opened_ = false;
     more_.reset();
     valid_.reset();

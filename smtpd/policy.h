@@ -32,6 +32,10 @@ class Policy {
     // Reads what is not yet read and what has changed since. The listener calls it for each connection, so
     // that its children parse nothing; without it each file is read when it is first asked for. Throws Error.
     void refresh();
+    // Another one whenever refresh() has read something.
+    std::uint64_t version() const;
+    // Before a client in a process that has had others: what was opened for those is opened anew.
+    void begin_client();
 
     // True if control/badmailfrom lists the sender or its @domain.
     bool is_bad_sender(std::string_view sender);

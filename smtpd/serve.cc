@@ -17,20 +17,20 @@
 
 namespace relais::smtpd {
 
-void serve(const control::Home& home, const Settings& settings, Policy& policy, const Client& client,
-           keyd::ServerTls& tls, Beginning beginning, const KnownOffers& known) {
-    Channel channel(STDIN_FILENO, STDOUT_FILENO, settings.timeout);
-    KeydEncryption encryption(tls, settings.timeout);
-    AuthdAuthority authority(home, client.ip, known);
+bool serve(const Surroundings& here, int in, int out, const Client& client, Beginning beginning) {
+    Channel channel(in, out, here.settings.timeout);
+    KeydEncryption encryption(here.tls, in, here.settings.timeout);
+    AuthdAuthority authority(here.home, client.ip, here.known);
     Session session(
-        channel, client, settings, policy, [&home] { return open_queue(home); },
+        channel, client, here.settings, here.policy, [&here] { return open_queue(here.home); },
         [](std::string_view line) { log_line(line); });
     session.set_authority(authority);
     session.set_encryption(encryption);
-    net::Resolver resolver(home);
+    net::Resolver resolver(here.home);
     authres::ResolverDns dns(resolver);
     session.set_dns(dns);
     session.run(beginning);
+    return !session.spent();
 }
 
 void serve_standalone(const control::Home& home, Beginning beginning) {
@@ -54,7 +54,9 @@ void serve_standalone(const control::Home& home, Beginning beginning) {
     Policy policy(home);
     keyd::ServerTls tls(home);
     tls.set_log([](const std::string& trouble) { log_line("TLS is not offered: " + trouble); });
-    serve(home, settings, policy, Client::from_environment(), tls, beginning, {});
+    const KnownOffers nothing;
+    serve({home, settings, policy, tls, nothing}, STDIN_FILENO, STDOUT_FILENO, Client::from_environment(),
+          beginning);
 }
 
 }  // namespace relais::smtpd

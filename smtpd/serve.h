@@ -1,5 +1,5 @@
 // One connection from its environment to its end: what qmail-smtpd does under tcpserver, and what each child
-// of the listener does.
+// of the listener does for each of its clients.
 #pragma once
 
 #include "control/home.h"
@@ -12,9 +12,18 @@
 
 namespace relais::smtpd {
 
-// Serves the client on descriptors 0 and 1. known: what logins are offered.
-void serve(const control::Home& home, const Settings& settings, Policy& policy, const Client& client,
-           keyd::ServerTls& tls, Beginning beginning, const KnownOffers& known);
+// What a session needs of the process that holds it; borrowed.
+struct Surroundings {
+    const control::Home& home;
+    const Settings& settings;
+    Policy& policy;
+    keyd::ServerTls& tls;
+    const KnownOffers& known;  // what logins are offered
+};
+
+// Serves the client that is connected by these descriptors to its end. True if it left nothing that the
+// next one in this process must not come near: Session::spent().
+bool serve(const Surroundings& here, int in, int out, const Client& client, Beginning beginning);
 
 // Reads the control files first; a client whose settings cannot be read is told to come back (421), and the
 // Error goes on to the caller.

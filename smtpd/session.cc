@@ -21,11 +21,15 @@ constexpr std::size_t auth_line_limit = 12288;
 constexpr std::size_t command_line_limit = 2048;
 // Lines that are no SMTP at all, before we hang up.
 constexpr unsigned bad_command_limit = 20;
+// And before the process serves nobody after this client.
+constexpr unsigned odd_command_limit = 3;
 constexpr unsigned hop_limit = 100;
 // However steadily the octets trickle in.
 constexpr std::chrono::hours message_time_limit{24};
 
 constexpr std::string_view too_big = "552 sorry, that message size exceeds my databytes limit (#5.3.4)";
+constexpr std::string_view bare_received = "554 bare LF or CR received, lines must end in CRLF (#5.6.0)";
+constexpr std::string_view nul_received = "554 NUL received, this server refuses it (#5.6.0)";
 constexpr std::string_view mail_first = "503 MAIL first (#5.5.1)";
 
 }  // namespace
@@ -44,16 +48,19 @@ Session::Session(Channel& channel, const Client& client, const Settings& setting
       settings_(settings),
       policy_(policy),
       open_sink_(std::move(open_sink)),
-      log_(std::move(log)) {}
+      log_(std::move(log)),
+      spent_(client_.submission) {}
 
 void Session::run(Beginning beginning) {
     try {
         try {
             converse(beginning);
         } catch (const ClientLost& lost) {
+            spent_ = spent_ || in_data_ || lost.timed_out();
             if (!lost.timed_out()) return;
             refuse("451 timeout (#4.4.2)");
         } catch (const Error& error) {
+            spent_ = true;
             refuse("421 unable to read controls (#4.3.0)");
             log_(error.what());
         }
@@ -76,15 +83,16 @@ void Session::converse(Beginning beginning) {
 
 void Session::handle_line(Channel::Line kind, std::string_view line) {
     if (kind == Channel::Line::endless) {
+        spent_ = true;
         refuse("421 line too long, closing (#4.5.2)");
         closing_ = true;
     } else if (kind == Channel::Line::too_long ||
                (line.size() > command_line_limit && !starts_ignoring_case(line, "AUTH "))) {
-        bad_command("500 line too long (#5.5.2)");
+        bad_line("500 line too long (#5.5.2)");
     } else if (kind == Channel::Line::bare && !client_.fixcrio) {
-        bad_command("500 lines must end in CRLF (#5.5.2)");
+        bad_line("500 lines must end in CRLF (#5.5.2)");
     } else if (line.find('\0') != std::string_view::npos || line.find('\r') != std::string_view::npos) {
-        bad_command("500 NUL and bare CR are not allowed (#5.5.2)");
+        bad_line("500 NUL and bare CR are not allowed (#5.5.2)");
     } else {
         handle_command(line);
     }
@@ -97,7 +105,13 @@ void Session::handle_command(std::string_view line) {
     bad_command("502 unimplemented (#5.5.1)");
 }
 
+void Session::bad_line(std::string_view reply) {
+    spent_ = true;
+    bad_command(reply);
+}
+
 void Session::bad_command(std::string_view reply) {
+    if (++odd_commands_ > odd_command_limit) spent_ = true;
     channel_.reply(reply);
     count_bad_command();
 }
@@ -190,7 +204,10 @@ void Session::data(std::string_view) {
     if (client_.user && settings_.received_auth) traced.info = client_.user;
     sink->write(trace_field(traced, helo_, traced_protocol(), now_seconds()));
     std::uint64_t size = 0;
-    if (const auto refusal = receive_message(sink, size))
+    in_data_ = true;
+    const auto refusal = receive_message(sink, size);
+    in_data_ = false;
+    if (refusal)
         refuse(*refusal);
     else if (believes_message(*sink))
         finish_message(*sink, size);
@@ -216,14 +233,15 @@ std::optional<std::string_view> Session::receive_message(std::unique_ptr<Message
         size += text.size();
         hops.feed(text);
         if (decoder.bare())
-            refusal = "554 bare LF or CR received, lines must end in CRLF (#5.6.0)";
+            refusal = bare_received;
         else if ((client_.refuse_nul || settings_.refuse_nul) && text.find('\0') != std::string::npos)
-            refusal = "554 NUL received, this server refuses it (#5.6.0)";
+            refusal = nul_received;
         else if (size_limit() > 0 && size > size_limit())
             refusal = too_big;
         else if (hops.count() >= hop_limit)
             refusal = "554 too many hops, this message is looping (#5.4.6)";
         if (refusal) {
+            if (refusal == bare_received || refusal == nul_received) spent_ = true;
             sink.reset();
             continue;
         }

@@ -1,4 +1,4 @@
-// One SMTP session (RFC 5321), from the greeting to the end: sequential, one process each. All it knows of
+// One SMTP session (RFC 5321), from the greeting to the end: sequential, a process for itself meanwhile. All it knows of
 // the world comes through its constructor, so that tests run it against a socket pair.
 #pragma once
 
@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "listen/service.h"
+#include "listen/visitor.h"
 #include "smtpd/auth.h"
 #include "smtpd/channel.h"
 #include "smtpd/client.h"
@@ -46,6 +46,9 @@ class Session {
     // Speaks with the client until it leaves, or is too slow, or has made too many errors. Throws nothing but
     // what the sinks of messages and log lines throw.
     void run(Beginning beginning = Beginning::greeting);
+    // The session has held a secret (a login, a certificate, our own users' mail) or has seen something odd: its process
+    // serves nobody after this client.
+    bool spent() const { return spent_; }
 
   private:
     struct Transaction {
@@ -61,6 +64,7 @@ class Session {
 
     void converse(Beginning beginning);
     void handle_line(Channel::Line kind, std::string_view line);
+    void bad_line(std::string_view reply);
     void handle_command(std::string_view line);
 
     void helo(std::string_view argument);
@@ -123,6 +127,9 @@ class Session {
     const tls::Connection* tls_ = nullptr;
     std::string tls_word_;  // for the log
     bool closing_ = false;
+    bool in_data_ = false;
+    unsigned odd_commands_ = 0;
+    bool spent_ = false;
 };
 
 }  // namespace relais::smtpd

@@ -51,7 +51,9 @@ void Session::offer_auth() {
     channel_.reply("250-AUTH=" + names);
 }
 
+// Whatever is said here may hold a secret, also where it is refused at once.
 void Session::auth(std::string_view argument) {
+    spent_ = true;
     if (authority_ == nullptr) return bad_command("502 unimplemented (#5.5.1)");
     if (!extended_) return refuse_auth("503 EHLO first (#5.5.1)");
     if (client_.user) return refuse_auth("503 already authenticated (#5.5.1)");

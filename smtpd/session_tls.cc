@@ -26,6 +26,7 @@ void Session::encrypt() {
     } catch (const ClientLost&) {
         throw;
     } catch (const Error& error) {
+        spent_ = true;
         log_(refuse_line(speaker(), std::nullopt, std::nullopt, error.what()));
         throw ClientLost(error.number() == ETIMEDOUT ? ECONNABORTED : ECONNRESET);
     }
@@ -37,6 +38,7 @@ void Session::encrypt() {
     failed_logins_ = 0;
     bad_commands_ = 0;
     const tls::Description& description = tls_->description();
+    if (!description.peer_subject.empty() || !description.peer_fingerprint.empty()) spent_ = true;
     tls_word_ = description.version + "/" + description.cipher;
     if (description.peer_verified && policy_.lists_certificate(description))
         client_.certificate = description.peer_subject;

@@ -40,6 +40,7 @@ Settings Settings::read(const control::Home& home) {
     settings.submission_auth = control::read_number(home, "submissionauth", 1) != 0;
     settings.submission_tls = control::read_number(home, "submissiontls", 1) != 0;
     settings.received_auth = control::read_number(home, "receivedauth", 0) != 0;
+    settings.reuse = listen::parse_reuse(control::read_line(home, "sessionreuse").value_or(""));
     if (const auto lines = control::read_lines(home, "authmechanisms"))
         settings.mechanisms = parse_mechanisms(*lines);
     if (auto text = control::read_line(home, "relaydenied"); text && !text->empty())
@@ -51,7 +52,7 @@ Settings Settings::read(const control::Home& home) {
 WatchedSettings::WatchedSettings(control::Home home) : home_(std::move(home)) {
     for (const char* name : {"me", "smtpgreeting", "timeoutsmtpd", "databytes", "maxrcpt", "refusenul",
                              "relaydenied", "authplain", "mailauth", "spfbehavior", "dmarc", "dmarcexempt",
-                             "submissionauth", "submissiontls", "receivedauth", "authmechanisms"})
+                             "submissionauth", "submissiontls", "receivedauth", "authmechanisms", "sessionreuse"})
         files_.emplace_back(home_.control_file(name));
 }
 
@@ -63,6 +64,7 @@ const Settings& WatchedSettings::get() {
     valid_ = false;
     settings_ = Settings::read(home_);
     valid_ = true;
+    ++version_;
     return settings_;
 }
 

@@ -9,6 +9,7 @@
 
 #include "control/control_file.h"
 #include "control/home.h"
+#include "listen/reuse.h"
 #include "sasl/mechanism.h"
 #include "smtpd/incoming_checks.h"
 
@@ -25,6 +26,7 @@ struct Settings {
     bool submission_auth = true;           // submissionauth: on a submission listener nothing without a login
     bool submission_tls = true;            // submissiontls: nor a login without TLS, but from loopback
     bool received_auth = false;            // receivedauth: the trace field names the login
+    listen::Reuse reuse = listen::Reuse::same;  // sessionreuse
     // authmechanisms, in the order in which they are offered
     std::vector<sasl::Mechanism> mechanisms = default_mechanisms();
     // relaydenied: what follows the code of a refused recipient
@@ -49,11 +51,14 @@ class WatchedSettings {
     const Settings& get();
     // As they were last read.
     const Settings& last() const { return settings_; }
+    // Another one each time they were read.
+    std::uint64_t version() const { return version_; }
 
   private:
     control::Home home_;
     std::vector<control::ChangeWatch> files_;
     bool valid_ = false;
+    std::uint64_t version_ = 0;
     Settings settings_;
 };
 

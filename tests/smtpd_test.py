@@ -14,6 +14,7 @@ import unittest
 
 import peers
 import relais
+from listener import acceptor, holder, serving
 from queued import Queued
 
 DIALOGUES = pathlib.Path(__file__).resolve().parent / "dialogues/smtpd"
@@ -206,14 +207,7 @@ class Everywhere(relais.TestCase):
 
     def gone(self, instance):
         """Waits until no process serves a client any more."""
-        def serving():
-            return [p for p in instance.processes("qmail-smtpd") if self.serves(p)]
-        instance.wait_for(lambda: not serving(), 20, "the end of all sessions")
-
-    @staticmethod
-    def serves(process):
-        words = process.arguments()
-        return bool(words) and b"-l" not in words
+        instance.wait_for(lambda: not serving(instance), 20, "the end of all sessions")
 
     def test_ten_thousand_recipients_in_one_go(self):
         for front in FRONTS:
@@ -422,9 +416,12 @@ class Listener(relais.TestCase):
         instance = self.instance(**options)
         instance.start_listener(args=args, env=env)
         # The child that answered the start's own question counts until it has been collected.
-        instance.wait_for(lambda: len(instance.processes("qmail-smtpd")) == 2 and not relais.processes(instance.sessions, zombies=True),
+        instance.wait_for(lambda: not serving(instance) and not relais.processes(instance.sessions, zombies=True),
                           20, "a server that serves nobody")
         return instance
+
+    def wait_for_idleness(self, instance):
+        instance.wait_for(lambda: len(instance.processes("qmail-smtpd")) == 2, 20, "the end of all session processes")
 
     def greeting(self, instance, source=None, address="127.0.0.1"):
         client = relais.Smtp(instance.port, address, source=source, greeting=None)
@@ -454,7 +451,7 @@ class Listener(relais.TestCase):
     def test_memory_stays_the_same_however_often_files_change(self):
         instance = self.listener()
         keeper = instance.running["smtpd"].pid
-        acceptor, = [p for p in instance.processes("qmail-smtpd") if p.parent == keeper]
+        accepting, = [p for p in instance.processes("qmail-smtpd") if p.parent == keeper]
 
         def kilobytes_after(rounds):
             for number in rounds:
@@ -463,7 +460,7 @@ class Listener(relais.TestCase):
                 with instance.smtp() as client:
                     client.command("MAIL FROM:<a@b.example>", 250)
                     client.command(f"RCPT TO:<c@{names[-1]}>", 250)
-            return int(acceptor.status()["VmData"].split()[0])
+            return int(accepting.status()["VmData"].split()[0])
         early = kilobytes_after(range(30))
         self.assertLessEqual(kilobytes_after(range(30, 150)), early + 1024)
 
@@ -484,9 +481,10 @@ class Listener(relais.TestCase):
         """It has been greeted already: the answer to its first command is a 421, also when it asks late. Nobody is kept waiting, nothing
         is used up, and when there are processes again the next client is served by the same listener."""
         instance = self.listener("-c", 3)
+        self.wait_for_idleness(instance)
         keeper = instance.running["smtpd"].pid
-        acceptor, = [p.pid for p in instance.processes("qmail-smtpd") if p.parent == keeper]
-        with self.no_process_for(instance, acceptor):
+        accepting, = [p.pid for p in instance.processes("qmail-smtpd") if p.parent == keeper]
+        with self.no_process_for(instance, accepting):
             for command in ("EHLO client.test", "QUIT", "EHLO client.test", "MAIL FROM:<a@b.example>"):
                 client, reply = self.greeting(instance)
                 self.assertEqual(reply.code, 220)
@@ -496,7 +494,7 @@ class Listener(relais.TestCase):
         instance.wait_log("unable to fork: Resource temporarily unavailable", "smtpd", count=4)
         instance.wait_log("refuse from 127.0.0.1 helo - sender - rcpt - reason 421 unable to serve you now", "smtpd", count=4)
         held = [instance.smtp() for _ in range(3)]
-        self.assertEqual([p.pid for p in instance.processes("qmail-smtpd") if p.parent == keeper], [acceptor])
+        self.assertEqual([p.pid for p in instance.processes("qmail-smtpd") if p.parent == keeper], [accepting])
         for client in held:
             client.close()
 
@@ -504,9 +502,9 @@ class Listener(relais.TestCase):
         """The keeper holds the port until there is one; the clients wait."""
         instance = self.listener()
         keeper = instance.running["smtpd"].pid
-        acceptor, = [p.pid for p in instance.processes("qmail-smtpd") if p.parent == keeper]
+        accepting, = [p.pid for p in instance.processes("qmail-smtpd") if p.parent == keeper]
         with self.no_process_for(instance, keeper):
-            os.kill(acceptor, signal.SIGKILL)
+            os.kill(accepting, signal.SIGKILL)
             instance.wait_log("unable to start the acceptor: Resource temporarily unavailable, trying again", "smtpd")
             client = relais.Smtp(instance.port, greeting=None)
             self.addCleanup(client.close)
@@ -588,10 +586,11 @@ class Listener(relais.TestCase):
 
     def test_a_crashed_child_gives_a_new_acceptor_and_harms_nobody(self):
         instance = self.listener()
-        old = self.acceptor(instance)
+        old = acceptor(instance)
         with instance.smtp() as kept, instance.smtp() as crashed:
             before = time.monotonic()
-            (victim,) = self.child_of(instance, crashed)
+            crashed.command("NOOP")
+            victim = holder(instance, crashed)
             # A signal of a crash that no sanitizer takes for one of its own.
             os.kill(victim, signal.SIGABRT)
             instance.wait_log(f"child {victim} serving 127.0.0.1 died by signal {signal.SIGABRT.value}", "smtpd")
@@ -600,7 +599,7 @@ class Listener(relais.TestCase):
             with instance.smtp() as after:
                 self.assertGreater(time.monotonic() - before, 0.9)
                 after.command("QUIT", 221)
-            self.assertNotEqual(self.acceptor(instance).pid, old.pid)
+            self.assertNotEqual(acceptor(instance).pid, old.pid)
             kept.command("QUIT", 221)
 
     def test_the_keeper_gone_takes_the_acceptor_along(self):
@@ -618,34 +617,11 @@ class Listener(relais.TestCase):
             with instance.smtp() as other:
                 other.command("QUIT", 221)
 
-    def acceptor(self, instance):
-        return next(p for p in instance.processes("qmail-smtpd") if b"--sockets" in p.arguments())
-
-    def child_of(self, instance, client):
-        """Which process holds the other end of the client's connection."""
-        port = "%04X" % client.socket.getsockname()[1]
-
-        def find():
-            # A table that changes while it is read may lack a line.
-            table = pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]
-            return next((line.split()[9] for line in table if line.split()[2].endswith(":" + port)), None)
-        inode = instance.wait_for(find, what="the connection in /proc/net/tcp")
-        found = []
-        for process in instance.processes("qmail-smtpd"):
-            with contextlib.suppress(OSError):
-                if os.readlink(f"/proc/{process.pid}/fd/0") == f"socket:[{inode}]":
-                    found.append(process.pid)
-        return found
-
     def test_children_are_confined_and_hold_nothing(self):
         instance = self.listener()
         with instance.smtp() as client:
-            def children():
-                return [p for p in instance.processes("qmail-smtpd") if p.parent == self.acceptor(instance).pid]
-
-            # The child that answered the start's own question may not have ended yet.
-            instance.wait_for(lambda: len(children()) == 1, 20, "one child")
-            (child,) = children()
+            client.command("NOOP")
+            child = relais.Process(holder(instance, client))
             status = child.status()
             if relais.CONFINED:
                 self.assertEqual((status["Seccomp"], status["NoNewPrivs"]), ("2", "1"))
@@ -655,7 +631,9 @@ class Listener(relais.TestCase):
                 self.assertEqual(status["Gid"].split(), [str(gid)] * 4)
                 self.assertEqual(status["Groups"], "")
                 self.assertEqual(os.stat(f"/proc/{child.pid}/mem").st_uid, 0, "the child can be traced")
-            self.assertEqual(sorted(os.listdir(f"/proc/{child.pid}/fd")), ["0", "1", "2"])
+            # Nowhere, nowhere, the log, the acceptor's channel, the client.
+            self.assertEqual(sorted(os.listdir(f"/proc/{child.pid}/fd")), ["0", "1", "2", "3", "4"])
+            self.assertEqual([os.readlink(f"/proc/{child.pid}/fd/{fd}") for fd in (0, 1)], ["/dev/null"] * 2)
             self.assertEqual(child.arguments()[0], b"qmail-smtpd 127.0.0.1")
             client.command("QUIT", 221)
 
@@ -663,7 +641,7 @@ class Listener(relais.TestCase):
         instance = self.instance()
         kept = Kept(instance)
         instance.start_listener(env=kept.environment)
-        self.assertEqual(self.acceptor(instance).status()["NoNewPrivs"], "0")
+        self.assertEqual(acceptor(instance).status()["NoNewPrivs"], "0")
 
     def test_environment_is_tcpservers(self):
         instance = self.instance()
@@ -701,7 +679,7 @@ class Listener(relais.TestCase):
         for client in clients:
             client.expect(221)
             client.close()
-        instance.wait_for(lambda: len(instance.processes("qmail-smtpd")) == 2, 20, "the end of the children")
+        instance.wait_for(lambda: not serving(instance), 20, "the end of all sessions")
 
 
 if __name__ == "__main__":

@@ -163,10 +163,6 @@ void Connection::let_socket_wait() {
     socket_->socket_waits = true;
 }
 
-void Connection::ends_with_process() noexcept {
-    SSL_clear_options(ssl_.get(), SSL_OP_CLEANSE_PLAINTEXT);
-}
-
 void Connection::shut_down() noexcept {
     if (failed_) return;
     socket_->begin(Mode::trying);

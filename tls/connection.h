@@ -71,9 +71,6 @@ class Connection final : public Transport {
     // answer, closes nothing, never throws. After a failure of the connection it does nothing.
     void shut_down() noexcept;
 
-    // The process ends with this connection: what its buffers hold goes with the process's memory, and is not overwritten before.
-    void ends_with_process() noexcept;
-
     const Description& description() const { return description_; }
     // Channel bindings: RFC 9266 (32 octets; empty where TLS 1.2 has no extended master secret) and RFC 5929 (tls-server-end-point).
     std::string exporter_binding() const;

@@ -4,7 +4,7 @@
 #include <openssl/pem.h>
 
 #include "base/error.h"
-#include "base/family_memory.h"
+#include "base/overwriting_memory.h"
 
 namespace relais::tls {
 namespace {
@@ -58,12 +58,12 @@ void initialise() {
     if (!done) throw Error(Reaction::temporary, "unable to start OpenSSL");
 }
 
-void use_family_memory() {
+void overwrite_freed_memory() {
 #ifndef RELAIS_SANITIZED
     CRYPTO_set_mem_functions(
-        [](std::size_t size, const char*, int) { return openssl_memory.allocate(size); },
-        [](void* block, std::size_t size, const char*, int) { return openssl_memory.resize(block, size); },
-        [](void* block, const char*, int) { openssl_memory.release(block); });
+        [](std::size_t size, const char*, int) { return allocate_memory(size); },
+        [](void* block, std::size_t size, const char*, int) { return resize_memory(block, size); },
+        [](void* block, const char*, int) { release_memory(block); });
 #endif
 }
 

@@ -29,9 +29,9 @@ using DigestPtr = std::unique_ptr<EVP_MD_CTX, Release<EVP_MD_CTX_free>>;
 // Prepares the library: no configuration file is read, nothing runs at exit. Every function of tls/ that needs it calls it.
 void initialise();
 
-// OpenSSL's memory comes from base/family_memory.h from now on: for a process that forks for each client. To be called before
-// everything else; where OpenSSL has asked for memory before, or under a sanitizer, all stays as it is.
-void use_family_memory();
+// OpenSSL's memory is overwritten when it is given back, from now on (base/overwriting_memory.h). To be called before everything
+// else; where OpenSSL has asked for memory before, or under a sanitizer, all stays as it is.
+void overwrite_freed_memory();
 
 // What OpenSSL's error queue of this thread says, shortest form, and empties it: "wrong version number". fallback if it says
 // nothing.

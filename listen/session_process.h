@@ -1,0 +1,13 @@
+// A session process of a listener: takes one client after the other from the acceptor, as long as the
+// service would serve another one.
+#pragma once
+
+#include "listen/service.h"
+
+namespace relais::listen {
+
+// Runs until the acceptor closes the channel, or a client was the last one. Returns the exit code.
+// with_environment: variables of the client go to the environment too, for a program to be run.
+int run_session_process(Service& service, int channel, bool with_environment);
+
+}  // namespace relais::listen
