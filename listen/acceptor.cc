@@ -63,7 +63,7 @@ class Acceptor {
         : service_(service),
           options_(options),
           directories_(watched_directories(service, options)),
-          places_(options.connection_limit, options.address_limit),
+          places_(options.connection_limit),
           processes_(loop_, {},
                      {[this](int channel) { return run_session_process(service_, channel, !confined_); },
                       [this](const std::string& ip) { places_.release(ip); },
@@ -161,9 +161,8 @@ class Acceptor {
     }
 
     void admit(Fd connection, const net::Endpoint& peer, std::optional<std::string> trouble) {
-        if (places_.full() || places_.full_for(peer.ip)) processes_.look_again();
+        if (places_.full()) processes_.look_again();
         if (places_.full()) return refuse(connection.get(), peer, Refusal::too_many);
-        if (places_.full_for(peer.ip)) return refuse(connection.get(), peer, Refusal::too_many_from_address);
         tcprules::Decision decision;
         if (!trouble && rules_)
             trouble = attempt([&] {
@@ -174,12 +173,25 @@ class Acceptor {
             return refuse(connection.get(), peer, Refusal::our_trouble);
         }
         if (!decision.allow) return refuse(connection.get(), peer, Refusal::denied);
+        const Service::Limit limit = limit_of_one(decision.variables);
+        if (places_.full_for(peer.ip, limit.clients)) processes_.look_again();
+        if (places_.full_for(peer.ip, limit.clients))
+            return refuse(connection.get(), peer, Refusal::too_many_from_address,
+                          std::to_string(limit.clients) + " at once, set by " + limit.source);
         greet(std::move(connection), peer, std::move(decision.variables));
     }
 
+    // A rule of its own, the option, or what the service says.
+    Service::Limit limit_of_one(const Variables& rule) const {
+        Service::Limit limit = service_.limit_of_one(rule, options_.connection_limit);
+        if (options_.address_limit > 0 && limit.source != rule_limit)
+            limit = {options_.address_limit, "--per-ip"};
+        return limit;
+    }
+
     // One packet that fits any socket buffer; whoever does not take it does without.
-    void refuse(int connection, const net::Endpoint& peer, Refusal why) {
-        const std::string reply = service_.refuse(peer, why);
+    void refuse(int connection, const net::Endpoint& peer, Refusal why, std::string_view detail = "") {
+        const std::string reply = service_.refuse(peer, why, detail);
         if (reply.empty()) return;
         const std::string line = reply + "\r\n";
         ::send(connection, line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -201,10 +213,22 @@ class Acceptor {
         // Such a client says nothing before it has been greeted.
         if (client.visitor.beginning == Beginning::greeting) return hand_over(std::move(client));
         processes_.expect(client.visitor, reuse());
-        const auto trouble = attempt([&] { greeted_.add(std::move(client), service_.patience()); });
-        if (!trouble) return;
+        const auto trouble =
+            attempt([&] { greeted_.add(std::move(client), service_.patience(places_.scarce())); });
+        if (!trouble) return hurry();
         log_line(*trouble);
         places_.release(peer.ip);
+    }
+
+    // Those that have been greeted before get no more time than those that come now.
+    void hurry() {
+        if (!places_.scarce()) return;
+        greeted_.shorten(service_.patience(true));
+        if (!std::exchange(hurry_planned_, true))
+            loop_.after(std::chrono::seconds(1), [this] {
+                hurry_planned_ = false;
+                hurry();
+            });
     }
 
     // The client hears the greeting before it has a process: while it answers, one comes to life. Nothing
@@ -221,6 +245,7 @@ class Acceptor {
 
     void hand_over(WaitingRoom::Client client) {
         client.visitor.note = service_.note();
+        client.visitor.in_a_crowd = places_.scarce();
         if (processes_.hand_over(client.connection.get(), client.visitor, reuse())) return;
         log_line("unable to fork: " + errno_text(errno));
         turn_away(client, Refusal::our_trouble);
@@ -240,6 +265,7 @@ class Acceptor {
     Places places_;
     Processes processes_;
     WaitingRoom greeted_;
+    bool hurry_planned_ = false;
     bool confined_ = false;
     int exit_code_ = 0;
 };

@@ -12,14 +12,19 @@ namespace relais::listen {
 // much one customer has.
 std::string neighbourhood(std::string_view ip);
 
+// The value of control/perip: so many clients of one neighbourhood, or "25%" of all places, one at least.
+// 0, no limit, for everything else.
+std::size_t share_of_one(std::string_view text, std::size_t places);
+
 class Places {
   public:
-    // per_neighbourhood: 0 is no limit.
-    Places(std::size_t limit, std::size_t per_neighbourhood)
-        : limit_(limit), per_neighbourhood_(per_neighbourhood) {}
+    explicit Places(std::size_t limit) : limit_(limit) {}
 
     bool full() const { return taken_ >= limit_; }
-    bool full_for(std::string_view ip) const;
+    // limit: of one neighbourhood; 0 is none.
+    bool full_for(std::string_view ip, std::size_t limit) const;
+    // Three quarters are taken.
+    bool scarce() const { return taken_ * 4 >= limit_ * 3; }
     void take(std::string_view ip);
     // One that was taken for this address.
     void release(std::string_view ip);
@@ -27,7 +32,6 @@ class Places {
 
   private:
     std::size_t limit_;
-    std::size_t per_neighbourhood_;
     std::size_t taken_ = 0;
     std::unordered_map<std::string, std::size_t> by_neighbourhood_;
 };

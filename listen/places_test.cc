@@ -12,31 +12,47 @@ TEST(Places, AnIPv6ClientHasAWholeNetworkToCallFrom) {
 }
 
 TEST(Places, TheWholeIsLimited) {
-    Places places(2, 0);
+    Places places(2);
     places.take("192.0.2.1");
     EXPECT_FALSE(places.full());
     places.take("192.0.2.1");
     EXPECT_TRUE(places.full());
-    EXPECT_FALSE(places.full_for("192.0.2.1"));
+    EXPECT_FALSE(places.full_for("192.0.2.1", 0));
     places.release("192.0.2.1");
     EXPECT_FALSE(places.full());
     EXPECT_EQ(places.taken(), 1U);
 }
 
 TEST(Places, EachNeighbourhoodIsLimited) {
-    Places places(10, 2);
+    Places places(10);
     places.take("2001:db8::1");
     places.take("2001:db8::2");
     places.take("192.0.2.1");
-    EXPECT_TRUE(places.full_for("2001:db8::3"));
-    EXPECT_FALSE(places.full_for("2001:db8:0:1::3"));
-    EXPECT_FALSE(places.full_for("192.0.2.1"));
+    EXPECT_TRUE(places.full_for("2001:db8::3", 2));
+    EXPECT_FALSE(places.full_for("2001:db8:0:1::3", 2));
+    EXPECT_FALSE(places.full_for("192.0.2.1", 2));
     places.release("2001:db8::2");
-    EXPECT_FALSE(places.full_for("2001:db8::3"));
+    EXPECT_FALSE(places.full_for("2001:db8::3", 2));
+}
+
+TEST(Places, TheyAreScarceWhenThreeQuartersAreTaken) {
+    Places places(8);
+    for (int i = 0; i < 5; ++i) places.take("192.0.2.1");
+    EXPECT_FALSE(places.scarce());
+    places.take("192.0.2.1");
+    EXPECT_TRUE(places.scarce());
+}
+
+TEST(Places, AShareIsANumberOrAPartOfAll) {
+    EXPECT_EQ(share_of_one("7", 40), 7U);
+    EXPECT_EQ(share_of_one("25%", 40), 10U);
+    EXPECT_EQ(share_of_one("25%", 3), 1U);
+    EXPECT_EQ(share_of_one("1000%", 40), 40U);
+    for (const char* none : {"", "0", "0%", "%", "many", "-1"}) EXPECT_EQ(share_of_one(none, 40), 0U) << none;
 }
 
 TEST(Places, WhatWasNotTakenIsNotReleased) {
-    Places places(1, 1);
+    Places places(1);
     places.release("192.0.2.1");
     EXPECT_EQ(places.taken(), 0U);
 }

@@ -2,12 +2,12 @@
 //
 //   the keeper    binds the sockets (as root where the port wants it), becomes qmaild, and from then on only
 //                 starts the acceptor again when that has ended (keeper.h). It reads nothing from anybody.
-//   the acceptor  is confined, accepts, decides by rules and limits, and greets. It reads nothing from clients.
-//                 When a client says something, it is handed to a session process: a spare one, made before it
-//                 was needed, or one that has served a client of the same neighbourhood and rule before
-//                 (processes.h). Session processes share its address layout; so when one of them has crashed,
-//                 it ends, and the keeper executes a new one after a pause. Processes that serve clients go on,
-//                 and the sockets stay open in the keeper.
+//   the acceptor  is confined, accepts, decides by rules and limits, and greets. It reads nothing from
+//                 clients. When a client says something, it is handed to a session process: a spare one,
+//                 made before it was needed, or one that has served a client of the same neighbourhood and
+//                 rule before (processes.h). Session processes share its address layout; so when one of
+//                 them has crashed, it ends, and the keeper executes a new one after a pause. Processes that
+//                 serve clients go on, and the sockets stay open in the keeper.
 //
 // A confined process cannot run programs that rules or the environment name, which may be setuid ones. An
 // acceptor whose environment or rules name one is therefore not confined; when the rules begin to, it ends
@@ -28,11 +28,14 @@ namespace relais::listen {
 // Why a client is turned away.
 enum class Refusal {
     too_many,               // -c
-    too_many_from_address,  // --per-ip
+    too_many_from_address,  // --per-ip, control/perip, PERIP
     denied,                 // a rule says so
     our_trouble,            // rules or control files cannot be read, no process to be had
     silent,                 // nothing came from it in its time
 };
+
+// The source of a limit that a rule sets for its addresses: it holds whatever else is said.
+inline constexpr std::string_view rule_limit = "PERIP in the rules";
 
 class Service {
   public:
@@ -53,16 +56,25 @@ class Service {
     // Before each client: reads what has changed. True if something has. Throws Error.
     virtual bool refresh() = 0;
 
+    // How many clients of one neighbourhood may be here at once, of so many places. rule: the variables that
+    // the rule for this one sets.
+    struct Limit {
+        std::size_t clients = 0;  // 0: no limit
+        std::string source{};     // what sets it: for the log
+    };
+    virtual Limit limit_of_one(const Variables& rule, std::size_t places) const = 0;
+
     // As refresh() left them: $TCPLOCALHOST; what a client hears first, without its CRLF; how long it may
     // think about that; what a process may be used again for.
     virtual std::string local_name() const = 0;
     virtual std::string greeting() const = 0;
-    virtual std::chrono::milliseconds patience() const = 0;
+    virtual std::chrono::milliseconds patience(bool in_a_crowd) const = 0;
     virtual Reuse reuse() const = 0;
     // What a session should know beside what it has read: goes with each client (Visitor::note).
     virtual std::string note() const = 0;
-    // The line that tells a client so, without its CRLF; empty: nothing is said. It has been logged.
-    virtual std::string refuse(const net::Endpoint& peer, Refusal why) = 0;
+    // The line that tells a client so, without its CRLF; empty: nothing is said. It has been logged, with the
+    // detail.
+    virtual std::string refuse(const net::Endpoint& peer, Refusal why, std::string_view detail) = 0;
 
     // In a session process: serves the client to its end. True if the process may serve another one: it has
     // held no secret and seen nothing odd. Throws Error.

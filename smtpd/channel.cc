@@ -19,7 +19,7 @@ constexpr std::size_t skip_limit = std::size_t{1} << 20;
 // Replies to a client that sends and sends without ever waiting for them.
 constexpr std::size_t output_limit = 32768;
 
-bool set_timeout(int fd, int option, std::chrono::seconds timeout) {
+bool make_kernel_wait(int fd, int option, std::chrono::seconds timeout) {
     const timeval value{timeout.count(), 0};
     return ::setsockopt(fd, SOL_SOCKET, option, &value, sizeof value) == 0;
 }
@@ -31,8 +31,17 @@ Channel::Channel(int in, int out, std::chrono::seconds timeout)
     : in_(in),
       out_(out),
       timeout_(timeout),
-      kernel_waits_(set_timeout(in, SO_RCVTIMEO, timeout) && set_timeout(out, SO_SNDTIMEO, timeout)),
+      kernel_waits_(make_kernel_wait(in, SO_RCVTIMEO, timeout) &&
+                    make_kernel_wait(out, SO_SNDTIMEO, timeout)),
       buffer_(std::make_unique_for_overwrite<char[]>(io_buffer_size)) {}
+
+void Channel::set_timeout(std::chrono::seconds timeout) {
+    if (timeout == timeout_) return;
+    timeout_ = timeout;
+    if (kernel_waits_)
+        kernel_waits_ =
+            make_kernel_wait(in_, SO_RCVTIMEO, timeout) && make_kernel_wait(out_, SO_SNDTIMEO, timeout);
+}
 
 ClientLost::ClientLost(int error_number)
     : Error(Reaction::temporary, "connection lost: " + errno_text(error_number), error_number) {}

@@ -28,6 +28,9 @@ class Channel {
     // twice that.
     Channel(int in, int out, std::chrono::seconds timeout);
 
+    // Another one, from now on.
+    void set_timeout(std::chrono::seconds timeout);
+
     enum class Line {
         complete,  // ended by CRLF
         bare,      // ended by LF alone

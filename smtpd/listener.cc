@@ -9,6 +9,7 @@
 #include "listen/acceptor.h"
 #include "listen/certificate_watch.h"
 #include "listen/keeper.h"
+#include "listen/places.h"
 #include "smtpd/kept_offers.h"
 #include "smtpd/log.h"
 #include "smtpd/serve.h"
@@ -93,18 +94,27 @@ class Listener : public listen::Service {
 
     std::string local_name() const override { return settings_->last().me; }
     std::string greeting() const override { return settings_->last().opening(); }
-    std::chrono::milliseconds patience() const override {
-        const auto patience = settings_->last().timeout;
+    // Not for those who may relay: a webmail, or a network of our own, is many clients.
+    Limit limit_of_one(const listen::Variables& rule, std::size_t places) const override {
+        if (const auto own = look_up(rule, "PERIP"))
+            return {listen::share_of_one(*own, places), std::string(listen::rule_limit)};
+        if (look_up(rule, "RELAYCLIENT")) return {};
+        return {listen::share_of_one(settings_->last().per_ip, places), "control/perip"};
+    }
+    std::chrono::milliseconds patience(bool in_a_crowd) const override {
+        const auto patience = settings_->last().patience(in_a_crowd);
         return tls_first_ ? std::min(patience, handshake_limit) : patience;
     }
     listen::Reuse reuse() const override { return settings_->last().reuse; }
     std::string note() const override { return encode(offers_->known()); }
 
     // Nothing is said in clear to a client that is about to speak TLS for too long.
-    std::string refuse(const net::Endpoint& peer, listen::Refusal why) override {
+    std::string refuse(const net::Endpoint& peer, listen::Refusal why, std::string_view detail) override {
         const bool handshake = tls_first_ && why == listen::Refusal::silent;
         const std::string_view reply = handshake ? "TLS handshake timed out" : reply_to(why);
-        log_line(refuse_line({peer.ip, std::nullopt}, std::nullopt, std::nullopt, reply));
+        std::string reason(reply);
+        if (!detail.empty()) reason.append(": ").append(detail);
+        log_line(refuse_line({peer.ip, std::nullopt}, std::nullopt, std::nullopt, reason));
         return handshake ? "" : std::string(reply);
     }
 
@@ -113,7 +123,7 @@ class Listener : public listen::Service {
         const KnownOffers known = decode_offers(visitor.note);
         policy_->begin_client();
         return smtpd::serve({home_, settings_->last(), *policy_, tls_, known}, connection, connection, client,
-                            visitor.beginning) &&
+                            visitor.beginning, visitor.in_a_crowd) &&
                !visitor.last;
     }
 

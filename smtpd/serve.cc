@@ -17,7 +17,8 @@
 
 namespace relais::smtpd {
 
-bool serve(const Surroundings& here, int in, int out, const Client& client, Beginning beginning) {
+bool serve(const Surroundings& here, int in, int out, const Client& client, Beginning beginning,
+           bool in_a_crowd) {
     Channel channel(in, out, here.settings.timeout);
     KeydEncryption encryption(here.tls, in, here.settings.timeout);
     AuthdAuthority authority(here.home, client.ip, here.known);
@@ -29,6 +30,7 @@ bool serve(const Surroundings& here, int in, int out, const Client& client, Begi
     net::Resolver resolver(here.home);
     authres::ResolverDns dns(resolver);
     session.set_dns(dns);
+    session.set_command_timeout(here.settings.patience(in_a_crowd));
     session.run(beginning);
     return !session.spent();
 }

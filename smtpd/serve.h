@@ -23,7 +23,9 @@ struct Surroundings {
 
 // Serves the client that is connected by these descriptors to its end. True if it left nothing that the
 // next one in this process must not come near: Session::spent().
-bool serve(const Surroundings& here, int in, int out, const Client& client, Beginning beginning);
+// in_a_crowd: places are scarce, so that it must not be silent for long between its commands (control/stresstimeout).
+bool serve(const Surroundings& here, int in, int out, const Client& client, Beginning beginning,
+           bool in_a_crowd = false);
 
 // Reads the control files first; a client whose settings cannot be read is told to come back (421), and the
 // Error goes on to the caller.

@@ -71,6 +71,7 @@ void Session::run(Beginning beginning) {
 }
 
 void Session::converse(Beginning beginning) {
+    if (command_timeout_) channel_.set_timeout(*command_timeout_);
     if (beginning == Beginning::tls) encrypt();
     if (beginning != Beginning::greeted) channel_.reply(settings_.opening());
     while (!closing_) {
@@ -205,7 +206,9 @@ void Session::data(std::string_view) {
     sink->write(trace_field(traced, helo_, traced_protocol(), now_seconds()));
     std::uint64_t size = 0;
     in_data_ = true;
+    channel_.set_timeout(settings_.timeout);
     const auto refusal = receive_message(sink, size);
+    if (command_timeout_) channel_.set_timeout(*command_timeout_);
     in_data_ = false;
     if (refusal)
         refuse(*refusal);

@@ -42,6 +42,8 @@ class Session {
 
     // Mail from outside is verified as control/mailauth and its like say. Borrows it.
     void set_dns(authres::Dns& dns) { dns_ = &dns; }
+    // Between commands, if that is shorter than the channel's.
+    void set_command_timeout(std::chrono::seconds timeout) { command_timeout_ = timeout; }
 
     // Speaks with the client until it leaves, or is too slow, or has made too many errors. Throws nothing but
     // what the sinks of messages and log lines throw.
@@ -116,6 +118,7 @@ class Session {
     OpenSink open_sink_;
     Log log_;
     LoginAuthority* authority_ = nullptr;
+    std::optional<std::chrono::seconds> command_timeout_;
 
     std::optional<std::string> helo_;
     bool extended_ = false;  // EHLO was said

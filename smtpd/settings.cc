@@ -40,6 +40,9 @@ Settings Settings::read(const control::Home& home) {
     settings.submission_auth = control::read_number(home, "submissionauth", 1) != 0;
     settings.submission_tls = control::read_number(home, "submissiontls", 1) != 0;
     settings.received_auth = control::read_number(home, "receivedauth", 0) != 0;
+    settings.per_ip = control::read_line(home, "perip").value_or("");
+    settings.stress_timeout =
+        std::chrono::seconds(std::min<std::uint64_t>(control::read_number(home, "stresstimeout", 0), 86400));
     settings.reuse = listen::parse_reuse(control::read_line(home, "sessionreuse").value_or(""));
     if (const auto lines = control::read_lines(home, "authmechanisms"))
         settings.mechanisms = parse_mechanisms(*lines);
@@ -50,9 +53,10 @@ Settings Settings::read(const control::Home& home) {
 }
 
 WatchedSettings::WatchedSettings(control::Home home) : home_(std::move(home)) {
-    for (const char* name : {"me", "smtpgreeting", "timeoutsmtpd", "databytes", "maxrcpt", "refusenul",
-                             "relaydenied", "authplain", "mailauth", "spfbehavior", "dmarc", "dmarcexempt",
-                             "submissionauth", "submissiontls", "receivedauth", "authmechanisms", "sessionreuse"})
+    for (const char* name :
+         {"me", "smtpgreeting", "timeoutsmtpd", "databytes", "maxrcpt", "refusenul", "relaydenied",
+          "authplain", "mailauth", "spfbehavior", "dmarc", "dmarcexempt", "submissionauth", "submissiontls",
+          "receivedauth", "authmechanisms", "sessionreuse", "perip", "stresstimeout"})
         files_.emplace_back(home_.control_file(name));
 }
 

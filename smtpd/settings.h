@@ -2,6 +2,7 @@
 // policy.h.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -26,6 +27,8 @@ struct Settings {
     bool submission_auth = true;           // submissionauth: on a submission listener nothing without a login
     bool submission_tls = true;            // submissiontls: nor a login without TLS, but from loopback
     bool received_auth = false;            // receivedauth: the trace field names the login
+    std::string per_ip;                    // perip: of one neighbourhood, or a part of all
+    std::chrono::seconds stress_timeout{0};     // stresstimeout: between commands, when places are scarce
     listen::Reuse reuse = listen::Reuse::same;  // sessionreuse
     // authmechanisms, in the order in which they are offered
     std::vector<sasl::Mechanism> mechanisms = default_mechanisms();
@@ -38,6 +41,11 @@ struct Settings {
     static Settings read(const control::Home& home);
 
     static std::vector<sasl::Mechanism> default_mechanisms();
+
+    // How long a client may be silent between commands.
+    std::chrono::seconds patience(bool in_a_crowd) const {
+        return in_a_crowd && stress_timeout.count() > 0 ? std::min(timeout, stress_timeout) : timeout;
+    }
 
     // What a client hears first, without its CRLF (RFC 5321, 4.2).
     std::string opening() const { return "220 " + greeting + " ESMTP"; }

@@ -479,6 +479,8 @@ class Instance:
             raise AssertionError(f"qmail-setup failed: {result}")
         self.control("defaultdomain", self.me)
         self.control("defaulthost", self.me)
+        # All clients of a test come from one address.
+        self.control("perip", None)
         # Tests of bounces send to users that there are not.
         self.control("recipientcheck", None)
         self.control("mailauth", None)

@@ -250,6 +250,45 @@ class Limits(Base):
             greeted.close()
 
 
+    def test_the_part_of_one_address(self):
+        """Not of a client that may relay, nor of one that a rule gives another. The log says what sets the limit."""
+        instance = self.listener("-c", 8, perip="25%")
+        held = [self.held(instance, A), self.held(instance, A)]
+        self.refused(instance, A, "421 .*from your address")
+        instance.wait_log(f"refuse from {A} helo - sender - rcpt - reason 421 too many connections from your address (#4.7.0): "
+                          "2 at once, set by control/perip", "smtpd")
+        self.held(instance, B)
+        instance.rules(f'{A}:allow,RELAYCLIENT=""\n{B}:allow,PERIP="1"\n:allow\n')
+        held.append(self.held(instance, A))
+        self.refused(instance, B, "421 .*from your address")
+        instance.wait_log("1 at once, set by PERIP in the rules", "smtpd")
+        # A changed file counts for the next client; one without it has no limit.
+        instance.rules(":allow\n")
+        self.refused(instance, A, "421 .*from your address")
+        instance.control("perip", None)
+        self.held(instance, A)
+
+    def test_the_option_holds_for_everybody(self):
+        instance = self.listener("--per-ip", 1, perip="5")
+        instance.rules(':allow,RELAYCLIENT=""\n')
+        self.held(instance, A)
+        self.refused(instance, A, "421 .*from your address")
+        instance.wait_log("1 at once, set by --per-ip", "smtpd")
+
+    def test_less_time_when_places_are_scarce(self):
+        """For who comes then, and for who has been greeted before and said nothing. Who is within a message has its usual time."""
+        instance = self.listener("-c", 4, stresstimeout="1")
+        with contextlib.closing(Queued(instance)):
+            silent, busy, late = (self.client(instance, source, ehlo=None) for source in (A, B, C))
+            busy.command("NOOP")
+            last = self.client(instance, A, ehlo=None)
+            for client in (silent, late, last):
+                self.assertEqual(str(client.reply()), "451 timeout (#4.4.2)")
+                client.expect_closed()
+            # It came before places were scarce.
+            busy.command("NOOP")
+
+
 class Changes(Base):
     """Between two clients that one process would have served."""
 
