@@ -18,6 +18,11 @@ constexpr std::size_t processes_shown = 10;
 constexpr std::string_view ending = "qmail-send is ending";
 constexpr std::string_view old_mark = "from before the last restart";
 
+bool is_delivery(const std::string& process) {
+    return (process.starts_with("qmail-local ") || process.starts_with("qmail-remote ")) &&
+           process.find(" idle ") == std::string::npos;
+}
+
 bool asked(const Plan& plan, Deliveries& found) {
     try {
         const Deadline deadline = Deadline::in(patience);
@@ -52,9 +57,9 @@ Deliveries deliveries(const Plan& plan) {
     if (asked(plan, found) || !is_held(lock)) return found;
     found.sender = Deliveries::Sender::waits;
     for (const pid_t pid : holders_of_file(lock)) found.lines.push_back(command_text(pid));
-    // First what is waited for, then who waits.
-    std::stable_partition(found.lines.begin(), found.lines.end(),
-                          [](const std::string& line) { return !line.starts_with("qmail-send"); });
+    // The deliveries are what the others wait for.
+    const auto others = std::stable_partition(found.lines.begin(), found.lines.end(), is_delivery);
+    if (others != found.lines.begin()) found.lines.erase(others, found.lines.end());
     if (found.lines.size() > processes_shown) {
         const std::size_t more = found.lines.size() - processes_shown;
         found.lines.resize(processes_shown);

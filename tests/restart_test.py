@@ -208,6 +208,19 @@ class Administered(Base):
         i.wait_empty()
         self.assertEqual(self.bob.runs, 1)
 
+    def test_a_stale_status_of_supervise_is_seen_through(self):
+        """On a full disk supervise cannot write it."""
+        i = self.supervised()
+        status = i.home / "service/qmail-smtpd/supervise/status"
+        before, old = status.read_bytes(), i.service_pid("qmail-smtpd")
+        i.ctl("restart")
+        i.wait_for(lambda: i.service_pid("qmail-smtpd") not in (0, old), 20, "another qmail-smtpd")
+        new = i.service_pid("qmail-smtpd")
+        i._wait_port("127.0.0.1")
+        status.write_bytes(before)
+        self.assertIn(f"qmail-smtpd: up (pid {new}) ", i.ctl("stat"))
+        self.assertNotIn("is answered by somebody else", self.doctor(i))
+
     def test_start_and_stop_after_svscan_and_supervises_were_killed(self):
         i = self.supervised()
         for name in ("svscan", "supervise"):
