@@ -121,6 +121,9 @@ std::string checkpoint_path(const control::Home& home) {
 std::string retry_path(const control::Home& home) {
     return home.path("queue/retry");
 }
+std::string destinations_path(const control::Home& home) {
+    return home.path("queue/destinations");
+}
 
 std::string clock_path(const control::Home& home) {
     return home.path("queue/clock");

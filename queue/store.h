@@ -29,6 +29,8 @@ std::string checkpoint_path(const control::Home& home);
 std::string retry_path(const control::Home& home);
 // What qmail-send has seen of the clock.
 std::string clock_path(const control::Home& home);
+// Remote destinations that have taken mail: qmail-send's.
+std::string destinations_path(const control::Home& home);
 // qmail-remote's table of hosts that did not answer: qmailr's.
 inline std::string tcpto_path(const control::Home& home) {
     return home.path("queue/lock/tcpto");

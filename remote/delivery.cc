@@ -13,6 +13,15 @@ namespace {
 
 // A domain with many dead servers must not hold this process for hours: the next try begins with the best ones again.
 constexpr std::size_t server_limit = 10;
+// A stranger who names many servers that let us wait must not have a place for long; an honest domain whose best servers are
+// dead is tried again, and then those are resting (remote/tcpto.h).
+constexpr std::size_t address_limit = 5;
+constexpr std::size_t silence_limit = 2;
+// RFC 5321, 4.5.3.2.1, and where others need the place.
+constexpr Seconds greeting_patience{300};
+constexpr Seconds crowded_patience{60};
+// For everything before MAIL. After a silent server another one has a minute whatever is left.
+constexpr Seconds opening_patience{300};
 // DNS may have changed since; a connection does not live for ever.
 constexpr std::chrono::minutes connection_age_limit{5};
 // How long the addresses of one family are tried before those of the other start beside them.
@@ -20,6 +29,15 @@ constexpr std::chrono::milliseconds head_start{300};
 
 // How long a process waits for another that finds out whether a login is right.
 constexpr Seconds login_patience{30};
+
+// How many addresses were tried in earnest: where there is no way at all costs nothing.
+std::size_t cost_of(const net::ConnectResult& connected) {
+    const auto costs = [](const net::ConnectFailure& failure) {
+        return failure.error_number != ENETUNREACH && failure.error_number != EAFNOSUPPORT;
+    };
+    const auto failed = std::count_if(connected.failures.begin(), connected.failures.end(), costs);
+    return static_cast<std::size_t>(failed) + (connected.fd ? 1 : 0);
+}
 
 // Under which a server is remembered that lets its clients hang in the handshake.
 std::string tls_with(const std::string& ip) {
@@ -88,7 +106,9 @@ Result Delivery::deliver_on_fresh(const Envelope& envelope, Message& message) {
     std::optional<Verdict> last;  // what the last server said that would not talk to us
     std::size_t tried = 0;
     hopeless_ = false;
-    while (tried < server_limit && !hopeless_) {
+    effort_ = {address_limit, silence_limit, envelope.crowded ? crowded_patience : greeting_patience,
+               Deadline::in(opening_patience)};
+    while (tried < server_limit && !hopeless_ && !effort_.over()) {
         const auto server = search.next();
         if (!server) break;
         ++tried;
@@ -117,6 +137,31 @@ std::vector<net::Endpoint> Delivery::endpoints(const Server& server, std::uint16
             return !memory_.is_slow(endpoint.ip, now_seconds());
         });
     return result;
+}
+
+// As many as may still be tried, of both families in turn, so that one without a way does not use up what the other could reach.
+std::vector<net::Endpoint> Delivery::take_some(std::vector<net::Endpoint>& left) const {
+    std::vector<net::Endpoint> some;
+    while (some.size() < effort_.addresses && !left.empty()) {
+        auto next = left.begin();
+        if (!some.empty()) {
+            const auto other = [&](const net::Endpoint& each) { return each.is_v6() != some.back().is_v6(); };
+            next = std::find_if(left.begin(), left.end(), other);
+            if (next == left.end()) next = left.begin();
+        }
+        some.push_back(std::move(*next));
+        left.erase(next);
+    }
+    return some;
+}
+
+// Its time is over: the last chance of another one begins now.
+void Delivery::note_silence(const std::string& ip) {
+    const Deadline least = Deadline::in(crowded_patience);
+    if (effort_.ends.at() < least.at()) effort_.ends = least;
+    --effort_.silences;
+    // Who was given less than the usual time may only be slow.
+    if (effort_.greeting == greeting_patience) timeouts_.note_timeout(ip, now_seconds());
 }
 
 void Delivery::note(const net::ConnectResult& connected) {
@@ -183,15 +228,16 @@ void Delivery::note_login(const std::string& login, bool opened) {
 bool Delivery::open_session_by(const Server& server, const Way& way, const SessionSettings& terms,
                                std::optional<Verdict>& last) {
     std::vector<net::Endpoint> left = endpoints(server, way.route.port);
-    while (!left.empty() && !hopeless_) {
+    while (!left.empty() && !hopeless_ && !effort_.over()) {
         net::ConnectResult connected =
-            net::connect_any(std::move(left), settings_->timeout_connect, head_start, way.from);
+            net::connect_any(take_some(left), settings_->timeout_connect, head_start, way.from);
         note(connected);
+        effort_.addresses -= cost_of(connected);
         for (const net::ConnectFailure& failure : connected.failures)
             if (failure.of_local_address)
                 last = no_local_address(failure.endpoint.is_v6() ? way.from.v6 : way.from.v4);
-        if (!connected.fd) return false;
-        left = std::move(connected.untried);
+        left.insert(left.begin(), connected.untried.begin(), connected.untried.end());
+        if (!connected.fd) continue;
         if (open_session_at(std::move(connected), terms, way, last)) return true;
     }
     return false;
@@ -201,9 +247,11 @@ bool Delivery::open_session_at(net::ConnectResult connected, const SessionSettin
                                std::optional<Verdict>& last) {
     const net::Endpoint endpoint = connected.endpoint;
     SessionSettings here = terms;
+    here.greeting = effort_.greeting;
+    here.opening_ends = effort_.ends;
     if (!terms.tls.required() && !terms.tls.implicit && memory_.is_slow(tls_with(endpoint.ip), now_seconds()))
         here.encryption = nullptr;
-    auto session = std::make_unique<Session>(std::move(connected.fd), endpoint.ip, std::move(here));
+    auto session = std::make_unique<Session>(std::move(connected.fd), endpoint.ip, here);
     Session::Opening opening = session->open();
     if (opening.retry_without_tls) {
         // What a handshake has broken is not mended on the same connection.
@@ -211,12 +259,13 @@ bool Delivery::open_session_at(net::ConnectResult connected, const SessionSettin
         if (opening.hung_in_tls) memory_.note_slow(tls_with(endpoint.ip), now_seconds());
         connected = net::connect_any({endpoint}, settings_->timeout_connect, head_start, way.from);
         if (!connected.fd) return false;
-        SessionSettings plain = terms;
+        SessionSettings plain = here;
         plain.encryption = nullptr;
         session = std::make_unique<Session>(std::move(connected.fd), endpoint.ip, std::move(plain));
         opening = session->open();
     }
     hopeless_ = login_refused_ = opening.login_refused;
+    if (opening.silent) note_silence(endpoint.ip);
     if (opening.refused) {
         last = std::move(*opening.refused);
         return false;

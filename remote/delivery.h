@@ -26,6 +26,7 @@ struct Envelope {
     std::string sender;
     std::vector<std::string> recipients;
     std::uint64_t connection_messages = 0;  // on one connection at most; 0: as control/remotemessages says
+    bool crowded = false;                   // others need the place
 };
 
 class Delivery {
@@ -64,6 +65,14 @@ class Delivery {
         const Source& source;
         net::LocalBinding from;
     };
+    // What one try of a message may still cost before MAIL.
+    struct Effort {
+        std::size_t addresses = 0;  // to connect to
+        std::size_t silences = 0;   // servers that let their time pass
+        Seconds greeting{};
+        Deadline ends = Deadline::never();
+        bool over() const { return addresses == 0 || silences == 0 || ends.passed(); }
+    };
     Result try_deliver(Envelope envelope, Message& message);
     bool may_reuse(const std::string& key) const;
     std::optional<Result> deliver_on_open(const Envelope& envelope, Message& message);
@@ -77,7 +86,9 @@ class Delivery {
     bool open_session_at(net::ConnectResult connected, const SessionSettings& terms, const Way& way,
                          std::optional<Verdict>& last);
     std::vector<net::Endpoint> endpoints(const Server& server, std::uint16_t port) const;
+    std::vector<net::Endpoint> take_some(std::vector<net::Endpoint>& left) const;
     void note(const net::ConnectResult& connected);
+    void note_silence(const std::string& ip);
     void keep_or_close();
 
     SettingsFiles& files_;
@@ -92,6 +103,7 @@ class Delivery {
     std::string group_;  // its servers' name
     std::uint64_t messages_ = 0;
     bool hopeless_ = false;  // no further server of this message is to be tried
+    Effort effort_;
     bool login_refused_ = false;
     std::uint64_t most_messages_ = 0;  // on this connection
     Clock::time_point connected_at_{};

@@ -1,6 +1,7 @@
 #include "remote/session.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/error.h"
 #include "mail/address.h"
@@ -89,10 +90,13 @@ Verdict Session::unusable(std::string_view what, std::string_view status, const 
 
 Session::Opening Session::open() {
     end_in(Seconds(0));
+    end_ = earlier(end_, settings_.opening_ends);
+    bool greeted = false;
     try {
         if (settings_.tls.implicit)
             if (Opening opening = secure(); opening.refused) return opening;
-        const Reply greeting = wire_.read_reply(deadline());
+        const Reply greeting = wire_.read_reply(earlier(deadline(), Deadline::in(settings_.greeting)));
+        greeted = true;
         if (greeting.code != 220) return {verdict(Letter::temporary, " but greeting failed", greeting)};
         if (auto refused = say_hello()) return {std::move(refused)};
         if (settings_.tls.level != TlsLevel::none && wire_.tls() == nullptr &&
@@ -102,12 +106,24 @@ Session::Opening Session::open() {
         }
         if (settings_.credentials)
             if (Opening opening = authenticate(); opening.refused) return opening;
-    } catch (const Error&) {
-        return {connection_died(false)};
+    } catch (const Error& error) {
+        return not_opened(greeted, error.number() == ETIMEDOUT);
     }
     if (wire_.tls() != nullptr) settings_.encryption->remember(*wire_.tls(), session_key_);
     in_step_ = true;
     return {};
+}
+
+Session::Opening Session::not_opened(bool greeted, bool timed_out) const {
+    Opening opening;
+    opening.silent = timed_out;
+    if (greeted)
+        opening.refused = connection_died(false);
+    else
+        opening.refused = Verdict{
+            Letter::temporary, "Connected to " + ip_ + " but greeting failed.\nIt " +
+                                   (timed_out ? "said nothing in time" : "hung up first") + ". (#4.4.2)\n"};
+    return opening;
 }
 
 // Throws Error.
@@ -150,7 +166,7 @@ Session::Opening Session::secure() {
     try {
         const auto limit = std::min<std::chrono::milliseconds>(settings_.timeout, handshake_limit);
         Secured secured = settings_.encryption->secure(wire_.fd(), settings_.tls, settings_.server_name, ip_,
-                                                       Deadline::in(limit));
+                                                       earlier(Deadline::in(limit), end_));
         protection_ = secured.description;
         session_key_ = std::move(secured.session_key);
         wire_.switch_to(std::move(secured.connection));
@@ -158,7 +174,10 @@ Session::Opening Session::secure() {
     } catch (const Error& error) {
         if (!settings_.tls.required() && !settings_.tls.implicit)
             return {std::nullopt, true, error.number() == ETIMEDOUT};
-        return {unusable("the connection could not be secured: " + std::string(error.what()), "4.7.5")};
+        Opening opening{
+            unusable("the connection could not be secured: " + std::string(error.what()), "4.7.5")};
+        opening.silent = error.number() == ETIMEDOUT;
+        return opening;
     }
 }
 

@@ -24,6 +24,8 @@ struct SessionSettings {
     std::string server_name{};                         // for its certificate
     std::shared_ptr<const Credentials> credentials{};  // nothing is sent before they have been accepted
     std::optional<sasl::Mechanism> first_mechanism{};  // to log in with, before the usual ones
+    Seconds greeting{300};                             // for that one reply
+    Deadline opening_ends = Deadline::never();         // for everything before MAIL
 };
 
 class Session {
@@ -37,6 +39,7 @@ class Session {
         bool retry_without_tls = false;  // it could not speak TLS after all, and need not
         bool hung_in_tls = false;        // which took long to find out
         bool login_refused = false;      // it has judged our login: so will its other addresses
+        bool silent = false;             // its time was over
     };
     // Reads the greeting, says EHLO, or HELO where that is not understood, switches to TLS and logs in, as the settings ask.
     Opening open();
@@ -70,6 +73,7 @@ class Session {
     std::optional<Verdict> say_hello();
     Opening secure_by_command();
     Opening secure();
+    Opening not_opened(bool greeted, bool timed_out) const;
     Opening authenticate();
     Verdict unusable(std::string_view what, std::string_view status, const Reply& reply = {}) const;
     Verdict verdict(Letter letter, std::string_view what, const Reply& reply) const;

@@ -126,6 +126,7 @@ std::string encode(const RemoteOrder& order) {
     put_number(out, order.connection_messages, 4);
     for (std::size_t i = 0; i < order.recipients.size(); ++i)
         put_number(out, i < order.indices.size() ? order.indices[i] : 0, 4);
+    put_number(out, order.crowded ? 1 : 0, 1);
     return out;
 }
 
@@ -144,7 +145,9 @@ std::optional<RemoteOrder> decode_remote_order(std::string_view packet) {
     for (std::uint64_t i = 0; i < count && in.good(); ++i) order.recipients.push_back(in.address());
     order.connection_messages = static_cast<std::uint32_t>(in.number(4));
     for (std::uint64_t i = 0; i < count && in.good(); ++i) order.indices.push_back(in.index());
-    if (!in.complete()) return std::nullopt;
+    const std::uint64_t crowded = in.number(1);
+    order.crowded = crowded == 1;
+    if (crowded > 1 || !in.complete()) return std::nullopt;
     return order;
 }
 

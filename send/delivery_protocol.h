@@ -45,6 +45,7 @@ struct RemoteOrder {
     std::vector<std::string> recipients;
     std::uint32_t connection_messages = 0;  // on one connection at most; 0: as control/remotemessages says
     std::vector<std::uint32_t> indices{};   // of the recipients, in the message's envelope
+    bool crowded = false;                   // others need the place: a silent server is given less time
 };
 
 enum class Outcome : char { success = 'r', permanent = 'h', temporary = 's' };

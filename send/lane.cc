@@ -12,6 +12,8 @@ constexpr std::uint32_t longest_backoff = 1800;
 // Slower than this, and far slower than usual: too much for the destination.
 constexpr double slow_milliseconds = 1000;
 constexpr double slow_factor = 4;
+// A delivery that came to nothing after that time hung.
+constexpr std::uint32_t hanging_milliseconds = 60'000;
 
 // Tokens for a second, and at least one.
 double most_tokens(const control::DestinationLimit& limits) {
@@ -43,6 +45,7 @@ DestinationPtr Lane::destination(std::string_view name, const std::string& group
         found->share->limit = first_limit;
         found->share->members = 1;
         found->share->limits = limits_.match(name);
+        found->share->stranger = is_known_ && !is_known_(name);
         numbers_[found->number] = found;
         if (!group.empty()) join_group(found, group);
     }
@@ -55,9 +58,10 @@ DestinationPtr Lane::numbered(std::uint32_t number) const {
 }
 
 void Lane::enter_ring(const std::shared_ptr<Share>& share, std::size_t line) {
-    if (share->in_ring[line] || share->ready[line].empty()) return;
-    share->in_ring[line] = true;
-    rings_[line].push_back(share);
+    const std::size_t ring = ring_of(*share, line);
+    if (share->in_ring[ring] || share->ready[line].empty()) return;
+    share->in_ring[ring] = true;
+    rings_[ring].push_back(share);
 }
 
 void Lane::enter_rings(const std::shared_ptr<Share>& share) {
@@ -107,7 +111,7 @@ void Lane::set_limits(control::DestinationLimits limits) {
 bool Lane::may_run(const Share& share, std::uint32_t now) const {
     if (share.backoff_until > now || share.rate_until > now) return false;
     if (share.limits.connections > 0 && share.running >= share.limits.connections) return false;
-    if (share.probing) return share.running == 0;
+    if (share.probing || share.stranger) return share.running == 0;
     return !adaptive_ || share.running < static_cast<unsigned>(share.limit);
 }
 
@@ -120,7 +124,7 @@ std::optional<Lane::Next> Lane::take_from(const std::shared_ptr<Share>& share, s
     Next next{destination, std::move(destination->jobs[line].front())};
     destination->jobs[line].pop_front();
     ++destination->running;
-    ++share->running;
+    count_running(*share, 1);
     ++running_;
     if (const std::uint32_t rate = share->limits.per_thousand_seconds; rate > 0) {
         fill_tokens(*share, now);
@@ -131,27 +135,32 @@ std::optional<Lane::Next> Lane::take_from(const std::shared_ptr<Share>& share, s
     }
     make_ready(destination, line);
     enter_ring(share, line);
-    turn_ = 1 - line;
     return next;
 }
 
 std::optional<Lane::Next> Lane::next(std::uint32_t now) {
     if (running_ >= concurrency_) return std::nullopt;
-    const std::size_t first = turn_;
-    for (const std::size_t line : {first, 1 - first})
-        if (auto next = next_of(line, now)) return next;
+    for (std::size_t tried = 0; tried < rings_.size(); ++tried) {
+        const std::size_t ring = (turn_ + tried) % rings_.size();
+        if (auto next = next_of(ring, now)) {
+            turn_ = ring + 1;
+            return next;
+        }
+    }
     return std::nullopt;
 }
 
-// The next share of that line that may have another delivery. Those that may not run at all leave the ring.
-std::optional<Lane::Next> Lane::next_of(std::size_t line, std::uint32_t now) {
-    auto& ring = rings_[line];
+// The next share of that ring that may have another delivery. Those that may not run at all leave the ring.
+std::optional<Lane::Next> Lane::next_of(std::size_t number, std::uint32_t now) {
+    if (number >= 2 && strangers_running_ >= places_for_strangers()) return std::nullopt;
+    auto& ring = rings_[number];
+    const std::size_t line = number % 2;
     // Those without room have three deliveries or more, so this passes over few.
     for (std::size_t left = ring.size(); left > 0; --left) {
         const std::shared_ptr<Share> share = ring.front();
         ring.pop_front();
-        share->in_ring[line] = false;
-        if (share->ready[line].empty()) continue;
+        share->in_ring[number] = false;
+        if (share->ready[line].empty() || ring_of(*share, line) != number) continue;
         if (!may_run(*share, now))
             rest(share, std::max(share->backoff_until, share->rate_until), now);
         else if (has_room(*share))
@@ -179,14 +188,31 @@ void Lane::give_back_token(Share& share) {
 void Lane::release(const DestinationPtr& destination) {
     --running_;
     --destination->running;
-    --destination->share->running;
+    count_running(*destination->share, -1);
     enter_rings(destination->share);
 }
 
 void Lane::adopt(const DestinationPtr& destination) {
     ++running_;
     ++destination->running;
-    ++destination->share->running;
+    count_running(*destination->share, 1);
+}
+
+void Lane::count_running(Share& share, int change) {
+    share.running += static_cast<unsigned>(change);
+    if (share.stranger) strangers_running_ += static_cast<unsigned>(change);
+}
+
+void Lane::set_stranger(const std::shared_ptr<Share>& share, bool stranger) {
+    if (!is_known_ || share->stranger == stranger) return;
+    strangers_running_ += stranger ? share->running : ~share->running + 1;
+    share->stranger = stranger;
+    enter_rings(share);
+}
+
+bool Lane::is_crowded(const Destination& destination) const {
+    return running_ * 4 >= concurrency_ * 3 ||
+           (destination.share->stranger && strangers_running_ * 4 > places_for_strangers());
 }
 
 void Lane::dropped(const DestinationPtr& destination) {
@@ -225,6 +251,10 @@ bool Lane::finished(const DestinationPtr& destination, const Verdict& verdict, s
     release(destination);
     Share& share = *destination->share;
     const bool backed_off = share.backoff_until > now;
+    if (verdict.delivered)
+        set_stranger(destination->share, false);
+    else if (verdict.kind != Verdict::Kind::success && verdict.milliseconds >= hanging_milliseconds)
+        set_stranger(destination->share, true);
     learn(share, verdict, now);
     return !backed_off && share.backoff_until > now;
 }
@@ -242,13 +272,16 @@ void Lane::join_group(const DestinationPtr& destination, const std::string& grou
         }
         shared = std::make_shared<Share>();
         shared->limit = first_limit;
+        shared->stranger = old->stranger;
         known = shared;
     }
+    // Servers that take mail for one of their domains are no strangers.
+    if (!old->stranger) set_stranger(shared, false);
     --old->members;
     ++shared->members;
     shared->limits = control::stricter(shared->limits, limits_.match(destination->name));
-    old->running -= destination->running;
-    shared->running += destination->running;
+    count_running(*old, -static_cast<int>(destination->running));
+    count_running(*shared, static_cast<int>(destination->running));
     for (const std::size_t line : {std::size_t{0}, std::size_t{1}}) leave_ready(destination, line);
     destination->share = shared;
     for (const std::size_t line : {std::size_t{0}, std::size_t{1}}) make_ready(destination, line);

@@ -6,11 +6,15 @@
 // New mail and mail that has been tried have lines of their own, which take turns: neither waits for the other.
 // A share may have three times as many deliveries as there are places left free: alone three quarters of the concurrency, and
 // however many there are of them, a newcomer finds a place.
+// A share that has never taken a message is a stranger: it has one place, and all strangers together have half of them. So has one
+// that has let a delivery hang, until the next success. However many servers there are that accept and say nothing, mail for others goes out.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -33,11 +37,12 @@ struct Share {
     std::uint32_t backoff_until = 0;  // 0: none
     std::uint32_t backoff_span = 0;
     bool probing = false;  // after a back-off: nobody knows yet whether it lives
-    std::string reason;    // why it backs off
+    bool stranger = false;
+    std::string reason;  // why it backs off
     double usual_milliseconds = 0;
     // Of both lines: those that have jobs, in turn.
     std::array<std::deque<std::shared_ptr<Destination>>, 2> ready;
-    std::array<bool, 2> in_ring{};
+    std::array<bool, 4> in_ring{};
     std::uint32_t members = 0;
     // control/destinationlimits: what keeps those of all members.
     control::DestinationLimit limits;
@@ -76,6 +81,7 @@ struct Verdict {
     std::uint32_t milliseconds = 0;
     std::string mx_group;
     std::string reason;
+    bool delivered = false;  // somebody there has taken the message
 };
 
 class Lane {
@@ -90,8 +96,14 @@ class Lane {
 
     void set_concurrency(unsigned concurrency) { concurrency_ = concurrency; }
     void set_limits(control::DestinationLimits limits);
+    // Says of a destination's name whether it has ever taken a message. Without it there are no strangers.
+    void tell_strangers_by(std::function<bool(std::string_view)> is_known) {
+        is_known_ = std::move(is_known);
+    }
     unsigned concurrency() const { return concurrency_; }
     unsigned running() const { return running_; }
+    // True if others may need that destination's places: three quarters of all are taken, or a quarter of those for strangers.
+    bool is_crowded(const Destination& destination) const;
 
     // The destination of that name, made if there is none; in that group if one is named and it is new.
     DestinationPtr destination(std::string_view name, const std::string& group = {});
@@ -134,11 +146,17 @@ class Lane {
 
   private:
     void make_ready(const DestinationPtr& destination, std::size_t line);
+    static std::size_t ring_of(const Share& share, std::size_t line) {
+        return line + (share.stranger ? 2 : 0);
+    }
     void enter_ring(const std::shared_ptr<Share>& share, std::size_t line);
     void enter_rings(const std::shared_ptr<Share>& share);
     void rest(const std::shared_ptr<Share>& share, std::uint32_t until, std::uint32_t now);
     void leave_ready(const DestinationPtr& destination, std::size_t line);
-    std::optional<Next> next_of(std::size_t line, std::uint32_t now);
+    std::optional<Next> next_of(std::size_t ring, std::uint32_t now);
+    unsigned places_for_strangers() const { return std::max(1U, concurrency_ / 2); }
+    void set_stranger(const std::shared_ptr<Share>& share, bool stranger);
+    void count_running(Share& share, int change);
     bool may_run(const Share& share, std::uint32_t now) const;
     bool has_room(const Share& share) const {
         return share.running < free_factor * (concurrency_ - running_);
@@ -155,12 +173,15 @@ class Lane {
     unsigned concurrency_;
     bool adaptive_;
     unsigned running_ = 0;
+    unsigned strangers_running_ = 0;
+    std::function<bool(std::string_view)> is_known_;
     std::uint32_t next_number_ = 1;
     std::unordered_map<std::string, DestinationPtr> destinations_;
     std::unordered_map<std::uint32_t, std::weak_ptr<Destination>> numbers_;
     std::unordered_map<std::string, std::weak_ptr<Share>> groups_;
-    // Shares with ready destinations, in turn. One that may not run now is taken out: release brings it back, or wake.
-    std::array<std::deque<std::shared_ptr<Share>>, 2> rings_;
+    // Shares with ready destinations, in turn: of new mail, of tried mail, and the same of strangers. One that may not run now is
+    // taken out: release brings it back, or wake. One that is in a ring and belongs into another now is in both.
+    std::array<std::deque<std::shared_ptr<Share>>, 4> rings_;
     std::size_t turn_ = 0;
     std::vector<std::shared_ptr<Share>>
         resting_;  // taken out for a time: back-off, or a rate that is used up

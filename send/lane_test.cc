@@ -320,5 +320,116 @@ TEST(Lane, ManyDestinationsWithNothingToDoAreForgotten) {
     EXPECT_NE(lane.destination("d2")->number, 3U);
 }
 
+// Everybody is a stranger but those whose names begin with "known".
+void tell_strangers(Lane& lane) {
+    lane.tell_strangers_by([](std::string_view name) { return name.starts_with("known"); });
+}
+
+Verdict hung() {
+    return {Verdict::Kind::temporary, 60'000, {}, "silent"};
+}
+
+Verdict delivered(const std::string& group = "") {
+    return {Verdict::Kind::success, 10, group, {}, true};
+}
+
+TEST(Lane, StrangersHaveOnePlaceEachAndHalfOfThemTogether) {
+    Lane lane(20, true);
+    tell_strangers(lane);
+    for (int i = 0; i < 25; ++i) fill(lane, "stranger" + std::to_string(i), 5);
+    const auto counts = start_all(lane, 1);
+    EXPECT_EQ(counts.size(), 10U);
+    for (const auto& [name, count] : counts) EXPECT_EQ(count, 1) << name;
+    fill(lane, "known", 20);
+    EXPECT_EQ(start_all(lane, 1)["known"], 5);
+}
+
+TEST(Lane, AStrangerIsKnownByItsFirstSuccess) {
+    Lane lane(20, true);
+    tell_strangers(lane);
+    fill(lane, "new", 10);
+    const auto first = lane.next(1);
+    ASSERT_TRUE(first);
+    EXPECT_FALSE(lane.next(1));
+    // Who refuses is no better known.
+    lane.finished(first->destination, good, 1);
+    ASSERT_TRUE(lane.next(1));
+    EXPECT_FALSE(lane.next(1));
+    lane.finished(first->destination, delivered(), 1);
+    EXPECT_EQ(start_all(lane, 1)["new"], 6);
+}
+
+TEST(Lane, WhoLetsADeliveryHangIsAStrangerUntilTheNextSuccess) {
+    Lane lane(20, true);
+    tell_strangers(lane);
+    for (int i = 0; i < 30; ++i) fill(lane, "known" + std::to_string(i), 10);
+    std::vector<DestinationPtr> started;
+    start_all(lane, 1, &started);
+    ASSERT_EQ(started.size(), 20U);
+    for (const DestinationPtr& each : started) lane.finished(each, hung(), 100);
+    // All thirty have mail; twenty of them have shown what they are.
+    std::size_t strangers = 0, others = 0;
+    std::vector<DestinationPtr> again;
+    start_all(lane, 100, &again);
+    for (const DestinationPtr& each : again) ++(each->share->stranger ? strangers : others);
+    EXPECT_EQ(strangers, 10U);
+    EXPECT_EQ(others, 10U);
+    for (const DestinationPtr& each : again) lane.finished(each, delivered(), 101);
+    for (const DestinationPtr& each : again) EXPECT_FALSE(each->share->stranger);
+}
+
+TEST(Lane, CountsStrangersRightHoweverTheyMoveBetweenShares) {
+    Lane lane(8, true);
+    tell_strangers(lane);
+    // Two strangers with the same servers, one of them found out while both run.
+    fill(lane, "a", 3);
+    fill(lane, "b", 3);
+    EXPECT_EQ(start_all(lane, 1).size(), 2U);
+    lane.finished(lane.destination("a"), {Verdict::Kind::success, 10, "mx", {}}, 1);
+    start_all(lane, 1);
+    lane.finished(lane.destination("b"), {Verdict::Kind::success, 10, "mx", {}}, 1);
+    EXPECT_EQ(lane.destination("a")->share, lane.destination("b")->share);
+    EXPECT_EQ(lane.destination("a")->share->running, 1U);
+    lane.finished(lane.destination("a"), delivered("mx"), 1);
+    EXPECT_FALSE(lane.destination("b")->share->stranger);
+    std::vector<DestinationPtr> started;
+    start_all(lane, 1, &started);
+    for (const DestinationPtr& each : started) lane.finished(each, delivered("mx"), 1);
+    // Nothing runs: four strangers may.
+    for (int i = 0; i < 10; ++i) fill(lane, "stranger" + std::to_string(i), 1);
+    EXPECT_EQ(start_all(lane, 1).size(), 4U);
+}
+
+TEST(Lane, ThousandsOfStrangersInLineCostNothing) {
+    Lane lane(100, true);
+    tell_strangers(lane);
+    for (int i = 0; i < 50'000; ++i) fill(lane, "stranger" + std::to_string(i), 1);
+    EXPECT_EQ(start_all(lane, 1).size(), 50U);
+    for (int i = 0; i < 20'000; ++i) {
+        fill(lane, "known", 1);
+        const auto next = lane.next(1);
+        ASSERT_TRUE(next);
+        lane.finished(next->destination, delivered(), 1);
+    }
+}
+
+TEST(Lane, SaysWhenOthersNeedThePlace) {
+    Lane lane(20, true);
+    tell_strangers(lane);
+    fill(lane, "known", 4);
+    for (int i = 0; i < 2; ++i) fill(lane, "stranger" + std::to_string(i), 1);
+    start_all(lane, 1);
+    EXPECT_FALSE(lane.is_crowded(*lane.destination("stranger0")));
+    fill(lane, "stranger2", 1);
+    start_all(lane, 1);
+    EXPECT_TRUE(lane.is_crowded(*lane.destination("stranger0")));
+    EXPECT_FALSE(lane.is_crowded(*lane.destination("known")));
+    fill(lane, "known2", 5);
+    fill(lane, "known3", 3);
+    start_all(lane, 1);
+    EXPECT_EQ(lane.running(), 15U);
+    EXPECT_TRUE(lane.is_crowded(*lane.destination("known")));
+}
+
 }  // namespace
 }  // namespace relais::send

@@ -54,7 +54,12 @@ void Sender::Active::set(std::uint32_t recipient, RecipientState to) {
 }
 
 Sender::Sender(const control::Home& home, Settings settings, Outlets& outlets, std::uint64_t random_seed)
-    : store_(home), out_(outlets), random_(random_seed | 1) {
+    : store_(home),
+      out_(outlets),
+      random_(random_seed | 1),
+      known_destinations_(queue::destinations_path(home), random_seed) {
+    remote_.lane.tell_strangers_by(
+        [this](std::string_view name) { return known_destinations_.contains(name); });
     reload(std::move(settings));
 }
 

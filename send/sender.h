@@ -16,6 +16,7 @@
 #include "queue/store.h"
 #include "send/control_protocol.h"
 #include "send/delivery_protocol.h"
+#include "send/known_destinations.h"
 #include "send/known_messages.h"
 #include "send/lane.h"
 #include "send/rewrite.h"
@@ -161,6 +162,7 @@ class Sender {
     bool send_order(bool local, std::uint64_t delivery, const Active& active, const Lane::Next& next,
                     const std::vector<Route>& routes, Fd message);
     Fd file_for_delivery(Active& active);
+    bool learn_from(Side& side, const Running& running, const Report& report);
     void conclude(Active& active, std::uint64_t delivery, const Running& running, const Report& report);
     // texts: one for each recipient, or one for all.
     void fail(Active& active, const std::vector<std::uint32_t>& recipients,
@@ -218,6 +220,7 @@ class Sender {
     bool clock_refused_ = false;
 
     KnownMessages known_;
+    KnownDestinations known_destinations_;
     std::deque<queue::MessageId> fresh_;
     std::unordered_map<queue::MessageId, std::unique_ptr<Active>> window_;
     std::size_t new_octets_ = 0;

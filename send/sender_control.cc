@@ -290,6 +290,11 @@ std::string Sender::why_waiting(const queue::StoredMessage& message, const Known
         else if (share.probing)
             text += fmt::format("destination {} could not be reached: one delivery is trying it again\n",
                                 one_line(name));
+        else if (share.stranger && destination->queued() > 0)
+            text += fmt::format(
+                "destination {} has never taken a message, or let the last one hang: one delivery at a time, "
+                "and all such destinations have half of the {} places\n",
+                one_line(name), remote_.lane.concurrency());
         else if (destination->queued() > 0)
             text += fmt::format(
                 "destination {} has {} deliveries running{} and {} queued\n", one_line(name), share.running,

@@ -29,6 +29,7 @@ Verdict verdict_of(const Report& report) {
     verdict.milliseconds = report.milliseconds;
     verdict.mx_group = report.mx_group;
     for (const RecipientReport& recipient : report.recipients) {
+        verdict.delivered = verdict.delivered || recipient.outcome == Outcome::success;
         if (recipient.outcome != Outcome::temporary) continue;
         verdict.kind = report.connection_failed ? Verdict::Kind::unreachable : Verdict::Kind::temporary;
         verdict.reason = recipient.text;
@@ -133,9 +134,17 @@ bool Sender::send_order(bool local, std::uint64_t delivery, const Active& active
                       sender,
                       {},
                       next.destination->share->limits.messages,
-                      next.job.recipients};
+                      next.job.recipients,
+                      remote_.lane.is_crowded(*next.destination)};
     for (const Route& route : routes) order.recipients.push_back(route.address);
     return out_.order(order, std::move(message));
+}
+
+// Of the destination. True if it has just begun to back off.
+bool Sender::learn_from(Side& side, const Running& running, const Report& report) {
+    const Verdict verdict = verdict_of(report);
+    if (verdict.delivered && !running.local) known_destinations_.add(running.destination->name, wall());
+    return side.lane.finished(running.destination, verdict, now());
 }
 
 void Sender::report(bool local, const Report& report) {
@@ -148,7 +157,7 @@ void Sender::report(bool local, const Report& report) {
     const Running running = take_running(found);
     if (report.recipients.empty()) return given_back(report.delivery, running);
     Side& side = local ? local_ : remote_;
-    const bool backs_off = side.lane.finished(running.destination, verdict_of(report), now());
+    const bool backs_off = learn_from(side, running, report);
 
     const auto active = window_.find(running.message);
     const bool known = active != window_.end() && active->second->load == running.load;

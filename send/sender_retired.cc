@@ -81,7 +81,7 @@ void Sender::late_report(unsigned from, const Report& report) {
     const Running running = take_running(found);
     if (report.recipients.empty()) return given_back(report.delivery, running);
     Side& side = running.local ? local_ : remote_;
-    const bool backs_off = side.lane.finished(running.destination, verdict_of(report), now());
+    const bool backs_off = learn_from(side, running, report);
     if (active != nullptr)
         conclude(*active, report.delivery, running, report);
     else

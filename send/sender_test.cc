@@ -30,6 +30,12 @@ class SenderTest : public testing::Test {
         sender = std::make_unique<Sender>(queue.home(), settings, out, 1);
         pass(0);
     }
+    // A new start, with destinations that have taken mail before.
+    void know(const std::vector<std::string>& hosts) {
+        for (const std::string& host : hosts)
+            KnownDestinations(queue::destinations_path(queue.home()), 1).add(host, 1'700'000'000);
+        make();
+    }
     // Lets time pass, on both clocks.
     void pass(std::uint64_t seconds) {
         wall += seconds * second;
@@ -100,6 +106,7 @@ TEST_F(SenderTest, RecipientsOfOneDestinationGoInOneOrder) {
 }
 
 TEST_F(SenderTest, AnOrderHasAHundredRecipientsAtMost) {
+    know({"far.example"});
     std::vector<std::string> many;
     for (int i = 0; i < 250; ++i) many.push_back("u" + std::to_string(i) + "@far.example");
     accept(birth, "s@x", many);
@@ -112,6 +119,7 @@ TEST_F(SenderTest, AnOrderHasAHundredRecipientsAtMost) {
 }
 
 TEST_F(SenderTest, VerpSendersGoOneByOne) {
+    know({"far.example"});
     accept(birth, "list-@lists.example-@[]", {"joe@far.example", "ann@far.example", "u@virtual.example"});
     const auto orders = take_orders();
     ASSERT_EQ(orders.size(), 3U);
@@ -417,6 +425,7 @@ TEST_F(SenderTest, AClockJumpDoesNotExpireMail) {
 }
 
 TEST_F(SenderTest, AStartTriesWhatIsThere) {
+    know({"far.example"});
     queue.put(birth, "s@x", {"joe@local.example"});
     for (int i = 1; i <= 50; ++i)
         queue.put(birth - 40'000 * second + static_cast<std::uint64_t>(i), "s@x", {"ann@far.example"});
@@ -626,6 +635,9 @@ TEST_F(SenderTest, MailForADeadHostExpires) {
 }
 
 TEST_F(SenderTest, NewMailIsNotStarvedByOldMail) {
+    std::vector<std::string> hosts = {"fresh.example"};
+    for (int i = 0; i < 50; ++i) hosts.push_back("d" + std::to_string(i) + ".example");
+    know(hosts);
     for (std::uint64_t i = 0; i < 2000; ++i)
         queue.put(birth - 100'000 * second + i, "s@x", {"u@d" + std::to_string(i % 50) + ".example"});
     sender->start_scan();
@@ -741,6 +753,7 @@ TEST_F(SenderTest, RetryGoesThroughABackOff) {
 }
 
 TEST_F(SenderTest, DeleteAndBounceOnRequest) {
+    know({"far.example"});
     accept(birth, "s@x", {"ann@far.example"});
     accept(birth + 1, "s@x", {"bob@far.example", "carl@far.example"});
     accept(birth + 2, "s@x", {"dora@far.example"});
@@ -928,6 +941,39 @@ TEST_F(SenderTest, SharedServersShareTheBackOff) {
     EXPECT_TRUE(take_orders().empty());
     pass(30);
     EXPECT_EQ(take_orders().size(), 1U);
+}
+
+TEST_F(SenderTest, AnHonestMessageGoesOutThough25DomainsSayNothing) {
+    for (std::uint64_t i = 0; i < 25; ++i)
+        accept(birth + i, "", {"a@silent" + std::to_string(i) + ".example"});
+    EXPECT_EQ(take_orders().size(), 10U);
+    accept(birth + 100, "s@x", {"joe@honest.example"});
+    // It is a stranger too, as on the first day.
+    EXPECT_TRUE(take_orders().empty());
+    know({"friend.example"});
+    sender->start_scan();
+    while (sender->scan_step()) {
+    }
+    EXPECT_EQ(take_orders().size(), 10U);
+    accept(birth + 200, "s@x", {"joe@friend.example"});
+    const auto orders = take_orders();
+    ASSERT_EQ(orders.size(), 1U);
+    EXPECT_EQ(orders[0].host, "friend.example");
+}
+
+TEST_F(SenderTest, ASuccessIsRememberedOverARestart) {
+    for (std::uint64_t i = 0; i < 10; ++i) accept(birth + i, "s@x", {"ann@far.example"});
+    auto orders = take_orders();
+    ASSERT_EQ(orders.size(), 1U);
+    EXPECT_TRUE(sender->control({ControlVerb::why, birth + 9}).text.find("has never taken a message") !=
+                std::string::npos);
+    answer(orders[0], Outcome::success);
+    EXPECT_EQ(take_orders().size(), 5U);
+    make();
+    sender->start_scan();
+    while (sender->scan_step()) {
+    }
+    EXPECT_EQ(take_orders().size(), 5U);
 }
 
 }  // namespace

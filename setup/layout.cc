@@ -98,6 +98,7 @@ void add_control(Table& table, const Plan& plan) {
     table.settings("control/concurrencyincoming", "40\n");
     table.settings("control/perip", "25%\n", false);
     table.settings("control/stresstimeout", "60\n", false);
+    table.settings("control/concurrencyremote", "100\n", false);
     if (!plan.pop3.empty()) table.settings("control/pop3listen", listen_text(plan.pop3));
     if (!plan.pop3s.empty()) table.settings("control/pop3slisten", listen_text(plan.pop3s));
     for (const auto& [name, listen] : submission_services(plan))

@@ -151,6 +151,9 @@ class Dialogues(RemoteCase):
                     report = self.remote(i)
                     duplicate = "Possible duplicate! " if stage == "dot" else ""
                     texts = [f"Connected to 127.0.0.1 but connection died. {duplicate}(#4.4.2)\n"]
+                    if stage == "greeting":
+                        what = "said nothing in time" if how == SILENT else "hung up first"
+                        texts = [f"Connected to 127.0.0.1 but greeting failed.\nIt {what}. (#4.4.2)\n"]
                     if (how, stage) == (RESET, "greeting"):
                         texts.append(NO_CONNECTION)  # the reset came before we saw that we were connected
                     self.assertEqual(report.letter, "Z")

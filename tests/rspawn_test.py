@@ -61,7 +61,7 @@ class Spawner:
         self.deliveries += 1
         packet = b"RR2\n" + struct.pack("<QQQ", self.deliveries, 4711, len(message) if size is None else size)
         packet += counted(host) + counted(sender) + struct.pack("<H", len(recipients)) + b"".join(map(counted, recipients))
-        packet += struct.pack(f"<I{len(recipients)}I", connection_messages, *range(len(recipients)))
+        packet += struct.pack(f"<I{len(recipients)}IB", connection_messages, *range(len(recipients)), 0)
         passed = []
         if file:
             passed = [os.memfd_create("message")]
