@@ -126,6 +126,13 @@ constexpr std::array table = {
     number("receivedauth", "smtpd", "0", 0, "1: the Received field names the login"),
     lines("recipientcheck", "smtpd", "off",
           "off, log or on, then DOMAIN off|log|on: what becomes of recipients without a mailbox here"),
+    line("queueminfree", "queued", "0",
+         "free space of the queue below which no message is taken: octets, percent%, or both: the smaller; 0 "
+         "is none"),
+    number("refusedlimit", "smtpd", "0", 0,
+           "refused recipients without an accepted one, then 421; not for logins and RELAYCLIENT; 0 is no "
+           "limit"),
+    number("refusedpause", "smtpd", "0", 0, "seconds before each refusal of a recipient from the fifth on"),
     number("refusenul", "smtpd", "0", 0, "1 refuses messages with NUL octets"),
     line("relaydenied", "smtpd", "sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)",
          "what a client is told who may not relay, after the code 553"),

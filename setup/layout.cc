@@ -99,6 +99,10 @@ void add_control(Table& table, const Plan& plan) {
     table.settings("control/perip", "25%\n", false);
     table.settings("control/stresstimeout", "60\n", false);
     table.settings("control/concurrencyremote", "100\n", false);
+    table.settings("control/databytes", "50000000\n", false);
+    table.settings("control/queueminfree", "100000000 5%\n", false);
+    table.settings("control/refusedlimit", "20\n", false);
+    table.settings("control/refusedpause", "1\n", false);
     if (!plan.pop3.empty()) table.settings("control/pop3listen", listen_text(plan.pop3));
     if (!plan.pop3s.empty()) table.settings("control/pop3slisten", listen_text(plan.pop3s));
     for (const auto& [name, listen] : submission_services(plan))

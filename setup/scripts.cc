@@ -132,8 +132,8 @@ std::string log_script(const Plan& plan, const std::string& service) {
             : fmt::format("setpriv --reuid={} --regid={} --clear-groups ", owner.uid, owner.gid);
     const std::string directory = plan.home.path("log/" + service);
     return fmt::format(
-        "#!/bin/sh\n# Keeps 20 files of 1 MB; to read them: tai64nlocal <{}/current\n{}exec {}multilog t "
-        "s1000000 n20 {}\n",
+        "#!/bin/sh\n# Keeps 20 files of 16 MB; to read them: tai64nlocal <{}/current\n{}exec {}multilog t "
+        "s16777215 n20 {}\n",
         directory, drop_root(plan), drop, directory);
 }
 

@@ -1,6 +1,7 @@
 #include "smtpd/session.h"
 
 #include <fmt/core.h>
+#include <poll.h>
 
 #include "base/text.h"
 #include "base/time.h"
@@ -52,6 +53,14 @@ Session::Session(Channel& channel, const Client& client, const Settings& setting
       spent_(client_.submission) {}
 
 void Session::run(Beginning beginning) {
+    speak(beginning);
+    if (const std::uint64_t more = refusals_.unlogged(); more > 0)
+        log_(refuse_line(
+            speaker(), std::nullopt, std::nullopt,
+            fmt::format("{} more refusals of this session, of which only this line tells", more)));
+}
+
+void Session::speak(Beginning beginning) {
     try {
         try {
             converse(beginning);
@@ -131,9 +140,25 @@ Speaker Session::speaker() const {
 void Session::refuse(std::string_view reply, std::optional<std::string_view> recipient,
                      std::string_view why) {
     channel_.reply(reply);
+    if (!is_trusted() && !refusals_.may_log()) return;
     const auto sender = transaction_ ? std::optional<std::string_view>(transaction_->sender) : std::nullopt;
     log_(refuse_line(speaker(), sender, recipient,
                      why.empty() ? std::string(reply) : fmt::format("{}: {}", reply, why)));
+}
+
+void Session::refuse_recipient(std::string_view reply, std::string_view recipient, std::string_view why) {
+    if (is_trusted()) return refuse(reply, recipient, why);
+    const Refusals::Reaction reaction = refusals_.recipient_refused(settings_.refused_limit);
+    if (reaction == Refusals::Reaction::end) {
+        refuse("421 too many refused recipients (#4.7.0)", recipient, why);
+        closing_ = true;
+        return;
+    }
+    if (reaction == Refusals::Reaction::pause && settings_.refused_pause.count() > 0) {
+        channel_.flush();
+        ::poll(nullptr, 0, static_cast<int>(std::chrono::milliseconds(settings_.refused_pause).count()));
+    }
+    refuse(reply, recipient, why);
 }
 
 void Session::helo(std::string_view argument) {
@@ -182,15 +207,16 @@ void Session::rcpt(std::string_view argument) {
     if (!transaction_) return channel_.reply(mail_first);
     const auto to = mail::after_keyword(argument, "TO");
     const auto path = to ? mail::parse_path(*to) : std::nullopt;
-    if (!path || path->address.empty()) return refuse(syntax_error, argument);
-    if (!path->parameters.empty()) return refuse("555 unknown parameter (#5.5.4)", path->address);
+    if (!path || path->address.empty()) return refuse_recipient(syntax_error, argument);
+    if (!path->parameters.empty()) return refuse_recipient("555 unknown parameter (#5.5.4)", path->address);
     if (transaction_->recipients.size() >= settings_.recipient_limit)
         return refuse("452 too many recipients (#4.5.3)", path->address);
     Verdict verdict = judge(policy_, settings_, client_, transaction_->sender, path->address);
-    if (!verdict.suspicion.empty())
+    if (!verdict.suspicion.empty() && (is_trusted() || refusals_.may_log()))
         log_(suspect_line(speaker(), transaction_->sender, path->address, verdict.suspicion));
-    if (verdict.cause != Cause::none) return refuse(verdict.reply, path->address, verdict.why);
+    if (verdict.cause != Cause::none) return refuse_recipient(verdict.reply, path->address, verdict.why);
     if (!policy::gives_right(verdict.decision.reason) && !believes_sender(path->address)) return;
+    refusals_.recipient_accepted();
     transaction_->recipients.push_back(std::move(verdict.recipient));
     channel_.reply("250 ok");
 }
@@ -265,7 +291,10 @@ void Session::finish_message(MessageSink& sink, std::uint64_t size) {
     const queue::SubmitAnswer answer = sink.finish(transaction_->sender, transaction_->recipients);
     if (answer.code != queue::SubmitCode::accepted) {
         const bool permanent = queue::is_permanent(answer.code, answer.text);
-        return refuse((permanent ? "554 " : "451 ") + one_line(queue::submit_text(answer.code, answer.text)));
+        const std::string text = one_line(queue::submit_text(answer.code, answer.text));
+        // RFC 3463: 4.3.1 is a full mail system, and that is 452.
+        const bool full = text.ends_with("(#4.3.1)");
+        return refuse((permanent ? "554 " : full ? "452 " : "451 ") + text);
     }
     channel_.reply(fmt::format("250 ok {} qp {}", now_seconds(), sink.qp()));
     log_(accept_line(speaker(), sink.qp(), transaction_->sender, transaction_->recipients, size));

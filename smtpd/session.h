@@ -20,6 +20,7 @@
 #include "smtpd/log.h"
 #include "smtpd/message_sink.h"
 #include "smtpd/policy.h"
+#include "smtpd/refusals.h"
 #include "smtpd/settings.h"
 
 namespace relais::smtpd {
@@ -64,6 +65,7 @@ class Session {
     };
     static const Command commands[];
 
+    void speak(Beginning beginning);
     void converse(Beginning beginning);
     void handle_line(Channel::Line kind, std::string_view line);
     void bad_line(std::string_view reply);
@@ -108,6 +110,9 @@ class Session {
     void refuse_auth(std::string_view reply, std::string_view why = "");
     void refuse(std::string_view reply, std::optional<std::string_view> recipient = std::nullopt,
                 std::string_view why = "");
+    void refuse_recipient(std::string_view reply, std::string_view recipient, std::string_view why = "");
+    // One whose refusals are never limited.
+    bool is_trusted() const { return client_.user || client_.relayclient || client_.certificate; }
     Speaker speaker() const;
     std::uint64_t size_limit() const { return client_.databytes.value_or(settings_.databytes); }
 
@@ -124,6 +129,7 @@ class Session {
     bool extended_ = false;  // EHLO was said
     std::optional<Transaction> transaction_;
     unsigned bad_commands_ = 0;
+    Refusals refusals_;
     unsigned failed_logins_ = 0;
     Encryption* encryption_ = nullptr;
     authres::Dns* dns_ = nullptr;

@@ -297,8 +297,10 @@ TEST_F(SessionTest, TenThousandRecipients) {
     const auto replies = talk(input + "DATA\r\n.\r\n");
     EXPECT_EQ(replies.size(), 10004U);
     EXPECT_EQ(messages.at(0).recipients.size(), 1000U);
-    EXPECT_LT(log.back().size(), 1000U);
-    EXPECT_THAT(log.back(), HasSubstr(",+980 bytes 0"));
+    // The last line counts the refusals.
+    const std::string& accepted = log.at(log.size() - 2);
+    EXPECT_LT(accepted.size(), 1000U);
+    EXPECT_THAT(accepted, HasSubstr(",+980 bytes 0"));
 }
 
 TEST_F(SessionTest, BadCommandsEndTheSession) {
@@ -375,6 +377,54 @@ TEST_F(SessionTest, UnreadableControlFileIsTemporary) {
     std::filesystem::create_directory(files.home().control_file("rcpthosts"));
     EXPECT_EQ(talk("MAIL FROM:<>\r\nRCPT TO:<joe@mail.test>\r\n").back(),
               "421 unable to read controls (#4.3.0)");
+}
+
+std::string refused_recipients(int count) {
+    std::string input = "MAIL FROM:<a@b.test>\r\n";
+    for (int i = 0; i < count; ++i) input += "RCPT TO:<u" + std::to_string(i) + "@other.test>\r\n";
+    return input;
+}
+
+TEST_F(SessionTest, RefusedRecipientsDoNotFillTheLog) {
+    const auto replies = talk("HELO x\r\n" + refused_recipients(40'000) + "QUIT\r\n");
+    EXPECT_EQ(replies.size(), 40'004U);
+    ASSERT_EQ(log.size(), 21U);
+    EXPECT_THAT(log.back(), HasSubstr("reason 39980 more refusals of this session"));
+    // Nor do other refusals, or a client that does not wait for the end.
+    log.clear();
+    std::string input = "HELO x\r\n";
+    for (int i = 0; i < 1000; ++i) input += "MAIL FROM:<\r\n";
+    talk(input);
+    EXPECT_EQ(log.size(), 21U);
+}
+
+TEST_F(SessionTest, TooManyRefusedRecipientsEndTheSession) {
+    settings.refused_limit = 20;
+    auto replies = talk("HELO x\r\n" + refused_recipients(30));
+    ASSERT_EQ(replies.size(), 24U);
+    EXPECT_EQ(replies.back(), "421 too many refused recipients (#4.7.0)");
+    EXPECT_THAT(log.back(), HasSubstr("1 more refusals"));
+    // An accepted one between begins anew.
+    replies = talk("HELO x\r\n" + refused_recipients(20) + "RCPT TO:<u@mail.test>\r\n" +
+                   refused_recipients(20) + "QUIT\r\n");
+    EXPECT_THAT(replies.back(), StartsWith("221 "));
+}
+
+TEST_F(SessionTest, LoginsAndRelayclientMayBeRefusedAsOftenAsTheyLike) {
+    settings.refused_limit = 20;
+    settings.refused_pause = std::chrono::seconds(60);
+    client.relayclient = "";
+    std::string input = "HELO x\r\nMAIL FROM:<a@b.test>\r\n";
+    for (int i = 0; i < 100; ++i) input += "RCPT TO:<\r\n";
+    EXPECT_THAT(talk(input + "QUIT\r\n").back(), StartsWith("221 "));
+    EXPECT_EQ(log.size(), 100U);
+}
+
+TEST_F(SessionTest, FromTheFifthRefusedRecipientThereArePauses) {
+    settings.refused_pause = std::chrono::seconds(1);
+    const auto begin = std::chrono::steady_clock::now();
+    talk("HELO x\r\n" + refused_recipients(6) + "QUIT\r\n");
+    EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(1990));
 }
 
 }  // namespace

@@ -35,6 +35,9 @@ Settings Settings::read(const control::Home& home) {
     settings.timeout = std::chrono::seconds(std::clamp<std::uint64_t>(timeout, 1, 86400));
     settings.databytes = control::read_number(home, "databytes", 0);
     settings.recipient_limit = control::read_number(home, "maxrcpt", settings.recipient_limit);
+    settings.refused_limit = control::read_number(home, "refusedlimit", 0);
+    settings.refused_pause =
+        std::chrono::seconds(std::min<std::uint64_t>(control::read_number(home, "refusedpause", 0), 60));
     settings.refuse_nul = control::read_number(home, "refusenul", 0) != 0;
     settings.auth_plain = control::read_number(home, "authplain", 0) != 0;
     settings.submission_auth = control::read_number(home, "submissionauth", 1) != 0;
@@ -54,9 +57,10 @@ Settings Settings::read(const control::Home& home) {
 
 WatchedSettings::WatchedSettings(control::Home home) : home_(std::move(home)) {
     for (const char* name :
-         {"me", "smtpgreeting", "timeoutsmtpd", "databytes", "maxrcpt", "refusenul", "relaydenied",
-          "authplain", "mailauth", "spfbehavior", "dmarc", "dmarcexempt", "submissionauth", "submissiontls",
-          "receivedauth", "authmechanisms", "sessionreuse", "perip", "stresstimeout"})
+         {"me",           "smtpgreeting", "timeoutsmtpd",   "databytes",     "maxrcpt",      "refusedlimit",
+          "refusedpause", "refusenul",    "relaydenied",    "authplain",     "mailauth",     "spfbehavior",
+          "dmarc",        "dmarcexempt",  "submissionauth", "submissiontls", "receivedauth", "authmechanisms",
+          "sessionreuse", "perip",        "stresstimeout"})
         files_.emplace_back(home_.control_file(name));
 }
 

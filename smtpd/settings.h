@@ -22,6 +22,8 @@ struct Settings {
     std::chrono::seconds timeout{1200};    // timeoutsmtpd
     std::uint64_t databytes = 0;           // 0: no limit
     std::uint64_t recipient_limit = 1000;  // maxrcpt
+    std::uint64_t refused_limit = 0;       // refusedlimit: refused recipients in a row; 0: no limit
+    std::chrono::seconds refused_pause{};  // refusedpause: before each further refusal
     bool refuse_nul = false;               // refusenul
     bool auth_plain = false;               // authplain: passwords in clear from everywhere
     bool submission_auth = true;           // submissionauth: on a submission listener nothing without a login
