@@ -60,7 +60,7 @@ Queued::Queued(const control::Home& home, const control::Owners& owners, const Q
       checkpoint_(read_checkpoint(home)),
       recovery_(recover_messages(home, checkpoint_)),
       ledger_(limits.slots(), first_id(checkpoint_.value_or(0), recovery_.highest)),
-      service_{owners_, directories_, ledger_, descriptors_.hints},
+      service_{home_, owners_, directories_, ledger_, descriptors_.hints},
       handover_(make_packet_pair()) {
     if (recovery_.removed > 0)
         log_line("removed " + std::to_string(recovery_.removed) + " incomplete messages, never acknowledged");

@@ -89,13 +89,13 @@ SubmitCode code_of(FrameReader::Input input) {
     return SubmitCode::bug;
 }
 
-bool is_full(int error_number) {
+bool means_full(int error_number) {
     return error_number == ENOSPC || error_number == EDQUOT || error_number == EROFS || error_number == EIO;
 }
 
 // The steps of receive() that may throw Error for what the disk says.
 SubmitAnswer receive_or_throw(FrameReader& input, const Caller& caller, MessageWriter& writer,
-                              const Patience& patience, bool& created) {
+                              const Patience& patience, const std::function<bool()>& is_full, bool& created) {
     const MessageId id = writer.create();
     created = true;
     const std::string trace = trace_field(caller, id, now_seconds());
@@ -106,7 +106,11 @@ SubmitAnswer receive_or_throw(FrameReader& input, const Caller& caller, MessageW
             writer.add(piece);
             return true;
         },
-        [&] { writer.flush(); });
+        [&] {
+            writer.flush();
+            if (is_full && is_full())
+                throw_errno("keep", "a message: control/queueminfree is reached", ENOSPC);
+        });
     if (state != FrameReader::Input::more) return {code_of(state), 0, {}};
 
     IncomingEnvelope envelope;
@@ -165,13 +169,13 @@ std::string trace_field(const Caller& caller, MessageId id, std::int64_t now) {
 }
 
 SubmitAnswer receive(FrameReader& input, const Caller& caller, MessageWriter& writer,
-                     const Patience& patience) {
+                     const Patience& patience, const std::function<bool()>& is_full) {
     bool created = false;
     try {
-        return receive_or_throw(input, caller, writer, patience, created);
+        return receive_or_throw(input, caller, writer, patience, is_full, created);
     } catch (const Error& error) {
         log_line(std::string("warning: ") + error.what());
-        const bool write_error = created || is_full(error.number());
+        const bool write_error = created || means_full(error.number());
         return {write_error ? SubmitCode::write_error : SubmitCode::cannot_create, 0, {}};
     }
 }

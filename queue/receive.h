@@ -3,10 +3,13 @@
 
 #include <sys/types.h>
 
+#include <functional>
+
 #include "base/deadline.h"
 #include "base/unix_socket.h"
 #include "control/owners.h"
 #include "queue/client.h"
+#include "queue/disk_floor.h"
 #include "queue/frame_reader.h"
 #include "queue/message_writer.h"
 #include "queue/protocol.h"
@@ -38,7 +41,8 @@ struct Patience {
 // Reads the groups of a submission whose header has been taken and makes the message durable. The answer for
 // the client: accepted with the id, or what was wrong with it or with us. Logs failures of the disk.
 // timed_out and communication: the client was too slow, or went away. Throws nothing but bad_alloc.
+// is_full: asked each time the buffer is full; true ends it with write_error.
 SubmitAnswer receive(FrameReader& input, const Caller& caller, MessageWriter& writer,
-                     const Patience& patience);
+                     const Patience& patience, const std::function<bool()>& is_full = nullptr);
 
 }  // namespace relais::queue

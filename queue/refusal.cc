@@ -28,8 +28,8 @@ bool refuse_next(int listener, SubmitCode code) {
 
 }  // namespace
 
-void refuse(int connection, SubmitCode code) {
-    const std::string answer = encode_answer({code, 0, {}});
+void refuse(int connection, SubmitCode code, std::string_view text) {
+    const std::string answer = encode_answer({code, 0, std::string(text)});
     [[maybe_unused]] const ssize_t sent =
         ::send(connection, answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     // From here on a client that writes is told to stop. Closed with octets unread, the connection would be

@@ -9,8 +9,9 @@
 #include <new>
 
 #include "base/error.h"
-#include "base/program.h"
 #include "base/octets.h"
+#include "base/program.h"
+#include "queue/refusal.h"
 
 namespace relais::queue {
 namespace {
@@ -46,8 +47,9 @@ void send_hint(int pipe, MessageId id) {
 class Connection {
   public:
     Connection(const Service& service, std::size_t slot, Door door, int socket, std::span<char> buffer,
-               std::size_t received, bool only_one)
+               std::size_t received, bool only_one, DiskFloor& floor)
         : service_(service),
+          floor_(floor),
           slot_(slot),
           door_(door),
           socket_(socket),
@@ -64,7 +66,14 @@ class Connection {
         }
         const auto state = input_.read_header(header_, Deadline::in(small_patience));
         if (state == FrameReader::Input::malformed) send_answer(socket_, {SubmitCode::bug, 0, {}});
-        return state == FrameReader::Input::more;
+        if (state != FrameReader::Input::more) return false;
+        if (!no_room()) return true;
+        // Who calls qmail-queue knows its exit code for a full disk.
+        if (door_ == Door::network)
+            refuse(socket_, SubmitCode::custom, disk_floor_answer);
+        else
+            refuse(socket_, SubmitCode::write_error);
+        return false;
     }
 
     bool large() const { return header_.large; }
@@ -75,19 +84,21 @@ class Connection {
         SubmitAnswer answer;
         {
             MessageWriter writer(service_.directories, service_.ledger, slot_, only_one_);
-            answer = receive(input_, caller, writer, patience());
+            answer = receive(input_, caller, writer, patience(), [this] { return no_room(); });
         }
         if (answer.code == SubmitCode::accepted) send_hint(service_.hint_pipe, answer.id);
         send_answer(socket_, answer);
     }
 
   private:
+    bool no_room() const { return floor_.reached(service_.directories.fd(0), door_ == Door::bounce); }
     Patience patience() const {
         if (!header_.large) return {Deadline::in(small_patience), small_patience};
         return {Deadline::in(large_patience), door_ == Door::submit ? large_patience : network_idle};
     }
 
     const Service& service_;
+    DiskFloor& floor_;
     const std::size_t slot_;
     const Door door_;
     const int socket_;
@@ -111,9 +122,9 @@ void guarded(int connection, const Work& work) {
 }
 
 void serve_from_pool(const Service& service, std::size_t slot, Door door, int connection, int handover,
-                     std::span<char> buffer) {
+                     std::span<char> buffer, DiskFloor& floor) {
     guarded(connection, [&] {
-        Connection session(service, slot, door, connection, buffer, 0, false);
+        Connection session(service, slot, door, connection, buffer, 0, false, floor);
         if (!session.open()) return;
         if (session.large())
             send_packet(handover, encode_handover({door, session.received()}), connection);
@@ -143,6 +154,7 @@ std::optional<Handover> decode_handover(std::string_view packet) {
 
 void run_pool_worker(const Service& service, std::size_t slot, Door door, int listener, int handover) {
     on_sigterm();
+    DiskFloor floor(service.home);
     // Not zeroed: most of it is never touched.
     const auto memory = std::make_unique_for_overwrite<char[]>(receive_buffer_size);
     for (;;) {
@@ -152,7 +164,7 @@ void run_pool_worker(const Service& service, std::size_t slot, Door door, int li
         serving = 1;
         if (connection) {
             serve_from_pool(service, slot, door, connection.get(), handover,
-                            {memory.get(), receive_buffer_size});
+                            {memory.get(), receive_buffer_size}, floor);
         } else if (errno != EINTR && errno != ECONNABORTED) {
             log_line("warning: unable to accept a connection: " + errno_text(errno));
             ::sleep(1);
@@ -165,10 +177,11 @@ void serve_alone(const Service& service, std::size_t slot, Door door, int connec
     serving = 1;
     on_sigterm();
     const auto memory = std::make_unique_for_overwrite<char[]>(receive_buffer_size);
+    DiskFloor floor(service.home);
     received.copy(memory.get(), received.size());
     guarded(connection, [&] {
         Connection session(service, slot, door, connection, {memory.get(), receive_buffer_size},
-                           received.size(), true);
+                           received.size(), true, floor);
         if (session.open()) session.take_message();
     });
 }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <span>
 
+#include "control/home.h"
 #include "control/owners.h"
 #include "queue/ledger.h"
 #include "queue/message_writer.h"
@@ -13,6 +14,7 @@ namespace relais::queue {
 
 // What all of them share; it outlives them.
 struct Service {
+    const control::Home& home;
     const control::Owners& owners;
     const MessageDirectories& directories;
     Ledger& ledger;
