@@ -12,7 +12,7 @@
 namespace relais::send {
 namespace {
 
-constexpr std::int64_t today = 1'700'000'000;
+constexpr std::int64_t some_day = 1'700'000'000;
 
 class KnownDestinationsTest : public testing::Test {
   protected:
@@ -24,7 +24,7 @@ class KnownDestinationsTest : public testing::Test {
 TEST_F(KnownDestinationsTest, RemembersOverRestarts) {
     KnownDestinations first = table();
     EXPECT_FALSE(first.contains("example.org"));
-    first.add("example.org", today);
+    first.add("example.org", some_day);
     EXPECT_TRUE(first.contains("example.org"));
     KnownDestinations second(path(), 8);
     EXPECT_TRUE(second.contains("example.org"));
@@ -34,10 +34,10 @@ TEST_F(KnownDestinationsTest, RemembersOverRestarts) {
 
 TEST_F(KnownDestinationsTest, HasABoundAndForgetsTheOldest) {
     KnownDestinations known = table();
-    known.add("daily.example", today);
+    known.add("daily.example", some_day);
     for (int i = 0; i < 100'000; ++i) {
-        known.add(std::to_string(i) + ".example", today + i);
-        if (i % 100 == 0) known.add("daily.example", today + i);
+        known.add(std::to_string(i) + ".example", some_day + i);
+        if (i % 100 == 0) known.add("daily.example", some_day + i);
     }
     EXPECT_LE(std::filesystem::file_size(path()), 16 + KnownDestinations::places * 16);
     std::size_t left = 0;
@@ -53,13 +53,13 @@ TEST_F(KnownDestinationsTest, ContentsThatMakeNoSenseAreNoTable) {
         std::ofstream(path(), std::ios::binary | std::ios::trunc) << content;
         KnownDestinations known = table();
         EXPECT_FALSE(known.contains("example.org"));
-        known.add("example.org", today);
+        known.add("example.org", some_day);
         EXPECT_TRUE(table().contains("example.org"));
     }
 }
 
 TEST_F(KnownDestinationsTest, OneDamagedRecordIsForgotten) {
-    table().add("example.org", today);
+    table().add("example.org", some_day);
     std::fstream file(path(), std::ios::in | std::ios::out | std::ios::binary);
     std::string all((std::istreambuf_iterator<char>(file)), {});
     const std::size_t at = all.find_first_not_of('\0', 16);
@@ -77,14 +77,14 @@ TEST_F(KnownDestinationsTest, WritesToNothingButAFileOfItsOwn) {
     for (const auto make : {::symlink, ::link}) {
         std::filesystem::remove(path());
         ASSERT_EQ(make(other.c_str(), path().c_str()), 0);
-        table().add("example.org", today);
+        table().add("example.org", some_day);
         EXPECT_EQ(std::filesystem::file_size(other), 8U);
         EXPECT_FALSE(table().contains("example.org"));
     }
     std::filesystem::remove(path());
     ASSERT_EQ(::mkfifo(path().c_str(), 0600), 0);
     KnownDestinations known = table();
-    known.add("example.org", today);
+    known.add("example.org", some_day);
     EXPECT_TRUE(known.contains("example.org"));
 }
 
