@@ -585,7 +585,8 @@ class NoQueue(QueuedTest):
 class FullDisk(QueuedTest):
     def small_disk(self, mount):
         """A queue on a file system of its own, mounted by this command with the place added."""
-        instance = self.instance()
+        # What is tried is a disk that is full, not one that is about to be.
+        instance = self.instance(control={"queueminfree": "0"})
         target = instance.home / "queue"
         mounted = subprocess.run([*mount, target], capture_output=True)
         if mounted.returncode:
