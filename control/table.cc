@@ -122,13 +122,13 @@ constexpr std::array table = {
     lines("pop3slisten", "service", "", "ADDRESS PORT of each POP3 server with TLS from the first octet"),
     domains("privatemx", "remote", "domains whose servers may have private or loopback addresses"),
     number("queuelifetime", "send", "604800", 0, "seconds after which undelivered mail bounces"),
+    line("queueminfree", "queued", "0",
+         "free space of the queue below which no message is taken: octets, percent%, or both: the smaller; 0 "
+         "is none"),
     domains("rcpthosts", "smtpd", "domains whose mail is accepted from everybody"),
     number("receivedauth", "smtpd", "0", 0, "1: the Received field names the login"),
     lines("recipientcheck", "smtpd", "off",
           "off, log or on, then DOMAIN off|log|on: what becomes of recipients without a mailbox here"),
-    line("queueminfree", "queued", "0",
-         "free space of the queue below which no message is taken: octets, percent%, or both: the smaller; 0 "
-         "is none"),
     number("refusedlimit", "smtpd", "0", 0,
            "refused recipients without an accepted one, then 421; not for logins and RELAYCLIENT; 0 is no "
            "limit"),
