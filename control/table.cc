@@ -90,6 +90,9 @@ constexpr std::array table = {
     me_line("helohost", "remote", "the name that is said to other servers"),
     me_line("idhost", "inject", "the domain of the message ids made here"),
     line("ipversions", "remote", "64", "4, 6, 46 or 64: the families of addresses used, the first one first"),
+    lines("limitslocal", "local", "",
+          "NAME NUMBER: nproc, as, data, cpu, fsize, nofile or core, what a program of a local delivery may "
+          "use"),
     me_line("localiphost", "smtpd",
             "the domain that an address of this machine, as in user@[192.0.2.1], stands for"),
     me_domains("locals", "send", "domains whose mail is delivered here, to users"),

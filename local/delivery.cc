@@ -229,7 +229,9 @@ Exit Delivery::run_program(const Instruction& instruction) {
         return Exit::success;
     }
     export_variables();
-    switch (run_program_delivery(std::string(instruction.text), *message_, out_, order_.program_limit)) {
+    const ProgramResources resources = ProgramResources::read(*instance_, order_.own_uid);
+    switch (run_program_delivery(std::string(instruction.text), *message_, out_, order_.program_limit,
+                                 resources)) {
         case ProgramEnd::done:
             return Exit::success;
         case ProgramEnd::done_and_stop:

@@ -24,6 +24,7 @@ struct Order {
     std::string
         default_delivery;  // instructions for an empty .qmail, or for a missing one of the user himself
     std::optional<Seconds> program_limit;
+    bool own_uid = false;  // no other user has it
 };
 
 // Finds the instructions for the recipient and carries them out. Returns success, permanent (bounce) or

@@ -20,7 +20,8 @@ namespace {
 constexpr Seconds grace_after_sigterm{5};
 
 // In the new process: nothing but what may follow a fork.
-[[noreturn]] void become_shell(const char* command, int message, int output, bool own_group) {
+[[noreturn]] void become_shell(const char* command, int message, int output, bool own_group,
+                               const ProgramResources& resources) {
     if (own_group) ::setpgid(0, 0);
     ::signal(SIGPIPE, SIG_DFL);
     sigset_t none;
@@ -29,6 +30,7 @@ constexpr Seconds grace_after_sigterm{5};
     if (::dup2(message, STDIN_FILENO) < 0) ::_exit(static_cast<int>(Exit::temporary));
     if (output >= 0 && (::dup2(output, STDOUT_FILENO) < 0 || ::dup2(output, STDERR_FILENO) < 0))
         ::_exit(static_cast<int>(Exit::temporary));
+    if (!resources.apply()) ::_exit(static_cast<int>(Exit::temporary));
     ::execl("/bin/sh", "/bin/sh", "-c", command, static_cast<char*>(nullptr));
     constexpr std::string_view text = "Unable to run /bin/sh. (#4.3.0)\n";
     [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
@@ -37,13 +39,14 @@ constexpr Seconds grace_after_sigterm{5};
 
 class RunningProgram {
   public:
-    RunningProgram(const std::string& command, const Message& message, Output& output, bool own_group)
+    RunningProgram(const std::string& command, const Message& message, Output& output, bool own_group,
+                   const ProgramResources& resources)
         : output_(output), own_group_(own_group) {
         const Fd copy = message.copy();
         Pipe pipe;
         if (output_.captured()) pipe = make_pipe();
         pid_ = ::fork();
-        if (pid_ == 0) become_shell(command.c_str(), copy.get(), pipe.write.get(), own_group);
+        if (pid_ == 0) become_shell(command.c_str(), copy.get(), pipe.write.get(), own_group, resources);
         if (pid_ < 0)
             throw Error(Reaction::temporary, "Unable to fork: " + errno_text(errno) + ". (#4.3.0)", errno);
         // In both processes, so that it has happened whoever comes first.
@@ -129,8 +132,8 @@ ProgramEnd program_end(int exit_code) {
 }
 
 ProgramEnd run_program_delivery(const std::string& command, const Message& message, Output& output,
-                                std::optional<Seconds> limit) {
-    RunningProgram program(command, message, output, limit.has_value());
+                                std::optional<Seconds> limit, const ProgramResources& resources) {
+    RunningProgram program(command, message, output, limit.has_value(), resources);
     if (!program.wait_until(limit ? Deadline::in(*limit) : Deadline::never())) {
         program.signal(SIGTERM);
         program.wait_until(Deadline::in(grace_after_sigterm));

@@ -8,6 +8,7 @@
 #include "base/deadline.h"
 #include "local/message.h"
 #include "local/output.h"
+#include "local/program_resources.h"
 
 namespace relais::local {
 
@@ -26,6 +27,6 @@ ProgramEnd program_end(int exit_code);
 // group, is ended by signals when it has run that long. Throws a temporary Error if it cannot be run, was
 // killed, or exceeded the limit.
 ProgramEnd run_program_delivery(const std::string& command, const Message& message, Output& output,
-                                std::optional<Seconds> limit);
+                                std::optional<Seconds> limit, const ProgramResources& resources);
 
 }  // namespace relais::local

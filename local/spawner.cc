@@ -315,6 +315,8 @@ void Spawner::deliver_in_child(const Delivery& delivery, const LookupAnswer& ans
                     default_delivery_,
                     std::nullopt};
         if (answer.program_limit > 0) order.program_limit = Seconds(answer.program_limit);
+        // users/assign may give one uid to many users, and a user instance has one for everything.
+        order.own_uid = !answer.assigned && !owners_.single();
         end = deliver(home_, order, Message(child_message, delivery.order.message_size), words);
     } catch (const std::exception& error) {
         words.complain(std::string("qmail-lspawn: ") + error.what() + ". (#4.3.0)");

@@ -68,6 +68,10 @@ std::string listen_text(const std::vector<Listen>& listen) {
     return text;
 }
 
+constexpr const char* limits_example =
+    "# What a program of a .qmail file may use: take the # away from what shall hold. qmail-local(8)\n"
+    "#nproc 200\n#as 2000000000\n#cpu 600\n#fsize 1000000000\n#nofile 1024\n#core 0\n";
+
 using Listeners = std::pair<const char*, const std::vector<Listen>&>;
 
 // The services for our own users' mail, by name.
@@ -100,6 +104,7 @@ void add_control(Table& table, const Plan& plan) {
     table.settings("control/stresstimeout", "60\n", false);
     table.settings("control/concurrencyremote", "100\n", false);
     table.settings("control/databytes", "50000000\n", false);
+    table.settings("control/limitslocal", limits_example, false);
     table.settings("control/queueminfree", "100000000 5%\n", false);
     table.settings("control/refusedlimit", "20\n", false);
     table.settings("control/refusedpause", "1\n", false);
