@@ -42,7 +42,12 @@ int serve(const Arguments& arguments) {
     constexpr std::size_t for_questions = 600;
     const std::size_t descriptors = raise_descriptor_limit(limits.clients + for_questions);
     limits.clients = std::max<std::size_t>(descriptors, for_questions + 100) - for_questions;
-    control::become(control::Owners::read(home), control::Role::qmailn);
+    const control::Owners owners = control::Owners::read(home);
+    // Who asks for mail: with few clients each, or every delivery would wait for a user's questions.
+    for (const control::Role role : {control::Role::qmaild, control::Role::qmailr, control::Role::qmails,
+                                     control::Role::qmailp, control::Role::qmailq})
+        limits.ours.insert(owners.of(role).uid);
+    control::become(owners, control::Role::qmailn);
     Confinement allowed;
     allowed.open_files = allowed.network = allowed.threads = true;
     allowed.local_sockets = true;  // socketpair, between the DNS library and its thread

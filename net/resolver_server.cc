@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/program.h"
+#include "base/unix_socket.h"
 #include "net/dns_name.h"
 
 namespace relais::net {
@@ -89,13 +90,24 @@ void ResolverServer::accept_clients() {
             if (errno == EMFILE || errno == ENFILE) close_quietest();
             return;
         }
+        const uid_t uid = peer_of(fd.get()).uid;
+        // Its connection ends: a question fails, for now.
+        if (has_too_many(uid)) continue;
         if (clients_.size() >= limits_.clients) close_quietest();
         if (clients_.size() >= limits_.clients) return;
         const ClientId id = next_client_++;
         const int number = fd.get();
         clients_[id].fd = std::move(fd);
+        clients_[id].uid = uid;
+        ++of_users_[uid];
         loop_.add(number, EPOLLIN | EPOLLRDHUP, [this, id](std::uint32_t events) { handle(id, events); });
     }
+}
+
+bool ResolverServer::has_too_many(uid_t uid) const {
+    if (uid == 0 || limits_.ours.contains(uid)) return false;
+    const auto found = of_users_.find(uid);
+    return found != of_users_.end() && found->second >= limits_.of_other_user;
 }
 
 void ResolverServer::close_quietest() {
@@ -113,6 +125,7 @@ void ResolverServer::close_client(ClientId id) {
     loop_.remove(found->second.fd.get());
     bool were_asking = false;
     for (Question& question : found->second.questions) were_asking = end_question(question) || were_asking;
+    if (--of_users_[found->second.uid] == 0) of_users_.erase(found->second.uid);
     clients_.erase(found);
     if (were_asking) start_waiting();
 }

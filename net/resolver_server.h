@@ -2,9 +2,12 @@
 // a deadline. It knows libunbound only through Lookup.
 #pragma once
 
+#include <sys/types.h>
+
 #include <deque>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -19,6 +22,9 @@ namespace relais::net {
 struct ResolverLimits {
     std::size_t clients = 4000;   // beyond it the one that has been quiet longest is closed
     std::size_t questions = 900;  // under way at once; further ones wait, within their deadline
+    // Clients of one user who is none of ours: with 16 questions each, less than half of all.
+    std::size_t of_other_user = 25;
+    std::set<uid_t> ours{};  // root's is always
 };
 
 class ResolverServer {
@@ -41,6 +47,7 @@ class ResolverServer {
     };
     struct Client {
         Fd fd;
+        uid_t uid = 0;
         std::string input;
         std::string output;
         std::deque<Question> questions;  // in the order of their answers
@@ -53,6 +60,7 @@ class ResolverServer {
     };
 
     void accept_clients();
+    bool has_too_many(uid_t uid) const;
     void close_quietest();
     void close_client(ClientId id);
     void handle(ClientId id, std::uint32_t events);
@@ -81,6 +89,7 @@ class ResolverServer {
     std::shared_ptr<Lookup> lookup_;
     std::vector<std::shared_ptr<Lookup>> retired_;  // with questions still under way
     std::unordered_map<ClientId, Client> clients_;
+    std::unordered_map<uid_t, std::size_t> of_users_;  // how many clients each has
     ClientId next_client_ = 1;
     QuestionId next_question_ = 1;
     std::size_t asking_ = 0;
