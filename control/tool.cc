@@ -2,10 +2,12 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
 #include <string>
 #include <system_error>
 
 #include "base/error.h"
+#include "control/enter.h"
 #include "control/home.h"
 
 namespace relais::control {
@@ -37,11 +39,14 @@ bool is_refusal(int error_number) {
     return error_number == EACCES || error_number == EPERM;
 }
 
-int run_tool(std::string_view name, int argc, char** argv, const std::function<int(const Arguments&)>& work) {
+int run_tool(std::string_view name, int argc, char** argv, const std::function<int(const Arguments&)>& work,
+             Instance instance) {
     // Before the work: some tools give up root themselves.
     const bool root = ::geteuid() == 0;
     return run_program(name, argc, argv, [&](const Arguments& arguments) -> int {
         try {
+            if (root && instance == Instance::in_environment)
+                ::setenv("QMAILHOME", enter(Home::from_environment()).directory().c_str(), 1);
             return work(arguments);
         } catch (const Error& error) {
             throw_with_advice(error, root);

@@ -20,8 +20,6 @@ void inspect_sockets(const Plan& plan, std::vector<Finding>& findings);
 void inspect_logs(const Plan& plan, std::vector<Finding>& findings);
 // Logins by POP and IMAP, open-smtpd's.
 void inspect_logins(const Plan& plan, std::vector<Finding>& findings);
-// Programs that were copied into the instance.
-void inspect_copies(const Plan& plan, std::vector<Finding>& findings);
 // Instructions for addresses without a user.
 void inspect_alias(const Plan& plan, std::vector<Finding>& findings);
 

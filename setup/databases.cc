@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "setup/command.h"
-#include "setup/inspect.h"
+#include "setup/programs.h"
 
 namespace relais::setup {
 namespace {
@@ -31,13 +31,6 @@ std::string source(const Plan& plan, const char* name) {
     return read_file(plan.home.path(name), source_limit).value_or("");
 }
 
-// What root compiles in an instance of one user is that user's.
-void give_to_administrator(const Plan& plan, const std::string& path) {
-    const control::Owner owner = plan.identity.administrator();
-    if (::geteuid() == 0 && ::lchown(path.c_str(), owner.uid, owner.gid) != 0)
-        throw_errno("set the owner of", path);
-}
-
 // Said here, for the programs that compile do not know who called qmailctl.
 void must_be_writable(const Plan& plan, const char* folder) {
     const std::string directory = *folder != 0 ? plan.home.path(folder) : plan.home.directory();
@@ -48,9 +41,8 @@ void must_be_writable(const Plan& plan, const char* folder) {
 void compile_rules(const Plan& plan, const std::string& what, const std::string& database,
                    const std::string& rules) {
     const std::string cdb = plan.home.path(database);
-    must_run({program_directory() + "/tcprules", cdb, cdb.substr(0, cdb.size() - 3) + "tmp"},
+    must_run({program("tcprules"), cdb, cdb.substr(0, cdb.size() - 3) + "tmp"},
              what + " is not compiled, " + database + " stays as it was", rules);
-    give_to_administrator(plan, cdb);
 }
 
 std::optional<struct timespec> changed_at(const Plan& plan, const char* name) {
@@ -84,16 +76,13 @@ void compile_databases(const Plan& plan) {
     ::setenv("QMAILHOME", plan.home.directory().c_str(), 1);
     if (changed_at(plan, "users/assign")) {
         must_be_writable(plan, "users");
-        must_run({program_directory() + "/qmail-newu"});
-        give_to_administrator(plan, plan.home.path("users/cdb"));
+        must_run({program("qmail-newu")});
     }
     if (changed_at(plan, "control/morercpthosts")) {
         must_be_writable(plan, "control");
-        must_run({program_directory() + "/qmail-newmrh"});
-        give_to_administrator(plan, plan.home.path("control/morercpthosts.cdb"));
+        must_run({program("qmail-newmrh")});
     }
-    // It keeps the owner itself.
-    if (changed_at(plan, "users/passwd")) must_run({program_directory() + "/qmail-passwd", "build"});
+    if (changed_at(plan, "users/passwd")) must_run({program("qmail-passwd"), "build"});
 }
 
 std::vector<std::string> old_databases(const Plan& plan) {

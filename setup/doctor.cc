@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/io.h"
 #include "base/text.h"
 #include "queue/store.h"
 #include "setup/command.h"
@@ -21,6 +22,7 @@
 #include "setup/holders.h"
 #include "setup/inspect.h"
 #include "setup/ports.h"
+#include "setup/programs.h"
 #include "setup/report.h"
 #include "setup/supervision.h"
 
@@ -47,13 +49,18 @@ void tell_mendable(const Plan& plan, const std::vector<Finding>& findings, Repor
 
 void look_at_files(const Plan& plan, Report& report) {
     const std::vector<Finding> findings = inspect(plan);
-    for (const Finding& finding : findings)
-        if (finding.unseen)
+    bool well = true;
+    for (const Finding& finding : findings) {
+        well = well && finding.note;
+        if (finding.note)
+            report.note(finding.text);
+        else if (finding.unseen)
             report.unseen(finding.text);
         else if (!finding.mend)
             report.bad(finding.text, "this needs you");
+    }
     tell_mendable(plan, findings, report);
-    if (findings.empty()) report.good("files, owners and modes are as they must be");
+    if (well) report.good("files, owners and modes are as they must be");
 }
 
 // What holds a channel to open-smtpd while it runs as the user who logs in must not be traced by that user.
@@ -66,9 +73,7 @@ void look_at_login_steps(const Plan& plan, Report& report) {
 }
 
 void look_at_settings(const Plan& plan, Report& report) {
-    const std::string program = plan.home.path("bin/qmail-showctl");
-    if (::access(program.c_str(), X_OK) != 0) return;
-    const CommandResult result = capture({program, "--check"}, Deadline::in(Seconds(30)));
+    const CommandResult result = capture({program("qmail-showctl"), "--check"}, Deadline::in(Seconds(30)));
     bool good = true;
     for (const std::string_view line : split(trim(result.output), '\n')) {
         if (line.find(": warning: ") == std::string_view::npos) {
@@ -88,9 +93,12 @@ void look_at_settings(const Plan& plan, Report& report) {
 
 std::string last_line_of_log(const Plan& plan, const std::string& service) {
     try {
-        const auto text = read_file(plan.home.path("log/" + service + "/current"), 16 * mebibyte);
-        if (!text || text->empty()) return "nothing";
-        const std::string_view lines = trim(*text);
+        // In a directory of qmaill's.
+        const auto directory = plan.tree->directory("log/" + service);
+        const Fd log = directory ? directory->try_open("current", O_RDONLY | O_NONBLOCK) : Fd();
+        const std::string text = log ? read_to_end(log.get(), 16 * mebibyte, Deadline::never()) : "";
+        if (text.empty()) return "nothing";
+        const std::string_view lines = trim(text);
         const std::size_t start = lines.rfind('\n');
         return std::string(start == std::string_view::npos ? lines : lines.substr(start + 1));
     } catch (const Error& error) {

@@ -102,6 +102,11 @@ Identity identity_of_instance(const control::Home& home) {
     return identity;
 }
 
+gid_t group_of_user(uid_t user, gid_t known) {
+    const struct passwd* entry = ::getpwuid(user);
+    return entry != nullptr && entry->pw_gid != 0 ? entry->pw_gid : known;
+}
+
 void complete_owners(const control::Home& home, std::vector<std::string>& report) {
     Identity identity = identity_of_instance(home);
     if (identity.missing.empty()) return;

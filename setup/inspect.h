@@ -1,4 +1,4 @@
-// Creating, checking and repairing an instance: three uses of the same table (setup/layout.h).
+// Checking and repairing an instance by the table of setup/layout.h.
 #pragma once
 
 #include <functional>
@@ -14,19 +14,12 @@ struct Finding {
     std::string text;
     std::function<void()> mend;
     bool unseen = false;  // this user may not look there: it may be well
+    bool note = false;    // it is well, but good to know
 };
 
 // Everything wrong with an instance: pieces of the table, files in control/ and the queue, programs,
 // databases older than their source, parents that its users cannot enter; and what this user may not look into. Changes
 // nothing. Throws Error for what cannot be looked at for another reason.
 std::vector<Finding> inspect(const Plan& plan);
-
-// Makes the instance. Throws a permanent Error if there is something already, if the path is too long or has
-// odd characters, or if a parent is closed to the instance's users; a started instance that fails is removed
-// again.
-void create(const Plan& plan);
-
-// The directory of the running program, where the others are.
-std::string program_directory();
 
 }  // namespace relais::setup

@@ -1,5 +1,8 @@
 #include "setup/layout.h"
 
+#include <fmt/core.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 
@@ -227,9 +230,31 @@ std::vector<Piece> layout(const Plan& plan) {
     return table.take();
 }
 
+// root does what control/owners of its own directory says, and in another one it is not root any more (control::enter).
+static void refuse_another_owner(const Plan& plan) {
+    const std::string& directory = plan.home.directory();
+    const auto info = plan.tree->look("");
+    if (!info) throw_errno("look at", directory);
+    const uid_t owner = plan.identity.administrator().uid;
+    const bool single = plan.identity.single;
+    if (single ? ::geteuid() != 0 : info->st_uid == 0) return;
+    throw_permanent(
+        single ? fmt::format(
+                     "{} belongs to root, and control/owners says that the instance is uid {}'s: chown it to "
+                     "that user, with all that is in it",
+                     directory, owner)
+               : fmt::format(
+                     "{} belongs to uid {}, and control/owners says that it is an instance of several users, "
+                     "which must be root's: look at what is in it, then chown -R root:root {} and "
+                     "qmail-setup --repair {}",
+                     directory, info->st_uid, directory, directory));
+}
+
 Plan plan_of_instance(const control::Home& home) {
     Plan plan{home, identity_of_instance(home), control::read_line(home, "me").value_or(""), "",
               {},   has_own_listener(home)};
+    plan.tree = std::make_shared<const Tree>(home, plan.identity);
+    refuse_another_owner(plan);
     plan.listen = read_listen(home, "smtplisten");
     plan.pop3 = read_listen(home, "pop3listen");
     plan.pop3s = read_listen(home, "pop3slisten");

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "control/home.h"
 #include "setup/identity.h"
+#include "setup/tree.h"
 
 namespace relais::setup {
 
@@ -50,12 +52,14 @@ struct Plan {
     bool own_listener = false;  // qmail-smtpd -l in place of tcpserver
     std::vector<Listen> pop3 =
         {};  // where the POP3 server listens: control/pop3listen, as smtplisten; empty: no server
-    std::vector<Listen> submission = {};   // mail of our own users: control/submissionlisten
-    std::vector<Listen> submissions = {};  // the same, TLS from the first octet: control/submissionslisten
-    std::vector<Listen> pop3s = {};        // POP3 with TLS from the first octet: control/pop3slisten
+    std::vector<Listen> submission = {};    // mail of our own users: control/submissionlisten
+    std::vector<Listen> submissions = {};   // the same, TLS from the first octet: control/submissionslisten
+    std::vector<Listen> pop3s = {};         // POP3 with TLS from the first octet: control/pop3slisten
+    std::shared_ptr<const Tree> tree = {};  // nothing before the instance is made
 };
 
-// The plan of an instance that exists. Throws a permanent Error if control/owners is missing or wrong.
+// The plan of an instance that exists. Throws a permanent Error if control/owners is missing or wrong, or if the directory is not that
+// of whom control/owners says.
 Plan plan_of_instance(const control::Home& home);
 
 std::vector<Piece> layout(const Plan& plan);

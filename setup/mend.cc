@@ -10,24 +10,43 @@
 #include "base/fd.h"
 
 namespace relais::setup {
-namespace {
 
-// Never follows a link that somebody else may have put there, and leaves files with a second name alone. Held, not opened:
-// its owner may have closed it to himself.
-Fd hold_own(const std::string& path, bool directory) {
-    Fd fd(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC | (directory ? O_DIRECTORY : 0)));
-    if (!fd) throw_errno("open", path);
-    struct stat info {};
-    if (::fstat(fd.get(), &info) != 0) throw_errno("look at", path);
-    if (!directory && (!S_ISREG(info.st_mode) || info.st_nlink > 1))
-        throw_permanent("unable to mend " + path + ": it is not a file of one name");
-    return fd;
+bool is_type(const struct stat& info, Type type) {
+    switch (type) {
+        case Type::directory:
+            return S_ISDIR(info.st_mode);
+        case Type::socket:
+            return S_ISSOCK(info.st_mode);
+        default:
+            return S_ISREG(info.st_mode);
+    }
 }
 
-}  // namespace
+std::string refusal(const Tree& tree, const struct stat& info, const Wanted& wanted) {
+    if (!is_type(info, wanted.type)) return " and is something else than it must be";
+    if (wanted.type != Type::directory && info.st_nlink > 1)
+        return ", and it has a second name: remove it if you do not know what that is";
+    if (!tree.is_ours(info.st_uid))
+        return ", and that is nobody of this instance: look at it, then chown it to root or remove it";
+    return "";
+}
 
-void set_owner_and_mode(const std::string& path, bool directory, control::Owner owner, mode_t mode) {
-    set_owner_and_mode(hold_own(path, directory).get(), path, owner, mode);
+std::function<void()> remedy(const std::shared_ptr<const Tree>& tree, const std::string& path,
+                             const struct stat& info, const Wanted& wanted) {
+    if (!refusal(*tree, info, wanted).empty()) return nullptr;
+    return [tree, path, wanted] { set_owner_and_mode(*tree, path, wanted); };
+}
+
+// Held, not opened: its owner may have closed it to himself, and a socket cannot be opened.
+void set_owner_and_mode(const Tree& tree, const std::string& path, const Wanted& wanted) {
+    const std::string full = tree.path_of(path);
+    const Fd held = tree.hold(path);
+    if (!held) throw_errno("open", full);
+    struct stat info {};
+    if (::fstat(held.get(), &info) != 0) throw_errno("look at", full);
+    const std::string why = refusal(tree, info, wanted);
+    if (!why.empty()) throw_permanent("unable to mend " + full + why);
+    set_owner_and_mode(held.get(), full, wanted.owner, wanted.mode);
 }
 
 // Owner first: chown clears the setgid bit.

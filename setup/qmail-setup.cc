@@ -7,8 +7,9 @@
 //
 // As root it makes a system instance (users that are missing are made with useradd --system), or with --user
 // one that belongs to that user alone; an ordinary user gets an instance of his own. It trusts its command
-// line, and nothing that another user may have put into an instance: links are not followed. It never
-// overwrites.
+// line, and nothing that another user may have put into an instance: it follows no link but those that root made in root's own
+// directories, gives nothing to a role that is neither root's nor a role's, and becomes the owner of a directory that is not
+// root's before it opens a file there (setup/tree.h, control/enter.h). It never overwrites.
 //
 // Exit codes: 0 done, or nothing wrong; 1 --check found something, or --repair could not mend all; 100 wrong
 // usage or refused; 111 the system failed.
@@ -25,8 +26,11 @@
 
 #include "base/command_line.h"
 #include "base/error.h"
+#include "control/enter.h"
 #include "control/tool.h"
+#include "setup/create.h"
 #include "setup/inspect.h"
+#include "setup/programs.h"
 
 namespace relais::setup {
 namespace {
@@ -138,7 +142,7 @@ bool mend(const std::vector<Finding>& findings) {
 }
 
 int look_at(const Options& options) {
-    const control::Home home(options.directory);
+    const control::Home home = control::enter(control::Home(options.directory), group_of_user);
     if (::access(home.control_file("owners").c_str(), F_OK) != 0) {
         if (errno != ENOENT) throw_errno("look at", home.control_file("owners"));
         throw_permanent(home.control_file("owners") +
@@ -154,10 +158,14 @@ int look_at(const Options& options) {
     std::vector<Finding> findings = inspect(plan);
     // A directory that can be entered again shows what is wrong in it.
     for (int round = 0; options.repair && round < rounds && mend(findings); ++round) findings = inspect(plan);
-    for (const Finding& finding : findings)
-        say(finding.text + (finding.unseen ? ": " + std::string(control::run_as_root) : ""));
-    if (findings.empty()) say(options.directory + " is as it must be");
-    return findings.empty() ? 0 : 1;
+    bool well = true;
+    for (const Finding& finding : findings) {
+        say((finding.note ? "note: " : "") + finding.text +
+            (finding.unseen ? ": " + std::string(control::run_as_root) : ""));
+        well = well && finding.note;
+    }
+    if (well) say(options.directory + " is as it must be");
+    return well ? 0 : 1;
 }
 
 int setup(const Arguments& arguments) {
@@ -189,6 +197,7 @@ int setup(const Arguments& arguments) {
     line.flag("--repair", options.repair, "mend it");
     if (const auto code = line.parse(arguments)) return *code;
     ::umask(022);
+    hold_programs();
     options.directory = std::filesystem::weakly_canonical(std::filesystem::absolute(options.directory));
     return options.check || options.repair ? look_at(options) : make_instance(options);
 }
@@ -197,5 +206,6 @@ int setup(const Arguments& arguments) {
 }  // namespace relais::setup
 
 int main(int argc, char** argv) {
-    return relais::control::run_tool("qmail-setup", argc, argv, relais::setup::setup);
+    return relais::control::run_tool("qmail-setup", argc, argv, relais::setup::setup,
+                                     relais::control::Instance::in_arguments);
 }

@@ -4,7 +4,8 @@
 //
 // DIR is the instance, $QMAILHOME or /var/qmail without it. It talks to supervise (svc), or to systemd where
 // that keeps the instance; if nobody looks after it, start starts svscan. It is run by root, or by the one
-// user whose the instance is.
+// user whose the instance is. In a directory that is not root's it becomes its owner first (control/enter.h), and it runs no program
+// from there but what supervise runs.
 //
 // Exit codes: 0 done; 1 doctor found something, or stat that a service is down; 100 wrong usage; 111 it did
 // not work.
@@ -17,6 +18,7 @@
 
 #include "base/error.h"
 #include "base/program.h"
+#include "control/enter.h"
 #include "control/tool.h"
 #include "queue/store.h"
 #include "setup/command.h"
@@ -24,6 +26,7 @@
 #include "setup/deliveries.h"
 #include "setup/doctor.h"
 #include "setup/holders.h"
+#include "setup/programs.h"
 #include "setup/supervision.h"
 
 namespace relais::setup {
@@ -241,8 +244,9 @@ int flush(const Plan& plan) {
     return signal_send(plan, "a", "ALRM");
 }
 
-int tool(const Plan& plan, const std::string& name) {
-    return run({plan.home.path("bin/" + name)}, Deadline::in(Seconds(600)));
+// Of QMAILHOME, which is this instance; but never a program from there.
+int tool(const std::string& name) {
+    return run({program(name)}, Deadline::in(Seconds(600)));
 }
 
 int status(const Plan& plan) {
@@ -258,7 +262,7 @@ int status(const Plan& plan) {
         std::puts((name + ": " + text).c_str());
     }
     std::fflush(stdout);
-    const int queue_code = tool(plan, "qmail-qstat");
+    const int queue_code = tool("qmail-qstat");
     const Deliveries found = deliveries(plan);
     if (found.sender == Deliveries::Sender::ends || found.sender == Deliveries::Sender::waits) {
         say("no delivery starts: qmail-send waits for" + indented(found.lines));
@@ -269,9 +273,9 @@ int status(const Plan& plan) {
     return code != 0 ? code : queue_code;
 }
 
-int queue(const Plan& plan) {
-    const int code = tool(plan, "qmail-qstat");
-    return code != 0 ? code : tool(plan, "qmail-qread");
+int queue(const Plan&) {
+    const int code = tool("qmail-qstat");
+    return code != 0 ? code : tool("qmail-qread");
 }
 
 int cdb(const Plan& plan) {
@@ -292,13 +296,16 @@ int control_instance(const Arguments& arguments) {
     std::string directory =
         arguments.size() == 2 ? arguments[1] : control::Home::from_environment().directory();
     directory = std::filesystem::weakly_canonical(std::filesystem::absolute(directory));
-    ::setenv("QMAILHOME", directory.c_str(), 1);
-    return verb->second(plan_of_instance(control::Home(directory)));
+    hold_programs();
+    const control::Home home = control::enter(control::Home(directory), group_of_user);
+    ::setenv("QMAILHOME", home.directory().c_str(), 1);
+    return verb->second(plan_of_instance(home));
 }
 
 }  // namespace
 }  // namespace relais::setup
 
 int main(int argc, char** argv) {
-    return relais::control::run_tool("qmailctl", argc, argv, relais::setup::control_instance);
+    return relais::control::run_tool("qmailctl", argc, argv, relais::setup::control_instance,
+                                     relais::control::Instance::in_arguments);
 }

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "net/own_addresses.h"
-#include "setup/inspect.h"
+#include "setup/programs.h"
 
 namespace relais::setup {
 
@@ -110,7 +110,7 @@ std::string submission_script(const Plan& plan, const Listen& listen, const std:
 
 std::string pop3d_script(const Plan& plan, const std::string& file, std::size_t number) {
     // Each of the two comes with the other: the first opens the channel, the second says through it who has logged in.
-    const bool opens = ::access((program_directory() + "/open-smtp-channel").c_str(), X_OK) == 0;
+    const bool opens = ::access(program("open-smtp-channel").c_str(), X_OK) == 0;
     return opening(plan, fmt::format("The POP3 server on the address and port in line {} of "
                                      "control/{}. Accounts: qmail-passwd.",
                                      number, file)) +

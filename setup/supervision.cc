@@ -17,7 +17,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/io.h"
-#include "base/privilege.h"
 #include "base/text.h"
 #include "setup/command.h"
 
@@ -58,18 +57,13 @@ std::string read_proc(const fs::path& path) {
     }
 }
 
-// In the child that becomes svscan: nothing of the terminal, nothing of ours, and the instance's user.
+// In the child that becomes svscan: nothing of the terminal, nothing of ours.
 [[noreturn]] void become_svscan(const Plan& plan) {
     ::setsid();
     const int null = ::open("/dev/null", O_RDONLY);
     const int log =
         ::open(plan.home.path("log/svscan").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0644);
     if (null < 0 || log < 0 || ::chdir(plan.home.path("service").c_str()) != 0) ::_exit(111);
-    if (plan.identity.single && ::geteuid() == 0) {
-        const control::Owner owner = plan.identity.administrator();
-        if (::fchown(log, owner.uid, owner.gid) != 0) ::_exit(111);
-        drop_privilege(owner.uid, owner.gid);
-    }
     ::dup2(null, STDIN_FILENO);
     ::dup2(log, STDOUT_FILENO);
     ::dup2(log, STDERR_FILENO);
@@ -258,7 +252,22 @@ void end_logs(const Plan& plan) {
     wait_until(none, Deadline::in(log_patience));
 }
 
+// svscan and supervise run as root whatever they find.
+static void refuse_foreign_services(const Plan& plan) {
+    if (::geteuid() != 0) return;
+    std::vector<std::string> all = {"service"};
+    for (const std::string& name : plan.tree->names("service"))
+        for (const char* part : {"", "/run", "/log", "/log/run"}) all.push_back("service/" + name + part);
+    for (const std::string& path : all)
+        if (const auto info = plan.tree->look(path); info && info->st_uid != 0)
+            throw_permanent("unable to start: " + plan.tree->path_of(path) + " belongs to uid " +
+                            std::to_string(info->st_uid) +
+                            ", and root would run what is there (qmail-setup --check " +
+                            plan.home.directory() + ")");
+}
+
 void start_svscan(const Plan& plan) {
+    refuse_foreign_services(plan);
     const pid_t middle = ::fork();
     if (middle < 0) throw_errno("fork", "svscan");
     if (middle == 0) {

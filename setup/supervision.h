@@ -37,8 +37,8 @@ bool has_orphans(const Plan& plan);
 bool end_orphans(const Plan& plan);
 // Ends the logs that have not ended with who writes to them; one whose disk takes nothing is killed.
 void end_logs(const Plan& plan);
-// Starts one, apart from our terminal, with log/svscan for its complaints; in an instance of one user as that
-// user. Throws Error.
+// Starts one, apart from our terminal, with log/svscan for its complaints. Throws Error, also if somebody
+// else could write what it would run.
 void start_svscan(const Plan& plan);
 
 // The processes that a service has started and that outlive it: SMTP sessions under tcpserver.
