@@ -62,12 +62,14 @@ std::string foreign_parent(const std::string& path) {
     return "";
 }
 
-void refuse_foreign(const Home& home) {
-    const std::string trouble = foreign_parent(home.directory());
+Home refuse_foreign(const Home& home) {
+    const HeldDirectory given(home.directory());
+    Home found(path_of(given.fd()));
+    const HeldDirectory directory(found.directory());
+    const std::string trouble = foreign_parent(directory.path());
     if (!trouble.empty())
         throw_permanent(trouble +
                         ": an instance of several users must be root's with all directories above it");
-    const HeldDirectory directory(home.directory());
     const struct stat info = status_of(directory.fd(), directory.path());
     if (info.st_uid != 0)
         throw_permanent(
@@ -77,6 +79,7 @@ void refuse_foreign(const Home& home) {
     struct stat control {};
     if (::fstatat(directory.fd(), "control", &control, 0) == 0 && S_ISDIR(control.st_mode))
         refuse_foreign_file(HeldDirectory(directory.path_of("control")), "owners");
+    return found;
 }
 
 Home enter(const Home& home, GroupOfUser group) {
@@ -85,10 +88,7 @@ Home enter(const Home& home, GroupOfUser group) {
     if (!held) return home;
     Home found(path_of(held.get()));
     const struct stat info = status_of(held.get(), found.directory());
-    if (info.st_uid == 0) {
-        refuse_foreign(found);
-        return found;
-    }
+    if (info.st_uid == 0) return refuse_foreign(found);
     const gid_t known = info.st_gid != 0 ? info.st_gid : nogroup;
     drop_privilege(info.st_uid, group != nullptr ? group(info.st_uid, known) : known);
     return found;

@@ -19,9 +19,10 @@ using GroupOfUser = gid_t (*)(uid_t user, gid_t known);
 // Without such a directory, and for anybody but root, home as it is. Throws Error.
 Home enter(const Home& home, GroupOfUser group = nullptr);
 
-// For root, about a directory that is root's: throws a permanent Error, which says what to do, if somebody else could put another
-// one in its place, or if control or control/owners, which say what root does there, is not root's.
-void refuse_foreign(const Home& home);
+// For root: home with the links in its path followed. Throws a permanent Error, which says what to do, if that directory is not
+// root's, if somebody else could put another one in its place, or if control or control/owners, which say what root does there, is
+// not root's.
+Home refuse_foreign(const Home& home);
 
 // Why somebody else than root could put another file or directory in the place of path, which has no links in it; "" if
 // nobody could.

@@ -54,11 +54,9 @@ Changer::Changer(const control::Home& home) : home_(home), client_(connect_to_qm
 }
 
 void Changer::take_lock() {
-    const std::string path = send_lock_path(home_);
-    lock_ = Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!lock_) throw_errno("open", path);
+    lock_ = open_send_lock(home_);
     if (::flock(lock_.get(), LOCK_EX | LOCK_NB) == 0) return;
-    if (errno != EWOULDBLOCK) throw_errno("lock", path);
+    if (errno != EWOULDBLOCK) throw_errno("lock", send_lock_path(home_));
     throw Error(Reaction::temporary,
                 "qmail-send is starting, or has stopped and its last deliveries still run: try again",
                 EWOULDBLOCK);

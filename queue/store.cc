@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/held_directory.h"
 #include "base/io.h"
 #include "base/sys.h"
 #include "base/text.h"
@@ -110,6 +111,16 @@ std::string damaged_path(const control::Home& home, MessageId id) {
 }
 std::string send_lock_path(const control::Home& home) {
     return home.path("queue/lock/send");
+}
+Fd open_send_lock(const control::Home& home) {
+    const std::string path = send_lock_path(home);
+    Fd fd =
+        HeldDirectory(home.path("queue")).open("lock/send", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600);
+    struct stat info {};
+    if (::fstat(fd.get(), &info) != 0) throw_errno("look at", path);
+    if (!S_ISREG(info.st_mode))
+        throw Error(Reaction::temporary, "unable to use " + path + ": it is not a file");
+    return fd;
 }
 std::string queued_lock_path(const control::Home& home) {
     return home.path("queue/lock/queued");

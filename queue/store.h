@@ -23,6 +23,9 @@ namespace relais::queue {
 std::string message_path(const control::Home& home, MessageId id);
 std::string bounce_path(const control::Home& home, MessageId id);
 std::string send_lock_path(const control::Home& home);
+// Opens, and makes where it is missing, the lock of qmail-send. Root does that in a directory of qmailq's: no link is followed below
+// queue/, and what is no file is refused. Throws Error.
+Fd open_send_lock(const control::Home& home);
 std::string queued_lock_path(const control::Home& home);
 std::string checkpoint_path(const control::Home& home);
 // Ids that were to be tried when qmail-send was down, a line each.

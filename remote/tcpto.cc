@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/held_directory.h"
 #include "queue/store.h"
 
 namespace relais::remote {
@@ -105,16 +106,27 @@ std::vector<Record>::iterator make_room(std::vector<Record>& table) {
     });
 }
 
+// Below queue/, which is qmailq's and qmails', no link is followed: root opens it too. No descriptor, with errno, if that fails.
+Fd open_table(const control::Home& home, int flags) {
+    Fd queue(::open(home.path("queue").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!queue) return queue;
+    return HeldDirectory(std::move(queue), home.path("queue"))
+        .try_open("lock/tcpto", flags | O_NOFOLLOW | O_NONBLOCK, 0644);
+}
+
 }  // namespace
 
 TimeoutTable TimeoutTable::open(const control::Home& home) {
-    return TimeoutTable(
-        Fd(::open(queue::tcpto_path(home).c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644)));
+    try {
+        return TimeoutTable(open_table(home, O_RDWR | O_CREAT));
+    } catch (const Error&) {
+        return TimeoutTable();
+    }
 }
 
 TimeoutTable TimeoutTable::open_existing(const control::Home& home, int flags) {
     const std::string path = queue::tcpto_path(home);
-    Fd fd(::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    Fd fd = open_table(home, flags);
     if (!fd && errno != ENOENT) throw_errno("open", path);
     struct stat status {};
     if (fd && ::fstat(fd.get(), &status) == 0 && !S_ISREG(status.st_mode))

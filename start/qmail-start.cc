@@ -1,8 +1,8 @@
 // qmail-start [defaultdelivery [logger argument...]]: makes the sockets, pipes and channels of an instance,
 // starts its programs and starts them again when they end. It is what supervise runs.
 //
-// Trust: in a system instance it is root and stays root, reads control/owners and control/defaultdelivery,
-// and parses nothing else; each program gets its user, exactly the descriptors of start/descriptors.h, and no
+// Trust: in a system instance it is root and stays root, refuses a directory in which somebody else could say what it does
+// (control/enter.h), reads control/owners and control/defaultdelivery, and parses nothing else; each program gets its user, exactly the descriptors of start/descriptors.h, and no
 // others. In a user instance it is that user, who may not be root. defaultdelivery (default:
 // control/defaultdelivery, else ./Maildir/) goes to qmail-lspawn. With a logger everything is written to a
 // pipe that the logger, run as qmaill, reads on its descriptor 0. SIGTERM ends everything in order, but for
@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/program.h"
 #include "base/unix_socket.h"
+#include "control/enter.h"
 #include "control/home.h"
 #include "control/owners.h"
 #include "control/sockets.h"
@@ -72,11 +73,9 @@ Fd lock_sockets(const Home& home) {
 }
 
 std::optional<Fd> take_instance_lock(const Home& home) {
-    const std::string path = queue::send_lock_path(home);
-    Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!fd) throw_errno("open", path);
+    Fd fd = queue::open_send_lock(home);
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
-    if (errno != EWOULDBLOCK) throw_errno("lock", path);
+    if (errno != EWOULDBLOCK) throw_errno("lock", queue::send_lock_path(home));
     return std::nullopt;
 }
 
@@ -98,9 +97,10 @@ Fd write_log_to(const Pipe& pipe) {
 
 int work(const Arguments& arguments) {
     fill_standard_descriptors();
-    const Home home = Home::from_environment();
-    const Owners owners = Owners::read(home);
+    const Home given = Home::from_environment();
+    const Owners owners = Owners::read(given);
     check_user(owners);
+    const Home home = owners.single() ? given : control::refuse_foreign(given);
     if (::chdir("/") != 0) throw_errno("change to", "/");
     const std::string delivery = arguments.empty() ? send::read_default_delivery(home) : arguments[0];
     const Fd socket_lock = lock_sockets(home);
