@@ -103,9 +103,11 @@ void inspect_links(const Plan& plan, std::vector<Finding>& findings) {
         const auto info = plan.tree->look("control/" + name);
         if (!info || !S_ISLNK(info->st_mode)) continue;
         const std::string path = plan.home.control_file(name);
+        const bool good = info->st_uid == plan.identity.administrator().uid;
         std::error_code unreadable;
-        findings.push_back(
-            {path + " is a link to " + fs::read_symlink(path, unreadable).native(), nullptr, false, true});
+        findings.push_back({path + " is a link to " + fs::read_symlink(path, unreadable).native() +
+                                (good ? "" : fmt::format(", which uid {} has made", info->st_uid)),
+                            nullptr, false, good});
     }
 }
 
