@@ -38,16 +38,22 @@ def open_to_all(path):
     return all(p.stat().st_mode & stat.S_IXOTH for p in (path, *path.parents) if p.exists())
 
 
+def roots_alone(path):
+    """True if the directory and all above it, as far as they exist, are root's: nobody else could put another one there."""
+    there = [p.stat() for p in (path, *path.parents) if p.exists()]
+    return all(info.st_uid == 0 and (not info.st_mode & stat.S_IWOTH or info.st_mode & stat.S_ISVTX) for info in there)
+
+
 def find_home(given):
-    """The instance: where it was asked for, or below /var/tmp if its users could not reach it there."""
+    """The instance: where it was asked for, or below /var/tmp if its users could not reach it there, or root may not have one there."""
     wanted = pathlib.Path(given)
     wanted = (wanted if wanted.is_absolute() else ROOT / wanted).resolve()
-    reachable = not IS_ROOT or open_to_all(wanted.parent)
+    reachable = not IS_ROOT or (open_to_all(wanted.parent) and roots_alone(wanted.parent))
     if reachable and len(str(wanted)) <= 85 and str(wanted).isascii() and " " not in str(wanted) and ":" not in str(wanted):
         return wanted
     name = hashlib.sha256(str(wanted).encode()).hexdigest()[:8]
     fallback = pathlib.Path(f"/var/tmp/relais-{os.geteuid()}-{name}")
-    print(f"{wanted} cannot hold an instance ({'path' if reachable else 'its users cannot go there'}): using {fallback}")
+    print(f"{wanted} cannot hold an instance ({'path' if reachable else 'its users cannot go there, or somebody else than root can change it'}): using {fallback}")
     return fallback
 
 

@@ -89,7 +89,9 @@ void inspect_link(const Plan& plan, const std::string& name, std::vector<Finding
     const std::string text =
         plan.home.path(name) + " is a link to " + fs::read_symlink(plan.home.path(name), unreadable).native();
     if (!trouble.empty())
-        findings.push_back({text + ", which is not followed: " + trouble, nullptr});
+        findings.push_back(
+            {text + (name == "bin" ? ", whose programs root runs: " : ", which is not followed: ") + trouble,
+             nullptr});
     else if (name != "bin" || !leads_to_programs(plan))
         findings.push_back({text, nullptr, false, true});
 }

@@ -60,7 +60,9 @@ std::string Tree::trouble_of_link(const std::string& name) const {
     if ((status_of(root_.fd()).st_mode & 022) != 0) return "others may write into " + root_.path();
     const Fd target = open_link(root_, name);
     if (!target) return "it leads to no directory";
-    return identity_.single ? "" : control::foreign_parent(target_of(target.get()));
+    if (identity_.single) return "";
+    // Nothing but the mode says who may change a program; everything else has its row in layout().
+    return control::foreign_parent(target_of(target.get()) + (name == "bin" ? "/" : ""));
 }
 
 Fd Tree::step(const HeldDirectory& from, const std::string& name) const {

@@ -34,7 +34,7 @@ class Tree {
     // True if it belongs to the administrator or a role. Nothing else is given to a role, and nothing below it is touched. For
     // anybody but root the kernel sees to that.
     bool is_ours(uid_t owner) const;
-    // Why a link in the instance's directory is not followed; "" if it is.
+    // Why a link in the instance's directory is not followed, or, of bin, who else could change what root runs; "" if it is well.
     std::string trouble_of_link(const std::string& name) const;
 
   private:

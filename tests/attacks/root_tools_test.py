@@ -243,6 +243,21 @@ class Kept(Attack):
         self.assertEqual((disk / "queue/mess/3").stat().st_mode & 0o7777, 0o777)
 
 
+    def test_programs_that_somebody_else_may_change(self):
+        uid, gid = self.i.ids("alias")
+        programs = self.i.directory / "programs"
+        programs.mkdir()
+        for path in relais.BIN.iterdir():
+            (programs / path.name).symlink_to(path)
+        (self.home / "bin").unlink()
+        (self.home / "bin").symlink_to(programs)
+        self.assertIn(f"note: {self.home}/bin is a link to {programs}\n", self.i.run("qmail-setup", "--check", self.home).out)
+        os.chown(programs, uid, gid)
+        check = self.i.run("qmail-setup", "--check", self.home)
+        self.assertIn(f"{self.home}/bin is a link to {programs}, whose programs root runs: {programs} belongs to uid {uid}, ", check.out)
+        self.assertEqual(check.code, 1)
+
+
 class Place(Attack):
     """Where an instance of several users lies."""
 
