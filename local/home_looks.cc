@@ -22,6 +22,9 @@ constexpr std::chrono::milliseconds look_patience{1000};
 constexpr std::chrono::milliseconds idle_span{10'000};
 constexpr std::chrono::milliseconds clock_pause{250};
 constexpr std::size_t most_lookers = 20;
+// Processes that have been told to end and are still there: of one user, and of all.
+constexpr std::ptrdiff_t most_dying_of_one = 3;
+constexpr std::size_t most_dying = 100;
 constexpr std::size_t packets_at_once = 32;
 constexpr std::size_t most_asked = 200;
 
@@ -106,6 +109,7 @@ bool HomeLooks::is_refused(const HomeQuestion& question) {
 
 HomeLooks::Looker* HomeLooks::looker_of(Owner owner) {
     if (const auto found = lookers_.find(owner); found != lookers_.end()) return &found->second;
+    if (hangs(owner)) return nullptr;
     if (lookers_.size() >= most_lookers && !make_room()) return nullptr;
     try {
         start(owner);
@@ -114,6 +118,13 @@ HomeLooks::Looker* HomeLooks::looker_of(Owner owner) {
         return nullptr;
     }
     return &lookers_.at(owner);
+}
+
+// What asks a dead file system cannot even be killed; more of it would only fill the machine.
+bool HomeLooks::hangs(Owner owner) const {
+    if (dying_.size() >= most_dying) return true;
+    return std::count_if(dying_.begin(), dying_.end(),
+                         [owner](const auto& each) { return each.second == owner; }) >= most_dying_of_one;
 }
 
 // The one that has been idle longest goes; false if all are busy.
@@ -176,14 +187,19 @@ void HomeLooks::end(Owner owner) {
     const auto found = lookers_.find(owner);
     for (const auto& [id, until] : found->second.asked) answer(id, RecipientAnswer::not_now);
     loop_.remove(found->second.channel.get());
-    if (found->second.pid > 0) ::kill(found->second.pid, SIGKILL);
+    if (found->second.pid > 0) {
+        ::kill(found->second.pid, SIGKILL);
+        dying_.emplace(found->second.pid, owner);
+    }
     lookers_.erase(found);
 }
 
 void HomeLooks::reap() {
-    for (pid_t pid = 0; (pid = ::waitpid(-1, nullptr, WNOHANG)) > 0;)
+    for (pid_t pid = 0; (pid = ::waitpid(-1, nullptr, WNOHANG)) > 0;) {
+        dying_.erase(pid);
         for (auto& [owner, looker] : lookers_)
             if (looker.pid == pid) looker.pid = -1;  // a number that is free again is nobody to kill
+    }
 }
 
 void HomeLooks::look_at_clocks() {

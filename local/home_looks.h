@@ -47,6 +47,7 @@ class HomeLooks {
     bool is_refused(const HomeQuestion& question);
     Looker* looker_of(Owner owner);
     bool make_room();
+    bool hangs(Owner owner) const;
     void start(Owner owner);
     [[noreturn]] void become_looker(Owner owner, int channel);
     void on_looker(Owner owner);
@@ -63,7 +64,8 @@ class HomeLooks {
     PacketQueue answers_;
     PacketReader looks_;
     std::map<Owner, Looker> lookers_;
-    bool clock_runs_ = false;  // while there are lookers
+    std::map<pid_t, Owner> dying_;  // told to end; one that hangs in a dead file system does not
+    bool clock_runs_ = false;       // while there are lookers
 };
 
 }  // namespace relais::local

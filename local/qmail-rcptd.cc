@@ -12,8 +12,11 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/event_loop.h"
+#include "base/fd.h"
 #include "base/program.h"
 #include "base/unix_socket.h"
 #include "control/owners.h"
@@ -28,8 +31,13 @@ using namespace relais;
 constexpr int looks_channel = start::recipients_socket + 1;
 
 int serve_clients(const control::Home& home) {
+    local::RecipientLimits limits;
+    // Beside one for each client: rules, users and their watches.
+    constexpr std::size_t for_files = 50;
+    const std::size_t descriptors = raise_descriptor_limit(limits.clients + for_files);
+    limits.clients = std::max(descriptors, for_files + 10) - for_files;
     EventLoop loop;
-    const local::RecipientServer server(loop, start::recipients_socket, looks_channel, home, {});
+    const local::RecipientServer server(loop, start::recipients_socket, looks_channel, home, limits);
     loop.run();
     return static_cast<int>(Exit::temporary);  // the other half has gone
 }

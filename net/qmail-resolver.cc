@@ -10,12 +10,11 @@
 // change. Exit codes: 100 wrong configuration, 111 anything else. It never ends by itself; qmail-start starts
 // it again.
 
-#include <sys/resource.h>
-
 #include <algorithm>
 
 #include "base/error.h"
 #include "base/event_loop.h"
+#include "base/fd.h"
 #include "base/privilege.h"
 #include "base/program.h"
 #include "control/owners.h"
@@ -26,20 +25,12 @@ namespace {
 
 using namespace relais;
 
-// As many descriptors as it may have: one for each client, one for each question under way.
-std::size_t raise_descriptor_limit(std::size_t wanted) {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) throw_errno("read", "the limit of descriptors");
-    limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, wanted);
-    ::setrlimit(RLIMIT_NOFILE, &limit);
-    return limit.rlim_cur;
-}
-
 int serve(const Arguments& arguments) {
     if (!arguments.empty()) throw_permanent("usage: qmail-resolver (started by qmail-start)");
     const control::Home home = control::Home::from_environment();
     net::ResolverLimits limits;
     constexpr std::size_t for_questions = 600;
+    // One for each client, one for each question under way.
     const std::size_t descriptors = raise_descriptor_limit(limits.clients + for_questions);
     limits.clients = std::max<std::size_t>(descriptors, for_questions + 100) - for_questions;
     const control::Owners owners = control::Owners::read(home);

@@ -1,7 +1,10 @@
 """Recipients whom nobody here would get mail for: refused at RCPT, by the rules that would deliver (qmail-rcptd(8))."""
 
+import ctypes
 import os
+import resource
 import signal
+import socket
 
 import relais
 
@@ -84,6 +87,57 @@ class Recipients(relais.TestCase):
         self.assertEqual(self.answer(i, "bob@mail.test"), UNKNOWN)
         path.unlink()
         self.assertEqual(self.answer(i, "bob@mail.test"), "250 ok")
+
+    def test_validrcptto_is_about_our_domains(self):
+        i = self.started(rules='127.0.0.1:allow,RELAYCLIENT=""\n')
+        self.make_cdb(i.home / "control/validrcptto.cdb", {"listed@mail.test": ""})
+        self.assertEqual(self.answer(i, "joe@elsewhere.example"), "250 ok")
+        self.assertEqual(self.answer(i, "listed@mail.test"), "250 ok")
+        self.assertEqual(self.answer(i, "bob@mail.test"), UNKNOWN)
+
+    def test_more_clients_than_the_usual_limit_of_descriptors(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))
+        try:
+            i = self.started()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        clients = []
+        for _ in range(200):
+            client = socket.socket(socket.AF_UNIX)
+            self.addCleanup(client.close)
+            client.settimeout(60)
+            client.connect(str(i.home / "sockets/recipients"))
+            clients.append(client)
+        question = b"bob@mail.test"
+        for client in clients:
+            client.sendall(len(question).to_bytes(2, "little") + question)
+            self.assertEqual(client.recv(1), b"K")
+
+    def test_looks_that_cannot_be_killed_do_not_fill_the_machine(self):
+        """As in a file system that hangs: what is traced is there until the tracer lets it go."""
+        i = self.started()
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.ptrace.argtypes = [ctypes.c_long] * 4
+        seize, held = 0x4206, []
+        for number in range(5):
+            self.answer(i, f"bob-held{number}@mail.test")
+            for looker in i.processes("qmail-rcptd"):
+                if looker.uid != self.bob.uid:
+                    continue
+                if libc.ptrace(seize, looker.pid, 0, 0) != 0:
+                    self.skipTest("nobody may be traced here")
+                held.append(looker.pid)
+                os.kill(looker.pid, signal.SIGSTOP)
+                self.assertTrue(self.answer(i, f"bob-lost{number}@mail.test").startswith("451 "))
+        try:
+            self.assertEqual(len(held), 3)
+            self.assertTrue(self.answer(i, "bob-more@mail.test").startswith("451 "))
+            self.assertEqual(self.answer(i, "nobody@mail.test"), UNKNOWN)
+        finally:
+            for pid in held:
+                os.waitpid(pid, 0x40000000)  # __WALL
+        i.wait_for(lambda: self.answer(i, "bob-more@mail.test") == UNKNOWN, what="looks again")
 
     def test_a_home_that_cannot_be_entered_is_no_refusal_for_good(self):
         i = self.started()
