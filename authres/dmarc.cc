@@ -146,6 +146,24 @@ DmarcOutcome check_domain(const std::string& domain, DmarcWalks& walks, const Sp
     return outcome;
 }
 
+// Of several domains in From the one counts that asks for most: a domain without a policy beside it is no way around it.
+int gravity(const DmarcOutcome& outcome) {
+    switch (outcome.result) {
+        case DmarcResult::pass:
+            return 0;
+        case DmarcResult::none:
+            return 1;
+        case DmarcResult::permerror:
+            return 2;
+        case DmarcResult::temperror:
+            return 3;
+        case DmarcResult::fail:
+            break;
+    }
+    if (outcome.effective == DmarcPolicy::none) return 4;
+    return outcome.effective == DmarcPolicy::quarantine ? 5 : 6;
+}
+
 }  // namespace
 
 std::string_view to_text(DmarcResult result) {
@@ -224,8 +242,8 @@ DmarcOutcome check_dmarc(Dns& dns, const MessageHeader& header, const SpfOutcome
     }
     DmarcWalks walks(dns, deadline);
     for (const std::string& domain : domains) {
-        outcome = check_domain(domain, walks, spf, dkim);
-        if (outcome.result != DmarcResult::pass) break;
+        DmarcOutcome next = check_domain(domain, walks, spf, dkim);
+        if (domain == domains.front() || gravity(next) > gravity(outcome)) outcome = std::move(next);
     }
     return outcome;
 }

@@ -132,6 +132,14 @@ TEST(Dmarc, TestModeIsOneStepLess) {
     EXPECT_EQ(outcome.effective, DmarcPolicy::quarantine);
 }
 
+TEST(Dmarc, ADomainWithoutAPolicyBesideAnotherHidesNothing) {
+    for (const char* from :
+         {"a@none.example, b@example.com", "b@example.com, a@none.example", "a@open.example, b@example.com"})
+        EXPECT_EQ(verdict_of({from, org + "_dmarc.open.example. TXT \"v=DMARC1; p=none\"\n", "none.example"}),
+                  "fail reject example.com")
+            << from;
+}
+
 TEST(Dmarc, OddRecordsAndFields) {
     EXPECT_EQ(
         verdict_of(

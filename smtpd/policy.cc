@@ -180,7 +180,11 @@ local::RecipientAnswer Policy::find_recipient(std::string_view recipient, Deadli
     const std::size_t at = address.rfind('@');
     const bool listed = valid_->find(address) ||
                         (at != std::string::npos && valid_->find(std::string_view(address).substr(at)));
-    return listed ? local::RecipientAnswer::known : local::RecipientAnswer::unknown;
+    if (listed) return local::RecipientAnswer::known;
+    // The file is about our domains; those who may relay send to others, too.
+    return match_domain(recipient).reason == policy::Reason::foreign_domain
+               ? local::RecipientAnswer::elsewhere
+               : local::RecipientAnswer::unknown;
 }
 
 // A database that is missing is none.

@@ -31,31 +31,42 @@ void ResultsFilter::feed(std::string& text) {
     while (in_header_ && !rest.empty()) {
         const std::size_t end = rest.find('\n');
         const bool whole = end != std::string_view::npos;
-        line_.append(rest.substr(0, whole ? end + 1 : rest.size()));
-        rest.remove_prefix(whole ? end + 1 : rest.size());
-        // A line without an end is judged by what there is; what follows is taken for a fold of it.
+        const std::string_view piece = rest.substr(0, whole ? end + 1 : rest.size());
+        rest.remove_prefix(piece.size());
+        if (line_goes_on_) {
+            add_to_field(piece, out);
+            line_goes_on_ = !whole;
+            continue;
+        }
+        line_.append(piece);
+        // A line without an end is judged by what there is; what follows shares its fate.
         if (!whole && line_.size() < field_limit) break;
-        const std::string line = std::exchange(line_, whole ? "" : " ");
-        take_line(line, out);
-        if (!whole) line_.clear();
+        line_goes_on_ = !whole;
+        take_line(std::exchange(line_, ""), out);
     }
     out.append(rest);
     text.swap(out);
 }
 
-void ResultsFilter::take_line(std::string_view line, std::string& out) {
-    if (!field_.empty() && is_folded(line)) {
-        if (fate_ == Fate::open && field_.size() < field_limit) {
-            field_.append(line);
-            return;
-        }
-        if (fate_ == Fate::open) {
-            fate_ = is_ours() ? Fate::dropped : Fate::passed;
-            if (fate_ == Fate::passed) out.append(field_);
-        }
-        if (fate_ == Fate::passed) out.append(line);
+// More of the field, or of a line that is none of ours to judge.
+void ResultsFilter::add_to_field(std::string_view text, std::string& out) {
+    if (field_.empty()) {
+        out.append(text);
         return;
     }
+    if (fate_ == Fate::open && field_.size() < field_limit) {
+        field_.append(text);
+        return;
+    }
+    if (fate_ == Fate::open) {
+        fate_ = is_ours() ? Fate::dropped : Fate::passed;
+        if (fate_ == Fate::passed) out.append(field_);
+    }
+    if (fate_ == Fate::passed) out.append(text);
+}
+
+void ResultsFilter::take_line(std::string_view line, std::string& out) {
+    if (!field_.empty() && is_folded(line)) return add_to_field(line, out);
     end_field(out);
     if (begins_field(line)) {
         field_ = line;
@@ -71,8 +82,13 @@ void ResultsFilter::end_field(std::string& out) {
     fate_ = Fate::open;
 }
 
+// A name that the beginning of a long field does not show, or cuts, may be ours.
 bool ResultsFilter::is_ours() const {
-    return authres::results_server(std::string_view(field_).substr(field_.find(':') + 1)) == server_;
+    const std::string body = field_.substr(field_.find(':') + 1);
+    const auto server = authres::results_server(body);
+    if (field_.size() >= field_limit && (!server || authres::results_server(body + "x") != server))
+        return true;
+    return server == server_;
 }
 
 std::string ResultsFilter::finish() {

@@ -18,18 +18,21 @@ class ResultsFilter {
     // What is still kept back when the message has ended within its header.
     std::string finish();
 
-    // Of a longer field the beginning alone is looked at; the rest shares its fate.
+    // Of a longer field the beginning alone is looked at; the rest shares its fate. One whose server is not to be seen there
+    // is taken out.
     static constexpr std::size_t field_limit = std::size_t{1} << 16;
 
   private:
+    void add_to_field(std::string_view text, std::string& out);
     void take_line(std::string_view line, std::string& out);
     void end_field(std::string& out);
     bool is_ours() const;
 
     bool in_header_;
     std::string server_;
-    std::string line_;                                             // not yet whole
-    std::string field_;                                            // a field of that name, not yet whole
+    std::string line_;           // not yet whole
+    bool line_goes_on_ = false;  // the line was too long to keep, and has been judged
+    std::string field_;          // a field of that name, not yet whole
     enum class Fate { open, passed, dropped } fate_ = Fate::open;  // of field_, once it is too long to keep
 };
 

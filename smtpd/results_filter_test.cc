@@ -52,6 +52,35 @@ TEST(ResultsFilter, ALongFieldIsJudgedByItsBeginning) {
     EXPECT_EQ(filtered(endless, 65536).find("mail.test"), std::string::npos);
 }
 
+TEST(ResultsFilter, TheRestOfALongLineIsNoLineOfItsOwn) {
+    const std::string long_line = "X-Long: " + std::string(ResultsFilter::field_limit - 8, 'x');
+    ResultsFilter filter(true, "mail.test");
+    std::string out;
+    // Cut just before its line end, which is not the end of the header; and before what looks like a field.
+    for (std::string piece : {long_line, "\n" + our_field, long_line, our_field + "\n", our_field}) {
+        filter.feed(piece);
+        out += piece;
+    }
+    EXPECT_EQ(out + filter.finish(), long_line + "\n" + long_line + our_field + "\n" + our_field);
+}
+
+TEST(ResultsFilter, ALongLineOfOursLeavesNothingBehind) {
+    const std::string endless =
+        "Authentication-Results: mail.test; " + std::string(300000, 'y') + "\nTo: b\n\n";
+    for (const std::size_t step : {1000, 65536, 70000})
+        EXPECT_EQ(filtered(endless, step), "To: b\n\n") << step;
+}
+
+TEST(ResultsFilter, ALongFieldCannotHideItsServer) {
+    const std::string begin = "Authentication-Results: (";
+    for (std::size_t hidden = ResultsFilter::field_limit - 60; hidden < ResultsFilter::field_limit + 10;
+         ++hidden) {
+        const std::string message =
+            begin + std::string(hidden, 'c') + ") mail.test; dmarc=pass " + std::string(40, 'y') + "\n";
+        EXPECT_EQ(filtered(message + " fold\nTo: b\n\n", 4096), "To: b\n\n") << hidden;
+    }
+}
+
 TEST(ResultsFilter, PassesEverythingOnWhenItIsNotAsked) {
     ResultsFilter filter(false, "mail.test");
     std::string text = our_field;

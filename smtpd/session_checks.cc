@@ -13,6 +13,8 @@ constexpr std::size_t kept_message_limit = std::size_t{2} << 20;
 bool Session::believes_sender(std::string_view recipient) {
     if (dns_ == nullptr || !settings_.checks.wanted()) return true;
     if (!transaction_->checks) {
+        // A login by POP gives the right to relay, which a recipient here does not need.
+        if (policy_.find_open_smtp(client_).live) return true;
         authres::SpfQuestion question;
         question.ip = client_.ip;
         question.helo = helo_.value_or("");

@@ -43,9 +43,14 @@ void add_suspicion(Verdict& verdict, std::string_view text) {
     verdict.suspicion += text;
 }
 
+// The open-smtp store is asked last, and decide asks it for recipients elsewhere alone.
+bool may_relay(Policy& policy, const Client& client, const policy::Decision& decision) {
+    return policy::gives_right(decision.reason) || policy.find_open_smtp(client).live;
+}
+
 // Those who may send anywhere hear of an unknown recipient too, or it would bounce to whatever sender they gave. While nobody
 // can tell, a stranger keeps the message; from them it is taken, for many of their programs try once.
-void judge_recipient(Policy& policy, Verdict& verdict) {
+void judge_recipient(Policy& policy, const Client& client, Verdict& verdict) {
     const auto mode = policy.recipient_check(verdict.recipient);
     if (mode == policy::RecipientCheck::Mode::off) return;
     const local::RecipientAnswer answer =
@@ -57,7 +62,7 @@ void judge_recipient(Policy& policy, Verdict& verdict) {
         verdict.reply = "550 sorry, no mailbox here by that name (#5.1.1)";
         verdict.why = "nobody here gets mail for it (recipientcheck)";
     } else if (answer == local::RecipientAnswer::not_now) {
-        if (mode == policy::RecipientCheck::Mode::log || policy::gives_right(verdict.decision.reason))
+        if (mode == policy::RecipientCheck::Mode::log || may_relay(policy, client, verdict.decision))
             return add_suspicion(verdict,
                                  "qmail-rcptd cannot tell whether anybody gets mail for this recipient");
         verdict.cause = Cause::cannot_tell;
@@ -94,7 +99,7 @@ Verdict judge(Policy& policy, const Settings& settings, const Client& client, st
         verdict.reply = syntax_error;
         return verdict;
     }
-    if (!policy.is_our_postmaster(ours)) judge_recipient(policy, verdict);
+    if (!policy.is_our_postmaster(ours)) judge_recipient(policy, client, verdict);
     return verdict;
 }
 

@@ -164,6 +164,13 @@ class IncomingChecks(relais.TestCase):
         self.deliver(i, MESSAGE, source="127.0.0.3")
         self.assertNotIn("Authentication-Results", self.arrived())
 
+    def test_who_has_logged_in_by_pop_is_not_judged(self):
+        i = self.started(spfbehavior="6", dmarc="refuse")
+        self.assertEqual(self.deliver(i, MESSAGE, source="127.0.0.3").code, 550)
+        self.assertEqual(i.run("open-smtp", "add", "127.0.0.3").code, 0)
+        self.deliver(i, MESSAGE, source="127.0.0.3")
+        self.assertNotIn("Authentication-Results", self.arrived())
+
     def test_a_large_message_is_accepted_and_judged(self):
         i = self.started(dmarc="refuse")
         large = MESSAGE + "x" * 70 + "\n" + ("y" * 70 + "\n") * 40000
