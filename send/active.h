@@ -72,6 +72,9 @@ struct Sender::Active {
 // With the last text, and 8 octets for each recipient, that is well below slow_request_limit.
 inline constexpr std::size_t record_text_limit = std::size_t{1} << 20;
 
+// Between two tries to submit a bounce, in seconds.
+inline constexpr std::uint32_t bounce_pause = 120;
+
 // What a report means for its destination.
 Verdict verdict_of(const Report& report);
 

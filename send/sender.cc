@@ -375,7 +375,9 @@ void Sender::distribute(Active& active, bool forced) {
         else
             by_host[destination_name(route)].push_back(i);
     }
-    const bool single = local.size() + by_host.size() == 1 && too_long.empty();
+    // Others of it may be under way: what becomes of these is not this destination's affair.
+    const bool single = local.size() + by_host.size() == 1 && too_long.empty() &&
+                        active.running + active.queued + active.elsewhere == 0;
     std::uint32_t only_destination = 0;
     if (single && local.empty()) only_destination = remote_.lane.destination(by_host.begin()->first)->number;
     // A number that is too large for it counts as unknown.

@@ -131,7 +131,20 @@ class Sender {
         std::int64_t since = 0;  // unix seconds
         unsigned from = 0;       // which retired spawner has it; 0: one that takes orders
     };
-    using RunningPlace = std::unordered_map<std::uint64_t, Running>::iterator;
+    // A delivery's number and who has it. A spawner whose list was given up may come back at the next restart:
+    // its numbers have been used again by then.
+    struct RunningKey {
+        unsigned from;
+        std::uint64_t delivery;
+        auto operator<=>(const RunningKey&) const = default;
+    };
+    struct RunningHash {
+        std::size_t operator()(const RunningKey& key) const {
+            return std::hash<std::uint64_t>{}(key.delivery ^ std::uint64_t{key.from} << 48);
+        }
+    };
+    using RunningMap = std::unordered_map<RunningKey, Running, RunningHash>;
+    using RunningPlace = RunningMap::iterator;
 
     // sender.cc: what comes into the window
     std::uint32_t now() const { return static_cast<std::uint32_t>(monotonic_ms_ / 1000); }
@@ -192,6 +205,7 @@ class Sender {
 
     // sender_bounce.cc: what the sender is told, in the end and before
     bool may_tell(const Active& active) const;
+    std::uint32_t next_telling(const Active& active) const;
     void tell_early(Active& active);
     void take_back(Active& active);
     void note_told(Active& active);
@@ -227,9 +241,9 @@ class Sender {
     std::size_t old_octets_ = 0;
     Side local_{Lane(0, false), false, {}};
     Side remote_{Lane(0, true), false, {}};
-    std::unordered_map<std::uint64_t, Running> running_;
+    RunningMap running_;
     // Deliveries of retired spawners, by message.
-    std::unordered_map<queue::MessageId, std::vector<std::uint64_t>> claims_;
+    std::unordered_map<queue::MessageId, std::vector<RunningKey>> claims_;
     std::size_t lists_missing_ = 0;
     std::multimap<std::uint32_t, queue::MessageId> stalled_;
     // Of messages of which a part has been told: when the next bounce may tell more, and how long the one after it waits.

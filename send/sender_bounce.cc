@@ -32,6 +32,13 @@ bool Sender::may_tell(const Active& active) const {
     return told == told_.end() || told->second.next <= now();
 }
 
+// When what may not be told now may be.
+std::uint32_t Sender::next_telling(const Active& active) const {
+    const auto told = told_.find(active.id());
+    const std::uint32_t next = told == told_.end() ? 0 : told->second.next;
+    return std::max(next, now() + bounce_pause);
+}
+
 // After a crash before its recipients are marked, those that are not recorded are tried once more, and told again.
 void Sender::tell_early(Active& active) {
     active.telling = std::exchange(active.failures, {});

@@ -135,6 +135,8 @@ ControlAnswer Sender::remove(queue::MessageId id) {
 }
 
 ControlAnswer Sender::bounce(queue::MessageId id) {
+    if (lists_missing_ > 0)
+        return no("it is not known yet what was under way before the restart: try again in a minute");
     const auto found = window_.find(id);
     Active* active = found != window_.end() ? found->second.get() : load(id, false);
     if (active == nullptr) return no("the message cannot be read");
@@ -159,25 +161,26 @@ ControlAnswer Sender::bounce(queue::MessageId id) {
 
 // In the order in which they were begun.
 std::string Sender::running_text() const {
-    std::vector<std::uint64_t> numbers;
-    for (const auto& [delivery, running] : running_) numbers.push_back(delivery);
-    std::sort(numbers.begin(), numbers.end());
+    std::vector<RunningKey> keys;
+    for (const auto& [key, running] : running_) keys.push_back(key);
+    std::sort(keys.begin(), keys.end(),
+              [](const RunningKey& a, const RunningKey& b) { return a.delivery < b.delivery; });
     std::string text = exiting_ ? "qmail-send is ending: it starts no delivery\n" : "";
-    for (std::size_t i = 0; i < numbers.size() && i < deliveries_shown; ++i) {
-        const Running& running = running_.at(numbers[i]);
+    for (std::size_t i = 0; i < keys.size() && i < deliveries_shown; ++i) {
+        const Running& running = running_.at(keys[i]);
         std::string to = running.destination->name;
         queue::StoredMessage message;
         if (!running.local && store_.load(running.message, message, false) == queue::Load::whole &&
             running.recipients[0] < message.envelope.recipients.size())
             to += " for " + message.envelope.recipients[running.recipients[0]].address;
         if (running.recipients.size() > 1) to += fmt::format(" and {} more", running.recipients.size() - 1);
-        text += fmt::format("delivery {}: msg {} to {} {}, since {} GMT ({}){}\n", numbers[i],
+        text += fmt::format("delivery {}: msg {} to {} {}, since {} GMT ({}){}\n", keys[i].delivery,
                             running.message, running.local ? "local" : "remote", one_line(to),
                             date_gmt(running.since), span(wall() - running.since),
                             running.from > 0 ? ", from before the last restart" : "");
     }
-    if (numbers.size() > deliveries_shown)
-        text += fmt::format("and {} more\n", numbers.size() - deliveries_shown);
+    if (keys.size() > deliveries_shown)
+        text += fmt::format("and {} more\n", keys.size() - deliveries_shown);
     return text;
 }
 

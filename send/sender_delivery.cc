@@ -16,7 +16,6 @@ namespace {
 
 constexpr int orders_at_once = 256;
 constexpr std::uint32_t disk_pause = 60;
-constexpr std::uint32_t bounce_pause = 120;
 // Failures gather so long while others of the message are under way: the sender hears of them within five minutes.
 constexpr std::uint32_t gathering_time = 240;
 constexpr std::string_view too_long_in_queue =
@@ -94,7 +93,7 @@ bool Sender::start(Side& side, const Lane::Next& next) {
         out_.log(fmt::format("starting delivery {}: msg {} to {} {}", next_delivery_ + i, active.id(),
                              local ? "local" : "remote", safe_for_log(routes[i].address)));
     }
-    running_[next_delivery_] = {
+    running_[{0, next_delivery_}] = {
         local, active.id(), active.load, next.destination, next.job.recipients, wall(), 0};
     next_delivery_ += next.job.recipients.size();
     log_status();
@@ -148,8 +147,8 @@ bool Sender::learn_from(Side& side, const Running& running, const Report& report
 }
 
 void Sender::report(bool local, const Report& report) {
-    const auto found = running_.find(report.delivery);
-    if (found == running_.end() || found->second.local != local || found->second.from != 0) {
+    const auto found = running_.find({0, report.delivery});
+    if (found == running_.end() || found->second.local != local) {
         out_.log("warning: a report about delivery " + std::to_string(report.delivery) +
                  " that is not running");
         return;
@@ -368,6 +367,8 @@ void Sender::settle(Active& active) {
     if (active.deferred > 0) return defer(active);
     if (active.elsewhere == active.remaining) {
         entry.place = Place::elsewhere;
+        // What has failed is told meanwhile.
+        if (active.failed > 0) known_.schedule(entry, next_telling(active));
         return leave_window(active.id());
     }
     if (active.resume_at) {

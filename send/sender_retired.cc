@@ -19,16 +19,20 @@ Route route_of(const UnderWay& delivery) {
 }  // namespace
 
 void Sender::still_running(unsigned from, const UnderWay& delivery) {
-    if (running_.contains(delivery.delivery))
-        return out_.log(fmt::format("alert: two spawners have a delivery {}", delivery.delivery));
+    const RunningKey key{from, delivery.delivery};
+    if (running_.contains(key))
+        return out_.log(fmt::format("alert: a spawner has two deliveries {}", delivery.delivery));
     const Route route = route_of(delivery);
     Lane& lane = delivery.local ? local_.lane : remote_.lane;
     const DestinationPtr destination =
         lane.destination(destination_name(route), delivery.local ? user_name(route) : "");
     lane.adopt(destination);
-    running_[delivery.delivery] = {delivery.local, delivery.message, 0,    destination,
-                                   delivery.indices, delivery.since, from};
-    claims_[delivery.message].push_back(delivery.delivery);
+    running_[key] = {delivery.local,   delivery.message, 0,   destination,
+                     delivery.indices, delivery.since,   from};
+    claims_[delivery.message].push_back(key);
+    // Another spawner's report may have loaded it.
+    if (const auto found = window_.find(delivery.message); found != window_.end())
+        claim_recipients(*found->second);
     // Numbers stay one delivery's as long as it runs, in the log too.
     next_delivery_ = std::max(next_delivery_, delivery.delivery + delivery.indices.size());
     out_.log(fmt::format("still running delivery {}: msg {} to {} {}", delivery.delivery, delivery.message,
@@ -39,8 +43,8 @@ void Sender::still_running(unsigned from, const UnderWay& delivery) {
 void Sender::claim_recipients(Active& active) const {
     const auto claims = claims_.find(active.id());
     if (claims == claims_.end()) return;
-    for (const std::uint64_t delivery : claims->second) {
-        const Running& running = running_.at(delivery);
+    for (const RunningKey& key : claims->second) {
+        const Running& running = running_.at(key);
         for (const std::uint32_t recipient : running.recipients) {
             if (recipient >= active.states.size() || active.states[recipient] != RecipientState::open) continue;
             active.set(recipient, RecipientState::elsewhere);
@@ -51,12 +55,12 @@ void Sender::claim_recipients(Active& active) const {
 
 // It has ended, whatever that means: nothing counts it any more but its place in the lane.
 Sender::Running Sender::take_running(RunningPlace place) {
-    const std::uint64_t delivery = place->first;
+    const RunningKey key = place->first;
     Running running = std::move(place->second);
     running_.erase(place);
     const auto claims = claims_.find(running.message);
     if (claims == claims_.end()) return running;
-    std::erase(claims->second, delivery);
+    std::erase(claims->second, key);
     if (claims->second.empty()) claims_.erase(claims);
     return running;
 }
@@ -73,8 +77,8 @@ Sender::Active* Sender::active_of_late(queue::MessageId id) {
 }
 
 void Sender::late_report(unsigned from, const Report& report) {
-    const auto found = running_.find(report.delivery);
-    if (found == running_.end() || found->second.from != from)
+    const auto found = running_.find({from, report.delivery});
+    if (found == running_.end())
         return out_.log(fmt::format("warning: a late report about delivery {} that is not running", report.delivery));
     // Loaded while it still claims its recipients: so they are told from those that others try.
     Active* active = active_of_late(found->second.message);
@@ -93,11 +97,11 @@ void Sender::late_report(unsigned from, const Report& report) {
 }
 
 void Sender::retired_lost(unsigned from) {
-    std::vector<std::uint64_t> lost;
-    for (const auto& [delivery, running] : running_)
-        if (running.from == from) lost.push_back(delivery);
-    for (const std::uint64_t delivery : lost) {
-        const Running running = take_running(running_.find(delivery));
+    std::vector<RunningKey> lost;
+    for (const auto& [key, running] : running_)
+        if (key.from == from) lost.push_back(key);
+    for (const RunningKey& key : lost) {
+        const Running running = take_running(running_.find(key));
         (running.local ? local_ : remote_).lane.dropped(running.destination);
         reopen(running);
     }
@@ -124,11 +128,16 @@ void Sender::reopen(const Running& running) {
             if (state == RecipientState::running || state == RecipientState::elsewhere)
                 active.set(recipient, RecipientState::open);
         }
+        // Now, for others of it may run for hours.
+        if (!exiting_ && lists_missing_ == 0 && !active.stored.status.hold && !active.stalled)
+            return distribute(active, false);
         active.resume_at = now();
         return settle(active);
     }
     KnownMessages::Entry* entry = known_.find(running.message);
-    if (entry != nullptr && (entry->place == Place::elsewhere || entry->place == Place::due))
+    if (entry == nullptr) return;
+    entry->destination = 0;  // it waits for no single one any more
+    if (entry->place == Place::elsewhere || entry->place == Place::due || entry->place == Place::parked)
         known_.schedule(*entry, now());
 }
 
@@ -136,11 +145,11 @@ std::string Sender::still_running_text(queue::MessageId id) const {
     std::string text;
     const auto claims = claims_.find(id);
     if (claims == claims_.end()) return text;
-    for (const std::uint64_t delivery : claims->second) {
-        const Running& running = running_.at(delivery);
-        text += fmt::format("delivery {} of before the last restart still runs, to {} {}, since {} GMT\n", delivery,
-                            running.local ? "local" : "remote", safe_for_log(running.destination->name),
-                            date_gmt(running.since));
+    for (const RunningKey& key : claims->second) {
+        const Running& running = running_.at(key);
+        text += fmt::format("delivery {} of before the last restart still runs, to {} {}, since {} GMT\n",
+                            key.delivery, running.local ? "local" : "remote",
+                            safe_for_log(running.destination->name), date_gmt(running.since));
     }
     return text;
 }

@@ -879,6 +879,106 @@ TEST_F(SenderTest, WhatALostRetiredSpawnerHadIsTriedAgain) {
     EXPECT_EQ(take_orders().size(), 1U);
 }
 
+TEST_F(SenderTest, AListThatComesAfterAnotherSpawnersReportIsHeeded) {
+    queue.put(birth, "s@x", {"joe@local.example", "ann@local.example"});
+    sender->expect_lists(2);
+    sender->still_running(1, {40, birth, 1'700'000'000, true, "joe@local.example", {0}});
+    sender->list_complete();
+    // Its failure is being told, so the message is in the window.
+    sender->late_report(1, {40, {{Outcome::permanent, "no"}}, "", false, 0});
+    ASSERT_EQ(out.bounces.size(), 1U);
+    sender->still_running(2, {41, birth, 1'700'000'000, true, "ann@local.example", {1}});
+    sender->list_complete();
+    sender->late_report(2, {41, {{Outcome::success, "did it"}}, "", false, 0});
+    EXPECT_TRUE(out.logged("delivery 41: success: did_it/"));
+    sender->bounce_done(birth, {BounceResult::Kind::accepted, 1, ""});
+    EXPECT_TRUE(take_orders().empty());
+    EXPECT_FALSE(queue.has(birth));
+}
+
+TEST_F(SenderTest, NothingIsBouncedOnRequestBeforeAllListsAreComplete) {
+    queue.put(birth, "s@x", {"joe@local.example"});
+    sender->expect_lists(1);
+    EXPECT_FALSE(sender->control({ControlVerb::bounce, birth}).ok);
+    sender->still_running(1, {40, birth, 1'700'000'000, true, "joe@local.example", {0}});
+    sender->list_complete();
+    EXPECT_TRUE(sender->control({ControlVerb::bounce, birth}).ok);
+    EXPECT_TRUE(out.bounces.empty());
+    sender->late_report(1, {40, {{Outcome::success, ""}}, "", false, 0});
+    EXPECT_FALSE(queue.has(birth));
+}
+
+// The numbers of a spawner whose list was given up are used again, and then it is asked once more.
+TEST_F(SenderTest, TwoSpawnersMayHaveADeliveryOfTheSameNumber) {
+    queue.put(birth, "s@x", {"joe@local.example"});
+    queue.put(birth + 1, "s@x", {"ann@local.example"});
+    sender->still_running(1, {40, birth, 1'700'000'000, true, "joe@local.example", {0}});
+    sender->still_running(2, {40, birth + 1, 1'700'000'000, true, "ann@local.example", {0}});
+    sender->start_scan();
+    while (sender->scan_step()) {
+    }
+    EXPECT_TRUE(take_orders().empty());
+    sender->late_report(2, {40, {{Outcome::success, ""}}, "", false, 0});
+    EXPECT_TRUE(queue.has(birth));
+    EXPECT_FALSE(queue.has(birth + 1));
+    sender->late_report(1, {40, {{Outcome::success, ""}}, "", false, 0});
+    EXPECT_FALSE(queue.has(birth));
+    EXPECT_TRUE(sender->finished());
+}
+
+TEST_F(SenderTest, WhatIsGivenBackWaitsForNobodyElseOfItsMessage) {
+    accept(birth, "s@x", {"joe@local.example", "bob@far.example"});
+    const auto orders = take_orders();
+    ASSERT_EQ(orders.size(), 2U);
+    make();
+    sender->still_running(1, {2, birth, 1'700'000'000, false, "far.example", {1}});
+    sender->start_scan();
+    while (sender->scan_step()) {
+    }
+    ASSERT_EQ(take_orders().size(), 1U);  // joe's, which hangs
+    sender->late_report(1, {2, {}, "", false, 0});
+    const auto again = take_orders();
+    ASSERT_EQ(again.size(), 1U);
+    EXPECT_EQ(again[0].host, "far.example");
+}
+
+TEST_F(SenderTest, WhatALostRetiredSpawnerHadWaitsForNoOtherDestination) {
+    // The destination of one backs off, while the other is at the retired spawner.
+    accept(birth + 1, "s@x", {"ann@far.example"});
+    const auto orders = take_orders();
+    ASSERT_EQ(orders.size(), 1U);
+    answer(orders[0], Outcome::temporary, "no route", true);
+    queue.put(birth, "s@x", {"joe@local.example", "bob@far.example"});
+    sender->still_running(1, {40, birth, 1'700'000'000, true, "joe@local.example", {0}});
+    sender->hint(birth);
+    EXPECT_TRUE(take_orders().empty());
+    sender->retired_lost(1);
+    const auto again = take_orders();
+    ASSERT_EQ(again.size(), 1U);
+    EXPECT_EQ(again[0].recipients, std::vector<std::string>{"joe@local.example"});
+}
+
+TEST_F(SenderTest, ARefusedBounceIsTriedAgainWhileARetiredSpawnerHasTheRest) {
+    queue.put(birth, "s@x", {"joe@local.example", "ann@local.example"});
+    sender->still_running(1, {40, birth, 1'700'000'000, true, "joe@local.example", {0}});
+    sender->hint(birth);
+    const auto orders = take_orders();
+    ASSERT_EQ(orders.size(), 1U);
+    answer(orders[0], Outcome::permanent, "no");
+    ASSERT_EQ(out.bounces.size(), 1U);
+    sender->bounce_done(birth, {BounceResult::Kind::trouble, 0, "busy"});
+    do_records();
+    EXPECT_EQ(queue.marks(birth), "TF");
+    pass(150);
+    EXPECT_TRUE(take_orders().empty());
+    EXPECT_EQ(out.bounces.size(), 2U);
+    sender->bounce_done(birth, {BounceResult::Kind::accepted, 1, ""});
+    do_records();
+    EXPECT_EQ(queue.marks(birth), "TD");
+    sender->late_report(1, {40, {{Outcome::success, ""}}, "", false, 0});
+    EXPECT_FALSE(queue.has(birth));
+}
+
 TEST_F(SenderTest, AHandoverWaitsForNoDelivery) {
     accept(birth, "s@x", {"ann@far.example"});
     ASSERT_EQ(take_orders().size(), 1U);
