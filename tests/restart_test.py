@@ -265,9 +265,10 @@ class SystemInstance(Kind, relais.TestCase):
         self.restart(i)
         bad.open()
         i.wait_log("delivery 1: failure: ")
-        self.assertEqual(len(i.queue_files()), 1)
-        self.bob.open()
+        # The sender is told at once, and the message stays for the other recipient.
         self.ann.wait_messages(1)
+        i.wait_for(lambda: len(i.queue_files()) == 1, 20, "the end of the bounce")
+        self.bob.open()
         i.wait_empty()
         self.assertIn(b"<bad@mail.test>:", self.ann.messages()[0])
         self.assertEqual((bad.runs, self.bob.runs, len(self.ann.files())), (1, 1, 1))
