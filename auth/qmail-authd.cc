@@ -23,8 +23,8 @@
 #include "auth/passwd_file.h"
 #include "auth/server.h"
 #include "base/error.h"
-#include "base/privilege.h"
 #include "base/program.h"
+#include "control/cages.h"
 #include "control/owners.h"
 #include "start/descriptors.h"
 
@@ -70,7 +70,7 @@ std::size_t worker_count() {
 void become_worker(const control::Owners& owners) {
     try {
         control::become(owners, control::Role::qmailp);
-        confine({});
+        control::enter(control::hash_cage, control::Home::from_environment());
     } catch (const std::exception& error) {
         log_line(std::string("alert: ") + error.what());
         ::_exit(111);
@@ -85,15 +85,6 @@ void become_validator(const control::Owners& owners) {
         log_line(std::string("alert: ") + error.what());
         ::_exit(111);
     }
-}
-
-void confine_without_foreign_code(const control::Home& home) {
-    Confinement allowed;
-    allowed.open_files = allowed.local_sockets = true;
-    // To start another worker when one has ended.
-    allowed.create_processes = allowed.change_identity = true;
-    allowed.read_below = {home.path("control"), home.path("users")};
-    confine(allowed);
 }
 
 auth::FamiliarNetworks familiar_networks(const control::Home& home) {
@@ -129,7 +120,7 @@ int serve(const Arguments& arguments) {
     auth::Server server(loop, {start::auth_socket, start::auth_smtp_socket}, home, settings, *hashes,
                         familiar_networks(home), [&owners] { become_validator(owners); });
     if (settings.pam.service.empty() && settings.program.words.empty() && settings.validator.words.empty())
-        confine_without_foreign_code(home);
+        control::enter(settings.dovecot.empty() ? control::authd_cage : control::authd_dovecot_cage, home);
     loop.run();
     return static_cast<int>(Exit::success);
 }

@@ -2,17 +2,18 @@
 
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/landlock.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
 
 #include "base/error.h"
-#include "base/fd.h"
+#include "base/landlock.h"
 #include "base/seccomp_filter.h"
 
 namespace relais {
@@ -38,7 +39,6 @@ const Calls always = {"read",
                       "dup",
                       "dup2",
                       "dup3",
-                      "fcntl",
                       "poll",
                       "ppoll",
                       "select",
@@ -52,11 +52,8 @@ const Calls always = {"read",
                       "signalfd4",
                       "timerfd_create",
                       "timerfd_settime",
-                      "memfd_create",
-                      "mmap",
                       "munmap",
                       "mremap",
-                      "mprotect",
                       "madvise",
                       "mlock",
                       "munlock",
@@ -78,7 +75,6 @@ const Calls always = {"read",
                       "getresgid",
                       "getrandom",
                       "getrlimit",
-                      "prlimit64",
                       "rt_sigaction",
                       "rt_sigprocmask",
                       "rt_sigreturn",
@@ -95,7 +91,6 @@ const Calls always = {"read",
                       "restart_syscall",
                       "exit",
                       "exit_group",
-                      "prctl",
                       "uname",
                       "umask",
                       "recvmsg",
@@ -112,37 +107,74 @@ const Calls always = {"read",
                       "copy_file_range",
                       "sendfile",
                       "splice",
-                      "ioctl",
                       "sysinfo",
                       "set_tid_address",
                       "arch_prctl",
                       "flock"};
-const Calls open_files = {
-    "open",      "openat",     "stat",       "lstat",    "newfstatat", "statx",         "access",
-    "faccessat", "faccessat2", "getdents64", "readlink", "readlinkat", "inotify_init1", "inotify_add_watch",
-    "chdir",     "fchdir",     "getcwd",     "statfs",   "fstatfs"};
-const Calls change_files = {
-    "unlink",  "unlinkat",        "rename",   "renameat",  "renameat2",    "link",      "linkat",
-    "symlink", "mkdir",           "mkdirat",  "rmdir",     "chmod",        "fchmod",    "fchmodat",
-    "chown",   "fchown",          "fchownat", "truncate",  "utimensat",    "creat",     "fallocate",
-    "syncfs",  "sync_file_range", "io_setup", "io_submit", "io_getevents", "io_destroy"};
-const Calls sockets = {"socket", "socketpair", "connect", "bind", "listen", "accept", "accept4"};
+const Calls open_files = {"open",       "openat",   "openat2",    "stat",          "lstat",
+                          "newfstatat", "statx",    "access",     "faccessat",     "faccessat2",
+                          "getdents64", "readlink", "readlinkat", "inotify_init1", "inotify_add_watch",
+                          "chdir",      "fchdir",   "getcwd",     "statfs",        "fstatfs"};
+const Calls change_files = {"unlink",   "unlinkat",  "rename",       "renameat",  "renameat2",       "link",
+                            "linkat",   "fchmod",    "utimensat",    "fallocate", "sync_file_range", "syncfs",
+                            "io_setup", "io_submit", "io_getevents", "io_destroy"};
+const Calls make_directories = {"mkdir", "mkdirat"};
+// A link made by one role leads others astray, and who owns what is the administrator's.
+const Calls never_change = {"symlink", "symlinkat", "rmdir",    "chmod",    "fchmodat", "chown", "lchown",
+                            "fchown",  "creat",     "fchownat", "truncate", "setxattr", "mknod", "mknodat"};
+const Calls sockets = {"socket", "connect"};
+const Calls own_ports = {"bind"};
+const Calls pairs = {"socketpair"};
+const Calls connections = {"accept", "accept4", "listen"};
 const Calls own_signals = {"tgkill"};  // raise and abort; but any thread of the same user can be named
-const Calls processes = {"fork",   "vfork",   "clone",  "clone3", "wait4",
-                         "waitid", "setpgid", "setsid", "getpgrp"};
+const Calls processes = {"fork", "vfork", "wait4", "waitid", "setpgid", "setsid", "getpgrp"};
+// A child, started later, may confine itself further.
+const Calls confinement = {"landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"};
 const Calls signals = {"kill"};
 const Calls programs = {"execve", "execveat"};
 const Calls identity = {"setuid",    "setgid",    "setreuid", "setregid", "setresuid",
                         "setresgid", "setgroups", "setfsuid", "setfsgid", "capset"};
-const Calls never = {"ptrace",       "process_vm_readv", "process_vm_writev",
-                     "mount",        "umount2",          "pivot_root",
-                     "chroot",       "reboot",           "init_module",
-                     "finit_module", "delete_module",    "kexec_load",
-                     "bpf",          "perf_event_open",  "unshare",
-                     "setns",        "keyctl",           "add_key",
-                     "mknod",        "mknodat",          "swapon",
-                     "swapoff",      "userfaultfd",      "personality",
-                     "acct",         "settimeofday",     "clock_settime"};
+const Calls never = {
+    "ptrace",       "process_vm_readv", "process_vm_writev", "mount",        "umount2",       "pivot_root",
+    "chroot",       "reboot",           "init_module",       "finit_module", "delete_module", "kexec_load",
+    "bpf",          "perf_event_open",  "unshare",           "setns",        "keyctl",        "add_key",
+    "swapon",       "swapoff",          "userfaultfd",       "personality",  "acct",          "settimeofday",
+    "clock_settime"};
+
+// Nothing that sends signals (F_SETOWN, F_SETSIG), asks others to give way (F_SETLEASE) or watches directories.
+const std::vector<std::uint32_t> fcntl_commands = {
+    F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD,     F_SETFD,     F_GETFL,      F_SETFL,      F_GETLK,
+    F_SETLK, F_SETLKW,        F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_SETPIPE_SZ, F_GETPIPE_SZ};
+const std::vector<std::uint32_t> prctl_options = {PR_SET_NAME,         PR_GET_NAME,    PR_SET_DUMPABLE,
+                                                  PR_GET_DUMPABLE,     PR_SET_SECCOMP, PR_SET_PDEATHSIG,
+                                                  PR_SET_NO_NEW_PRIVS, PR_GET_SECCOMP};
+// TCGETS: whether it is a terminal, which stdio asks.
+const std::vector<std::uint32_t> ioctl_requests = {FIONREAD, FIONBIO, TCGETS};
+constexpr std::uint32_t namespaces =
+    CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+
+// Calls that are harmless with some arguments only.
+void allow_by_argument(SeccompFilter& filter, const Confinement& allowed) {
+    filter.allow_with_argument("fcntl", 1, fcntl_commands);
+    filter.allow_with_argument("ioctl", 1, ioctl_requests);
+    filter.allow_with_argument("prlimit64", 0, {0});  // of this process
+    auto options = prctl_options;
+    if (allowed.change_identity) options.push_back(PR_CAPBSET_DROP);
+    filter.allow_with_argument("prctl", 0, options);
+    // clone3 has its flags in memory, which a filter cannot read: the C library goes on with clone when there is none.
+    if (allowed.fork || allowed.threads) filter.allow_without_bits("clone", 0, namespaces);
+    for (const char* name : {"mmap", "mprotect"})
+        if (allowed.load_code)
+            filter.add(name, SeccompFilter::Action::allow);
+        else
+            filter.allow_without_bits(name, 2, PROT_EXEC);
+    std::vector<std::uint32_t> families;
+    if (allowed.local_sockets) families.push_back(AF_UNIX);
+    // AF_NETLINK: asked by the C library which families there are.
+    if (allowed.network) families.insert(families.end(), {AF_INET, AF_INET6, AF_NETLINK});
+    if (!families.empty()) filter.allow_with_argument("socket", 0, families);
+    if (allowed.socket_pairs) filter.allow_with_argument("socketpair", 0, {AF_UNIX});
+}
 
 void load_seccomp(const Confinement& allowed) {
     SeccompFilter filter;
@@ -150,58 +182,27 @@ void load_seccomp(const Confinement& allowed) {
         for (const char* name : calls)
             filter.add(name, allow ? SeccompFilter::Action::allow : SeccompFilter::Action::kill);
     };
+    const bool kills = allowed.signal_children || allowed.signal_all;
+    allow_by_argument(filter, allowed);
     group(true, always);
     group(allowed.open_files, open_files);
     group(allowed.change_files, change_files);
-    group(allowed.create_processes || allowed.threads || allowed.fork_without_signals, processes);
-    if (!allowed.fork_without_signals) group(true, own_signals);
-    group(allowed.create_processes || allowed.threads, signals);
+    group(allowed.make_directories, make_directories);
+    group(false, never_change);
+    group(allowed.fork || allowed.threads, processes);
+    if (allowed.fork) group(true, confinement);
+    group(false, {"clone"});
+    // Those who are forked without exec share their user: none may end another.
+    if (!allowed.fork || kills) group(true, own_signals);
+    group(kills, signals);
     group(allowed.run_programs, programs);
     group(allowed.change_identity, identity);
     group(false, never);
-    if (allowed.network || allowed.local_sockets) {
-        std::vector<std::uint32_t> families;
-        if (allowed.local_sockets) families.push_back(AF_UNIX);
-        // AF_NETLINK: asked by the C library which families there are.
-        if (allowed.network) families.insert(families.end(), {AF_INET, AF_INET6, AF_NETLINK});
-        for (const char* name : {"socket", "socketpair"}) filter.allow_with_first_argument(name, families);
-    }
     group(allowed.network || allowed.local_sockets, sockets);
+    group(allowed.network, own_ports);
+    group(allowed.socket_pairs, pairs);
+    group(allowed.accept, connections);
     filter.load();
-}
-
-constexpr std::uint64_t landlock_read =
-    LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_EXECUTE;
-constexpr std::uint64_t landlock_write = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
-                                         LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_CHAR |
-                                         LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
-                                         LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |
-                                         LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM;
-
-void allow_below(int ruleset, const std::string& path, std::uint64_t access) {
-    const Fd fd(::open(path.c_str(), O_PATH | O_CLOEXEC));
-    if (!fd) return;
-    landlock_path_beneath_attr rule{};
-    rule.allowed_access = access;
-    rule.parent_fd = fd.get();
-    if (::syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0)
-        throw_errno("restrict files to", path);
-}
-
-void load_landlock(const Confinement& allowed) {
-    // Unless it is named here nothing is moved to another directory; older kernels do not know it and never allow that.
-    const bool may_move =
-        ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION) >= 2;
-    const std::uint64_t write = landlock_write | (may_move ? LANDLOCK_ACCESS_FS_REFER : 0);
-    landlock_ruleset_attr attributes{};
-    attributes.handled_access_fs = landlock_read | write;
-    const Fd ruleset(
-        static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
-    if (!ruleset) return;  // an older kernel, or Landlock switched off: uid and seccomp remain
-    for (const std::string& path : allowed.read_below) allow_below(ruleset.get(), path, landlock_read);
-    for (const std::string& path : allowed.write_below)
-        allow_below(ruleset.get(), path, landlock_read | write);
-    if (::syscall(SYS_landlock_restrict_self, ruleset.get(), 0) != 0) throw_errno("restrict", "file access");
 }
 
 }  // namespace
@@ -227,13 +228,27 @@ void drop_privilege(uid_t uid, gid_t gid, const std::vector<gid_t>& groups) {
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
+void empty_bounding_set() {
+    if (::geteuid() != 0) return;
+    int capability = 0;
+    while (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) ++capability;
+    // EINVAL: the first number that the kernel does not know. EPERM: a container has taken the right to do this from root.
+    if (errno != EINVAL && errno != EPERM) throw_errno("empty", "the capability bounding set");
+}
+
 void confine(const Confinement& allowed) {
 #ifdef RELAIS_SANITIZED
     if (std::getenv("RELAIS_NO_SECCOMP") != nullptr) return;
 #endif
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) throw_errno("set", "no_new_privs");
-    if (!allowed.read_below.empty() || !allowed.write_below.empty() || !allowed.open_files)
-        load_landlock(allowed);
+    restrict_by_landlock({.read_below = allowed.read_below,
+                          .write_below = allowed.write_below,
+                          .execute = allowed.run_programs,
+                          .make_directories = allowed.make_directories,
+                          .move = allowed.move_files,
+                          .must_move = allowed.must_move_files,
+                          .signal_all = allowed.signal_all,
+                          .tcp = allowed.network});
     load_seccomp(allowed);
 }
 

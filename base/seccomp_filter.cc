@@ -50,11 +50,16 @@ std::uint32_t result_of(SeccompFilter::Action action) {
 }  // namespace
 
 void SeccompFilter::add(const char* name, Action action) {
-    put(name, {action});
+    put(name, {action, 0, {}, 0});
 }
 
-void SeccompFilter::allow_with_first_argument(const char* name, const std::vector<std::uint32_t>& values) {
-    put(name, {Action::allow, values});
+void SeccompFilter::allow_with_argument(const char* name, unsigned argument,
+                                        const std::vector<std::uint32_t>& values) {
+    put(name, {Action::allow, argument, values, 0});
+}
+
+void SeccompFilter::allow_without_bits(const char* name, unsigned argument, std::uint32_t bits) {
+    put(name, {Action::allow, argument, {}, bits});
 }
 
 void SeccompFilter::put(const char* name, Rule rule) {
@@ -73,16 +78,18 @@ std::vector<SeccompFilter::Range> SeccompFilter::ranges() const {
         from(number, rule);
         from(number + 1, {});
     }
-    from(x32_numbers, {Action::kill});
+    from(x32_numbers, {Action::kill, 0, {}, 0});
     from(no_number, {});
     return found;
 }
 
 void SeccompFilter::emit_rule(Program& program, const Rule& rule) {
-    if (!rule.values.empty()) {
-        // The kernel takes the lower half of the register.
+    if (!rule.values.empty() || rule.forbidden_bits != 0) {
         constexpr std::size_t lower = std::endian::native == std::endian::big ? 4 : 0;
-        program.push_back(load_word(offsetof(seccomp_data, args) + lower));
+        const std::size_t place =
+            offsetof(seccomp_data, args) + rule.argument * sizeof(seccomp_data::args[0]);
+        program.push_back(load_word(place + lower));
+        if (rule.forbidden_bits != 0) program.push_back(jump(BPF_JSET, rule.forbidden_bits, 0, 1));
         for (std::size_t left = rule.values.size(); left > 0; --left)
             program.push_back(jump(BPF_JEQ, rule.values[rule.values.size() - left], left, 0));
         program.push_back(give(result_of(Action::unknown)));

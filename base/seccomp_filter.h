@@ -20,8 +20,11 @@ class SeccompFilter {
 
     // What happens at this call, by its name; the first word on a call stands. Names that this machine does not have are left out.
     void add(const char* name, Action action);
-    // A call whose first argument must be one of these numbers; else it is unknown.
-    void allow_with_first_argument(const char* name, const std::vector<std::uint32_t>& values);
+    // A call with an argument (counted from 0) that must be one of these numbers; else it is unknown. Of an argument only the lower
+    // 32 bits are looked at, as the kernel does for those that are asked about here.
+    void allow_with_argument(const char* name, unsigned argument, const std::vector<std::uint32_t>& values);
+    // A call with an argument that must have none of these bits; else it is unknown.
+    void allow_without_bits(const char* name, unsigned argument, std::uint32_t bits);
     using Program = std::vector<sock_filter>;
     // What the kernel is given. Throws a bug Error if it would be too long.
     Program program() const;
@@ -31,7 +34,9 @@ class SeccompFilter {
   private:
     struct Rule {
         Action action = Action::unknown;
-        std::vector<std::uint32_t> values{};  // of the first argument, where it counts
+        unsigned argument = 0;
+        std::vector<std::uint32_t> values{};  // that the argument may have; empty: any
+        std::uint32_t forbidden_bits = 0;
 
         bool operator==(const Rule&) const = default;
     };

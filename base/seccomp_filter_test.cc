@@ -40,6 +40,12 @@ std::uint32_t answer(const Program& program, const seccomp_data& data) {
             case BPF_JMP | BPF_JGT | BPF_K:
                 go(word > each.k);
                 break;
+            case BPF_JMP | BPF_JSET | BPF_K:
+                go((word & each.k) != 0);
+                break;
+            case BPF_ALU | BPF_AND | BPF_K:
+                word &= each.k;
+                break;
             case BPF_JMP | BPF_JA:
                 at += each.k;
                 break;
@@ -62,6 +68,16 @@ seccomp_data call(std::uint32_t number, std::uint64_t first_argument = 0) {
     return data;
 }
 
+// What the kernel would be given; releases the filter.
+Program exported(scmp_filter_ctx filter) {
+    const Fd file(::memfd_create("filter", MFD_CLOEXEC));
+    ::seccomp_export_bpf(filter, file.get());
+    ::seccomp_release(filter);
+    Program program(static_cast<std::size_t>(::lseek(file.get(), 0, SEEK_END)) / sizeof(sock_filter));
+    EXPECT_GT(::pread(file.get(), program.data(), program.size() * sizeof(sock_filter), 0), 0);
+    return program;
+}
+
 // libseccomp's filter with the same rules.
 Program reference(const std::map<int, Action>& actions, const std::vector<std::uint32_t>& families) {
     const scmp_filter_ctx filter = ::seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
@@ -73,12 +89,7 @@ Program reference(const std::map<int, Action>& actions, const std::vector<std::u
         const scmp_arg_cmp is_family{0, SCMP_CMP_EQ, family, 0};
         ::seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SYS_socket, 1, &is_family);
     }
-    const Fd file(::memfd_create("filter", MFD_CLOEXEC));
-    ::seccomp_export_bpf(filter, file.get());
-    ::seccomp_release(filter);
-    Program program(static_cast<std::size_t>(::lseek(file.get(), 0, SEEK_END)) / sizeof(sock_filter));
-    EXPECT_GT(::pread(file.get(), program.data(), program.size() * sizeof(sock_filter), 0), 0);
-    return program;
+    return exported(filter);
 }
 
 // Random rules; every number, and more than there are, gets what libseccomp gives it.
@@ -97,7 +108,7 @@ TEST(SeccompFilter, DecidesAsLibseccompDoes) {
             std::free(name);
         }
         const std::vector<std::uint32_t> families = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
-        filter.allow_with_first_argument("socket", families);
+        filter.allow_with_argument("socket", 0, families);
         filter.add("socket", Action::kill);  // the first word stands
         const Program ours = filter.program();
         const Program theirs = reference(actions, families);
@@ -106,6 +117,33 @@ TEST(SeccompFilter, DecidesAsLibseccompDoes) {
                 ASSERT_EQ(answer(ours, call(number, argument)), answer(theirs, call(number, argument)))
                     << number << " " << argument;
     }
+}
+
+// Against libseccomp as well: a number of the second argument, bits of the third.
+TEST(SeccompFilter, LaterArgumentsAndBits) {
+    SeccompFilter filter;
+    filter.allow_with_argument("fcntl", 1, {1, 3});
+    filter.allow_without_bits("mprotect", 2, PROT_EXEC);
+    const scmp_filter_ctx theirs = ::seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+    for (const std::uint32_t command : {1U, 3U}) {
+        const scmp_arg_cmp is_command{1, SCMP_CMP_MASKED_EQ, 0xffffffff, command};
+        ::seccomp_rule_add_array(theirs, SCMP_ACT_ALLOW, SYS_fcntl, 1, &is_command);
+    }
+    const scmp_arg_cmp is_data{2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0};
+    ::seccomp_rule_add_array(theirs, SCMP_ACT_ALLOW, SYS_mprotect, 1, &is_data);
+    const Program reference_program = exported(theirs);
+    const Program program = filter.program();
+    for (const long number : {SYS_fcntl, SYS_mprotect, SYS_read})
+        for (std::uint64_t second = 0; second < 8; ++second)
+            for (const std::uint64_t third :
+                 {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{4}, std::uint64_t{7},
+                  std::uint64_t{1} << 32, std::uint64_t{1} << 32 | 4}) {
+                seccomp_data data = call(static_cast<std::uint32_t>(number), 4);
+                data.args[1] = second;
+                data.args[2] = third;
+                ASSERT_EQ(answer(program, data), answer(reference_program, data))
+                    << number << " " << second << " " << third;
+            }
 }
 
 TEST(SeccompFilter, OtherArchitecturesAndNumbers) {

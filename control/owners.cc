@@ -32,6 +32,12 @@ std::string_view Owners::name(Role role) {
     return "";
 }
 
+std::optional<Role> Owners::find(std::string_view name) {
+    for (const auto& [role, candidate] : names)
+        if (candidate == name) return role;
+    return std::nullopt;
+}
+
 Owners Owners::read(const Home& home) {
     Owners result = read_incomplete(home);
     for (const Role role : result.missing())
@@ -73,6 +79,7 @@ Owners Owners::read_incomplete(const Home& home) {
 
 void become(const Owners& owners, Role role) {
     const Owner owner = owners.of(role);
+    empty_bounding_set();
     drop_privilege(owner.uid, owner.gid);
 }
 

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,6 +44,8 @@ class Owners {
     Owner of(Role role) const { return owners_.at(role); }
 
     static std::string_view name(Role role);
+    // The role of that name; nothing if there is none.
+    static std::optional<Role> find(std::string_view name);
 
   private:
     bool single_ = false;

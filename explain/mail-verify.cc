@@ -18,8 +18,8 @@
 #include "base/command_line.h"
 #include "base/error.h"
 #include "base/io.h"
-#include "base/privilege.h"
 #include "base/time.h"
+#include "control/cages.h"
 #include "control/control_file.h"
 #include "control/tool.h"
 #include "explain/dns.h"
@@ -87,7 +87,7 @@ int verify(Options options) {
     const Source source = open_source(options.zone, home);
     authres::prepare_cryptography();
     // What follows reads what anybody has written. Only a resolver of our own is still to be ended.
-    confine({.local_sockets = !!source.resolver, .create_processes = !!source.resolver});
+    control::enter(source.resolver ? control::mail_verify_resolver_cage : control::mail_verify_cage, home);
     authres::Verification verification;
     read_message(file.get(), verification);
     options.spf.sender = explain::sender_of(options.sender, verification.header());

@@ -23,6 +23,7 @@
 #include "base/privilege.h"
 #include "base/program.h"
 #include "base/unix_socket.h"
+#include "control/cages.h"
 #include "control/control_file.h"
 #include "control/owners.h"
 #include "keyd/files.h"
@@ -40,7 +41,8 @@ constexpr std::chrono::milliseconds settling{20};
 // For changes that no directory tells of.
 constexpr std::chrono::seconds sweep{60};
 
-int serve(const control::Owners& owners, std::chrono::seconds lifetime, int files) {
+int serve(const control::Home& home, const control::Owners& owners, std::chrono::seconds lifetime,
+          int files) {
     keyd::prepare_locked_memory();
     control::become(owners, control::Role::qmailk);
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -51,9 +53,7 @@ int serve(const control::Owners& owners, std::chrono::seconds lifetime, int file
         loop, start::keys_socket, files, tickets,
         {.clients = {owners.of(control::Role::qmaild).uid, owners.single() ? ::geteuid() : 0}},
         [](const std::string& line) { log_line(line); });
-    Confinement allowed;
-    allowed.local_sockets = true;  // accept
-    confine(allowed);
+    control::enter(control::keyd_cage, home);
     loop.run();
     return static_cast<int>(Exit::success);
 }
@@ -70,7 +70,7 @@ void send_all(keyd::FileWatch& watch, int to) {
 // Until the other half ends, or SIGTERM, which ends this one as it would any process.
 int look_after(const control::Home& home, int other_half) {
     keyd::FileWatch watch(home);
-    confine({.open_files = true, .fork_without_signals = true});
+    control::enter(control::keyd_files_cage, home);
     for (;;) {
         watch.refresh();
         if (watch.changed()) send_all(watch, other_half);
@@ -104,7 +104,7 @@ int work(const Arguments& arguments) {
         ours.reset();
         if (::prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || ::getppid() != parent)
             return static_cast<int>(Exit::temporary);
-        return serve(owners, lifetime, theirs.get());
+        return serve(home, owners, lifetime, theirs.get());
     }
     theirs.reset();
     ::close(start::keys_socket);

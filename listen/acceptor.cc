@@ -10,7 +10,6 @@
 #include <optional>
 
 #include "base/error.h"
-#include "base/privilege.h"
 #include "base/process_title.h"
 #include "base/program.h"
 #include "control/directory_watch.h"
@@ -91,13 +90,7 @@ class Acceptor {
         if (const auto trouble = read_rules()) log_line(*trouble);
         confined_ =
             std::getenv(std::string(service_.program_variable()).c_str()) == nullptr && !rules_name_program();
-        // Reading is left to the uid; writing anywhere is forbidden to the whole tree of processes.
-        if (confined_)
-            confine({.open_files = true,
-                     .local_sockets = true,
-                     .fork_without_signals = true,
-                     .read_below = {"/"},
-                     .write_below = {}});
+        if (confined_) service_.confine(rules_directories());
         loop_.run();
         // Whoever has been greeted is served to its end, by processes that wait for its first word.
         while (greeted_.count() > 0) hand_over(greeted_.take_any());
@@ -109,6 +102,10 @@ class Acceptor {
         std::vector<std::string> all = service.directories();
         if (options.rules) all.push_back(directory_of(*options.rules));
         return all;
+    }
+
+    std::vector<std::string> rules_directories() const {
+        return options_.rules ? std::vector{directory_of(*options_.rules)} : std::vector<std::string>();
     }
 
     void stop(int exit_code) {

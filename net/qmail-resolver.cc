@@ -15,8 +15,9 @@
 #include "base/error.h"
 #include "base/event_loop.h"
 #include "base/fd.h"
-#include "base/privilege.h"
 #include "base/program.h"
+#include "control/cages.h"
+#include "control/control_file.h"
 #include "control/owners.h"
 #include "net/resolver_server.h"
 #include "start/descriptors.h"
@@ -24,6 +25,14 @@
 namespace {
 
 using namespace relais;
+
+// Where the file of control/dnsanchors lies; a package puts a new one into its place.
+std::vector<std::string> trust_anchors(const control::Home& home) {
+    const std::string file = control::read_line(home, "dnsanchors").value_or("");
+    const std::size_t slash = file.rfind('/');
+    if (slash == std::string::npos || slash == 0) return {};
+    return {file.substr(0, slash)};
+}
 
 int serve(const Arguments& arguments) {
     if (!arguments.empty()) throw_permanent("usage: qmail-resolver (started by qmail-start)");
@@ -39,11 +48,7 @@ int serve(const Arguments& arguments) {
                                      control::Role::qmailp, control::Role::qmailq})
         limits.ours.insert(owners.of(role).uid);
     control::become(owners, control::Role::qmailn);
-    Confinement allowed;
-    allowed.open_files = allowed.network = allowed.threads = true;
-    allowed.local_sockets = true;  // socketpair, between the DNS library and its thread
-    allowed.read_below = {home.path("control"), "/etc", "/run/systemd/resolve", "/usr", "/dev", "/proc"};
-    confine(allowed);
+    control::enter(control::resolver_cage, home, trust_anchors(home));
     EventLoop loop;
     const net::ResolverServer server(loop, start::resolver_socket, home, limits);
     loop.run();

@@ -10,8 +10,8 @@
 #include <sys/resource.h>
 
 #include "base/error.h"
-#include "base/privilege.h"
 #include "base/program.h"
+#include "control/cages.h"
 #include "control/owners.h"
 #include "opensmtp/server.h"
 #include "start/descriptors.h"
@@ -34,11 +34,7 @@ int work(const Arguments& arguments) {
     allow_many_descriptors();
     control::become(control::Owners::read(home), control::Role::qmailo);
     opensmtp::Moment::now();  // the boot id is not to be had later
-    confine({.open_files = true,
-             .change_files = true,
-             .local_sockets = true,
-             .read_below = {home.path("control")},
-             .write_below = {home.path("open-smtp")}});
+    control::enter(control::open_smtpd_cage, home);
     EventLoop loop;
     loop.on_signal(SIGTERM, [&loop] { loop.stop(); });
     const opensmtp::OpenSmtpServer server(loop, start::open_smtp_socket, home);

@@ -8,11 +8,11 @@
 #include <csignal>
 
 #include "base/error.h"
-#include "base/privilege.h"
 #include "base/process_title.h"
 #include "base/program.h"
 #include "base/text.h"
 #include "base/unix_socket.h"
+#include "control/cages.h"
 #include "control/owners.h"
 #include "keyd/server_tls.h"
 #include "pop3/login.h"
@@ -46,11 +46,7 @@ void settle(const control::Home& home, int theirs, pid_t parent) {
     if (::geteuid() == 0) control::become(control::Owners::read(home), control::Role::qmaild);
     if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != parent)
         throw Error(Reaction::temporary, "qmail-popup has gone");
-    Confinement allowed;
-    allowed.open_files = allowed.local_sockets = true;
-    allowed.fork_without_signals = true;  // TLS
-    allowed.read_below = {home.path("control")};
-    confine(allowed);
+    control::enter(control::dialogue_cage, home);
 }
 
 int speak(const control::Home& home, const DialogueSettings& settings) {

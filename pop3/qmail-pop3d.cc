@@ -12,21 +12,15 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/privilege.h"
 #include "base/program.h"
 #include "base/text.h"
+#include "control/cages.h"
 #include "pop3/session.h"
 #include "pop3/settings.h"
 
 namespace {
 
 using namespace relais;
-
-void confine_to_files() {
-    Confinement allowed;
-    allowed.open_files = allowed.change_files = true;
-    confine(allowed);
-}
 
 int refuse(const std::string& why, std::chrono::seconds timeout) {
     log_line("refused " + safe_for_log(environment("USER", "unknown")) + ": " + why);
@@ -38,8 +32,9 @@ int refuse(const std::string& why, std::chrono::seconds timeout) {
 int serve(const Arguments& arguments) {
     const std::string directory = environment("MAILDIR", arguments.empty() ? "" : arguments[0]);
     if (arguments.size() > 1 || directory.empty()) throw_permanent("usage: qmail-pop3d MAILDIR");
-    const auto timeout = pop3::session_timeout(control::Home::from_environment());
-    confine_to_files();
+    const control::Home home = control::Home::from_environment();
+    const auto timeout = pop3::session_timeout(home);
+    control::enter(control::pop3d_cage, home, {directory});
     std::optional<pop3::Maildir> maildir;
     try {
         maildir.emplace(directory);

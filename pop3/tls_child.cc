@@ -9,10 +9,10 @@
 #include <array>
 
 #include "base/error.h"
-#include "base/privilege.h"
 #include "base/process_title.h"
 #include "base/program.h"
 #include "base/text.h"
+#include "control/cages.h"
 #include "control/owners.h"
 
 namespace relais::pop3 {
@@ -115,7 +115,7 @@ void settle(const control::Home& home, int connection, int pair) {
     for (const int fd : {STDIN_FILENO, STDOUT_FILENO}) ::close(fd);
     ::close_range(server + 1, ~0U, 0);
     if (::geteuid() == 0) control::become(control::Owners::read(home), control::Role::qmaild);
-    confine({.open_files = true, .local_sockets = true, .read_below = {home.path("control")}});
+    control::enter(control::popup_cage, home);
 }
 
 int serve(const control::Home& home, keyd::ServerTls& tls, int connection, int pair) {

@@ -21,8 +21,8 @@
 
 #include "base/deadline.h"
 #include "base/error.h"
-#include "base/privilege.h"
 #include "base/program.h"
+#include "control/cages.h"
 #include "control/home.h"
 #include "control/owners.h"
 #include "queue/queued.h"
@@ -68,14 +68,7 @@ int work(const Arguments&) {
     control::become(owners, control::Role::qmailq);
     ::umask(007);
 
-    Confinement allowed;
-    allowed.open_files = allowed.change_files = true;
-    allowed.local_sockets = true;
-    allowed.create_processes = true;
-    allowed.read_below = {home.path("control")};
-    allowed.write_below = {home.path("queue")};
-    confine(allowed);
-
+    control::enter(control::queued_cage, home);
     const queue::QueuedDescriptors descriptors{start::queued_network_socket, start::queued_bounce_socket,
                                                start::queued_submit_socket, start::queued_hint_pipe};
     Fd lock;

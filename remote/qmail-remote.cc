@@ -12,8 +12,8 @@
 
 #include "base/error.h"
 #include "base/io.h"
-#include "base/privilege.h"
 #include "base/program.h"
+#include "control/cages.h"
 #include "control/owners.h"
 #include "remote/delivery.h"
 
@@ -27,10 +27,7 @@ void drop(const control::Home& home, remote::TimeoutTable& timeouts) {
         timeouts.give_to(owners.of(control::Role::qmailr).uid, owners.of(control::Role::qmailr).gid);
         control::become(owners, control::Role::qmailr);
     }
-    Confinement allowed;
-    allowed.open_files = allowed.network = allowed.local_sockets = true;
-    allowed.read_below = remote::readable_places(home);
-    confine(allowed);
+    control::enter(control::remote_cage, home);
 }
 
 remote::Result deliver(const Arguments& arguments) {
@@ -42,10 +39,10 @@ remote::Result deliver(const Arguments& arguments) {
     try {
         const control::Home home = control::Home::from_environment();
         remote::TimeoutTable timeouts = remote::TimeoutTable::open(home);
+        const remote::MessageInput input = remote::message_input(STDIN_FILENO);
         drop(home, timeouts);
         remote::SettingsFiles settings(home);
         net::Resolver resolver(home);
-        const remote::MessageInput input = remote::message_input(STDIN_FILENO);
         remote::Message message(input.fd, input.offset, input.size);
         remote::SharedMemory memory;
         remote::Delivery delivery(home, settings, resolver, timeouts, memory);

@@ -11,8 +11,8 @@
 #include <sys/resource.h>
 
 #include "base/error.h"
-#include "base/privilege.h"
 #include "base/program.h"
+#include "control/cages.h"
 #include "control/directory_watch.h"
 #include "control/owners.h"
 #include "remote/pool.h"
@@ -40,11 +40,7 @@ int serve(const Arguments& arguments) {
     raise_descriptor_limit();
     control::become(owners, control::Role::qmailr);
     control::DirectoryWatch directory({home.path("control")});
-    Confinement allowed;
-    allowed.open_files = allowed.network = allowed.local_sockets = true;
-    allowed.fork_without_signals = true;
-    allowed.read_below = remote::readable_places(home);
-    confine(allowed);
+    control::enter(control::rspawn_cage, home);
     remote::Pool(home, std::move(timeouts), directory, Fd(start::spawner_channel),
                  Fd(start::spawner_heirs))
         .run();

@@ -104,11 +104,6 @@ bool SettingsFiles::in_morercpthosts(std::string_view domain) const {
     return false;
 }
 
-std::vector<std::string> readable_places(const control::Home& home) {
-    return {home.path("control"), "/etc/ssl", "/etc/pki", "/usr/share/ca-certificates",
-            "/usr/local/share/ca-certificates"};
-}
-
 Route route_of(const Settings& settings, std::string_view sender, std::string_view domain) {
     if (const Route* route = settings.sender_routes.match(sender)) return *route;
     return settings.routes.match(domain);

@@ -60,9 +60,6 @@ class SettingsFiles {
     Settings settings_;
 };
 
-// What a confined process must still be able to read: control/, and where the system keeps the authorities it trusts.
-std::vector<std::string> readable_places(const control::Home& home);
-
 // The way of a message: by its sender's route, or its recipients'.
 Route route_of(const Settings& settings, std::string_view sender, std::string_view domain);
 

@@ -9,8 +9,8 @@
 // or another qmail-send takes them over (send/control_protocol.h, "handover").
 // Exit codes: 0 after SIGTERM, 111 when a spawner has ended or for temporary failures, 100 wrong owners or control files.
 #include "base/error.h"
-#include "base/privilege.h"
 #include "base/program.h"
+#include "control/cages.h"
 #include "control/home.h"
 #include "control/owners.h"
 #include "send/daemon.h"
@@ -20,17 +20,6 @@ namespace {
 
 using namespace relais;
 using control::Home;
-
-// The queue to work on, control files to read, qmail-queued to talk to; nothing else.
-void confine_in(const Home& home) {
-    Confinement allowed;
-    allowed.open_files = true;
-    allowed.change_files = true;
-    allowed.local_sockets = true;
-    allowed.read_below = {home.path("control")};
-    allowed.write_below = {home.path("queue")};
-    confine(allowed);
-}
 
 int work(const Arguments& arguments) {
     const std::string retired = arguments.empty() ? "" : arguments[0];
@@ -42,7 +31,7 @@ int work(const Arguments& arguments) {
     std::vector<int> channels = {start::send_hint_pipe, start::send_local_channel, start::send_remote_channel,
                                  start::send_control_socket};
     for (std::size_t i = 0; i < retired.size(); ++i) channels.push_back(start::send_retired + static_cast<int>(i));
-    const auto confine_child = [&] { confine_in(home); };
+    const auto confine_child = [&] { control::enter(control::send_cage, home); };
     const auto fork_workers = [&](std::size_t count, const char* name, const send::SlowWorker::Work& work) {
         std::vector<send::SlowWorker> workers;
         for (std::size_t i = 0; i < count; ++i) {
@@ -54,7 +43,7 @@ int work(const Arguments& arguments) {
     };
     auto recorders = fork_workers(send::recorder_count, "qmail-send-recorder", send::record_work(home));
     auto bouncers = fork_workers(send::bouncer_count, "qmail-send-bouncer", send::bounce_work(home));
-    confine_in(home);
+    control::enter(control::send_cage, home);
     return send::Daemon(home, recorders, bouncers, retired).run();
 }
 

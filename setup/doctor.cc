@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/io.h"
+#include "base/landlock.h"
 #include "base/text.h"
 #include "queue/store.h"
 #include "setup/command.h"
@@ -211,6 +212,27 @@ void look_at_disk(const Plan& plan, Report& report) {
         report.bad(fmt::format("{} inodes are free for the queue", disk.f_favail), "each message takes one");
 }
 
+// As far as it knows Landlock, the kernel keeps a program that was taken over from files, ports and processes that it has no business
+// with.
+void look_at_kernel(const Plan&, Report& report) {
+    constexpr int all_of_it = 6;
+    const int version = landlock_version();
+    const std::string advice = "a kernel of 6.12 or later, with landlock in its lsm= list, has all of it";
+    if (version == 0)
+        report.note(
+            "this kernel has no Landlock: which files the programs open is left to their users' rights "
+            "alone; " +
+            advice);
+    else if (version < all_of_it)
+        report.note(fmt::format(
+            "this kernel has version {} of Landlock: {}; {}", version,
+            version < 4 ? "neither TCP ports nor signals and abstract sockets are kept from the programs"
+                        : "signals and abstract sockets are not kept from the programs",
+            advice));
+    else
+        report.good("the kernel confines the programs (Landlock)");
+}
+
 bool listens_on_loopback_alone(const Plan& plan) {
     for (const Listen& listen : plan.listen)
         if (!listen.address.starts_with("127.") && listen.address != "::1") return false;
@@ -239,8 +261,9 @@ void look_at_names(const Plan& plan, Report& report) {
 
 int doctor(const Plan& plan) {
     Report report;
-    for (const auto look : {look_at_files, look_at_login_steps, look_at_settings, look_at_services,
-                            look_at_queue_programs, look_at_ports, look_at_disk, look_at_names})
+    for (const auto look :
+         {look_at_files, look_at_login_steps, look_at_settings, look_at_services, look_at_queue_programs,
+          look_at_ports, look_at_disk, look_at_names, look_at_kernel})
         try {
             look(plan, report);
         } catch (const Error& error) {

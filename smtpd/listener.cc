@@ -5,11 +5,13 @@
 #include <memory>
 #include <optional>
 
+#include "control/cages.h"
 #include "keyd/server_tls.h"
 #include "listen/acceptor.h"
 #include "listen/certificate_watch.h"
 #include "listen/keeper.h"
 #include "listen/places.h"
+#include "opensmtp/entry.h"
 #include "smtpd/kept_offers.h"
 #include "smtpd/log.h"
 #include "smtpd/serve.h"
@@ -90,6 +92,13 @@ class Listener : public listen::Service {
         settings_->get();
         policy_->refresh();
         return settings_->version() + policy_->version() != before;
+    }
+
+    void confine(const std::vector<std::string>& rules) override {
+        std::vector<std::string> places = Policy::readable_places(home_);
+        places.insert(places.end(), rules.begin(), rules.end());
+        opensmtp::Moment::now();  // the boot id is not to be had later
+        control::enter(control::smtpd_cage, home_, places);
     }
 
     std::string local_name() const override { return settings_->last().me; }

@@ -40,6 +40,13 @@ control::DomainSet read_virtualdomains(const control::Home& home) {
 
 }  // namespace
 
+std::vector<std::string> Policy::readable_places(const control::Home& home) {
+    const std::string file = opensmtp::OpenSmtpSettings::read(home).file;
+    const std::size_t slash = file.rfind('/');
+    if (slash == std::string::npos || slash == 0) return {};
+    return {file.substr(0, slash)};
+}
+
 Policy::Policy(control::Home home)
     : home_(std::move(home)),
       rcpthosts_(home_.control_file("rcpthosts"),

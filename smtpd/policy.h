@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <vector>
 
 #include "base/cdb.h"
 #include "control/control_file.h"
@@ -28,6 +29,9 @@ class Policy {
     explicit Policy(control::Home home);
     Policy(const Policy&) = delete;
     Policy& operator=(const Policy&) = delete;
+
+    // What is read besides control/ and open-smtp/: the directory of the file that control/opensmtpfile names. Throws Error.
+    static std::vector<std::string> readable_places(const control::Home& home);
 
     // Reads what is not yet read and what has changed since. The listener calls it for each connection, so
     // that its children parse nothing; without it each file is read when it is first asked for. Throws Error.

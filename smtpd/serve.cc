@@ -12,8 +12,10 @@
 #include "base/io.h"
 #include "base/privilege.h"
 #include "base/program.h"
+#include "control/cages.h"
 #include "control/owners.h"
 #include "net/resolver_protocol.h"
+#include "opensmtp/entry.h"
 
 namespace relais::smtpd {
 
@@ -50,9 +52,10 @@ void serve_standalone(const control::Home& home, Beginning beginning) {
         write_all(STDOUT_FILENO, "421 unable to read controls (#4.3.0)\r\n", Deadline::in(Seconds(10)));
         throw;
     }
+    opensmtp::Moment::now();  // the boot id is not to be had later
     // As the listener's children are; a program that $QMAILQUEUE names would be confined with it.
     if (std::getenv("QMAILQUEUE") == nullptr)
-        confine({.open_files = true, .local_sockets = true, .read_below = {"/"}, .write_below = {}});
+        control::enter(control::smtpd_alone_cage, home, Policy::readable_places(home));
     Policy policy(home);
     keyd::ServerTls tls(home);
     tls.set_log([](const std::string& trouble) { log_line("TLS is not offered: " + trouble); });

@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/landlock.h"
 #include "base/program.h"
 #include "base/unix_socket.h"
 #include "control/enter.h"
@@ -100,6 +101,10 @@ int work(const Arguments& arguments) {
     const Home given = Home::from_environment();
     const Owners owners = Owners::read(given);
     check_user(owners);
+    if (landlock_version() == 0)
+        log_line(
+            "warning: this kernel has no Landlock: which files the programs open is left to their users' "
+            "rights alone");
     const Home home = owners.single() ? given : control::refuse_foreign(given);
     if (::chdir("/") != 0) throw_errno("change to", "/");
     const std::string delivery = arguments.empty() ? send::read_default_delivery(home) : arguments[0];

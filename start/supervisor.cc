@@ -61,7 +61,10 @@ void block_signals_for_event_loop() {
         if (program.takes_signals) block_signals_for_event_loop();
         ::signal(SIGPIPE, SIG_DFL);
         place_descriptors(program);
-        if (program.owner) drop_privilege(program.owner->uid, program.owner->gid);
+        if (program.owner) {
+            empty_bounding_set();
+            drop_privilege(program.owner->uid, program.owner->gid);
+        }
         // After the change of user, which would undo it.
         if (program.ends_with_parent && (::prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || ::getppid() != parent))
             ::_exit(111);

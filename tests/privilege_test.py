@@ -7,9 +7,10 @@ import unittest
 import relais
 from sink import Sink
 
-TOOLS = ("route-explain",)  # an administrator's, not daemons
+TOOLS = ("route-explain", "mail-verify", "dkim-key")  # an administrator's, not daemons
 LOGIN_CHAIN = ("qmail-popup", "checkpassword", "qmail-pop3d")  # live as long as a login: tests/pop3_test.py
 CAPABILITIES = ("CapPrm", "CapEff", "CapAmb")
+BOUNDING_SET = "CapBnd"  # emptied in roles; a person's own setuid programs must work
 
 
 def table():
@@ -56,6 +57,8 @@ class Privileges(relais.TestCase):
             self.assertEqual(gids, {str(self.group_of(row["group"]))}, f"{process}: every gid must be {row['group']}")
         for name in CAPABILITIES:
             self.assertEqual(int(status[name], 16), 0, f"{process}: {name}")
+        if row["uid"] != "the recipient":
+            self.assertEqual(int(status[BOUNDING_SET], 16), 0, f"{process}: {BOUNDING_SET}")
         if not relais.CONFINED:
             return
         confined = row["confined"].startswith("seccomp")
