@@ -6,7 +6,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "base/error.h"
@@ -33,7 +35,13 @@ Channel::Channel(int in, int out, std::chrono::seconds timeout)
       timeout_(timeout),
       kernel_waits_(make_kernel_wait(in, SO_RCVTIMEO, timeout) &&
                     make_kernel_wait(out, SO_SNDTIMEO, timeout)),
-      buffer_(std::make_unique_for_overwrite<char[]>(io_buffer_size)) {}
+      buffer_(static_cast<char*>(std::malloc(io_buffer_size))) {
+    if (!buffer_) throw std::bad_alloc();
+}
+
+Channel::~Channel() {
+    ::explicit_bzero(buffer_.get(), touched_);
+}
 
 void Channel::set_timeout(std::chrono::seconds timeout) {
     if (timeout == timeout_) return;
@@ -87,6 +95,7 @@ bool Channel::fill(Deadline deadline) {
     const std::size_t count =
         transport_ == nullptr ? receive(to, room, deadline) : receive_decrypted(to, room, deadline);
     end_ += count;
+    touched_ = std::max(touched_, end_);
     return count > 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -27,6 +28,10 @@ class Channel {
     // Borrows both descriptors. timeout bounds each wait for the client; a whole command line is bounded by
     // twice that.
     Channel(int in, int out, std::chrono::seconds timeout);
+    // Overwrites what the client has sent.
+    ~Channel();
+    Channel(const Channel&) = delete;
+    Channel& operator=(const Channel&) = delete;
 
     // Another one, from now on.
     void set_timeout(std::chrono::seconds timeout);
@@ -79,7 +84,12 @@ class Channel {
     std::chrono::seconds timeout_;
     bool kernel_waits_;               // the sockets carry the timeout: no poll before each read
     Transport* transport_ = nullptr;  // instead of the descriptors
-    std::unique_ptr<char[]> buffer_;
+    // Not from new: where delete overwrites what it is given, a short session would touch all of it at its end.
+    struct Release {
+        void operator()(char* buffer) const { std::free(buffer); }
+    };
+    std::unique_ptr<char[], Release> buffer_;
+    std::size_t touched_ = 0;  // so much of it has ever been written to
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
     std::string output_;
