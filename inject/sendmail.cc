@@ -34,7 +34,9 @@ constexpr const char* usage = "usage: sendmail [ -t ] [ -fsender ] [ -Fname ] [ 
 // A session on standard input and output, from a client that the system trusts as it trusts the caller.
 [[noreturn]] void become_smtpd() {
     if (std::getenv("PROTO") == nullptr) {
+        // Programs on this machine end their lines as files do.
         for (const auto& [name, value] : {std::pair{"RELAYCLIENT", ""},
+                                          {"FIXCRIO", ""},
                                           {"DATABYTES", "0"},
                                           {"PROTO", "TCP"},
                                           {"TCPLOCALIP", "127.0.0.1"},

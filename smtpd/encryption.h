@@ -27,17 +27,18 @@ class Encryption {
 class KeydEncryption : public Encryption {
   public:
     // Borrows both. timeout: of a silent client.
-    KeydEncryption(keyd::ServerTls& tls, int connection, std::chrono::seconds timeout)
-        : tls_(tls), connection_fd_(connection), timeout_(timeout) {}
+    KeydEncryption(keyd::ServerTls& tls, int connection, std::chrono::seconds timeout);
     // Ends TLS properly, after the last reply. What its buffers held is overwritten.
     ~KeydEncryption() override;
-    bool offered() override { return tls_.offered(); }
+    // Not to a client behind pipes: with one descriptor for each way there is nothing to shake hands on.
+    bool offered() override { return is_socket_ && tls_.offered(); }
     void prepare() override { tls_.prepare(); }
     const tls::Connection& start(Channel& channel) override;
 
   private:
     keyd::ServerTls& tls_;
     int connection_fd_;
+    bool is_socket_;
     std::chrono::seconds timeout_;
     std::unique_ptr<tls::Connection> connection_;
 };

@@ -8,6 +8,7 @@
 #include "mail/address.h"
 #include "mail/smtp_command.h"
 #include "smtpd/data.h"
+#include "smtpd/foreign_protocol.h"
 #include "smtpd/header_completer.h"
 #include "smtpd/results_filter.h"
 #include "smtpd/trace_field.h"
@@ -32,6 +33,16 @@ constexpr std::string_view too_big = "552 sorry, that message size exceeds my da
 constexpr std::string_view bare_received = "554 bare LF or CR received, lines must end in CRLF (#5.6.0)";
 constexpr std::string_view nul_received = "554 NUL received, this server refuses it (#5.6.0)";
 constexpr std::string_view mail_first = "503 MAIL first (#5.5.1)";
+constexpr std::string_view path_too_long = "501 path too long (#5.1.0)";
+constexpr std::string_view controls_unreadable = "421 unable to read controls (#4.3.0)";
+
+// RFC 5321, 4.5.3.1.2. No domain of the DNS is longer; a longer local part passes, for senders of mailing lists and of forwarders
+// have one.
+constexpr std::size_t domain_limit = 255;
+
+bool fits(std::string_view address) {
+    return mail::split_address(address).domain.size() <= domain_limit;
+}
 
 }  // namespace
 
@@ -40,6 +51,7 @@ const Session::Command Session::commands[] = {
     {"RCPT", &Session::rcpt}, {"DATA", &Session::data}, {"RSET", &Session::rset},
     {"NOOP", &Session::noop}, {"VRFY", &Session::vrfy}, {"HELP", &Session::help},
     {"QUIT", &Session::quit}, {"AUTH", &Session::auth}, {"STARTTLS", &Session::starttls},
+    {"EXPN", &Session::expn},
 };
 
 Session::Session(Channel& channel, const Client& client, const Settings& settings, Policy& policy,
@@ -67,11 +79,13 @@ void Session::speak(Beginning beginning) {
         } catch (const ClientLost& lost) {
             spent_ = spent_ || in_data_ || lost.timed_out();
             if (!lost.timed_out()) return;
-            refuse("451 timeout (#4.4.2)");
+            refuse("421 timeout (#4.4.2)");
+        } catch (const ControlsUnreadable& trouble) {
+            spent_ = true;
+            refuse(controls_unreadable, std::nullopt, trouble.what());
         } catch (const Error& error) {
             spent_ = true;
-            refuse("421 unable to read controls (#4.3.0)");
-            log_(error.what());
+            refuse("421 trouble on this host, try again later (#4.3.0)", std::nullopt, error.what());
         }
         channel_.finish();
     } catch (const ClientLost&) {
@@ -92,7 +106,11 @@ void Session::converse(Beginning beginning) {
 }
 
 void Session::handle_line(Channel::Line kind, std::string_view line) {
-    if (kind == Channel::Line::endless) {
+    if (is_http_request(line) || (!helo_ && is_header_field(line))) {
+        spent_ = true;
+        refuse("421 this is SMTP and no other protocol, closing (#4.7.0)");
+        closing_ = true;
+    } else if (kind == Channel::Line::endless) {
         spent_ = true;
         refuse("421 line too long, closing (#4.5.2)");
         closing_ = true;
@@ -112,7 +130,7 @@ void Session::handle_command(std::string_view line) {
     const mail::SmtpCommand command = mail::parse_smtp_command(line);
     for (const Command& known : commands)
         if (equal_ignoring_case(known.verb, command.verb)) return (this->*known.handle)(command.argument);
-    bad_command("502 unimplemented (#5.5.1)");
+    bad_command("500 unimplemented (#5.5.1)");
 }
 
 void Session::bad_line(std::string_view reply) {
@@ -162,6 +180,7 @@ void Session::refuse_recipient(std::string_view reply, std::string_view recipien
 }
 
 void Session::helo(std::string_view argument) {
+    if (argument.empty()) return bad_command("501 HELO takes the name of the client (#5.5.4)");
     helo_ = argument;
     extended_ = false;
     transaction_.reset();
@@ -169,6 +188,7 @@ void Session::helo(std::string_view argument) {
 }
 
 void Session::ehlo(std::string_view argument) {
+    if (argument.empty()) return bad_command("501 EHLO takes the name of the client (#5.5.4)");
     helo_ = argument;
     extended_ = true;
     transaction_.reset();
@@ -187,6 +207,7 @@ void Session::mail(std::string_view argument) {
     const auto from = mail::after_keyword(argument, "FROM");
     const auto path = from ? mail::parse_path(*from) : std::nullopt;
     if (!path) return refuse(syntax_error);
+    if (!fits(path->address)) return refuse(path_too_long);
     const mail::MailParameters parameters = mail::parse_mail_parameters(path->parameters);
     // Older servers of the family say the sender of a double bounce.
     transaction_ = Transaction{path->address == mail::double_bounce_sender ? "" : path->address, {}};
@@ -208,10 +229,12 @@ void Session::rcpt(std::string_view argument) {
     const auto to = mail::after_keyword(argument, "TO");
     const auto path = to ? mail::parse_path(*to) : std::nullopt;
     if (!path || path->address.empty()) return refuse_recipient(syntax_error, argument);
+    if (!fits(path->address)) return refuse_recipient(path_too_long, path->address);
     if (!path->parameters.empty()) return refuse_recipient("555 unknown parameter (#5.5.4)", path->address);
     if (transaction_->recipients.size() >= settings_.recipient_limit)
         return refuse("452 too many recipients (#4.5.3)", path->address);
-    Verdict verdict = judge(policy_, settings_, client_, transaction_->sender, path->address);
+    Verdict verdict =
+        of_controls([&] { return judge(policy_, settings_, client_, transaction_->sender, path->address); });
     if (!verdict.suspicion.empty() && (is_trusted() || refusals_.may_log()))
         log_(suspect_line(speaker(), transaction_->sender, path->address, verdict.suspicion));
     if (verdict.cause != Cause::none) return refuse_recipient(verdict.reply, path->address, verdict.why);
@@ -221,7 +244,8 @@ void Session::rcpt(std::string_view argument) {
     channel_.reply("250 ok");
 }
 
-void Session::data(std::string_view) {
+void Session::data(std::string_view argument) {
+    if (!argument.empty()) return bad_command("501 DATA takes no argument (#5.5.4)");
     if (!transaction_) return channel_.reply(mail_first);
     if (transaction_->recipients.empty()) return channel_.reply("503 RCPT first (#5.5.1)");
     std::unique_ptr<MessageSink> sink = open_sink();
@@ -302,7 +326,8 @@ void Session::finish_message(MessageSink& sink, std::uint64_t size) {
     bad_commands_ = 0;
 }
 
-void Session::rset(std::string_view) {
+void Session::rset(std::string_view argument) {
+    if (!argument.empty()) return bad_command("501 RSET takes no argument (#5.5.4)");
     transaction_.reset();
     channel_.reply("250 flushed");
 }
@@ -313,6 +338,10 @@ void Session::noop(std::string_view) {
 
 void Session::vrfy(std::string_view) {
     channel_.reply("252 send some mail, i'll try my best");
+}
+
+void Session::expn(std::string_view) {
+    bad_command("502 unimplemented (#5.5.1)");
 }
 
 void Session::help(std::string_view) {

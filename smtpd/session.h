@@ -65,6 +65,19 @@ class Session {
     };
     static const Command commands[];
 
+    // Trouble with what the administrator has written; any other Error is trouble of the host.
+    struct ControlsUnreadable : Error {
+        using Error::Error;
+    };
+    template <class Read>
+    static auto of_controls(Read read) {
+        try {
+            return read();
+        } catch (const Error& error) {
+            throw ControlsUnreadable(error.reaction(), error.what(), error.number());
+        }
+    }
+
     void speak(Beginning beginning);
     void converse(Beginning beginning);
     void handle_line(Channel::Line kind, std::string_view line);
@@ -80,6 +93,7 @@ class Session {
     void rset(std::string_view argument);
     void noop(std::string_view argument);
     void vrfy(std::string_view argument);
+    void expn(std::string_view argument);
     void help(std::string_view argument);
     void quit(std::string_view argument);
     void starttls(std::string_view argument);

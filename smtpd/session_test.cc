@@ -75,7 +75,11 @@ class SessionTest : public testing::Test {
         Channel channel(theirs.get(), theirs.get(), settings.timeout);
         Policy policy(files.home());
         Session(
-            channel, client, settings, policy, [this] { return std::make_unique<Sink>(*this); },
+            channel, client, settings, policy,
+            [this] {
+                if (opening_trouble != 0) throw_errno("open", "the queue", opening_trouble);
+                return std::make_unique<Sink>(*this);
+            },
             [this](std::string_view line) { log.emplace_back(line); })
             .run();
         ::shutdown(theirs.get(), SHUT_RDWR);
@@ -105,6 +109,7 @@ class SessionTest : public testing::Test {
     std::vector<Message> messages;
     std::vector<std::string> log;
     int sinks_opened = 0;
+    int opening_trouble = 0;
 };
 
 TEST_F(SessionTest, OneMessage) {
@@ -156,10 +161,12 @@ TEST_F(SessionTest, OrderOfCommands) {
 }
 
 TEST_F(SessionTest, OtherCommands) {
-    EXPECT_THAT(talk("noop\r\nVRFY joe\r\nHELP\r\nEXPN x\r\nSTARTTLS\r\nAUTH PLAIN\r\n\r\nquit\r\nNOOP\r\n"),
-                ElementsAre("220 mail.test ESMTP", "250 ok", "252 send some mail, i'll try my best",
-                            StartsWith("214 "), "502 unimplemented (#5.5.1)", "502 unimplemented (#5.5.1)",
-                            "502 unimplemented (#5.5.1)", "502 unimplemented (#5.5.1)", "221 mail.test"));
+    EXPECT_THAT(
+        talk("noop\r\nVRFY joe\r\nHELP\r\nEXPN x\r\nSTARTTLS\r\nAUTH PLAIN\r\n\r\nFOO\r\nquit\r\nNOOP\r\n"),
+        ElementsAre("220 mail.test ESMTP", "250 ok", "252 send some mail, i'll try my best",
+                    StartsWith("214 "), "502 unimplemented (#5.5.1)", "502 unimplemented (#5.5.1)",
+                    "502 unimplemented (#5.5.1)", "500 unimplemented (#5.5.1)", "500 unimplemented (#5.5.1)",
+                    "221 mail.test"));
 }
 
 TEST_F(SessionTest, ParametersOfMail) {
@@ -305,7 +312,7 @@ TEST_F(SessionTest, TenThousandRecipients) {
 
 TEST_F(SessionTest, BadCommandsEndTheSession) {
     std::string input;
-    for (int i = 0; i < 30; ++i) input += "GET / HTTP/1.0\r\n";
+    for (int i = 0; i < 30; ++i) input += "WHAT / HTTP?\r\n";
     const auto replies = talk(input);
     EXPECT_EQ(replies.size(), 22U);
     EXPECT_THAT(replies.back(), StartsWith("421 "));
@@ -345,7 +352,7 @@ TEST_F(SessionTest, SlowClientIsTold) {
         .run();
     ::shutdown(theirs.get(), SHUT_WR);
     EXPECT_THAT(lines(read_to_end(ours.get(), 1000, Deadline::in(std::chrono::seconds(5)))),
-                ElementsAre("220 mail.test ESMTP", "451 timeout (#4.4.2)"));
+                ElementsAre("220 mail.test ESMTP", "421 timeout (#4.4.2)"));
 }
 
 TEST_F(SessionTest, PipelinedGroupIsAnsweredAtOnce) {
@@ -377,6 +384,46 @@ TEST_F(SessionTest, UnreadableControlFileIsTemporary) {
     std::filesystem::create_directory(files.home().control_file("rcpthosts"));
     EXPECT_EQ(talk("MAIL FROM:<>\r\nRCPT TO:<joe@mail.test>\r\n").back(),
               "421 unable to read controls (#4.3.0)");
+    EXPECT_THAT(log.back(), HasSubstr("reason 421 unable to read controls (#4.3.0): unable to read "));
+}
+
+TEST_F(SessionTest, TroubleThatIsNotOfTheControlsIsNotCalledSo) {
+    opening_trouble = EMFILE;
+    EXPECT_EQ(talk(message_of("joe@mail.test", "")).back(),
+              "421 trouble on this host, try again later (#4.3.0)");
+    EXPECT_THAT(log.back(), HasSubstr("unable to open the queue: Too many open files"));
+}
+
+TEST_F(SessionTest, OtherProtocolsAreHungUpOn) {
+    const std::string smuggled =
+        "\r\nHELO x\r\n" + message_of("joe@mail.test", "Subject: x\r\n\r\n.\r\nQUIT\r\n");
+    for (const std::string_view first :
+         {"POST / HTTP/1.1", "GET /", "Host: mail.test", "HELO x\r\nPUT /x HTTP/1.1", "POST / HTTP/1.1\n"}) {
+        EXPECT_EQ(talk(std::string(first) + smuggled).back(),
+                  "421 this is SMTP and no other protocol, closing (#4.7.0)");
+        EXPECT_THAT(log.back(), HasSubstr("no other protocol"));
+    }
+    EXPECT_TRUE(messages.empty());
+}
+
+TEST_F(SessionTest, ArgumentsThatAreMissingOrTooMany) {
+    EXPECT_THAT(
+        talk("HELO\r\nEHLO \r\nMAIL FROM:<>\r\nRCPT TO:<joe@mail.test>\r\nDATA x\r\nRSET x\r\nDATA\r\n.\r\n"),
+        ElementsAre("220 mail.test ESMTP", "501 HELO takes the name of the client (#5.5.4)",
+                    "501 EHLO takes the name of the client (#5.5.4)", "250 ok", "250 ok",
+                    "501 DATA takes no argument (#5.5.4)", "501 RSET takes no argument (#5.5.4)",
+                    "354 go ahead", StartsWith("250 ok ")));
+}
+
+TEST_F(SessionTest, PathsHaveALimit) {
+    const auto domain = [](std::size_t size) { return std::string(size - 10, 'x') + ".mail.test"; };
+    files.control("rcpthosts", ".mail.test\n");
+    const std::string local(700, 'l');  // no limit that RFC 5321 knows is kept for these
+    EXPECT_THAT(talk("MAIL FROM:<a@" + domain(256) + ">\r\nMAIL FROM:<" + local + "@" + domain(255) +
+                     ">\r\nRCPT TO:<a@" + domain(256) + ">\r\nRCPT TO:<" + std::string(1000, 'l') +
+                     "@mail.test>\r\nRCPT TO:<" + local + "@" + domain(255) + ">\r\n"),
+                ElementsAre("220 mail.test ESMTP", "501 path too long (#5.1.0)", "250 ok",
+                            "501 path too long (#5.1.0)", "555 syntax error (#5.5.4)", "250 ok"));
 }
 
 std::string refused_recipients(int count) {

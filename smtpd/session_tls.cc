@@ -40,7 +40,7 @@ void Session::encrypt() {
     const tls::Description& description = tls_->description();
     if (!description.peer_subject.empty() || !description.peer_fingerprint.empty()) spent_ = true;
     tls_word_ = description.version + "/" + description.cipher;
-    if (description.peer_verified && policy_.lists_certificate(description))
+    if (description.peer_verified && of_controls([&] { return policy_.lists_certificate(description); }))
         client_.certificate = description.peer_subject;
 }
 

@@ -42,6 +42,28 @@ TEST(TraceField, UnsafeOctetsAreMasked) {
               "  by mx4.ovh.net with SMTP; 1 Jan 1970 00:00:00 -0000\n");
 }
 
+TEST(TraceField, AddressLiteralsKeepTheirBrackets) {
+    const auto helo = [](std::string_view name) {
+        const std::string field = trace_field(somebody(), std::string(name), "SMTP", 0);
+        const std::size_t begin = field.find("(HELO ");
+        return field.substr(begin, field.find(')', begin) + 1 - begin);
+    };
+    EXPECT_EQ(helo("[192.0.2.1]"), "(HELO [192.0.2.1])");
+    EXPECT_EQ(helo("[IPv6:2001:db8::1]"), "(HELO [IPv6:2001:db8::1])");
+    for (const char* name : {"[192.0.2.256]", "[2001:db8::1]", "[x]"}) {
+        EXPECT_EQ(helo(name)[6], '?') << name;
+    }
+}
+
+TEST(TraceField, LinesHaveTheirLimit) {
+    Client client = somebody();
+    client.host = client.info = std::string(2000, 'r');
+    client.local_name = std::string(2000, 'l');
+    const std::string field = trace_field(client, std::string(2000, 'h'), "SMTP", 0);
+    EXPECT_LE(field.find('\n'), 998U);
+    EXPECT_LE(field.size() - field.find('\n'), 998U);
+}
+
 TEST(LogLine, MasksAndBounds) {
     const std::string line =
         refuse_line({"192.0.2.1", "a b\nc"}, std::string(5000, 'x'), "r\xff%>", std::string(5000, 'y'));

@@ -477,12 +477,14 @@ class RealQueue(relais.TestCase):
 
     @unittest.skipUnless(relais.has_program("qmail-smtpd"), "qmail-smtpd is not built")
     def test_smtp_on_standard_input(self):
-        """sendmail -bs: the user relays, as the user he is."""
+        """sendmail -bs: the user relays, as the user he is, and lines may end as in a file."""
         session = b"EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\nSubject: s\r\n\r\n.x\r\n.\r\nQUIT\r\n"
         result = self.i.run("sendmail", "-bs", input=session.replace(b".x", b"..x"), user=self.user)
         self.assertEqual(result.code, 0, result)
         self.assertRegex(result.out, r"\n250 ok \d+ qp \d+\r\n221 ")
         self.assertTrue(self.only_message()[1].endswith(b"\nSubject: s\n\n.x\n"))
+        result = self.i.run("sendmail", "-bs", input=session.replace(b"\r\n", b"\n"), user=self.user)
+        self.assertRegex(result.out, r"\n250 ok \d+ qp \d+\r\n221 ")
 
 
 @unittest.skipUnless(HAS_MAIL_FLOW, "not all programs of the mail flow are built")

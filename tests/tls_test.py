@@ -287,6 +287,23 @@ class Listener(Base):
         self.i.wait_for(offered, LIMIT, "STARTTLS")
         self.assertEqual(self.served_certificate().split(), wanted.split())
 
+    def test_no_starttls_through_pipes(self):
+        """recordio and its like: what the client says comes on one descriptor and the answers leave by another."""
+        self.i.start()
+        self.keyd_ready()
+        session = b"EHLO x\r\nSTARTTLS\r\nQUIT\r\n"
+        result = self.i.run("qmail-smtpd", input=session, env={"TCPREMOTEIP": "192.0.2.1"})
+        self.assertNotIn("250-STARTTLS", result.out)
+        self.assertRegex(result.out, r"\n502 unimplemented \(#5.5.1\)\r\n221 ")
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs, subprocess.Popen([relais.program("qmail-smtpd")], stdin=theirs, stdout=theirs, env=self.i.environment) as process:
+                theirs.close()
+                ours.sendall(b"EHLO x\r\nQUIT\r\n")
+                with ours.makefile("rb") as replies:
+                    self.assertIn(b"250-STARTTLS\r\n", replies.read())
+            self.assertEqual(process.returncode, 0)
+
     def test_keyd_ends_a_connection_with_what_a_handshake_asks_last(self):
         self.i.start()
         self.served_certificate()
