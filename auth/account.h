@@ -2,11 +2,13 @@
 //
 //   account:hash:secret:uid:gid:home:shell:maildir:verifier
 //
-// account is user@domain in lower case. hash is an Argon2id string. secret is the password itself where it is stored for
-// APOP and CRAM-MD5, else empty. verifier is what SCRAM-SHA-256 needs (sasl/scram.h), or empty or missing. In every field '%', ':' and what is not printable ASCII are written %XX. Empty lines and
-// those that begin with '#' do not count. users/passwd.cdb has the account as key and the other eight fields, unquoted
-// with NULs between them, as data. The record with the empty key says what there is: 'p' an account, 'c' a stored secret, 's' a
-// verifier; that with the key scram_seed_key holds the secret that salts of users without a verifier are made of.
+// account is user@domain in lower case. hash is an Argon2id string. secret is the password itself where it is
+// stored for APOP and CRAM-MD5, else empty. verifier is what SCRAM-SHA-256 needs (sasl/scram.h), or empty or
+// missing. In every field '%', ':' and what is not printable ASCII are written %XX. Empty lines and those
+// that begin with '#' do not count. users/passwd.cdb has the account as key and the other eight fields,
+// unquoted with NULs between them, as data. The record with the empty key says what there is: 'p' an account,
+// 'c' a stored secret, 's' a verifier; that with the key scram_seed_key holds the secret that salts of users
+// without a verifier are made of.
 #pragma once
 
 #include <sys/types.h>
@@ -46,13 +48,13 @@ inline constexpr std::size_t scram_seed_size = 32;
 // What a user without a verifier seems to have: 16 octets, always the same for a name and seed.
 std::string scram_salt_of_nobody(std::string_view seed, std::string_view name);
 
-// The one spelling of a login name: "Anna", "anna%example.org" and "anna@Example.org" are "anna@example.org" when that is the
-// default domain. Nothing for what cannot name an account: empty, too long, or with blanks, controls, octets outside ASCII,
-// '/' or ':' in it.
+// The one spelling of a login name: "Anna", "anna%example.org" and "anna@Example.org" are "anna@example.org"
+// when that is the default domain. Nothing for what cannot name an account: empty, too long, or with blanks,
+// controls, octets outside ASCII, '/' or ':' in it.
 std::optional<std::string> canonical_name(std::string_view login, std::string_view default_domain);
 
-// Reads a line, without its line end. Throws a permanent Error that says what is wrong with it; it never repeats a hash or
-// a secret. uid 0 is wrong: nobody logs in as root.
+// Reads a line, without its line end. Throws a permanent Error that says what is wrong with it; it never
+// repeats a hash or a secret. uid 0 is wrong: nobody logs in as root.
 Account parse_passwd_line(std::string_view line);
 std::string format_passwd_line(const Account& account);
 

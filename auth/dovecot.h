@@ -1,4 +1,5 @@
-// Dovecot as the one who knows passwords: the client's side of its authentication protocol (version 1.1 and later), mechanism PLAIN.
+// Dovecot as the one who knows passwords: the client's side of its authentication protocol (version 1.1 and
+// later), mechanism PLAIN.
 #pragma once
 
 #include <optional>
@@ -10,7 +11,8 @@
 
 namespace relais::auth {
 
-// Asks over the socket at path (for Postfix it is "auth-client" or "private/auth"). The name of the answer is Dovecot's. Waits; never throws.
+// Asks over the socket at path (for Postfix it is "auth-client" or "private/auth"). The name of the answer is
+// Dovecot's. Waits; never throws.
 Answer ask_dovecot(const std::string& path, std::string_view user, std::string_view password,
                    std::string_view service, std::string_view address, Deadline deadline);
 

@@ -111,8 +111,8 @@ bool FamiliarNetworks::knows(std::string_view account, std::string_view network,
     return false;
 }
 
-// An account with its share of networks gives up one of its own, so that nobody pushes out other accounts' by logging in from
-// everywhere.
+// An account with its share of networks gives up one of its own, so that nobody pushes out other accounts' by
+// logging in from everywhere.
 std::size_t FamiliarNetworks::slot_to_give_up(const Bucket& slots, const Slot& added) {
     const auto younger = [&](const Slot& a, const Slot& b) {
         return age_of(a.minute, added.minute) < age_of(b.minute, added.minute);

@@ -1,12 +1,13 @@
-// From which networks accounts have logged in within the last 30 days. Those are not slowed by what strangers elsewhere do to the
-// account. It is kept in a file of one size, users/networks, so that it outlives the process:
+// From which networks accounts have logged in within the last 30 days. Those are not slowed by what strangers
+// elsewhere do to the account. It is kept in a file of one size, users/networks, so that it outlives the
+// process:
 //
 //   head, 512 octets = "relais-networks1" secret (16 octets) zeros
 //   8192 buckets of 32 slots of 16 octets each = login (8 octets) account (4 octets) time (4 octets)
 //
-// login is SipHash-2-4 of account NUL network under the secret, account the upper half of that of the account alone, whose lower
-// half chooses the bucket; time is minutes since 1970, 0 in a slot that is free. Octets as the machine has them. A slot that is damaged
-// matches nothing.
+// login is SipHash-2-4 of account NUL network under the secret, account the upper half of that of the account
+// alone, whose lower half chooses the bucket; time is minutes since 1970, 0 in a slot that is free. Octets as
+// the machine has them. A slot that is damaged matches nothing.
 #pragma once
 
 #include <array>
@@ -23,7 +24,8 @@ class FamiliarNetworks {
     // As many networks of one account at most; the oldest goes first.
     static constexpr unsigned networks_of_account = 16;
 
-    // Opens the file, or makes it where there is none of this form. Needs no more rights on files from then on. Throws Error.
+    // Opens the file, or makes it where there is none of this form. Needs no more rights on files from then
+    // on. Throws Error.
     static FamiliarNetworks in_file(const std::string& path);
     // Forgets all with this process. Throws Error.
     static FamiliarNetworks in_memory();

@@ -7,8 +7,9 @@
 
 namespace relais::auth {
 
-// Argon2id, 3 passes over 8 MiB: about 8 ms of one core of a common server, for it is paid at every login that the cache does
-// not know. A hash carries its parameters, so that these can change and old hashes stay good.
+// Argon2id, 3 passes over 8 MiB: about 8 ms of one core of a common server, for it is paid at every login
+// that the cache does not know. A hash carries its parameters, so that these can change and old hashes stay
+// good.
 inline constexpr unsigned long long hash_passes = 3;
 inline constexpr std::size_t hash_memory = std::size_t{8} << 20;
 
@@ -19,8 +20,9 @@ bool password_fits(std::string_view password, std::string_view hash);
 
 // True for a digest in 32 hexadecimal digits.
 bool is_digest(std::string_view text);
-// MD5(challenge secret) is what APOP sends (RFC 1939, 7), HMAC-MD5(secret, challenge) what CRAM-MD5 sends (RFC 2195); both in
-// lower-case hexadecimal. The digest of a client is compared without telling by the time how far it was right.
+// MD5(challenge secret) is what APOP sends (RFC 1939, 7), HMAC-MD5(secret, challenge) what CRAM-MD5 sends
+// (RFC 2195); both in lower-case hexadecimal. The digest of a client is compared without telling by the time
+// how far it was right.
 bool apop_fits(std::string_view digest, std::string_view challenge, std::string_view secret);
 bool cram_fits(std::string_view digest, std::string_view challenge, std::string_view secret);
 

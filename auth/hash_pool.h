@@ -1,5 +1,6 @@
-// Processes that check passwords against hashes, so that qmail-authd itself never waits for one. They get a hash and a password
-// through a packet pair, say yes or no, and may do nothing else: no files, no network, no privilege.
+// Processes that check passwords against hashes, so that qmail-authd itself never waits for one. They get a
+// hash and a password through a packet pair, say yes or no, and may do nothing else: no files, no network, no
+// privilege.
 #pragma once
 
 #include <sys/types.h>

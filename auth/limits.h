@@ -1,10 +1,11 @@
-// What failed logins cost, and whom. Four budgets are counted (Line): an account from one network; all that comes from a network;
-// from an IPv6 /48; and an account from everywhere. From some failures on the logins of a budget are looked at one after the other,
-// each after the late answer before it, so that many connections guess no faster than one; before that only so many together.
+// What failed logins cost, and whom. Four budgets are counted (Line): an account from one network; all that
+// comes from a network; from an IPv6 /48; and an account from everywhere. From some failures on the logins of
+// a budget are looked at one after the other, each after the late answer before it, so that many connections
+// guess no faster than one; before that only so many together.
 //
-// So that nobody is locked out by a stranger, an account is slowed by the first budget alone where it has logged in within
-// 30 days: neither by others behind the same address nor by what is tried on it from elsewhere. Front ends (control/authtrusted), which
-// pass on everybody's logins, have no budget of their own.
+// So that nobody is locked out by a stranger, an account is slowed by the first budget alone where it has
+// logged in within 30 days: neither by others behind the same address nor by what is tried on it from
+// elsewhere. Front ends (control/authtrusted), which pass on everybody's logins, have no budget of their own.
 #pragma once
 
 #include <array>
@@ -43,8 +44,9 @@ class LoginLimits {
     std::vector<Line> lines_of(const Asker& asker) const;
     // How many logins of a line may be looked at together.
     unsigned at_once(const Line& line, Clock::time_point now) const;
-    // Whether a login that was right a moment ago passes without all that. It must have been right from this network; and not where
-    // somebody guesses at the same account from the same network, for whoever is let through at once is told that he was right.
+    // Whether a login that was right a moment ago passes without all that. It must have been right from this
+    // network; and not where somebody guesses at the same account from the same network, for whoever is let
+    // through at once is told that he was right.
     bool remembers(const Asker& asker, Clock::time_point now) const;
 
     struct Failure {
@@ -56,7 +58,8 @@ class LoginLimits {
     };
     // secret: what was shown; a client that shows the same wrong one again and again has guessed once.
     Failure fail(const Asker& asker, std::string_view secret, Clock::time_point now);
-    // It was not looked at, for too many wait already. Counts for the account. Returns how many that were of this network.
+    // It was not looked at, for too many wait already. Counts for the account. Returns how many that were of
+    // this network.
     unsigned turn_away(const Asker& asker, Clock::time_point now);
     // False if that cannot be kept.
     bool succeed(const Asker& asker, std::int64_t now);

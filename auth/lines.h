@@ -1,6 +1,6 @@
-// Logins that wait for their turn. A login may have to pass several budgets, and each lets so many be looked at together: it takes one
-// after the other, always in the same order, keeps those that it has, and gives all back when it has been answered. So nobody waits
-// for somebody who waits for him.
+// Logins that wait for their turn. A login may have to pass several budgets, and each lets so many be looked
+// at together: it takes one after the other, always in the same order, keeps those that it has, and gives all
+// back when it has been answered. So nobody waits for somebody who waits for him.
 #pragma once
 
 #include <compare>
@@ -46,7 +46,8 @@ class Lines {
     // lines in the order of Budget, none twice. full: the login has no place and need not leave.
     Place enter(Id id, std::vector<Line> lines);
     bool waits(Id id) const;
-    // The login has its answer, or waits no more. Returns whose turn it is now. Does nothing for one that has no place.
+    // The login has its answer, or waits no more. Returns whose turn it is now. Does nothing for one that has
+    // no place.
     std::vector<Id> leave(Id id);
 
     std::size_t waiting() const { return waiting_; }

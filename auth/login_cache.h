@@ -1,6 +1,6 @@
-// Logins that were right a moment ago, so that a client which asks for mail every minute does not cost a hash each time. A login is
-// known only where it was right: from the same network. What is kept is a BLAKE2b digest of account, network and password under a key
-// that this process drew, never the password.
+// Logins that were right a moment ago, so that a client which asks for mail every minute does not cost a hash
+// each time. A login is known only where it was right: from the same network. What is kept is a BLAKE2b
+// digest of account, network and password under a key that this process drew, never the password.
 #pragma once
 
 #include <array>

@@ -27,7 +27,8 @@ char* copy_for_pam(std::string_view text) {
     return copy;
 }
 
-// Answers a question whose answer must not be seen with the password; to every other kind of question there is no answer.
+// Answers a question whose answer must not be seen with the password; to every other kind of question there
+// is no answer.
 int converse(int count, const pam_message** messages, pam_response** responses, void* password) {
     if (count <= 0 || count > PAM_MAX_NUM_MSG) return PAM_CONV_ERR;
     auto* const all =

@@ -12,9 +12,9 @@ struct PamSettings {
     std::string directory;  // in place of /etc/pam.d; empty: the usual places
 };
 
-// Asks PAM whether this is the user's password and whether the account may be used now, and the system's user data base for the
-// rest of the answer. Modules may wait, load libraries and call programs: only for a process forked for it. Users with uid 0
-// are refused. Never throws.
+// Asks PAM whether this is the user's password and whether the account may be used now, and the system's user
+// data base for the rest of the answer. Modules may wait, load libraries and call programs: only for a
+// process forked for it. Users with uid 0 are refused. Never throws.
 Answer ask_pam(const PamSettings& settings, const std::string& user, std::string_view password,
                std::string_view address);
 

@@ -32,8 +32,8 @@ Fd lock_users(const control::Home& home) {
     return fd;
 }
 
-// New files belong to whom the directory belongs to: root, who may write for an instance of one user, must not keep
-// that user from reading them.
+// New files belong to whom the directory belongs to: root, who may write for an instance of one user, must
+// not keep that user from reading them.
 void give_to_owner_of_users(const control::Home& home, int fd) {
     struct stat users {};
     if (::geteuid() != 0) return;

@@ -1,4 +1,5 @@
-// users/passwd, the source of all accounts, and users/passwd.cdb, what qmail-authd reads. Both have mode 0600.
+// users/passwd, the source of all accounts, and users/passwd.cdb, what qmail-authd reads. Both have mode
+// 0600.
 #pragma once
 
 #include <optional>
@@ -19,8 +20,9 @@ std::string default_domain(const control::Home& home);
 
 class PasswdFile {
   public:
-    // Reads users/passwd; a missing one is empty. With change it first waits for everybody else who changes it, and
-    // keeps them out as long as this object lives. Throws a permanent Error with the number of a line that is wrong.
+    // Reads users/passwd; a missing one is empty. With change it first waits for everybody else who changes
+    // it, and keeps them out as long as this object lives. Throws a permanent Error with the number of a line
+    // that is wrong.
     PasswdFile(const control::Home& home, bool change);
 
     // In the order of the file. Of two lines for one account the first counts.
@@ -31,7 +33,8 @@ class PasswdFile {
     void set(const Account& account);
     // False if there is none.
     bool remove(std::string_view name);
-    // Writes both files, the database last, each replaced as a whole. Throws Error; the database is then the old one.
+    // Writes both files, the database last, each replaced as a whole. Throws Error; the database is then the
+    // old one.
     void save() const;
 
   private:

@@ -1,5 +1,6 @@
-// Password programs: whoever checks a login by the interface of checkpassword. It reads three fields, each ended by a NUL, from
-// descriptor 3 and exits 0 (right: it has run its argument, which is /bin/true), 1 (refused), or with anything else (it cannot say).
+// Password programs: whoever checks a login by the interface of checkpassword. It reads three fields, each
+// ended by a NUL, from descriptor 3 and exits 0 (right: it has run its argument, which is /bin/true), 1
+// (refused), or with anything else (it cannot say).
 #pragma once
 
 #include <string>
@@ -16,8 +17,8 @@ struct ProgramSettings {
     enum class Cram { no, response_first, challenge_first } cram = Cram::no;
 };
 
-// The lines of control/authprogram: the command, then perhaps "cram-md5" or "cram-md5-swapped". "/bin/true" is added to a command of one
-// word. Throws a permanent Error.
+// The lines of control/authprogram: the command, then perhaps "cram-md5" or "cram-md5-swapped". "/bin/true"
+// is added to a command of one word. Throws a permanent Error.
 ProgramSettings parse_program(const std::vector<std::string>& lines);
 
 struct ProgramQuestion {

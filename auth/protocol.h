@@ -1,21 +1,23 @@
-// Asking qmail-authd, the one process that reads passwords, whether a login is right. A client connects to a stream
-// socket, sends one request, reads one answer, and closes.
+// Asking qmail-authd, the one process that reads passwords, whether a login is right. A client connects to a
+// stream socket, sends one request, reads one answer, and closes.
 //
 //   request = length (2 octets, little-endian) kind (1 octet) user NUL service NUL address NUL challenge NUL secret NUL
 //   answer  = length (2 octets, little-endian) result (1 octet) name NUL uid NUL gid NUL groups NUL home NUL shell NUL
 //             maildir NUL text NUL
 //
-// kind: 'P' secret is a password, or the APOP digest (RFC 1939) of the challenge in 32 hexadecimal digits; 'C' secret is the
-// CRAM-MD5 response (RFC 2195) to the challenge in 32 hexadecimal digits; 'S' asks with what salt the user's SCRAM-SHA-256
-// verifier was made: the answer's text is "ITERATIONS SALT", whether there is such a user or not; 'F' secret is the proof
-// (RFC 5802) for the messages in challenge: the answer's text is the server's signature; 'B' secret is a bearer token,
-// challenge the mechanism's name; 'M' asks what can succeed, the other fields are empty: the answer's text is words of
-// offers_... below; 'W' asks the same, and the connection then stays open for as long as that answer holds. Salt, proof and signature
-// are base64.
-// result: 'K' right, 'R' refused, 'T' cannot be told now. groups are numbers with commas between them. A length counts what
-// follows it. The client trusts the server. No field of a request is trusted, for all of them come from the network.
+// kind: 'P' secret is a password, or the APOP digest (RFC 1939) of the challenge in 32 hexadecimal digits;
+// 'C' secret is the CRAM-MD5 response (RFC 2195) to the challenge in 32 hexadecimal digits; 'S' asks with
+// what salt the user's SCRAM-SHA-256 verifier was made: the answer's text is "ITERATIONS SALT", whether there
+// is such a user or not; 'F' secret is the proof (RFC 5802) for the messages in challenge: the answer's text
+// is the server's signature; 'B' secret is a bearer token, challenge the mechanism's name; 'M' asks what can
+// succeed, the other fields are empty: the answer's text is words of offers_... below; 'W' asks the same, and
+// the connection then stays open for as long as that answer holds. Salt, proof and signature are base64.
+// result: 'K' right, 'R' refused, 'T' cannot be told now. groups are numbers with commas between them. A
+// length counts what follows it. The client trusts the server. No field of a request is trusted, for all of
+// them come from the network.
 //
-// There are two sockets, each of mode 0600 and its client's, so that the socket tells who asks, as the queue's do:
+// There are two sockets, each of mode 0600 and its client's, so that the socket tells who asks, as the
+// queue's do:
 //   auth       root (checkpassword, qmail-popup): the answer says as whom the session goes on
 //   auth-smtp  qmaild (qmail-smtpd): the answer has the account's name and nothing else of it
 #pragma once
@@ -82,8 +84,9 @@ struct Answer {
 inline constexpr std::size_t request_limit = 12288;
 inline constexpr std::size_t answer_limit = 16384;
 
-// The encoders write the length in front; the decoders take what follows it, and answer nothing for anything that is
-// not exactly right. A NUL in a field, or fields too long, make an encoded request empty: it cannot be asked.
+// The encoders write the length in front; the decoders take what follows it, and answer nothing for anything
+// that is not exactly right. A NUL in a field, or fields too long, make an encoded request empty: it cannot
+// be asked.
 std::string encode_request(const Request& request);
 std::optional<Request> decode_request(std::string_view body);  // views into body
 std::string encode_answer(const Answer& answer);
@@ -92,7 +95,8 @@ std::optional<Answer> decode_answer(std::string_view body);
 // Asks. Whatever goes wrong on the way is Result::temporary with the reason in text; never throws.
 Answer ask(const control::Home& home, const Request& request, Deadline deadline,
            std::string_view socket = login_socket);
-// The two halves of it. begin throws Error, permanent where the request cannot be put; finish does not throw, and closes nothing.
+// The two halves of it. begin throws Error, permanent where the request cannot be put; finish does not throw,
+// and closes nothing.
 Fd begin(const control::Home& home, const Request& request, Deadline deadline, std::string_view socket);
 Answer finish(int fd, Deadline deadline);
 

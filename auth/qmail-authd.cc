@@ -1,16 +1,21 @@
-// qmail-authd: the one process that knows passwords. Login programs (checkpassword) and qmail-smtpd's AUTH ask it.
+// qmail-authd: the one process that knows passwords. Login programs (checkpassword) and qmail-smtpd's AUTH
+// ask it.
 //
 //   qmail-authd [--system] [--pam-directory DIR]      started by qmail-start, listening sockets: auth on 3, auth-smtp on 4
 //
-// Trust: root (or the instance's one user), for users/passwd.cdb and PAM need it; it opens only that, users/networks and control/, has no
-// network and runs no program itself. Who may connect is decided by the sockets (mode 0600: auth is root's, auth-smtp is qmaild's and learns the
-// account's name alone); what is in a request came from the network and is hostile. Hashes are checked by children that run as qmailp and
-// may do nothing at all; PAM, a password program (control/authprogram), Dovecot (control/authdovecot) and a validator of tokens
-// (control/authbearer, as qmailp) are asked by a child of its own for each login. Where no foreign code is asked it is confined. Passwords
-// lie in locked memory and are wiped; the process cannot be traced or dumped.
+// Trust: root (or the instance's one user), for users/passwd.cdb and PAM need it; it opens only that,
+// users/networks and control/, has no network and runs no program itself. Who may connect is decided by the
+// sockets (mode 0600: auth is root's, auth-smtp is qmaild's and learns the account's name alone); what is in
+// a request came from the network and is hostile. Hashes are checked by children that run as qmailp and may
+// do nothing at all; PAM, a password program (control/authprogram), Dovecot (control/authdovecot) and a
+// validator of tokens (control/authbearer, as qmailp) are asked by a child of its own for each login. Where
+// no foreign code is asked it is confined. Passwords lie in locked memory and are wiped; the process cannot
+// be traced or dumped.
 //
-// Reads control/authtrusted whenever that has changed, control/authcache, authprogram, authdovecot, authbearer, authsystem (or --system: the service "relais"), defaultdomain and me when it starts, and users/passwd.cdb
-// whenever that has changed. Exit codes: 100 wrong usage or configuration, 111 anything else. It never ends by itself.
+// Reads control/authtrusted whenever that has changed, control/authcache, authprogram, authdovecot,
+// authbearer, authsystem (or --system: the service "relais"), defaultdomain and me when it starts, and
+// users/passwd.cdb whenever that has changed. Exit codes: 100 wrong usage or configuration, 111 anything
+// else. It never ends by itself.
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>

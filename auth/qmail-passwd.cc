@@ -6,13 +6,15 @@
 //   qmail-passwd show ACCOUNT [--json]
 //   qmail-passwd build
 //
-// ACCOUNT is user@domain, user%domain, or user of the default domain. set makes an account or changes its password and what is
-// given; the password comes from the terminal, asked twice and not shown, or as the first line of standard input, and never from
-// the command line, which everybody on the machine can read. What is not given for a new account is looked up in users/assign.
-// Every change writes users/passwd (0600) and users/passwd.cdb, which qmail-authd sees at once; build does it after an edit by hand.
+// ACCOUNT is user@domain, user%domain, or user of the default domain. set makes an account or changes its
+// password and what is given; the password comes from the terminal, asked twice and not shown, or as the
+// first line of standard input, and never from the command line, which everybody on the machine can read.
+// What is not given for a new account is looked up in users/assign. Every change writes users/passwd (0600)
+// and users/passwd.cdb, which qmail-authd sees at once; build does it after an edit by hand.
 //
-// Run by who may write to $QMAILHOME/users: root, or the instance's one user. It trusts what it is told, and shows neither hashes nor
-// secrets. Exit codes: 0; 1 no such account; 100 wrong usage or input; 111 the system failed.
+// Run by who may write to $QMAILHOME/users: root, or the instance's one user. It trusts what it is told, and
+// shows neither hashes nor secrets. Exit codes: 0; 1 no such account; 100 wrong usage or input; 111 the
+// system failed.
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>

@@ -1,5 +1,6 @@
-// The server of auth/protocol.h: many clients, one request each. It never waits: hashes are checked by the processes of HashPool,
-// PAM, programs and Dovecot are asked by a process of its own for each login, and the answer to a failure is held back by a timer.
+// The server of auth/protocol.h: many clients, one request each. It never waits: hashes are checked by the
+// processes of HashPool, PAM, programs and Dovecot are asked by a process of its own for each login, and the
+// answer to a failure is held back by a timer.
 #pragma once
 
 #include <sys/types.h>
@@ -47,7 +48,8 @@ class Server {
         int login;
         int smtp;
     };
-    // become_validator: what the process of a validator does first: gives up privilege. It must not throw. Throws Error.
+    // become_validator: what the process of a validator does first: gives up privilege. It must not throw.
+    // Throws Error.
     Server(EventLoop& loop, Doors doors, control::Home home, ServerSettings settings, HashPool& hashes,
            FamiliarNetworks familiar, std::function<void()> become_validator);
 

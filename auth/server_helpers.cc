@@ -1,5 +1,5 @@
-// The part of Server that asks others: PAM, a password program, a validator of tokens, Dovecot. A process for each login, for all of
-// them may wait.
+// The part of Server that asks others: PAM, a password program, a validator of tokens, Dovecot. A process for
+// each login, for all of them may wait.
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -38,8 +38,8 @@ constexpr std::size_t token_fields_limit = 32768;
 
 }  // namespace
 
-// Who is asked about a login that users/passwd does not decide. The system's users are those of the default domain. What comes of
-// programs and Dovecot names no uid, so that only SMTP can use it.
+// Who is asked about a login that users/passwd does not decide. The system's users are those of the default
+// domain. What comes of programs and Dovecot names no uid, so that only SMTP can use it.
 Server::Helper Server::helper_for(const Client& client) const {
     if (client.request.kind == RequestKind::token)
         return client.smtp && !settings_.validator.words.empty() ? Helper::validator : Helper::none;

@@ -7,8 +7,8 @@
 namespace relais::auth {
 namespace {
 
-// Of a network that is turned away again and again the log has the first times, and then each time that the number has doubled: a
-// stranger must not fill the log.
+// Of a network that is turned away again and again the log has the first times, and then each time that the
+// number has doubled: a stranger must not fill the log.
 bool is_logged(unsigned count) {
     return count <= 8 || (count & (count - 1)) == 0;
 }
@@ -40,7 +40,8 @@ void Server::admit(ClientId id) {
     }
 }
 
-// What can be said of a login that was right a moment ago. Only a password of users/passwd is good for more than SMTP.
+// What can be said of a login that was right a moment ago. Only a password of users/passwd is good for more
+// than SMTP.
 std::optional<Answer> Server::known_login(const Client& client) const {
     const auto now = Clock::now();
     if (client.request.kind != RequestKind::password || !limits_.remembers(client.asker, now) ||

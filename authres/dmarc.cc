@@ -146,7 +146,8 @@ DmarcOutcome check_domain(const std::string& domain, DmarcWalks& walks, const Sp
     return outcome;
 }
 
-// Of several domains in From the one counts that asks for most: a domain without a policy beside it is no way around it.
+// Of several domains in From the one counts that asks for most: a domain without a policy beside it is no way
+// around it.
 int gravity(const DmarcOutcome& outcome) {
     switch (outcome.result) {
         case DmarcResult::pass:

@@ -26,7 +26,8 @@ class CdbReader {
     // The data of the first record with this key; points into the map, valid as long as the reader. Throws
     // Error for a damaged file.
     std::optional<std::string_view> find(std::string_view key) const;
-    // Calls visit for every record, in the order of the file, those that find hides among them. Throws as find does.
+    // Calls visit for every record, in the order of the file, those that find hides among them. Throws as
+    // find does.
     void for_each(const std::function<void(std::string_view key, std::string_view data)>& visit) const;
 
   private:

@@ -1,5 +1,6 @@
-// The command line of the tools that have options: flags, options, positional arguments and subcommands, bound to
-// variables. One place knows the library behind it, whose headers cost each file that includes them many seconds.
+// The command line of the tools that have options: flags, options, positional arguments and subcommands,
+// bound to variables. One place knows the library behind it, whose headers cost each file that includes them
+// many seconds.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +18,8 @@ class Option;
 
 namespace relais {
 
-// Names start with dashes; one without is the place of a positional argument. Everything that is bound must live until
-// parse has returned. Handles are small, and good as long as their CommandLine.
+// Names start with dashes; one without is the place of a positional argument. Everything that is bound must
+// live until parse has returned. Handles are small, and good as long as their CommandLine.
 class Command {
   public:
     class Option {
@@ -70,8 +71,8 @@ class CommandLine : public Command {
     enum class Subcommand { optional, required };
     void takes_one(Subcommand kind);
 
-    // Binds the arguments. The exit code if the program ends here: 0 after --help, whose text is on standard output
-    // then, 100 after a mistake, which is named on standard error.
+    // Binds the arguments. The exit code if the program ends here: 0 after --help, whose text is on standard
+    // output then, 100 after a mistake, which is named on standard error.
     [[nodiscard]] std::optional<int> parse(const Arguments& arguments);
 
   private:

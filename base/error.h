@@ -1,6 +1,7 @@
-// Failures are exceptions of one type, Error, thrown where the system says no and caught where somebody can react:
-// in a program's main (run_program), at the end of a session or a delivery. What is an ordinary outcome (an address
-// that does not parse, a host that refuses) is a value, not an Error. HACKING.md has the rule.
+// Failures are exceptions of one type, Error, thrown where the system says no and caught where somebody can
+// react: in a program's main (run_program), at the end of a session or a delivery. What is an ordinary
+// outcome (an address that does not parse, a host that refuses) is a value, not an Error. HACKING.md has the
+// rule.
 #pragma once
 
 #include <cerrno>

@@ -23,7 +23,8 @@ class EventLoop {
 
     EventLoop();
 
-    // Calls handler with the epoll events whenever fd is ready; borrows fd until remove. Level-triggered. Throws Error.
+    // Calls handler with the epoll events whenever fd is ready; borrows fd until remove. Level-triggered.
+    // Throws Error.
     void add(int fd, std::uint32_t events, Handler handler);
     void change(int fd, std::uint32_t events);
     // May be called from within a handler, also for the descriptor being handled.
@@ -36,13 +37,14 @@ class EventLoop {
     }
     void cancel(TimerId id);
 
-    // Blocks the signal and calls action when it comes. Children forked later must call restore_signals(). Throws Error.
+    // Blocks the signal and calls action when it comes. Children forked later must call restore_signals().
+    // Throws Error.
     void on_signal(int signal_number, Action action);
     // Undoes the blocking, for a child after fork.
     static void restore_signals();
 
-    // Calls action before each wait; when it returns true there is more to do at once, and the loop only looks for
-    // events before it calls again.
+    // Calls action before each wait; when it returns true there is more to do at once, and the loop only
+    // looks for events before it calls again.
     void before_wait(std::function<bool()> action) { before_wait_ = std::move(action); }
 
     // Runs until stop() was called.

@@ -44,7 +44,8 @@ struct Pipe {
 // Throws Error.
 Pipe make_pipe();
 
-// Makes the limit of descriptors of this process that, or as much as it may be. Returns what it is now. Throws Error.
+// Makes the limit of descriptors of this process that, or as much as it may be. Returns what it is now.
+// Throws Error.
 std::size_t raise_descriptor_limit(std::size_t wanted);
 
 // Sets or clears O_NONBLOCK. Throws Error.

@@ -14,8 +14,8 @@ namespace {
 
 constexpr std::size_t at_once = 64;
 
-// The kernel's queue of asynchronous work, made when it is first needed; 0 where the kernel gives none. It is lost in a
-// fork, so it belongs to a process.
+// The kernel's queue of asynchronous work, made when it is first needed; 0 where the kernel gives none. It is
+// lost in a fork, so it belongs to a process.
 aio_context_t& context() {
     static pid_t owner = 0;
     static aio_context_t made = 0;
@@ -49,7 +49,8 @@ void wait_for(aio_context_t queue, std::size_t count, std::vector<io_event>& eve
                                    static_cast<long>(count), events.data(), nullptr);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) {
-            // Without an answer nothing is known to be durable: the errors stay. A late answer must meet nobody.
+            // Without an answer nothing is known to be durable: the errors stay. A late answer must meet
+            // nobody.
             ::syscall(SYS_io_destroy, queue);
             context() = 0;
             return;
@@ -66,7 +67,8 @@ void sync_some(std::span<const int> files, std::span<int> errors) {
     std::fill(errors.begin(), errors.end(), EIO);
     std::size_t begun = 0;
     if (const aio_context_t queue = files.size() > 1 ? context() : 0; queue != 0) {
-        // All memory before the first order: nothing may fail between it and its answer, which the next call would take for its own.
+        // All memory before the first order: nothing may fail between it and its answer, which the next call
+        // would take for its own.
         std::vector<iocb> orders(files.size());
         std::vector<io_event> events(files.size());
         begun = submit(queue, files, orders);

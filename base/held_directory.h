@@ -1,6 +1,6 @@
-// A directory that is held by its descriptor, and what is below it. On the way down no link is followed and nothing leads out
-// again, whatever those who may write there put in place meanwhile (openat2, Linux 5.6): what root does in directories that are
-// not root's alone goes through here.
+// A directory that is held by its descriptor, and what is below it. On the way down no link is followed and
+// nothing leads out again, whatever those who may write there put in place meanwhile (openat2, Linux 5.6):
+// what root does in directories that are not root's alone goes through here.
 #pragma once
 
 #include <sys/stat.h>
@@ -26,13 +26,16 @@ class HeldDirectory {
         return below.empty() ? path_ : path_ + "/" + below;
     }
 
-    // All of these take relative paths. Where a link is in the way errno is ELOOP, and EXDEV where the path leads out.
+    // All of these take relative paths. Where a link is in the way errno is ELOOP, and EXDEV where the path
+    // leads out.
 
-    // As open(2), close-on-exec. No descriptor, with errno, if that fails; throws Error only where the kernel has no openat2.
+    // As open(2), close-on-exec. No descriptor, with errno, if that fails; throws Error only where the kernel
+    // has no openat2.
     Fd try_open(const std::string& below, int flags, mode_t mode = 0) const;
     // The same. Throws Error.
     Fd open(const std::string& below, int flags, mode_t mode = 0) const;
-    // What is there itself, be it a link, by O_PATH: no right to open it is needed. No descriptor, with errno, if that fails.
+    // What is there itself, be it a link, by O_PATH: no right to open it is needed. No descriptor, with
+    // errno, if that fails.
     Fd hold(const std::string& below) const;
     // Throws Error.
     HeldDirectory directory(const std::string& below) const;

@@ -1,5 +1,6 @@
-// A JSON value to be built and written (RFC 8259); there is nothing here that reads one. nlohmann's library writes it; its headers stay
-// in base/json.cc, for they cost each source that includes them seconds to compile.
+// A JSON value to be built and written (RFC 8259); there is nothing here that reads one. nlohmann's library
+// writes it; its headers stay in base/json.cc, for they cost each source that includes them seconds to
+// compile.
 #pragma once
 
 #include <concepts>

@@ -1,4 +1,5 @@
-// Landlock: which files, ports and processes this process and its children may still reach, whatever their user may.
+// Landlock: which files, ports and processes this process and its children may still reach, whatever their
+// user may.
 #pragma once
 
 #include <string>
@@ -21,8 +22,9 @@ struct LandlockRules {
 // The version of the kernel's Landlock; 0 if it has none.
 int landlock_version();
 
-// Puts the rules into force for good, as far as this kernel knows them: version 1 files, 2 moves, 3 truncation, 4 TCP ports, 5 ioctl(2) on devices, 6 signals and abstract sockets, which then reach nobody but those
-// who are restricted with this process. Without Landlock nothing happens. Throws Error.
+// Puts the rules into force for good, as far as this kernel knows them: version 1 files, 2 moves, 3
+// truncation, 4 TCP ports, 5 ioctl(2) on devices, 6 signals and abstract sockets, which then reach nobody but
+// those who are restricted with this process. Without Landlock nothing happens. Throws Error.
 void restrict_by_landlock(const LandlockRules& rules);
 
 }  // namespace relais

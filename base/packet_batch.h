@@ -1,5 +1,5 @@
-// Several packets of a SOCK_SEQPACKET socket with one system call: what comes in bursts is taken and given in bursts, and
-// wakes the other side once.
+// Several packets of a SOCK_SEQPACKET socket with one system call: what comes in bursts is taken and given in
+// bursts, and wakes the other side once.
 #pragma once
 
 #include <sys/socket.h>
@@ -24,8 +24,8 @@ class PacketReader {
         std::string_view data;  // until the next call; empty for one beyond the limit
         Fd passed;              // close-on-exec
     };
-    // What waits; a blocking socket is waited for until there is one. None when a non-blocking socket has none, or when the
-    // peer has closed: closed() tells. Throws Error.
+    // What waits; a blocking socket is waited for until there is one. None when a non-blocking socket has
+    // none, or when the peer has closed: closed() tells. Throws Error.
     std::span<Packet> read(int socket);
     // The same without waiting, whatever the socket does.
     std::span<Packet> read_now(int socket);
@@ -53,8 +53,8 @@ class PacketWriter {
     void put_borrowed(std::string packet, int passed);
     // How many have not been sent.
     std::size_t waiting() const { return packets_.size(); }
-    // Sends what the socket takes now. False if it is full; waiting() tells what is left. What a peer that has gone does not
-    // get is dropped, and gone() tells. Throws Error.
+    // Sends what the socket takes now. False if it is full; waiting() tells what is left. What a peer that
+    // has gone does not get is dropped, and gone() tells. Throws Error.
     bool flush(int socket);
     bool gone() const { return gone_; }
 

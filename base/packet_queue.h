@@ -1,5 +1,5 @@
-// Packets on their way to a peer that may be slow: what has gathered is sent together, and what the socket does not take waits
-// here.
+// Packets on their way to a peer that may be slow: what has gathered is sent together, and what the socket
+// does not take waits here.
 #pragma once
 
 #include <string>
@@ -11,7 +11,8 @@ namespace relais {
 
 class PacketQueue {
   public:
-    // Borrows both. The socket is watched for reading by its owner, who calls on_writable when it can be written.
+    // Borrows both. The socket is watched for reading by its owner, who calls on_writable when it can be
+    // written.
     PacketQueue(EventLoop& loop, int socket) : loop_(loop), socket_(socket) {}
 
     // What a peer that has gone does not get is dropped.

@@ -141,7 +141,8 @@ const Calls never = {
     "swapon",       "swapoff",          "userfaultfd",       "personality",  "acct",          "settimeofday",
     "clock_settime"};
 
-// Nothing that sends signals (F_SETOWN, F_SETSIG), asks others to give way (F_SETLEASE) or watches directories.
+// Nothing that sends signals (F_SETOWN, F_SETSIG), asks others to give way (F_SETLEASE) or watches
+// directories.
 const std::vector<std::uint32_t> fcntl_commands = {
     F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD,     F_SETFD,     F_GETFL,      F_SETFL,      F_GETLK,
     F_SETLK, F_SETLKW,        F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_SETPIPE_SZ, F_GETPIPE_SZ};
@@ -161,7 +162,8 @@ void allow_by_argument(SeccompFilter& filter, const Confinement& allowed) {
     auto options = prctl_options;
     if (allowed.change_identity) options.push_back(PR_CAPBSET_DROP);
     filter.allow_with_argument("prctl", 0, options);
-    // clone3 has its flags in memory, which a filter cannot read: the C library goes on with clone when there is none.
+    // clone3 has its flags in memory, which a filter cannot read: the C library goes on with clone when there
+    // is none.
     if (allowed.fork || allowed.threads) filter.allow_without_bits("clone", 0, namespaces);
     for (const char* name : {"mmap", "mprotect"})
         if (allowed.load_code)
@@ -232,7 +234,8 @@ void empty_bounding_set() {
     if (::geteuid() != 0) return;
     int capability = 0;
     while (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) ++capability;
-    // EINVAL: the first number that the kernel does not know. EPERM: a container has taken the right to do this from root.
+    // EINVAL: the first number that the kernel does not know. EPERM: a container has taken the right to do
+    // this from root.
     if (errno != EINVAL && errno != EPERM) throw_errno("empty", "the capability bounding set");
 }
 

@@ -9,17 +9,19 @@
 
 namespace relais {
 
-// Becomes uid and gid for good, with no supplementary groups except those named, and verifies that there is no way
-// back. Does nothing but verify when the process already is that user (an instance of one ordinary user). Also makes
-// the process non-dumpable: nobody else of the same uid may trace it or read its memory. Throws Error.
+// Becomes uid and gid for good, with no supplementary groups except those named, and verifies that there is
+// no way back. Does nothing but verify when the process already is that user (an instance of one ordinary
+// user). Also makes the process non-dumpable: nobody else of the same uid may trace it or read its memory.
+// Throws Error.
 void drop_privilege(uid_t uid, gid_t gid, const std::vector<gid_t>& groups = {});
 
-// Empties the capability bounding set: not even a setuid program that a later bug might run gives any back. For root, before
-// drop_privilege; anybody else has none to lose. Not for those who become a person: that one's setuid programs must work. Throws Error.
+// Empties the capability bounding set: not even a setuid program that a later bug might run gives any back.
+// For root, before drop_privilege; anybody else has none to lose. Not for those who become a person: that
+// one's setuid programs must work. Throws Error.
 void empty_bounding_set();
 
-// What a confined process may still do, beyond reading and writing descriptors it has, memory that is not executed, time and signals
-// to itself. control/cages.h has a program's.
+// What a confined process may still do, beyond reading and writing descriptors it has, memory that is not
+// executed, time and signals to itself. control/cages.h has a program's.
 struct Confinement {
     bool open_files = false;    // open, stat, readdir: for programs that read control files or the queue
     bool change_files = false;  // create, write, rename, unlink plain files
@@ -42,9 +44,10 @@ struct Confinement {
     std::vector<std::string> write_below{};
 };
 
-// Confines this process and all its future children: no_new_privs, seccomp (unknown calls and forbidden arguments get ENOSYS, forbidden
-// calls kill the process) and Landlock. Throws Error if the kernel refuses seccomp. Programs that run foreign code must not
-// call it. RELAIS_NO_SECCOMP=1 in the environment of a sanitizer build turns it off.
+// Confines this process and all its future children: no_new_privs, seccomp (unknown calls and forbidden
+// arguments get ENOSYS, forbidden calls kill the process) and Landlock. Throws Error if the kernel refuses
+// seccomp. Programs that run foreign code must not call it. RELAIS_NO_SECCOMP=1 in the environment of a
+// sanitizer build turns it off.
 void confine(const Confinement& allowed);
 
 }  // namespace relais

@@ -40,7 +40,8 @@ char* end_of_adjacent(char* end, char** strings) {
 void remember_title_area(int argc, char** argv) {
     if (argc < 1 || argv[0] == nullptr || title_area().begin != nullptr) return;
     char* const end = end_of_adjacent(end_of_adjacent(argv[0], argv), environ);
-    // Never freed, not even at exit: the environment and libc's own name of the program point here until the end.
+    // Never freed, not even at exit: the environment and libc's own name of the program point here until the
+    // end.
     static std::vector<std::string>& texts = *std::make_unique<std::vector<std::string>>().release();
     static std::vector<char*>& moved = *std::make_unique<std::vector<char*>>().release();
     for (char** variable = environ; *variable != nullptr; ++variable) texts.emplace_back(*variable);

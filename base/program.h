@@ -17,8 +17,9 @@ enum class Exit : int {
 
 using Arguments = std::vector<std::string>;
 
-// Runs work with the arguments (without the program's name); ignores SIGPIPE. An Error that escapes is written to
-// standard error as "NAME: fatal: TEXT" and becomes exit code 100 (permanent) or 111 (everything else).
+// Runs work with the arguments (without the program's name); ignores SIGPIPE. An Error that escapes is
+// written to standard error as "NAME: fatal: TEXT" and becomes exit code 100 (permanent) or 111 (everything
+// else).
 int run_program(std::string_view name, int argc, char** argv,
                 const std::function<int(const Arguments&)>& work);
 

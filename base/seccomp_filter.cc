@@ -119,7 +119,8 @@ SeccompFilter::Program SeccompFilter::program() const {
 void SeccompFilter::load() const {
     Program program = this->program();
     const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
-    // By prctl(2), not seccomp(2): a child of a confined process confines itself further, and the first is allowed to all.
+    // By prctl(2), not seccomp(2): a child of a confined process confines itself further, and the first is
+    // allowed to all.
     if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) throw_errno("load", "the seccomp filter");
 }
 

@@ -1,5 +1,6 @@
-// A seccomp filter by the numbers of system calls, as a tree of comparisons: a confined process starts in a fraction of the time that
-// libseccomp takes to put one together, and the kernel that it takes to look at a long list for every call there is.
+// A seccomp filter by the numbers of system calls, as a tree of comparisons: a confined process starts in a
+// fraction of the time that libseccomp takes to put one together, and the kernel that it takes to look at a
+// long list for every call there is.
 #pragma once
 
 #include <linux/filter.h>
@@ -18,10 +19,11 @@ class SeccompFilter {
         unknown
     };  // unknown: the call fails with ENOSYS, which is also the default
 
-    // What happens at this call, by its name; the first word on a call stands. Names that this machine does not have are left out.
+    // What happens at this call, by its name; the first word on a call stands. Names that this machine does
+    // not have are left out.
     void add(const char* name, Action action);
-    // A call with an argument (counted from 0) that must be one of these numbers; else it is unknown. Of an argument only the lower
-    // 32 bits are looked at, as the kernel does for those that are asked about here.
+    // A call with an argument (counted from 0) that must be one of these numbers; else it is unknown. Of an
+    // argument only the lower 32 bits are looked at, as the kernel does for those that are asked about here.
     void allow_with_argument(const char* name, unsigned argument, const std::vector<std::uint32_t>& values);
     // A call with an argument that must have none of these bits; else it is unknown.
     void allow_without_bits(const char* name, unsigned argument, std::uint32_t bits);

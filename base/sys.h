@@ -1,6 +1,6 @@
-// The system calls that make mail durable, gathered in one place so that a test can put a recording or failing
-// version of this header earlier on the include path (tests/seam/base/sys.h). Code that writes the queue, marks
-// messages or fills a Maildir calls these and nothing else for it.
+// The system calls that make mail durable, gathered in one place so that a test can put a recording or
+// failing version of this header earlier on the include path (tests/seam/base/sys.h). Code that writes the
+// queue, marks messages or fills a Maildir calls these and nothing else for it.
 #pragma once
 
 #include <fcntl.h>
@@ -46,12 +46,13 @@ inline int rename_new(const char* from, const char* to) {
     if (errno != EINVAL && errno != ENOSYS) return -1;
     return ::link(from, to) == 0 ? ::unlink(from) : -1;
 }
-// A file in that directory that has no name yet: until link_unnamed gives it one it is gone when it is closed. -1 where the
-// kernel or the file system has none.
+// A file in that directory that has no name yet: until link_unnamed gives it one it is gone when it is
+// closed. -1 where the kernel or the file system has none.
 inline int open_unnamed(const char* directory, mode_t mode) {
     return ::open(directory, O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
 }
-// Never replaces a file. By the descriptor itself, or where an older kernel reserves that to root, through /proc.
+// Never replaces a file. By the descriptor itself, or where an older kernel reserves that to root, through
+// /proc.
 inline int link_unnamed(int fd, const char* to) {
     if (::linkat(fd, "", AT_FDCWD, to, AT_EMPTY_PATH) == 0) return 0;
     if (errno != ENOENT && errno != EPERM) return -1;
@@ -59,8 +60,9 @@ inline int link_unnamed(int fd, const char* to) {
     std::snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     return ::linkat(AT_FDCWD, path, AT_FDCWD, to, AT_SYMLINK_FOLLOW);
 }
-// Begins to write a range of a file's data to the disk (size 0: to its end); write_back waits for all of it, too. Durable they
-// are only after a sync. An error that is told here is perhaps told nowhere else, so it counts as that of a failed sync.
+// Begins to write a range of a file's data to the disk (size 0: to its end); write_back waits for all of it,
+// too. Durable they are only after a sync. An error that is told here is perhaps told nowhere else, so it
+// counts as that of a failed sync.
 inline int write_back_range(int fd, off64_t offset, off64_t size, unsigned flags) {
     if (::sync_file_range(fd, offset, size, flags) == 0) return 0;
     return errno == ENOSYS || errno == EINVAL || errno == ESPIPE ? 0 : -1;
@@ -72,7 +74,7 @@ inline int write_back(int fd) {
     return write_back_range(fd, 0, 0,
                             SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
 }
-// fsync(2) for each of them, all at the same time: those that wait together share the file system's commit and the disk's
-// flush, which one after the other would each pay for. Each gets 0 or its error number.
+// fsync(2) for each of them, all at the same time: those that wait together share the file system's commit
+// and the disk's flush, which one after the other would each pay for. Each gets 0 or its error number.
 void fsync_all(std::span<const int> files, std::span<int> errors);
 }  // namespace relais::sys

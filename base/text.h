@@ -23,8 +23,8 @@ std::vector<std::string_view> split(std::string_view text, char separator);
 // A decimal number that fills the whole text; nothing otherwise or when it does not fit.
 std::optional<std::uint64_t> parse_number(std::string_view text);
 
-// The text with every octet outside printable ASCII, and '%', written as '_', spaces as '_' too when asked: what may
-// stand in a log line.
+// The text with every octet outside printable ASCII, and '%', written as '_', spaces as '_' too when asked:
+// what may stand in a log line.
 std::string safe_for_log(std::string_view text);
 
 }  // namespace relais

@@ -1,5 +1,6 @@
-// What a session reads from and writes to: a descriptor as it is, or a TLS connection over one (tls/connection.h).
-// Whoever speaks only to descriptors needs none of this: base/io.h is the same without virtual calls.
+// What a session reads from and writes to: a descriptor as it is, or a TLS connection over one
+// (tls/connection.h). Whoever speaks only to descriptors needs none of this: base/io.h is the same without
+// virtual calls.
 #pragma once
 
 #include <cstddef>
@@ -17,17 +18,18 @@ class Transport {
     Transport& operator=(const Transport&) = delete;
     virtual ~Transport() = default;
 
-    // Reads at most buffer.size() octets, at least one unless the peer has ended its stream properly (0). Throws Error:
-    // ETIMEDOUT when the deadline passed, ECONNABORTED when a TLS stream was cut off without an end (close_notify).
+    // Reads at most buffer.size() octets, at least one unless the peer has ended its stream properly (0).
+    // Throws Error: ETIMEDOUT when the deadline passed, ECONNABORTED when a TLS stream was cut off without an
+    // end (close_notify).
     virtual std::size_t read_some(std::span<char> buffer, Deadline deadline) = 0;
     // Writes everything. Throws Error; ETIMEDOUT when the deadline passed.
     virtual void write_all(std::string_view data, Deadline deadline) = 0;
     // The same, and the end: of TLS (close_notify), with the last octets. The descriptor stays open.
     virtual void write_last(std::string_view data, Deadline deadline) = 0;
 
-    // What a call that must not wait achieved. wants says which readiness of fd() to poll for before the next try; under
-    // TLS a read may want to write and a write to read. A read that gave octets may be followed by another at once:
-    // poll only after a try that wants something, for TLS reads ahead.
+    // What a call that must not wait achieved. wants says which readiness of fd() to poll for before the next
+    // try; under TLS a read may want to write and a write to read. A read that gave octets may be followed by
+    // another at once: poll only after a try that wants something, for TLS reads ahead.
     enum class Wants { nothing, read, write };
     struct Progress {
         std::size_t count = 0;

@@ -1,7 +1,8 @@
-// open_smtp_bench SECONDS ENTRIES PID: the load of bench/open_smtp_bench.py on the instance of $QMAILHOME, whose open-smtpd runs as process PID.
-// Fills the store, then 64 writers log in (connect, channel, confirm, close) beside 64 readers who look up, then the same
-// while all the entries of the beginning expire; at last the scheme that it replaces, a file under a lock and a cdb made
-// anew for each login. Prints "NAME VALUE" lines. Exit code 1 when an update was lost.
+// open_smtp_bench SECONDS ENTRIES PID: the load of bench/open_smtp_bench.py on the instance of $QMAILHOME,
+// whose open-smtpd runs as process PID. Fills the store, then 64 writers log in (connect, channel, confirm,
+// close) beside 64 readers who look up, then the same while all the entries of the beginning expire; at last
+// the scheme that it replaces, a file under a lock and a cdb made anew for each login. Prints "NAME VALUE"
+// lines. Exit code 1 when an update was lost.
 #include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -172,7 +173,8 @@ unsigned phase(const control::Home& home, unsigned entries, const std::string& p
     return lost;
 }
 
-// What a login costs where all of them share one file and one lock: the file is written anew, and the cdb after it.
+// What a login costs where all of them share one file and one lock: the file is written anew, and the cdb
+// after it.
 double old_scheme(const std::string& directory, unsigned entries) {
     std::string file;
     for (unsigned n = 0; n < entries; ++n)

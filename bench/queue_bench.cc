@@ -1,7 +1,8 @@
-// queue_bench MODE CLIENTS SECONDS OCTETS: how many messages a second become durable in the queue of $QMAILHOME.
-// MODE submit: by qmail-queued, which must run (CLIENTS processes, a connection for each message, as qmail-smtpd does);
-// MODE write: the same files without it, in CLIENTS processes (the floor). Prints messages a second, and microseconds of
-// CPU for each in the clients. bench/queue_bench.py sets everything up.
+// queue_bench MODE CLIENTS SECONDS OCTETS: how many messages a second become durable in the queue of
+// $QMAILHOME. MODE submit: by qmail-queued, which must run (CLIENTS processes, a connection for each message,
+// as qmail-smtpd does); MODE write: the same files without it, in CLIENTS processes (the floor). Prints
+// messages a second, and microseconds of CPU for each in the clients. bench/queue_bench.py sets everything
+// up.
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>

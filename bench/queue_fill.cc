@@ -1,8 +1,10 @@
-// queue_fill COUNT AGE SPAN OCTETS SENDER RECIPIENT...: puts COUNT messages into the queue of $QMAILHOME, straight in the
-// format of queue/format.h, with one sync for all: what qmail-queued would have written, and what qmail-send would have
-// noted after a first try. The oldest was born AGE seconds ago, the others are spread over the SPAN seconds after it. A % in
-// a recipient stands for the number of the message, a ~ for one of a thousand numbers. Nothing else may write into the
-// queue meanwhile, and nobody may have accepted mail for it that is younger. As root it becomes qmailq. Exit codes: 0, 100 for wrong arguments, 111 when the disk refuses.
+// queue_fill COUNT AGE SPAN OCTETS SENDER RECIPIENT...: puts COUNT messages into the queue of $QMAILHOME,
+// straight in the format of queue/format.h, with one sync for all: what qmail-queued would have written, and
+// what qmail-send would have noted after a first try. The oldest was born AGE seconds ago, the others are
+// spread over the SPAN seconds after it. A % in a recipient stands for the number of the message, a ~ for one
+// of a thousand numbers. Nothing else may write into the queue meanwhile, and nobody may have accepted mail
+// for it that is younger. As root it becomes qmailq. Exit codes: 0, 100 for wrong arguments, 111 when the
+// disk refuses.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>

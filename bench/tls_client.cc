@@ -1,7 +1,8 @@
-// tls_client PORT RECIPIENT starttls|implicit new|resumed CLIENTS SECONDS: the load of bench/tls_bench.py. CLIENTS processes connect to
-// 127.0.0.1 again and again, each for one message by TLS: EHLO, STARTTLS, EHLO (or TLS from the first octet and EHLO), MAIL, RCPT, DATA,
-// QUIT and the end of TLS. They do nothing else, so that what is measured is the server. Prints "NAME VALUE" lines: sessions a second,
-// which part was resumed, microseconds of CPU for each in the client. Exit code 1 where a reply is not what it should be.
+// tls_client PORT RECIPIENT starttls|implicit new|resumed CLIENTS SECONDS: the load of bench/tls_bench.py.
+// CLIENTS processes connect to 127.0.0.1 again and again, each for one message by TLS: EHLO, STARTTLS, EHLO
+// (or TLS from the first octet and EHLO), MAIL, RCPT, DATA, QUIT and the end of TLS. They do nothing else, so
+// that what is measured is the server. Prints "NAME VALUE" lines: sessions a second, which part was resumed,
+// microseconds of CPU for each in the client. Exit code 1 where a reply is not what it should be.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>

@@ -1,5 +1,5 @@
-// What most sources include, precompiled (cmake/Relais.cmake). Each further header costs all of them, so only what is
-// both heavy and common belongs here.
+// What most sources include, precompiled (cmake/Relais.cmake). Each further header costs all of them, so only
+// what is both heavy and common belongs here.
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/stat.h>

@@ -57,8 +57,8 @@ void promise(Confinement& allowed, std::string_view word) {
     throw Error(Reaction::bug, "no cage promises this: " + std::string(word));
 }
 
-// An administrator may keep settings elsewhere and link to them; a tool that writes such a file puts a new one into its place, so the
-// directory counts.
+// An administrator may keep settings elsewhere and link to them; a tool that writes such a file puts a new
+// one into its place, so the directory counts.
 std::vector<std::string> link_targets(const Home& home) {
     namespace fs = std::filesystem;
     std::set<std::string> found;

@@ -1,4 +1,5 @@
-// The cage of each program: what it may still do once it has begun to listen to anybody. A row is read as pledge(2) and unveil(2) are:
+// The cage of each program: what it may still do once it has begun to listen to anybody. A row is read as
+// pledge(2) and unveil(2) are:
 //
 //   words that promise no more than      read    open and list files below reads
 //                                        write   make, change and remove plain files below writes
@@ -17,8 +18,9 @@
 //                                        thread  have threads
 //   reads, writes                        paths; one that does not begin with / is below the instance
 //
-// Reading and writing descriptors that it has, memory that is not executed, time and leaving are promised to all. base/privilege.h does it;
-// docs/architecture.md has the table, and tests/cage_test.py tries in every cage what its row does not promise.
+// Reading and writing descriptors that it has, memory that is not executed, time and leaving are promised to
+// all. base/privilege.h does it; docs/architecture.md has the table, and tests/cage_test.py tries in every
+// cage what its row does not promise.
 #pragma once
 
 #include <span>
@@ -81,7 +83,8 @@ inline constexpr Cage pop3d_cage{"qmail-pop3d", "account", "read write move", ""
 // All of them.
 std::span<const Cage> cages();
 
-// What a cage means in this instance. given: paths in the place of that word. Throws a bug Error for a word that is none.
+// What a cage means in this instance. given: paths in the place of that word. Throws a bug Error for a word
+// that is none.
 Confinement confinement(const Cage& cage, const Home& home, const std::vector<std::string>& given = {});
 
 // Puts this process into the cage for good (confine). Throws Error.

@@ -43,8 +43,8 @@ class DomainSet {
 
 // Tells whether a file has changed since it was last asked: by inode, size, and times. A file that appears or
 // vanishes has changed; one that changed just before it was asked counts as changed once more, for a second
-// change within the same tick of the kernel's clock would not show. Costs no stat(2) where a DirectoryWatch says that
-// nothing has happened.
+// change within the same tick of the kernel's clock would not show. Costs no stat(2) where a DirectoryWatch
+// says that nothing has happened.
 class ChangeWatch {
   public:
     explicit ChangeWatch(std::string path) : path_(std::move(path)) {}

@@ -2,9 +2,10 @@
 //
 //   domain:connections:messages:rate
 //
-// domain is a whole name, ".suffix" for everything below it, or empty for every domain; the most specific line counts, alone.
-// connections: deliveries at once at most. messages: of one connection at most. rate: messages a second at most, with a
-// fraction if need be (0.2 is one in five seconds). A field that is empty, missing or 0 says nothing.
+// domain is a whole name, ".suffix" for everything below it, or empty for every domain; the most specific
+// line counts, alone. connections: deliveries at once at most. messages: of one connection at most. rate:
+// messages a second at most, with a fraction if need be (0.2 is one in five seconds). A field that is empty,
+// missing or 0 says nothing.
 #pragma once
 
 #include <cstdint>

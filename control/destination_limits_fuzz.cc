@@ -1,4 +1,5 @@
-// control/destinationlimits: any octets. What a line says is what its domain gets, and no limit is made stricter by itself.
+// control/destinationlimits: any octets. What a line says is what its domain gets, and no limit is made
+// stricter by itself.
 #include <cstdlib>
 
 #include "base/text.h"

@@ -62,7 +62,8 @@ void DirectoryWatch::look() {
     if (current_watch() != this || generation_->load() == 0) return;
     bool changed = false;
     bool lost = false;
-    // Room for the longest name. A page of the stack less is one fault less for a process that has just forked.
+    // Room for the longest name. A page of the stack less is one fault less for a process that has just
+    // forked.
     alignas(inotify_event) std::array<char, 1024> events;
     for (;;) {
         const ssize_t count = ::read(inotify_.get(), events.data(), events.size());

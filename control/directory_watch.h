@@ -1,10 +1,10 @@
-// Spares ChangeWatch its stat(2): one inotify descriptor watches whole directories, and as long as nothing happens there the
-// files in them count as unchanged. The kernel tells of a change before the call that made it returns, so nothing is
-// noticed later than by stat(2); a full look once a second covers what inotify cannot see (network file systems, a
-// change by another hard link).
+// Spares ChangeWatch its stat(2): one inotify descriptor watches whole directories, and as long as nothing
+// happens there the files in them count as unchanged. The kernel tells of a change before the call that made
+// it returns, so nothing is noticed later than by stat(2); a full look once a second covers what inotify
+// cannot see (network file systems, a change by another hard link).
 //
-// One for a process and the processes it forks: the parent calls look(), and all of them see what it found. A symbolic
-// link is always followed by stat(2), for its target may lie elsewhere.
+// One for a process and the processes it forks: the parent calls look(), and all of them see what it found. A
+// symbolic link is always followed by stat(2), for its target may lie elsewhere.
 #pragma once
 
 #include <atomic>
@@ -20,13 +20,15 @@ namespace relais::control {
 
 class DirectoryWatch {
   public:
-    // To be made before confinement. Where the kernel refuses inotify, files are looked at each time as without it.
+    // To be made before confinement. Where the kernel refuses inotify, files are looked at each time as
+    // without it.
     explicit DirectoryWatch(std::vector<std::string> directories);
     ~DirectoryWatch();
     DirectoryWatch(const DirectoryWatch&) = delete;
     DirectoryWatch& operator=(const DirectoryWatch&) = delete;
 
-    // Notices what has happened since the last call: afterwards changed() of a ChangeWatch tells the truth. One read(2).
+    // Notices what has happened since the last call: afterwards changed() of a ChangeWatch tells the truth.
+    // One read(2).
     void look();
 
     // Grows with each change that look() noticed; 0 if changes cannot be noticed.

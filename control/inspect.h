@@ -1,4 +1,5 @@
-// What the control files say and what is wrong with them, for qmail-showctl and whoever else checks an instance.
+// What the control files say and what is wrong with them, for qmail-showctl and whoever else checks an
+// instance.
 #pragma once
 
 #include <optional>
@@ -28,8 +29,8 @@ struct Inspection {
     std::vector<Finding> findings;
 };
 
-// Reads every control file and compares them, each database with its source, and the names in control/ with the table.
-// What cannot be read is a finding. Throws Error only if there is no control directory.
+// Reads every control file and compares them, each database with its source, and the names in control/ with
+// the table. What cannot be read is a finding. Throws Error only if there is no control directory.
 Inspection inspect(const Home& home);
 
 }  // namespace relais::control

@@ -1,6 +1,6 @@
-// Who owns what in an instance. qmail-setup writes control/owners; nothing is ever inferred. Its first line is
-// "instance:system" (several users, started by root) or "instance:user" (all of it one ordinary user's); then a line
-// "role:uid:gid" for each role.
+// Who owns what in an instance. qmail-setup writes control/owners; nothing is ever inferred. Its first line
+// is "instance:system" (several users, started by root) or "instance:user" (all of it one ordinary user's);
+// then a line "role:uid:gid" for each role.
 #pragma once
 
 #include <sys/types.h>
@@ -52,7 +52,8 @@ class Owners {
     std::map<Role, Owner> owners_;
 };
 
-// Becomes the role's user for good (drop_privilege). In an instance of several users the process must be root.
+// Becomes the role's user for good (drop_privilege). In an instance of several users the process must be
+// root.
 void become(const Owners& owners, Role role);
 
 }  // namespace relais::control

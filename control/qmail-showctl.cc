@@ -1,10 +1,10 @@
-// qmail-showctl says what the control files of $QMAILHOME mean: every file there is, its value, whether that comes from
-// the file or is the default, and what is wrong. With --check it says only what is wrong.
+// qmail-showctl says what the control files of $QMAILHOME mean: every file there is, its value, whether that
+// comes from the file or is the default, and what is wrong. With --check it says only what is wrong.
 //
 // Anybody may run it; it reads and changes nothing. As root it also tells what other users cannot read.
 //
-// Exit codes: 0 shown, or with --check nothing wrong; 1 with --check: something is wrong; 100 wrong usage; 111 there is no
-// control directory.
+// Exit codes: 0 shown, or with --check nothing wrong; 1 with --check: something is wrong; 100 wrong usage;
+// 111 there is no control directory.
 
 #include <unistd.h>
 

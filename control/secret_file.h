@@ -1,6 +1,7 @@
-// Control files that may hold passwords: smtproutes and authsenders, in lines "...|user|password". With a password in it,
-// such a file must be readable by its owner alone, and that owner is qmailr, as whom qmail-remote runs: group and others may
-// have no permission (chown qmailr, chmod 400). Without one it is like every other control file.
+// Control files that may hold passwords: smtproutes and authsenders, in lines "...|user|password". With a
+// password in it, such a file must be readable by its owner alone, and that owner is qmailr, as whom
+// qmail-remote runs: group and others may have no permission (chown qmailr, chmod 400). Without one it is
+// like every other control file.
 #pragma once
 
 #include <sys/types.h>
@@ -24,8 +25,8 @@ std::string without_password(std::string_view line);
 // The lines of such a file, wiped from memory with it.
 class SecretLines {
   public:
-    // As read_lines. Nothing if there is no such file. Throws Error if it cannot be read, and if it holds passwords that
-    // others may read: the text says what to do.
+    // As read_lines. Nothing if there is no such file. Throws Error if it cannot be read, and if it holds
+    // passwords that others may read: the text says what to do.
     static std::optional<SecretLines> read(const Home& home, std::string_view name);
     ~SecretLines();
     SecretLines(SecretLines&&) = default;
@@ -35,7 +36,8 @@ class SecretLines {
     static std::optional<SecretLines> read_unchecked(const Home& home, std::string_view name);
 
     const std::vector<std::string_view>& lines() const { return lines_; }
-    // What is wrong with owner and mode, and what to do; nothing if it is well, or holds no password. owner: qmailr's uid.
+    // What is wrong with owner and mode, and what to do; nothing if it is well, or holds no password. owner:
+    // qmailr's uid.
     std::optional<std::string> exposure(uid_t owner) const;
 
   private:

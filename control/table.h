@@ -1,5 +1,5 @@
-// Every control file there is: what reads it, what a missing one means. qmail-showctl, qmail-setup and the tests go by
-// this table; a program that reads a new file adds a row.
+// Every control file there is: what reads it, what a missing one means. qmail-showctl, qmail-setup and the
+// tests go by this table; a program that reads a new file adds a row.
 #pragma once
 
 #include <cstdint>

@@ -20,8 +20,8 @@ enum class Instance {
     in_arguments,    // the work enters it
 };
 
-// run_program for such a tool: an Error by which access was refused to somebody who is not root ends with run_as_root, and one
-// about an instance that does not exist says so.
+// run_program for such a tool: an Error by which access was refused to somebody who is not root ends with
+// run_as_root, and one about an instance that does not exist says so.
 int run_tool(std::string_view name, int argc, char** argv, const std::function<int(const Arguments&)>& work,
              Instance instance = Instance::in_environment);
 

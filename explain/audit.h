@@ -23,7 +23,8 @@ struct AuditFinding {
     std::string remedy;  // "" if there is none, or it is said by the text
 };
 
-// Looks at every SMTP server, its rules and the control files. The worst first. What cannot be read is a finding too.
+// Looks at every SMTP server, its rules and the control files. The worst first. What cannot be read is a
+// finding too.
 std::vector<AuditFinding> audit(const control::Home& home);
 // Findings about the rules of one server.
 void audit_rules(const Listener& listener, const RulesOfServer& rules, std::int64_t lifetime,
@@ -36,8 +37,8 @@ std::string to_json(const std::vector<AuditFinding>& findings);
 // True if there is something to mend, beyond notes.
 bool is_bad(const std::vector<AuditFinding>& findings);
 
-// How many addresses of the public Internet a key of a rules cdb stands for: IPv4 addresses, and IPv6 networks of 32 bits
-// (parts of one too). Pure.
+// How many addresses of the public Internet a key of a rules cdb stands for: IPv4 addresses, and IPv6
+// networks of 32 bits (parts of one too). Pure.
 struct Breadth {
     double ipv4 = 0;
     double ipv6 = 0;

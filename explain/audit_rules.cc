@@ -107,7 +107,8 @@ class RulesAudit {
         return "";
     }
 
-    // What the server becomes when the cdb is made of the text. False if it becomes no open relay that it is not yet.
+    // What the server becomes when the cdb is made of the text. False if it becomes no open relay that it is
+    // not yet.
     bool what_text_opens() {
         Width width;
         const std::size_t before = findings_.size();
@@ -285,8 +286,8 @@ class RulesAudit {
     std::size_t merged_expired_ = 0;
 };
 
-// Whether the first server that this address of loopback can reach lets it relay; nothing if there is no such server, or
-// its rules cannot be read.
+// Whether the first server that this address of loopback can reach lets it relay; nothing if there is no such
+// server, or its rules cannot be read.
 std::optional<bool> loopback_relays(const std::vector<Listener>& all, const std::string& address) {
     const bool ipv6 = address.find(':') != std::string::npos;
     const auto listener = std::find_if(all.begin(), all.end(), [ipv6](const Listener& each) {

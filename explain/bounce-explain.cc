@@ -1,9 +1,10 @@
 // bounce-explain [--json] [ID | FILE | TEXT...]: what another server meant, and what to do about it.
 //
-// ID is a message in the queue or in the log, FILE a bounce, TEXT a reply or a line of the log; without argument it reads
-// standard input. The words decide, by the table that comes with the programs and by control/bouncehints.local before it.
-// Trust: for whoever may read what it is asked about; every input is hostile and shown made safe for a terminal. Exit codes: 0
-// explained; 1 there are no words to explain, or none of the table's; 100 wrong usage; 111 the system failed.
+// ID is a message in the queue or in the log, FILE a bounce, TEXT a reply or a line of the log; without
+// argument it reads standard input. The words decide, by the table that comes with the programs and by
+// control/bouncehints.local before it. Trust: for whoever may read what it is asked about; every input is
+// hostile and shown made safe for a terminal. Exit codes: 0 explained; 1 there are no words to explain, or
+// none of the table's; 100 wrong usage; 111 the system failed.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -179,8 +179,8 @@ class Calls {
         return equal_ignoring_case(user, sender);
     }
 
-    // Live logins that would have been right from here: of the same /64, which the names of the files tell, and of the
-    // same user, for whom each has to be read.
+    // Live logins that would have been right from here: of the same /64, which the names of the files tell,
+    // and of the same user, for whom each has to be read.
     void other_logins() {
         if (explanation_.question.login_search <= std::chrono::milliseconds(0)) return;
         const Deadline deadline = Deadline::in(explanation_.question.login_search);

@@ -13,8 +13,8 @@ namespace relais::explain {
 
 class Dns {
   public:
-    // Connects to the instance's qmail-resolver, or starts one for this process alone, with the instance's settings. Throws
-    // nothing: without either every question fails, and trouble() says why.
+    // Connects to the instance's qmail-resolver, or starts one for this process alone, with the instance's
+    // settings. Throws nothing: without either every question fails, and trouble() says why.
     explicit Dns(const control::Home& home);
     ~Dns();
     Dns(const Dns&) = delete;

@@ -1,5 +1,6 @@
-// What happens, and why, to a client that wants to send: everything that relay-explain knows about one question.
-// Gathered by the code that qmail-smtpd decides with; text and JSON are made of it in explain/present.h.
+// What happens, and why, to a client that wants to send: everything that relay-explain knows about one
+// question. Gathered by the code that qmail-smtpd decides with; text and JSON are made of it in
+// explain/present.h.
 #pragma once
 
 #include <chrono>

@@ -38,7 +38,8 @@ bool is_named(const std::string& word, std::string_view program) {
     return fs::path(word).filename() == program;
 }
 
-// "ADDRESS PORT" in the line of control/smtplisten, or its like, that belongs to the service: the n-th to qmail-smtpdN.
+// "ADDRESS PORT" in the line of control/smtplisten, or its like, that belongs to the service: the n-th to
+// qmail-smtpdN.
 void add_place(Listener& listener, const control::Home& home, const std::string& script) {
     constexpr std::array files = {"smtplisten", "submissionlisten", "submissionslisten"};
     const auto* const file = std::find_if(files.begin(), files.end(), [&](const std::string& name) {

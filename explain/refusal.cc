@@ -193,7 +193,8 @@ std::string_view without_type(std::string_view value) {
     return semicolon == std::string_view::npos ? value : trim(value.substr(semicolon + 1));
 }
 
-// The groups of fields of message/delivery-status, wherever they are: those with a Diagnostic-Code or a Status.
+// The groups of fields of message/delivery-status, wherever they are: those with a Diagnostic-Code or a
+// Status.
 class StatusReader {
   public:
     std::vector<Refusal> read(std::string_view body) {

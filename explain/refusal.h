@@ -17,11 +17,12 @@ struct Refusal {
     friend bool operator==(const Refusal&, const Refusal&) = default;
 };
 
-// Reads a bounce: qmail's own form (QSBMF), a report by RFC 3464, Exim's and other plain ones. A text that is no message
-// is one refusal without a recipient.
+// Reads a bounce: qmail's own form (QSBMF), a report by RFC 3464, Exim's and other plain ones. A text that is
+// no message is one refusal without a recipient.
 std::vector<Refusal> read_refusals(std::string_view input);
 
-// The paragraphs of a QSBMF bounce, or of the bounce text in the queue: "<address>:" and lines, each up to a blank line.
+// The paragraphs of a QSBMF bounce, or of the bounce text in the queue: "<address>:" and lines, each up to a
+// blank line.
 std::vector<Refusal> read_paragraphs(std::string_view text);
 
 }  // namespace relais::explain

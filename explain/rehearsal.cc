@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::size_t reply_limit = 8192;
 
-// The client's half: says one command, lets the session run as far as it gets, and takes the last line of the reply.
+// The client's half: says one command, lets the session run as far as it gets, and takes the last line of the
+// reply.
 class Client {
   public:
     Client() {

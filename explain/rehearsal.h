@@ -1,5 +1,5 @@
-// What qmail-smtpd would say: its own session is run, in this process, with the client's commands prepared. It takes no
-// message, so nothing comes of it.
+// What qmail-smtpd would say: its own session is run, in this process, with the client's commands prepared.
+// It takes no message, so nothing comes of it.
 #pragma once
 
 #include <string>

@@ -4,12 +4,12 @@
 //   relay-explain --audit [--json]      what is wrong with who may relay
 //   relay-explain --watch [LOG]         explains each refusal in the log
 //
-// It decides with qmail-smtpd's own code and, started by root, as qmail-smtpd's own user: what that cannot read, this
-// cannot either (with --watch it stays root, for the log is not that user's). It changes nothing.
+// It decides with qmail-smtpd's own code and, started by root, as qmail-smtpd's own user: what that cannot
+// read, this cannot either (with --watch it stays root, for the log is not that user's). It changes nothing.
 //
-// Inputs: service/*/run, control/, open-smtp/, the rules cdb and the text beside it; the log is written by strangers.
-// Exit codes: 0 allowed, or nothing wrong; 1 refused, or an open relay or something else wrong; 100 wrong usage; 111
-// something cannot be read.
+// Inputs: service/*/run, control/, open-smtp/, the rules cdb and the text beside it; the log is written by
+// strangers. Exit codes: 0 allowed, or nothing wrong; 1 refused, or an open relay or something else wrong;
+// 100 wrong usage; 111 something cannot be read.
 #include <unistd.h>
 
 #include "base/command_line.h"

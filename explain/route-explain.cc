@@ -1,10 +1,11 @@
-// route-explain ADDRESS [--from SENDER] [--json] [--no-dns]: what happens to mail for an address, step by step, and what is wrong there.
+// route-explain ADDRESS [--from SENDER] [--json] [--no-dns]: what happens to mail for an address, step by
+// step, and what is wrong there.
 //
-// It goes the way of a recipient in the queue by the code of qmail-send, qmail-lspawn, qmail-local and qmail-remote,
-// and delivers nothing. Trust: for the administrator; as root it looks users up as qmailp and into a home directory as
-// its owner, and never parses DNS: qmail-resolver does, the instance's or, where none runs, one that it starts for itself.
-// What users and DNS say is made safe for a terminal. Exit codes: 0 mail for it gets there; 1 it bounces or waits; 100
-// wrong usage; 111 the system failed.
+// It goes the way of a recipient in the queue by the code of qmail-send, qmail-lspawn, qmail-local and
+// qmail-remote, and delivers nothing. Trust: for the administrator; as root it looks users up as qmailp and
+// into a home directory as its owner, and never parses DNS: qmail-resolver does, the instance's or, where
+// none runs, one that it starts for itself. What users and DNS say is made safe for a terminal. Exit codes: 0
+// mail for it gets there; 1 it bounces or waits; 100 wrong usage; 111 the system failed.
 #include <unistd.h>
 
 #include "base/command_line.h"

@@ -1,5 +1,5 @@
-// What becomes of mail for an address: the way of qmail-send, qmail-lspawn, qmail-local and qmail-remote, by their own
-// code, without a message.
+// What becomes of mail for an address: the way of qmail-send, qmail-lspawn, qmail-local and qmail-remote, by
+// their own code, without a message.
 #pragma once
 
 #include <sys/types.h>
@@ -71,7 +71,8 @@ struct RouteOptions {
     std::string sender = "";  // whose mail: control/authsenders may have a route for it
 };
 
-// Follows the address. What cannot be read or asked is a finding; throws Error only where nothing can be said at all.
+// Follows the address. What cannot be read or asked is a finding; throws Error only where nothing can be said
+// at all.
 RouteReport explain_route(const control::Home& home, std::string_view address, const RouteOptions& options);
 
 // For people: the answer, a line for each step, the findings. For programs: one JSON object and a line end.

@@ -125,8 +125,8 @@ class Follower {
                named.st_ino == opened.st_ino && named.st_dev == opened.st_dev;
     }
 
-    // Under load multilog may have put away more than one file since the last look: those between ours and the next, the oldest
-    // first. Nothing where ours has gone too, or is no multilog's.
+    // Under load multilog may have put away more than one file since the last look: those between ours and
+    // the next, the oldest first. Nothing where ours has gone too, or is no multilog's.
     std::vector<std::string> rotated_between(const Fd& next) const {
         std::vector<std::string> paths;
         std::error_code error;

@@ -27,7 +27,8 @@ std::optional<LoggedRefusal> parse_refusal(std::string_view line);
 class Watch {
   public:
     explicit Watch(control::Home home) : home_(std::move(home)) {}
-    // The refusal, what is behind it, and what can be done, in one line with its LF. What cannot be read is said in it.
+    // The refusal, what is behind it, and what can be done, in one line with its LF. What cannot be read is
+    // said in it.
     std::string explain(const LoggedRefusal& refusal);
 
   private:
@@ -38,8 +39,9 @@ class Watch {
     Clock::time_point next_search_;
 };
 
-// Calls line for each line of a log: "-" is standard input up to its end; a directory means the file current in it, a
-// file itself, both from their end on, without an end, also when multilog puts a new file in its place. Throws Error.
+// Calls line for each line of a log: "-" is standard input up to its end; a directory means the file current
+// in it, a file itself, both from their end on, without an end, also when multilog puts a new file in its
+// place. Throws Error.
 void follow(const std::string& path, const std::function<void(std::string_view line)>& line);
 
 }  // namespace relais::explain

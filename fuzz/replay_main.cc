@@ -1,4 +1,5 @@
-// Runs a fuzz target over the files of its committed corpus, so that every build checks the inputs found so far.
+// Runs a fuzz target over the files of its committed corpus, so that every build checks the inputs found so
+// far.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>

@@ -1,5 +1,5 @@
-// Messages from anybody through qmail-inject's rules: what leaves is a header and nothing else, blind copies are gone,
-// and the envelope can carry every address.
+// Messages from anybody through qmail-inject's rules: what leaves is a header and nothing else, blind copies
+// are gone, and the envelope can carry every address.
 #include <cstdint>
 #include <cstdlib>
 

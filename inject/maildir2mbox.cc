@@ -68,7 +68,8 @@ std::vector<StoredFile> list_maildir(const std::string& maildir) {
     return files;
 }
 
-// Whoever had the lock before may have put another file in this one's place, with messages that this one has not.
+// Whoever had the lock before may have put another file in this one's place, with messages that this one has
+// not.
 Fd open_and_lock(const std::string& mbox) {
     for (;;) {
         Fd fd = open_or_throw(mbox, O_RDWR | O_CREAT);
@@ -125,7 +126,8 @@ int maildir2mbox(const Arguments&) {
     // Only now: another maildir2mbox may have moved some while the lock was waited for.
     std::vector<StoredFile> files = list_maildir(maildir);
     const Fd fresh = open_or_throw(temporary, O_WRONLY | O_CREAT | O_TRUNC);
-    // Until the Maildir is empty nobody appends to the new one, and no other maildir2mbox moves the same messages.
+    // Until the Maildir is empty nobody appends to the new one, and no other maildir2mbox moves the same
+    // messages.
     if (::flock(fresh.get(), LOCK_EX) < 0) throw_errno("lock", temporary);
     std::vector<char> buffer(io_buffer_size);
     append_copy(old.get(), fresh.get(), buffer);

@@ -24,7 +24,8 @@ std::optional<std::string> read_frame(int fd, Deadline deadline) {
     return body;
 }
 
-// The answer to the one question that was asked: nothing can follow it, so that it may be read with its length in one piece.
+// The answer to the one question that was asked: nothing can follow it, so that it may be read with its
+// length in one piece.
 std::optional<std::string> read_answer(int fd, Deadline deadline) {
     std::array<char, 512> begin{};
     std::size_t have = 0;

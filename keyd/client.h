@@ -14,8 +14,8 @@ class KeyClient {
   public:
     explicit KeyClient(control::Home home) : home_(std::move(home)) {}
 
-    // Each asks over the connection there is, or a new one; a connection that died is replaced once. Throw Error: there is
-    // no qmail-keyd, it said no, or the deadline passed.
+    // Each asks over the connection there is, or a new one; a connection that died is replaced once. Throw
+    // Error: there is no qmail-keyd, it said no, or the deadline passed.
     Chain certificate_for(std::string_view name, Deadline deadline);
     Signature sign(const Signing& signing, Deadline deadline);
     TicketAnswer ticket(std::string_view name, Deadline deadline);

@@ -31,8 +31,8 @@ std::string directory_of(const std::string& path) {
     return path.substr(0, path.rfind('/') + 1);
 }
 
-// The directories whose changes change what a path leads to: its own, and those of all links on the way. A tool that renews
-// certificates turns the one in the middle.
+// The directories whose changes change what a path leads to: its own, and those of all links on the way. A
+// tool that renews certificates turns the one in the middle.
 void append_directories(std::string path, std::vector<std::string>& to) {
     for (int i = 0; i < links_limit; ++i) {
         const std::string directory = directory_of(path);

@@ -1,5 +1,5 @@
-// The root half of qmail-keyd opens files and parses nothing; the confined half gets their descriptors, a whole set at a time. And
-// how the root half sees that they changed.
+// The root half of qmail-keyd opens files and parses nothing; the confined half gets their descriptors, a
+// whole set at a time. And how the root half sees that they changed.
 #pragma once
 
 #include <optional>
@@ -27,7 +27,8 @@ SecretText read_secret(int fd);
 class FileWatch {
   public:
     explicit FileWatch(control::Home home);
-    // Names below control/ that exist, in order: servercert.pem, servercert.key, servercerts/*.pem, servercerts/*.key.
+    // Names below control/ that exist, in order: servercert.pem, servercert.key, servercerts/*.pem,
+    // servercerts/*.key.
     std::vector<std::string> names() const;
     // Opens one; an empty Fd if it is gone or no ordinary file.
     Fd open(const std::string& name) const;

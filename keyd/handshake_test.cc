@@ -1,4 +1,5 @@
-// Whole handshakes whose key is elsewhere: remote_key asks the real answers of server.h, without sockets between.
+// Whole handshakes whose key is elsewhere: remote_key asks the real answers of server.h, without sockets
+// between.
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 

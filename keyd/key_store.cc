@@ -58,7 +58,8 @@ std::string entry_name(std::string_view stem) {
     return stem.starts_with(folder) ? lower(stem.substr(folder.size())) : "";
 }
 
-// LeakSanitizer does not look into memory that is mapped, where the random generators hold pointers to others' memory.
+// LeakSanitizer does not look into memory that is mapped, where the random generators hold pointers to
+// others' memory.
 void show_to_leak_sanitizer() {
 #ifdef RELAIS_SANITIZED
     void* const all = OPENSSL_secure_malloc(locked_memory);

@@ -12,7 +12,8 @@
 
 namespace relais::keyd {
 
-// Memory for keys and what they are read from: locked, never dumped, wiped when released. Call it once, early.
+// Memory for keys and what they are read from: locked, never dumped, wiped when released. Call it once,
+// early.
 void prepare_locked_memory();
 
 // The content of a file with a key: in locked memory.
@@ -34,15 +35,18 @@ class SecretText {
 
 class KeyStore {
   public:
-    // A set of files, all of them, replaces the last set. file: its name below control/, as in "servercert.pem",
-    // "servercert.key", "servercerts/NAME.pem", "servercerts/NAME.key".
+    // A set of files, all of them, replaces the last set. file: its name below control/, as in
+    // "servercert.pem", "servercert.key", "servercerts/NAME.pem", "servercerts/NAME.key".
     void add(std::string file, SecretText content);
-    // Takes the set over. Returns what is wrong, a line each: an unusable certificate leaves the last good one of that name in use.
+    // Takes the set over. Returns what is wrong, a line each: an unusable certificate leaves the last good
+    // one of that name in use.
     std::vector<std::string> commit(Clock::time_point now);
 
-    // For a server name: its own certificate, that of "*.parent", the default one; without any an empty chain. Pre-encoded ('C').
+    // For a server name: its own certificate, that of "*.parent", the default one; without any an empty
+    // chain. Pre-encoded ('C').
     const std::string& chain_for(std::string_view name) const;
-    // A key that is in use, or was until lately (handshakes that began before a change). Nothing if there is none.
+    // A key that is in use, or was until lately (handshakes that began before a change). Nothing if there is
+    // none.
     EVP_PKEY* find_key(std::string_view name) const;
     std::size_t size() const { return entries_.size(); }
 

@@ -1,4 +1,5 @@
-// Octets as a client of qmail-keyd sends them, answered by a store without keys; and as an answer that a client decodes.
+// Octets as a client of qmail-keyd sends them, answered by a store without keys; and as an answer that a
+// client decodes.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -243,8 +243,8 @@ bool is_handshake_text(std::string_view text) {
     const std::size_t hash = text.size() - std::min(text.size(), pad + context.size());
     if (text.find_first_not_of(' ') == pad && text.substr(pad, context.size()) == context)
         return hash == 32 || hash == 48;
-    // After the two random values of 32 octets. A client of TLS 1.3 can choose one of them, but never all blanks in
-    // both: the server's is ours.
+    // After the two random values of 32 octets. A client of TLS 1.3 can choose one of them, but never all
+    // blanks in both: the server's is ours.
     if (text.size() < 64 || text.substr(32, 32).find_first_not_of(' ') == std::string_view::npos)
         return false;
     return is_ecdhe(text.substr(64)) || is_dhe(text.substr(64));

@@ -1,6 +1,6 @@
-// Asking qmail-keyd, the one process that holds the private keys of our certificates and the master keys of session tickets.
-// Clients are the processes that serve TLS (smtpd, popup): each connects to the stream socket "keys", asks as often as it
-// needs, and reads one answer to each request.
+// Asking qmail-keyd, the one process that holds the private keys of our certificates and the master keys of
+// session tickets. Clients are the processes that serve TLS (smtpd, popup): each connects to the stream
+// socket "keys", asks as often as it needs, and reads one answer to each request.
 //
 //   frame   = length (4 octets, little-endian) body
 //   request = 'C' name            the certificate for a server name (SNI; empty: the default one)
@@ -16,12 +16,12 @@
 //           | 'E' text            it cannot be done, and why
 //   ticket  = name (16 octets) key (64 octets)              a fresh one, so that a handshake costs one question
 //
-// The answers that end a connection are those that a handshake asks no more after: a signature and the key of a ticket that is
-// known. A client that has another question yet connects again.
+// The answers that end a connection are those that a handshake asks no more after: a signature and the key of
+// a ticket that is known. A client that has another question yet connects again.
 //
-// qmail-keyd trusts no client with more than this: it signs nothing but what a TLS server signs in a handshake, and a ticket's key
-// opens the tickets of that one name only. Clients trust it. The socket has mode 0600 and belongs to qmaild; the peer's uid
-// is checked again (SO_PEERCRED).
+// qmail-keyd trusts no client with more than this: it signs nothing but what a TLS server signs in a
+// handshake, and a ticket's key opens the tickets of that one name only. Clients trust it. The socket has
+// mode 0600 and belongs to qmaild; the peer's uid is checked again (SO_PEERCRED).
 #pragma once
 
 #include <array>
@@ -106,8 +106,8 @@ std::string frame(std::string_view body);
 // The length that a frame's first four octets announce.
 std::size_t frame_size(std::string_view head);
 
-// True if text is what a TLS server signs in a handshake: of TLS 1.3 (RFC 8446, 4.4.3) or the parameters of an
-// ephemeral key exchange before that (RFC 8422, 5.4; RFC 5246, 7.4.3). Pure.
+// True if text is what a TLS server signs in a handshake: of TLS 1.3 (RFC 8446, 4.4.3) or the parameters of
+// an ephemeral key exchange before that (RFC 8422, 5.4; RFC 5246, 7.4.3). Pure.
 bool is_handshake_text(std::string_view text);
 
 }  // namespace relais::keyd

@@ -1,15 +1,17 @@
-// qmail-keyd: the one process that holds the private keys of our certificates, and the keys of session tickets.
+// qmail-keyd: the one process that holds the private keys of our certificates, and the keys of session
+// tickets.
 //
 //   qmail-keyd        started by qmail-start, listening socket sockets/keys on descriptor 3
 //
-// Two halves. The first is root (or the instance's one user), opens control/servercert.pem, servercert.key and servercerts/*, sees
-// when they change, passes their descriptors on, and reads none of them; it speaks with nobody else. The second is qmailk, may open
-// nothing, reads what it is given, and answers the processes that serve TLS (keyd/protocol.h): what they ask is hostile, for they
-// speak with the network. Who may connect is decided by the socket and checked again. Keys lie in locked memory and are
-// wiped; no process of another kind can trace or dump this one.
+// Two halves. The first is root (or the instance's one user), opens control/servercert.pem, servercert.key
+// and servercerts/*, sees when they change, passes their descriptors on, and reads none of them; it speaks
+// with nobody else. The second is qmailk, may open nothing, reads what it is given, and answers the processes
+// that serve TLS (keyd/protocol.h): what they ask is hostile, for they speak with the network. Who may
+// connect is decided by the socket and checked again. Keys lie in locked memory and are wiped; no process of
+// another kind can trace or dump this one.
 //
-// Reads control/owners and tlsticketlifetime when it starts. When one half ends, so does the other. Exit codes: 100 wrong
-// configuration, 111 anything else. It never ends by itself.
+// Reads control/owners and tlsticketlifetime when it starts. When one half ends, so does the other. Exit
+// codes: 100 wrong configuration, 111 anything else. It never ends by itself.
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>

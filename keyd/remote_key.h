@@ -1,6 +1,6 @@
-// A private key that is elsewhere, as OpenSSL sees it: a small built-in provider ("relais") whose keys of the types RSA, EC and
-// ED25519 have a public half and a name; signing calls a function. OpenSSL's own provider stays the first choice for
-// everything else.
+// A private key that is elsewhere, as OpenSSL sees it: a small built-in provider ("relais") whose keys of the
+// types RSA, EC and ED25519 have a public half and a name; signing calls a function. OpenSSL's own provider
+// stays the first choice for everything else.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,5 @@
-// The confined half of qmail-keyd: many clients, questions of keyd/protocol.h, and the sets of files that the other half sends.
+// The confined half of qmail-keyd: many clients, questions of keyd/protocol.h, and the sets of files that the
+// other half sends.
 #pragma once
 
 #include <sys/types.h>
@@ -16,8 +17,8 @@
 
 namespace relais::keyd {
 
-// What a request is answered with, or nothing for what is no request ('W' is answered as 'C' is). Never throws: trouble is an
-// answer too.
+// What a request is answered with, or nothing for what is no request ('W' is answered as 'C' is). Never
+// throws: trouble is an answer too.
 std::optional<std::string> answer(std::string_view request, const KeyStore& store,
                                   TicketKeys& tickets) noexcept;
 
@@ -29,7 +30,8 @@ class Server {
         std::size_t connections = 4000;
         std::chrono::seconds idle{60};  // a client that asks nothing; not one that watches
     };
-    // listening: a stream socket; files: where sets of files come from (files.h); the loop ends when that is closed. Borrows all.
+    // listening: a stream socket; files: where sets of files come from (files.h); the loop ends when that is
+    // closed. Borrows all.
     Server(EventLoop& loop, int listening, int files, TicketKeys& tickets, Settings settings, Log log);
 
   private:

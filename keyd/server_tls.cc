@@ -50,8 +50,8 @@ void install(const Chain& chain, Target* target,
     if (use(target, own.get(), key.get(), rest.get(), 1) != 1) fail("use a certificate");
 }
 
-// Whoever shows a certificate is told apart by it, not turned away: what it may do is decided later. Its session cannot be
-// resumed, so that no ticket ever stands for a certificate.
+// Whoever shows a certificate is told apart by it, not turned away: what it may do is decided later. Its
+// session cannot be resumed, so that no ticket ever stands for a certificate.
 int take_any_client(int, X509_STORE_CTX* store) {
     auto* const ssl =
         static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));

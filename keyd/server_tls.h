@@ -1,6 +1,6 @@
-// TLS as a server of this instance speaks it: qmail-keyd's certificates and signatures, and control/{tlsserverciphers,tlsminversion,
-// clientca.pem}. A process that serves one client after it was executed uses it lazily; one that forks for each client prepares it
-// before.
+// TLS as a server of this instance speaks it: qmail-keyd's certificates and signatures, and
+// control/{tlsserverciphers,tlsminversion, clientca.pem}. A process that serves one client after it was
+// executed uses it lazily; one that forks for each client prepares it before.
 #pragma once
 
 #include <functional>
@@ -20,22 +20,23 @@ class ServerTls {
     ServerTls(const ServerTls&) = delete;
     ServerTls& operator=(const ServerTls&) = delete;
 
-    // True if there is a certificate. Asks qmail-keyd the first time; trouble is the same as none, and told to the log.
+    // True if there is a certificate. Asks qmail-keyd the first time; trouble is the same as none, and told
+    // to the log.
     bool offered();
     void set_log(std::function<void(const std::string&)> log) { log_ = std::move(log); }
 
-    // For those who fork: takes the certificate and reads the control files, now and whenever something has changed, and makes
-    // handshakes with itself (tls/rehearsal.h), so that children find OpenSSL warm; qmail-keyd has two seconds for its part.
-    // Throws Error: the last state stays.
+    // For those who fork: takes the certificate and reads the control files, now and whenever something has
+    // changed, and makes handshakes with itself (tls/rehearsal.h), so that children find OpenSSL warm;
+    // qmail-keyd has two seconds for its part. Throws Error: the last state stays.
     void prepare(Chain chain);
     // Whether qmail-keyd is known to be gone for the moment.
     void keys_are_away(bool away) { away_ = away; }
-    // Before a client is told to go on: reads the control files, if that has not been done, and has a word with a qmail-keyd that was
-    // gone. Throws Error, also if there is no certificate.
+    // Before a client is told to go on: reads the control files, if that has not been done, and has a word
+    // with a qmail-keyd that was gone. Throws Error, also if there is no certificate.
     void prepare();
 
-    // A handshake on a connected socket. Throws tls::HandshakeFailed; Error when the control files are wrong or there is no
-    // certificate.
+    // A handshake on a connected socket. Throws tls::HandshakeFailed; Error when the control files are wrong
+    // or there is no certificate.
     std::unique_ptr<tls::Connection> accept(int fd, Deadline deadline);
 
   private:

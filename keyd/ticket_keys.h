@@ -1,5 +1,6 @@
-// The keys of session tickets. A master key makes them for a while, then a new one does; the last masters are kept, so that
-// tickets live on. A ticket's key is derived from its name and its master; masters never leave this object.
+// The keys of session tickets. A master key makes them for a while, then a new one does; the last masters are
+// kept, so that tickets live on. A ticket's key is derived from its name and its master; masters never leave
+// this object.
 #pragma once
 
 #include <sys/types.h>

@@ -53,8 +53,8 @@ class Service {
     virtual void watch(EventLoop& loop, std::function<void()> changed) = 0;
     // Forgets what was read, so that refresh() reads everything.
     virtual void reload() = 0;
-    // Puts this process into the cage that is this service's (control/cages.h) for good; rules: directories that the listener goes on
-    // reading. Throws Error.
+    // Puts this process into the cage that is this service's (control/cages.h) for good; rules: directories
+    // that the listener goes on reading. Throws Error.
     virtual void confine(const std::vector<std::string>& rules) = 0;
     // Before each client: reads what has changed. True if something has. Throws Error.
     virtual bool refresh() = 0;

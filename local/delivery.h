@@ -44,13 +44,13 @@ struct PlanMemory {
     std::optional<DotQmail> instructions;  // for these two
 };
 
-// For a process that delivers many messages of one user's: finds the instructions as deliver does. Nothing if they ask for
-// anything else than one Maildir: then deliver is to carry them out, in a process of its own. Throws an Error whose text is
-// the report.
+// For a process that delivers many messages of one user's: finds the instructions as deliver does. Nothing if
+// they ask for anything else than one Maildir: then deliver is to carry them out, in a process of its own.
+// Throws an Error whose text is the report.
 std::optional<MaildirPlan> plan_maildir(const Order& order, const Message& message, PlanMemory& memory);
 
-// Says in out what deliver would do: one line for each instruction, then the counts. found, if not null, gets the .qmail
-// file that would be used; its path stays empty if there is none, its text is what counts.
+// Says in out what deliver would do: one line for each instruction, then the counts. found, if not null, gets
+// the .qmail file that would be used; its path stays empty if there is none, its text is what counts.
 Exit describe(const Order& order, Output& out, DotQmail* found = nullptr);
 
 }  // namespace relais::local

@@ -1,12 +1,13 @@
-// A look into a home directory: is there a .qmail file for this extension? qmail-rcptd's half that speaks with clients has no
-// right to look, so it asks the half that may become users, which asks a process of that user. Packets:
+// A look into a home directory: is there a .qmail file for this extension? qmail-rcptd's half that speaks
+// with clients has no right to look, so it asks the half that may become users, which asks a process of that
+// user. Packets:
 //
 //   question = id (8 octets, little-endian) uid (4) gid (4) assigned (1) local-part-length (2) local-part user
 //   to the user's process = id (8) user
 //   answer   = id (8) RecipientAnswer (1)
 //
-// user is what encode_user writes. The half that may become users reads the numbers and the local part alone; the user's
-// fields are read by the process that has become the user.
+// user is what encode_user writes. The half that may become users reads the numbers and the local part alone;
+// the user's fields are read by the process that has become the user.
 #pragma once
 
 #include <sys/types.h>

@@ -1,5 +1,6 @@
 // The half of qmail-rcptd that may become users: a question in, a process of that user to look, an answer out
-// (local/home_look.h). It parses numbers alone, opens nothing in a home, and refuses whom qmail-lspawn refuses.
+// (local/home_look.h). It parses numbers alone, opens nothing in a home, and refuses whom qmail-lspawn
+// refuses.
 #pragma once
 
 #include <sys/types.h>
@@ -20,8 +21,8 @@
 
 namespace relais::local {
 
-// Answers question after question in the process of a user: looks for the .qmail file in the home that the question names.
-// Returns when the other end of channel is closed.
+// Answers question after question in the process of a user: looks for the .qmail file in the home that the
+// question names. Returns when the other end of channel is closed.
 void serve_home_looks(int channel);
 // One such look; changes the working directory. not_now where a delivery would be deferred.
 RecipientAnswer look_into_home(const User& user);

@@ -1,5 +1,5 @@
-// What the user look-up has said about local parts that users/cdb names: asked again when something has changed in users/ or
-// control/, and once a second. What the system's user data base says is asked each time.
+// What the user look-up has said about local parts that users/cdb names: asked again when something has
+// changed in users/ or control/, and once a second. What the system's user data base says is asked each time.
 #pragma once
 
 #include <cstdint>

@@ -5,8 +5,8 @@
 
 namespace relais::local {
 
-// Makes sure to be qmailp and nothing else, answers questions until the other end of socket is closed, and returns the
-// exit code. Throws Error.
+// Makes sure to be qmailp and nothing else, answers questions until the other end of socket is closed, and
+// returns the exit code. Throws Error.
 int serve_lookups(const control::Home& home, int socket);
 
 }  // namespace relais::local

@@ -66,8 +66,8 @@ const std::string& maildir_host() {
     return host;
 }
 
-// A new file in tmp/, without a name there where the file system can do that. Otherwise its name goes when the delivery is
-// over: by then it has another one in new/, or is of no use.
+// A new file in tmp/, without a name there where the file system can do that. Otherwise its name goes when
+// the delivery is over: by then it has another one in new/, or is of no use.
 class MaildirBatch::File {
   public:
     explicit File(std::string directory) : directory_(std::move(directory)) {
@@ -90,7 +90,8 @@ class MaildirBatch::File {
             offset += piece.size();
         });
     }
-    // So that the syncs that follow find nothing left to write, and all of them wait for the same commit. 0 or an error number.
+    // So that the syncs that follow find nothing left to write, and all of them wait for the same commit. 0
+    // or an error number.
     int start_writing_back() const { return sys::begin_write_back(file_.get(), 0, 0) == 0 ? 0 : errno; }
     int wait_for_writing_back() const { return sys::write_back(file_.get()) == 0 ? 0 : errno; }
     int descriptor() const { return file_.get(); }

@@ -22,8 +22,8 @@ const std::string& maildir_host();
 // tmp/ if it can be helped.
 void deliver_to_maildir(const std::string& directory, std::string_view head, const Message& message);
 
-// Several deliveries of one user's, durable together: each as deliver_to_maildir makes it, but the disk begins with all of
-// them before it is waited for, and a directory that several went into is synced once.
+// Several deliveries of one user's, durable together: each as deliver_to_maildir makes it, but the disk
+// begins with all of them before it is waited for, and a directory that several went into is synced once.
 class MaildirBatch {
   public:
     MaildirBatch();
@@ -33,7 +33,8 @@ class MaildirBatch {
 
     // Writes a message into tmp/ of the Maildir. Throws as deliver_to_maildir; then it does not count.
     void add(const std::string& directory, std::string_view head, const Message& message);
-    // Syncs, links into new/, syncs that. One entry for each message added, in order: what went wrong with it, or nothing.
+    // Syncs, links into new/, syncs that. One entry for each message added, in order: what went wrong with
+    // it, or nothing.
     std::vector<std::optional<Error>> finish();
 
   private:

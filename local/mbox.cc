@@ -80,7 +80,8 @@ bool lock(int fd, const Deadline& deadline) {
     }
 }
 
-// Whoever held the lock may have put another file in this one's place, and mail in this one would be seen by nobody.
+// Whoever held the lock may have put another file in this one's place, and mail in this one would be seen by
+// nobody.
 OpenedMbox open_and_lock(const std::string& path, const Deadline& deadline) {
     for (;;) {
         OpenedMbox mbox = open_mbox(path);
@@ -94,8 +95,8 @@ OpenedMbox open_and_lock(const std::string& path, const Deadline& deadline) {
     }
 }
 
-// A name lasts only when its directory is synced too, and whoever made or replaced the file may have died before that. True
-// also for a directory that this user may not read, if somebody else has made the file.
+// A name lasts only when its directory is synced too, and whoever made or replaced the file may have died
+// before that. True also for a directory that this user may not read, if somebody else has made the file.
 bool sync_parent(const std::string& path, bool created) {
     const std::unique_ptr<char, decltype(&::free)> real(::realpath(path.c_str(), nullptr), &::free);
     const std::string file = real ? real.get() : path;
@@ -106,8 +107,8 @@ bool sync_parent(const std::string& path, bool created) {
     return sys::fsync(directory.get()) == 0;
 }
 
-// What a delivery that was torn (killed, or by a power cut) may have left must not swallow the From_ line. Of a file that its
-// owner may not read nothing is known: an empty line too many does no harm.
+// What a delivery that was torn (killed, or by a power cut) may have left must not swallow the From_ line. Of
+// a file that its owner may not read nothing is known: an empty line too many does no harm.
 std::string_view gap_before(const OpenedMbox& mbox, const std::string& path) {
     if (!mbox.regular || mbox.size == 0) return "";
     const Fd reader(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
@@ -199,7 +200,8 @@ void deliver_to_mbox(const std::string& path, std::string_view from_line, std::s
         std::string start(gap_before(mbox, path));
         start.append(from_line).append(head);
         append_durably(mbox, path, std::move(start), message);
-        // Somebody who asked for no lock may have removed or replaced it meanwhile; under another name it would be found.
+        // Somebody who asked for no lock may have removed or replaced it meanwhile; under another name it
+        // would be found.
         struct stat status {};
         const bool removed = sys::fstat(mbox.file.get(), &status) == 0 && status.st_nlink == 0;
         if (!mbox.regular || !removed) return;

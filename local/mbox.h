@@ -9,10 +9,11 @@
 namespace relais::local {
 
 // Appends to the file at path, which is made if there is none: from_line, head, the message with every line
-// that begins like a From_ line quoted by '>', and an empty line; then syncs it and its directory. What stands at the file's
-// end without an empty line gets one first. The file is locked meanwhile (flock, and fcntl for readers that use that); a
-// lock that others hold for 30 seconds is an error. A file that was replaced while its lock was waited for is opened anew.
-// Throws a temporary Error in qmail's words, and cuts the file back to what it was, where locks work.
+// that begins like a From_ line quoted by '>', and an empty line; then syncs it and its directory. What
+// stands at the file's end without an empty line gets one first. The file is locked meanwhile (flock, and
+// fcntl for readers that use that); a lock that others hold for 30 seconds is an error. A file that was
+// replaced while its lock was waited for is opened anew. Throws a temporary Error in qmail's words, and cuts
+// the file back to what it was, where locks work.
 void deliver_to_mbox(const std::string& path, std::string_view from_line, std::string_view head,
                      const Message& message);
 

@@ -1,5 +1,5 @@
-// What a power cut, or a call that fails, leaves of mailboxes at every step of a delivery; tests/seam has the model of
-// the disk.
+// What a power cut, or a call that fails, leaves of mailboxes at every step of a delivery; tests/seam has the
+// model of the disk.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
@@ -74,7 +74,8 @@ class PowerCut : public testing::Test {
         deliver_to_mbox(live_ / "mbox", "From x\n", head, Message(file_.get(), text_.size()));
     }
 
-    // Cuts the power after every step of the delivery, in every way; check hears whether it had been reported.
+    // Cuts the power after every step of the delivery, in every way; check hears whether it had been
+    // reported.
     void at_every_cut(const std::function<void()>& deliver,
                       const std::function<void(bool delivered)>& check) {
         std::vector<seam::Step> steps;
@@ -147,11 +148,13 @@ TEST_P(MaildirPowerCut, AFailedMaildirDeliveryLeavesNothing) {
                      [&](bool delivered) {
                          deliveries += delivered ? 1 : 0;
                          EXPECT_EQ(files(live_ / "Maildir/new").size(), deliveries);
-                         // With names the last call of a delivery removes the one in tmp/; when that one fails it stays.
+                         // With names the last call of a delivery removes the one in tmp/; when that one
+                         // fails it stays.
                          const std::size_t stays = deliveries > 0 && !unnamed_ ? 1 : 0;
                          EXPECT_EQ(files(live_ / "Maildir/tmp").size(), stays);
                      });
-    // Once although the removal from tmp/ failed, or although there was no file without a name; once without a failure.
+    // Once although the removal from tmp/ failed, or although there was no file without a name; once without
+    // a failure.
     EXPECT_EQ(deliveries, 2U);
 }
 

@@ -1,9 +1,11 @@
-// What the programs of .qmail files may use: control/limitslocal, lines "NAME NUMBER". Without the file, what qmail-start has.
+// What the programs of .qmail files may use: control/limitslocal, lines "NAME NUMBER". Without the file, what
+// qmail-start has.
 //
 //   nproc    processes of the user          as, data  octets of memory       cpu   seconds of processor time
 //   fsize    octets of a file it writes     nofile    open files             core  octets of a core file
 //
-// Limits are for each program, but nproc counts all processes of a uid: it is never set for one that several users share.
+// Limits are for each program, but nproc counts all processes of a uid: it is never set for one that several
+// users share.
 #pragma once
 
 #include <sys/resource.h>

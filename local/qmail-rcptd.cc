@@ -1,12 +1,15 @@
-// qmail-rcptd: tells qmail-smtpd whether mail for an address would find a mailbox here, before the message is there.
+// qmail-rcptd: tells qmail-smtpd whether mail for an address would find a mailbox here, before the message is
+// there.
 //
-// Started by qmail-start with the listening socket sockets/recipients on descriptor 3 (start/descriptors.h), which qmaild alone
-// may connect to. Two halves. The one that speaks with clients is this program again with -q, as qmailp: it reads the rules of
-// qmail-send, users/cdb and the system's users. The other one stays root in a system instance: it reads fixed numbers and the
-// local part from the first half alone, and forks, for each user that is asked about, a process which becomes that user and
-// looks for .qmail files (local/home_looks.h); it refuses whom qmail-lspawn refuses.
-// Inputs: addresses from the network, control/{owners,me,locals,virtualdomains,percenthack,envnoathost,minimumuid}, users/cdb,
-// passwd, .qmail files. Exit codes: 100 wrong usage, 111 anything else. It never ends by itself; qmail-start starts it again.
+// Started by qmail-start with the listening socket sockets/recipients on descriptor 3 (start/descriptors.h),
+// which qmaild alone may connect to. Two halves. The one that speaks with clients is this program again with
+// -q, as qmailp: it reads the rules of qmail-send, users/cdb and the system's users. The other one stays root
+// in a system instance: it reads fixed numbers and the local part from the first half alone, and forks, for
+// each user that is asked about, a process which becomes that user and looks for .qmail files
+// (local/home_looks.h); it refuses whom qmail-lspawn refuses. Inputs: addresses from the network,
+// control/{owners,me,locals,virtualdomains,percenthack,envnoathost,minimumuid}, users/cdb, passwd, .qmail
+// files. Exit codes: 100 wrong usage, 111 anything else. It never ends by itself; qmail-start starts it
+// again.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>

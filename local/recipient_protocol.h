@@ -1,12 +1,12 @@
-// Questions to qmail-rcptd: would mail for this address find a mailbox here? Asked by qmail-smtpd at RCPT, and by
-// relay-explain. A client connects to the stream socket "recipients", asks any number of questions one after the other,
-// and reads an answer to each.
+// Questions to qmail-rcptd: would mail for this address find a mailbox here? Asked by qmail-smtpd at RCPT,
+// and by relay-explain. A client connects to the stream socket "recipients", asks any number of questions one
+// after the other, and reads an answer to each.
 //
 //   question = length (2 octets, little-endian) address
 //   answer   = 1 octet: RecipientAnswer
 //
-// The address is that of the envelope, as the queue would have it. Neither side trusts the other: whoever breaks the form
-// loses the connection.
+// The address is that of the envelope, as the queue would have it. Neither side trusts the other: whoever
+// breaks the form loses the connection.
 #pragma once
 
 #include <optional>
@@ -31,7 +31,8 @@ inline constexpr std::size_t recipient_head_size = 2;
 
 // An address longer than mail::address_limit is cut, which no mailbox can match.
 std::string encode_recipient_question(std::string_view address);
-// Takes the first whole question off the front of input; nothing if there is none yet. broken: there never will be.
+// Takes the first whole question off the front of input; nothing if there is none yet. broken: there never
+// will be.
 std::optional<std::string> take_recipient_question(std::string& input, bool& broken);
 std::optional<RecipientAnswer> decode_recipient_answer(char octet);
 

@@ -1,6 +1,6 @@
-// The half of qmail-rcptd that speaks with clients (local/recipient_protocol.h), as qmailp: the rules of qmail-send and the
-// look-up of qmail-lspawn, asked before a message is there. What only a home can tell it asks the other half
-// (local/home_look.h), and remembers for a minute.
+// The half of qmail-rcptd that speaks with clients (local/recipient_protocol.h), as qmailp: the rules of
+// qmail-send and the look-up of qmail-lspawn, asked before a message is there. What only a home can tell it
+// asks the other half (local/home_look.h), and remembers for a minute.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +30,8 @@ struct RecipientLimits {
 
 class RecipientServer {
   public:
-    // listening: a stream socket, borrowed; looks: the packet socket to the other half, borrowed. The loop stops when the
-    // other half has gone. Throws Error.
+    // listening: a stream socket, borrowed; looks: the packet socket to the other half, borrowed. The loop
+    // stops when the other half has gone. Throws Error.
     RecipientServer(EventLoop& loop, int listening, int looks, const control::Home& home,
                     RecipientLimits limits);
     RecipientServer(const RecipientServer&) = delete;

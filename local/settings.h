@@ -12,8 +12,9 @@ namespace relais::local {
 // file is missing or 0: as long as it takes. Throws Error.
 std::optional<Seconds> program_limit(const control::Home& instance);
 
-// control/deadlinelocal: after how many seconds qmail-lspawn ends a delivery, whatever it does: a user can stop his
-// qmail-local, and it would keep its place for good. A day if the file is missing; nothing if it is 0. Throws Error.
+// control/deadlinelocal: after how many seconds qmail-lspawn ends a delivery, whatever it does: a user can
+// stop his qmail-local, and it would keep its place for good. A day if the file is missing; nothing if it is
+// 0. Throws Error.
 std::optional<Seconds> delivery_limit(const control::Home& instance);
 
 }  // namespace relais::local

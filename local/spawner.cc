@@ -152,8 +152,8 @@ void Spawner::on_lookup(std::uint32_t events) {
     if (lookup_answers_.closed()) lookups_died();
 }
 
-// A program of its own: what reads the system's user data base has no place in root's memory, and root's process stays
-// small, which is what a fork costs.
+// A program of its own: what reads the system's user data base has no place in root's memory, and root's
+// process stays small, which is what a fork costs.
 void Spawner::serve_lookups_in_child(int socket) {
     try {
         EventLoop::restore_signals();

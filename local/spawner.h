@@ -28,7 +28,8 @@ class Spawner {
     // channel: the packet socket to qmail-send; heirs: start/descriptors.h. Neither is passed on to programs.
     Spawner(control::Home home, std::string default_delivery, Fd channel, Fd heirs);
 
-    // Serves orders until it retires, and then until the reports of its last deliveries have been taken. Throws Error.
+    // Serves orders until it retires, and then until the reports of its last deliveries have been taken.
+    // Throws Error.
     void run();
 
   private:
@@ -85,7 +86,8 @@ class Spawner {
     KnownUsers known_users_;
     DeliveryRefusals refusals_;
     UserProcesses users_;
-    // Users (in the look-up's words) whose instructions asked for more than a Maildir lately, until when that counts.
+    // Users (in the look-up's words) whose instructions asked for more than a Maildir lately, until when that
+    // counts.
     std::unordered_map<std::string, Clock::time_point> declined_;
     EventLoop::TimerId look_timer_ = 0;
     Clock::time_point next_look_{};

@@ -1,13 +1,13 @@
-// A process of one user's that delivers into his Maildirs, for as long as qmail-lspawn has orders for him: no process for
-// each message, and what waits together is synced together. Whatever is more than one message into one Maildir (programs,
-// forwarding, mboxes) it gives back, for a process of its own.
+// A process of one user's that delivers into his Maildirs, for as long as qmail-lspawn has orders for him: no
+// process for each message, and what waits together is synced together. Whatever is more than one message
+// into one Maildir (programs, forwarding, mboxes) it gives back, for a process of its own.
 //
 //   order  = size of user (4 octets, little-endian) user (encode_user) LocalOrder (send/delivery_protocol.h), with the
 //            message's descriptor
 //   answer = Report (send/delivery_protocol.h); one without recipients gives the order back
 //
-// The process has given up root's rights before it reads the first order. qmail-lspawn trusts an answer to be about the
-// orders that the process has, no more.
+// The process has given up root's rights before it reads the first order. qmail-lspawn trusts an answer to be
+// about the orders that the process has, no more.
 #pragma once
 
 #include <optional>

@@ -20,8 +20,8 @@ constexpr std::size_t order_limit = 32768;
 constexpr std::chrono::milliseconds idle_limit{500};
 constexpr std::size_t idle_processes_limit = 50;
 constexpr std::chrono::milliseconds tidy_interval{250};
-// Processes of one user that work at a time, when there is enough for them; one more for each that nobody has heard of for
-// so long, up to a limit.
+// Processes of one user that work at a time, when there is enough for them; one more for each that nobody has
+// heard of for so long, up to a limit.
 constexpr std::size_t working_limit = 2;
 constexpr std::chrono::milliseconds hung_after{5000};
 constexpr std::size_t processes_limit = 20;
@@ -212,7 +212,8 @@ void UserProcesses::reaped(pid_t pid) {
                                     [pid](const Process& process) { return process.pid == pid; });
     if (place == processes_.end()) return;
     place->pid = -1;
-    // What it still said counts; its own end of the channel is open here, so that nothing else tells that it has gone.
+    // What it still said counts; its own end of the channel is open here, so that nothing else tells that it
+    // has gone.
     while (!place->given.empty()) {
         const std::size_t before = place->given.size();
         if (!take_answers(place) || place->given.size() == before) break;

@@ -1,6 +1,7 @@
-// qmail-lspawn's processes of users (user_process.h): which of them has which deliveries, when another one is needed, and when
-// one has to go. A process gets what waits for its user when it has nothing to do, never more, and when it does not answer,
-// what it has not begun is taken from it again: should it be stopped or hang, nothing waits for it but what it has begun.
+// qmail-lspawn's processes of users (user_process.h): which of them has which deliveries, when another one is
+// needed, and when one has to go. A process gets what waits for its user when it has nothing to do, never
+// more, and when it does not answer, what it has not begun is taken from it again: should it be stopped or
+// hang, nothing waits for it but what it has begun.
 #pragma once
 
 #include <sys/types.h>
@@ -27,17 +28,18 @@ class UserProcesses {
     using Owner = std::pair<uid_t, gid_t>;
     // In the child: becomes the user and serves the channel. Does not return.
     using Become = std::function<void(Owner owner, int channel)>;
-    // What became of a delivery: its report, or what is to be reported as a temporary failure. A report without recipients
-    // gives the order back.
+    // What became of a delivery: its report, or what is to be reported as a temporary failure. A report
+    // without recipients gives the order back.
     using Answer = std::function<void(std::uint64_t delivery, std::optional<send::Report> report,
                                       const std::string& trouble)>;
 
     UserProcesses(EventLoop& loop, Become become, Answer answer);
 
-    // Lets an order, in the form of user_process.h, wait for a process of that user. Borrows the message's descriptor
-    // until the answer.
+    // Lets an order, in the form of user_process.h, wait for a process of that user. Borrows the message's
+    // descriptor until the answer.
     void give(const Owner& owner, std::uint64_t delivery, std::string packet, int message);
-    // Gives processes what waits for them: to be called before each wait. True if there is more to do at once.
+    // Gives processes what waits for them: to be called before each wait. True if there is more to do at
+    // once.
     bool dispatch();
     // A child has been waited for: its number may soon be another process's.
     void reaped(pid_t pid);

@@ -10,7 +10,8 @@
 
 namespace relais::mail {
 
-// The sender of a bounce of a bounce: nothing ever answers it. Between servers it is the null sender, for others refuse it.
+// The sender of a bounce of a bounce: nothing ever answers it. Between servers it is the null sender, for
+// others refuse it.
 inline constexpr std::string_view double_bounce_sender = "#@[]";
 
 // The longest address that the queue takes, in octets (qmail-queue exits 11 beyond it).
@@ -26,7 +27,8 @@ AddressParts split_address(std::string_view address);
 
 // What a MAIL or RCPT command says after "FROM:" or "TO:" (RFC 5321, 4.1.2), as clients really write it: a
 // path in angle brackets, optional blanks before it, a source route (ignored), quoted local parts, address
-// literals, the senders list-@host-@[] of mailing lists, no brackets at all (one word). Nothing for a syntax error.
+// literals, the senders list-@host-@[] of mailing lists, no brackets at all (one word). Nothing for a syntax
+// error.
 struct PathArgument {
     std::string address;          // unquoted; empty for <>
     std::string_view parameters;  // what follows the path, for SIZE= and the like; points into the argument

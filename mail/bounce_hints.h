@@ -1,8 +1,8 @@
 // What a refusal means: from the words of a server to cause and remedy, by a table. Pure.
 //
-// A table is text (bouncehints.5). A line "[NAME]" begins a hint; the lines below it are "cause TEXT", "remedy TEXT" and
-// any number of "match PATTERN". Empty lines and those that begin with '#' do not count; a line that begins with a blank
-// continues the one before. The first hint with a pattern that matches counts.
+// A table is text (bouncehints.5). A line "[NAME]" begins a hint; the lines below it are "cause TEXT",
+// "remedy TEXT" and any number of "match PATTERN". Empty lines and those that begin with '#' do not count; a
+// line that begins with a blank continues the one before. The first hint with a pattern that matches counts.
 #pragma once
 
 #include <cstddef>
@@ -25,8 +25,8 @@ struct BounceHint {
     friend bool operator==(const BounceHint&, const BounceHint&) = default;
 };
 
-// A reply as patterns see it: letters in lower case (Latin, Cyrillic), every run of blanks, line ends and '_' (a log has
-// those for blanks) one blank, typographic apostrophes straight.
+// A reply as patterns see it: letters in lower case (Latin, Cyrillic), every run of blanks, line ends and '_'
+// (a log has those for blanks) one blank, typographic apostrophes straight.
 std::string plain_reply(std::string_view text);
 
 class HintTable {
@@ -36,8 +36,8 @@ class HintTable {
         std::string text;
     };
 
-    // Adds a table behind what is there. Lines that cannot be used are left out and told; a hint without a cause or
-    // without a pattern is one.
+    // Adds a table behind what is there. Lines that cannot be used are left out and told; a hint without a
+    // cause or without a pattern is one.
     void add(std::string_view table, std::vector<Mistake>& mistakes);
     // The hint for a reply; nullptr if no pattern matches. Valid as long as the table.
     const BounceHint* match(std::string_view reply) const;

@@ -1,4 +1,5 @@
-// Connecting to a host that has addresses of both families (RFC 8305, simplified to one lane for each family).
+// Connecting to a host that has addresses of both families (RFC 8305, simplified to one lane for each
+// family).
 #pragma once
 
 #include <chrono>
@@ -32,9 +33,10 @@ struct ConnectResult {
     std::optional<Endpoint> slow{};  // had a head start and was overtaken
 };
 
-// Tries the endpoints in order, each for at most `timeout`; those of the family that does not come first start
-// `head_start` later, or as soon as the first family has nothing left, and then run beside it. The first that connects
-// wins. The others are closed and count as untried. Throws Error if the system refuses sockets.
+// Tries the endpoints in order, each for at most `timeout`; those of the family that does not come first
+// start `head_start` later, or as soon as the first family has nothing left, and then run beside it. The
+// first that connects wins. The others are closed and count as untried. Throws Error if the system refuses
+// sockets.
 ConnectResult connect_any(std::vector<Endpoint> endpoints, std::chrono::milliseconds timeout,
                           std::chrono::milliseconds head_start = std::chrono::milliseconds(300),
                           const LocalBinding& from = {});

@@ -8,7 +8,8 @@ namespace relais::net {
 
 enum class Loopback { with, without };
 
-// Those of every interface that is up, IPv4 before IPv6, link-local ones too (without their zone), each once. Throws Error.
+// Those of every interface that is up, IPv4 before IPv6, link-local ones too (without their zone), each once.
+// Throws Error.
 std::vector<std::string> own_addresses(Loopback loopback);
 
 }  // namespace relais::net

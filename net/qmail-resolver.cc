@@ -1,10 +1,10 @@
 // qmail-resolver: asks DNS for the other programs, keeps the one cache, validates DNSSEC.
 //
-// Started by qmail-start with the listening socket sockets/resolver on descriptor 3 (start/descriptors.h), which
-// everybody on the machine may connect to. It becomes qmailn, a user who owns nothing: this is the process
-// that parses DNS. No question and no answer is trusted: net/resolver_protocol.h bounds the one, libunbound
-// and net/lookup.cc the other. It is confined after its start: it may read its control files, resolv.conf and
-// the library's own data, and nothing else.
+// Started by qmail-start with the listening socket sockets/resolver on descriptor 3 (start/descriptors.h),
+// which everybody on the machine may connect to. It becomes qmailn, a user who owns nothing: this is the
+// process that parses DNS. No question and no answer is trusted: net/resolver_protocol.h bounds the one,
+// libunbound and net/lookup.cc the other. It is confined after its start: it may read its control files,
+// resolv.conf and the library's own data, and nothing else.
 //
 // Reads control/dnsservers, control/timeoutdns, control/dnsanchors and /etc/resolv.conf, also when they
 // change. Exit codes: 100 wrong configuration, 111 anything else. It never ends by itself; qmail-start starts

@@ -8,14 +8,16 @@
 
 namespace relais::opensmtp {
 
-// The address in its one spelling: an IPv4-mapped IPv6 address is the IPv4 address, a zone (fe80::1%eth0) is left out.
-// Nothing if it is none.
+// The address in its one spelling: an IPv4-mapped IPv6 address is the IPv4 address, a zone (fe80::1%eth0) is
+// left out. Nothing if it is none.
 std::optional<std::string> canonical_client(std::string_view text);
 
-// The /64 network that holds an IPv6 address, as "2001:db8:0:1::/64"; nothing for IPv4 and for what is no address.
+// The /64 network that holds an IPv6 address, as "2001:db8:0:1::/64"; nothing for IPv4 and for what is no
+// address.
 std::optional<std::string> network64(std::string_view address);
 
-// Addresses and networks ("192.0.2.7", "192.0.2.0/24", "2001:db8::/32"), as control/opensmtpexclude lists them.
+// Addresses and networks ("192.0.2.7", "192.0.2.0/24", "2001:db8::/32"), as control/opensmtpexclude lists
+// them.
 class NetworkSet {
   public:
     NetworkSet() = default;

@@ -7,7 +7,8 @@
 
 namespace relais::opensmtp {
 
-// The client's address from TCPREMOTEIP (or TCP6REMOTEIP), canonical. Throws a permanent Error if there is none.
+// The client's address from TCPREMOTEIP (or TCP6REMOTEIP), canonical. Throws a permanent Error if there is
+// none.
 std::string client_address();
 
 // Becomes the program that the arguments name, found in $PATH. Throws Error (temporary) if it cannot be run.

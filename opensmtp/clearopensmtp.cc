@@ -1,5 +1,5 @@
-// clearopensmtp: what vpopmail calls "open-smtp expire", for crontabs that are there already. Entries that have expired
-// relay no more whether it runs or not. Exit codes: as open-smtp(1).
+// clearopensmtp: what vpopmail calls "open-smtp expire", for crontabs that are there already. Entries that
+// have expired relay no more whether it runs or not. Exit codes: as open-smtp(1).
 #include "base/error.h"
 #include "base/program.h"
 #include "control/tool.h"

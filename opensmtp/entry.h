@@ -14,8 +14,8 @@ inline constexpr std::size_t user_limit = 320;    // of a login name
 inline constexpr std::size_t service_limit = 32;  // of pop3, imap, manual, import ...
 inline constexpr std::int64_t default_lifetime = 10800;
 
-// A moment on the two clocks that matter: the wall clock, which may be set, and the time since boot (CLOCK_BOOTTIME,
-// which may not, and counts while the machine sleeps).
+// A moment on the two clocks that matter: the wall clock, which may be set, and the time since boot
+// (CLOCK_BOOTTIME, which may not, and counts while the machine sleeps).
 struct Moment {
     std::int64_t wall = 0;  // seconds since 1970
     std::int64_t boot = 0;  // seconds since boot; negative for a login before it
@@ -35,18 +35,19 @@ struct Entry {
     bool operator==(const Entry&) const = default;
 };
 
-// Seconds since the login. In the same boot by the time since boot, whatever was done to the wall clock. After another
-// boot by the wall clock, and not less than this boot is old. Nothing for an entry from the future: it proves nothing.
+// Seconds since the login. In the same boot by the time since boot, whatever was done to the wall clock.
+// After another boot by the wall clock, and not less than this boot is old. Nothing for an entry from the
+// future: it proves nothing.
 std::optional<std::int64_t> age(const Entry& entry, const Moment& now);
 
-// When the login was by the wall clock of now, unix seconds. That clock and the one since boot tick at different moments: a
-// second between them is none.
+// When the login was by the wall clock of now, unix seconds. That clock and the one since boot tick at
+// different moments: a second between them is none.
 std::int64_t wall_of_login(const Entry& entry, const Moment& now);
 // True if it is younger than that many seconds.
 bool live(const Entry& entry, std::int64_t lifetime, const Moment& now);
 
-// The entry in its file (entry_file.h), fields ended by NUL: "1" user service wall boot-id boot. The address is the file's
-// name. The decoder takes nothing that is not exactly that.
+// The entry in its file (entry_file.h), fields ended by NUL: "1" user service wall boot-id boot. The address
+// is the file's name. The decoder takes nothing that is not exactly that.
 std::string encode(const Entry& entry);
 std::optional<Entry> decode_entry(std::string address, std::string_view content);
 

@@ -1,11 +1,12 @@
-// The file of an entry: two slots, of which each login takes the older one, so that one whole record stands at every
-// moment, and nothing has to be created or renamed. Pure.
+// The file of an entry: two slots, of which each login takes the older one, so that one whole record stands
+// at every moment, and nothing has to be created or renamed. Pure.
 //
 //   slot 0 at 0, slot 1 at slot_size: the fields of encode(entry), the number of the login and a checksum over the
 //   address and all of these, in hexadecimal; each field ended by NUL
 //
-// What a kill, a full disk or a power cut has left in a slot, or what a reader meets half written, has the wrong checksum
-// and does not count; then the other slot does. A record counts only below the name that it was written for.
+// What a kill, a full disk or a power cut has left in a slot, or what a reader meets half written, has the
+// wrong checksum and does not count; then the other slot does. A record counts only below the name that it
+// was written for.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
-// What the open-smtp store and a vpopmail's live file say about a client, by the control files that go with them. Asked
-// by qmail-smtpd at the moment of use, and by relay-explain and open-smtp check in the same words.
+// What the open-smtp store and a vpopmail's live file say about a client, by the control files that go with
+// them. Asked by qmail-smtpd at the moment of use, and by relay-explain and open-smtp check in the same
+// words.
 #pragma once
 
 #include <optional>
@@ -59,8 +60,8 @@ class OpenSmtpGate {
 
     // Reads the control files that have changed: for a listener, before it forks. Throws Error.
     void refresh() { settings_.get(); }
-    // Looks the client up, now. An address that is none is found nowhere. Throws Error when the store or the file
-    // cannot be read.
+    // Looks the client up, now. An address that is none is found nowhere. Throws Error when the store or the
+    // file cannot be read.
     OpenSmtpFinding find(std::string_view address, const Moment& now);
     const OpenSmtpSettings& settings() { return settings_.last(); }
     std::uint64_t version() const { return settings_.version(); }

@@ -73,8 +73,8 @@ bool Keeper::remove_if(const std::string& address, const std::function<bool(cons
 }
 
 std::function<bool(const Entry&)> Keeper::expired(std::int64_t longer) {
-    // By the clock as it is when an entry is looked at: a login may have come since the sweep began. What seems to be from
-    // the future relays nothing; it stays, for the wall clock may be what is wrong.
+    // By the clock as it is when an entry is looked at: a login may have come since the sweep began. What
+    // seems to be from the future relays nothing; it stays, for the wall clock may be what is wrong.
     return [this, lifetime = settings().lifetime, longer](const Entry& entry) {
         const auto seconds = age(entry, clock_());
         return seconds && *seconds - longer >= lifetime;

@@ -1,10 +1,12 @@
-// open-smtp-allow PROGRAM [ARGUMENT...]: the step of a login chain after the password program. It tells open-smtpd, on the
-// channel that open-smtp-channel opened, who logged in, closes the channel, and runs PROGRAM.
+// open-smtp-allow PROGRAM [ARGUMENT...]: the step of a login chain after the password program. It tells
+// open-smtpd, on the channel that open-smtp-channel opened, who logged in, closes the channel, and runs
+// PROGRAM.
 //
-// Trust: it runs as the user who logged in, before any code of that user's. What it can say is bound by the channel:
-// that a login from this client's address succeeded, and a name ($USER). Other processes of the same user cannot take
-// the descriptor from it: its installed file is not readable, and it makes itself untraceable. Whatever goes wrong is logged, and
-// PROGRAM is run. Exit codes: those of PROGRAM; 100 wrong usage; 111 PROGRAM cannot be run.
+// Trust: it runs as the user who logged in, before any code of that user's. What it can say is bound by the
+// channel: that a login from this client's address succeeded, and a name ($USER). Other processes of the same
+// user cannot take the descriptor from it: its installed file is not readable, and it makes itself
+// untraceable. Whatever goes wrong is logged, and PROGRAM is run. Exit codes: those of PROGRAM; 100 wrong
+// usage; 111 PROGRAM cannot be run.
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>

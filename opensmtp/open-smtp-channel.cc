@@ -1,12 +1,14 @@
-// open-smtp-channel PROGRAM [ARGUMENT...]: the step of a login chain before the password program. It opens a channel to
-// open-smtpd for this client's address alone and leaves it to open-smtp-allow, as the descriptor that OPENSMTPFD names.
+// open-smtp-channel PROGRAM [ARGUMENT...]: the step of a login chain before the password program. It opens a
+// channel to open-smtpd for this client's address alone and leaves it to open-smtp-allow, as the descriptor
+// that OPENSMTPFD names.
 //
 //   tcpserver 0 110 qmail-popup HOST open-smtp-channel checkpassword open-smtp-allow qmail-pop3d Maildir
 //
-// Trust: it runs as root (or as the one user of a user instance), for nobody else may connect to open-smtpd, and trusts
-// TCPREMOTEIP as tcpserver set it. It reads nothing from the client. $OPENSMTPSERVICE (default pop3) names the service.
-// Without open-smtpd it logs that and goes on: a login must not depend on it. Descriptor 3 is the password program's
-// and stays what it was. Exit codes: those of PROGRAM; 100 wrong usage; 111 PROGRAM cannot be run.
+// Trust: it runs as root (or as the one user of a user instance), for nobody else may connect to open-smtpd,
+// and trusts TCPREMOTEIP as tcpserver set it. It reads nothing from the client. $OPENSMTPSERVICE (default
+// pop3) names the service. Without open-smtpd it logs that and goes on: a login must not depend on it.
+// Descriptor 3 is the password program's and stays what it was. Exit codes: those of PROGRAM; 100 wrong
+// usage; 111 PROGRAM cannot be run.
 #include <fcntl.h>
 #include <unistd.h>
 

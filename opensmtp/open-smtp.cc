@@ -3,9 +3,9 @@
 //   open-smtp list [--json] | check IP | add IP [--user U] [--service S] | remove IP | remove --user U | expire
 //             | import FILE|DIR | export [FILE] | rules TCP.SMTP CDB
 //
-// Trust: for the administrator (root, or the one user of a user instance), and for what login servers run as root after
-// a login (docs/dovecot.md). Reads the store itself; every change goes through open-smtpd.
-// Exit codes: 0 done (check: may relay), 1 check: may not, 100 wrong usage or refused, 111 temporary.
+// Trust: for the administrator (root, or the one user of a user instance), and for what login servers run as
+// root after a login (docs/dovecot.md). Reads the store itself; every change goes through open-smtpd. Exit
+// codes: 0 done (check: may relay), 1 check: may not, 100 wrong usage or refused, 111 temporary.
 #include <unistd.h>
 
 #include <cstdio>

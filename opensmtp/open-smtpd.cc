@@ -1,8 +1,9 @@
 // open-smtpd: keeps the open-smtp store, which says from where somebody logged in not long ago and may relay.
 //
-// Trust: it is the only writer of $QMAILHOME/open-smtp, as qmailo, without network. Whoever can connect to its socket
-// (root, or the one user of a user instance) may change everything; a channel that is bound to an address may only
-// confirm one login from there (opensmtp/protocol.h). qmail-start starts it with the listening socket on descriptor 3.
+// Trust: it is the only writer of $QMAILHOME/open-smtp, as qmailo, without network. Whoever can connect to
+// its socket (root, or the one user of a user instance) may change everything; a channel that is bound to an
+// address may only confirm one login from there (opensmtp/protocol.h). qmail-start starts it with the
+// listening socket on descriptor 3.
 //
 // Inputs: requests, control/{opensmtplifetime,opensmtpprefix6,opensmtpexclude}; a change counts at once.
 // Exit codes: 0 after SIGTERM, 100 wrong usage or owners, 111 no store.

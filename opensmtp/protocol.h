@@ -1,6 +1,6 @@
-// What open-smtpd is asked, on its socket sockets/open-smtp (0600, root's or the one user's; the listening descriptor
-// comes from qmail-start, start/descriptors.h). A request is a line: fields separated by NUL, ended by LF. Answers come in
-// the order of the requests: "ok" or "error", NUL, text, LF.
+// What open-smtpd is asked, on its socket sockets/open-smtp (0600, root's or the one user's; the listening
+// descriptor comes from qmail-start, start/descriptors.h). A request is a line: fields separated by NUL,
+// ended by LF. Answers come in the order of the requests: "ok" or "error", NUL, text, LF.
 //
 //   channel ADDRESS SERVICE             binds the connection to this client; after it only
 //   confirm USER                        who logged in; once, and the connection ends
@@ -10,8 +10,8 @@
 //   remove-user USER                    likewise
 //   expire                              likewise
 //
-// Trust: whoever could connect may do everything, so a login chain connects while it is still root, binds the channel,
-// and hands it to the step that runs as the user, which can do no more than confirm.
+// Trust: whoever could connect may do everything, so a login chain connects while it is still root, binds the
+// channel, and hands it to the step that runs as the user, which can do no more than confirm.
 #pragma once
 
 #include <cstdint>
@@ -60,7 +60,8 @@ std::optional<Answer> decode_answer(std::string_view line);
 // One connection to open-smtpd.
 class OpenSmtpClient {
   public:
-    // Connects. Throws Error: ENOENT, ECONNREFUSED when no open-smtpd runs, EACCES when this user may not ask.
+    // Connects. Throws Error: ENOENT, ECONNREFUSED when no open-smtpd runs, EACCES when this user may not
+    // ask.
     OpenSmtpClient(const control::Home& home, Deadline deadline);
     // Takes a channel over that another program has opened.
     explicit OpenSmtpClient(Fd socket) : socket_(std::move(socket)), reader_(socket_.get()) {}

@@ -1,5 +1,5 @@
-// The engine of open-smtpd: answers opensmtp/protocol.h, one request at a time, and cleans up meanwhile. Long work (expire,
-// remove-user) is done a split of the store at a time, between the requests of others.
+// The engine of open-smtpd: answers opensmtp/protocol.h, one request at a time, and cleans up meanwhile. Long
+// work (expire, remove-user) is done a split of the store at a time, between the requests of others.
 #pragma once
 
 #include <deque>
@@ -15,7 +15,8 @@
 
 namespace relais::opensmtp {
 
-// What the store is told, and by whom, without any socket. One writer: entries are read and replaced without a lock.
+// What the store is told, and by whom, without any socket. One writer: entries are read and replaced without
+// a lock.
 class Keeper {
   public:
     using Clock = std::function<Moment()>;

@@ -2,9 +2,10 @@
 //
 //   $QMAILHOME/open-smtp/SPLIT/ADDRESS   SPLIT: 0 to 255, by a hash of the address; a network is "2001:db8::_64"
 //
-// An entry is one small file of two records in turn (entry_file.h), written and read at once, so a reader sees a login or
-// the one before. open-smtpd (qmailo) alone writes; qmail-smtpd, relay-explain and open-smtp read. Nothing is synced: what a
-// power cut takes away is a right to relay, and the next login brings it back; a file that it damages grants nothing.
+// An entry is one small file of two records in turn (entry_file.h), written and read at once, so a reader
+// sees a login or the one before. open-smtpd (qmailo) alone writes; qmail-smtpd, relay-explain and open-smtp
+// read. Nothing is synced: what a power cut takes away is a right to relay, and the next login brings it
+// back; a file that it damages grants nothing.
 #pragma once
 
 #include <array>
@@ -33,8 +34,9 @@ class OpenSmtpStore {
   public:
     explicit OpenSmtpStore(const control::Home& home) : directory_(home.path("open-smtp")) {}
 
-    // The entry of an address or network in its canonical spelling, live or not; nothing if there is none or if it is
-    // damaged. Throws Error when the store cannot be read (EACCES and the like), not when it does not exist.
+    // The entry of an address or network in its canonical spelling, live or not; nothing if there is none or
+    // if it is damaged. Throws Error when the store cannot be read (EACCES and the like), not when it does
+    // not exist.
     std::optional<Entry> look_up(std::string_view address) const;
     // Calls visit for every entry, in no order. Throws Error.
     void for_each(const std::function<void(const Entry&)>& visit) const;
@@ -50,8 +52,8 @@ class StoreWriter {
   public:
     explicit StoreWriter(const control::Home& home);
 
-    // Puts an entry in the place of what there was, which is returned. Throws Error (disk full); then the old entry
-    // stands.
+    // Puts an entry in the place of what there was, which is returned. Throws Error (disk full); then the old
+    // entry stands.
     std::optional<Entry> put(const Entry& entry);
     // False if there was none. Throws Error.
     bool remove(std::string_view address);

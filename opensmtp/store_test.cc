@@ -99,7 +99,8 @@ TEST(Store, RecordsCountOnlyUnderTheirName) {
     EXPECT_FALSE(OpenSmtpStore(files.home()).look_up("192.0.2.8"));
 }
 
-// Whatever part of a login has reached the file when its writer is killed, and whatever else it wrote there before.
+// Whatever part of a login has reached the file when its writer is killed, and whatever else it wrote there
+// before.
 TEST(Store, HalfAWriteLeavesTheLoginBefore) {
     for (const char* user : {"b", "annabella-who-has-a-long-name"}) {
         EntryFile file;

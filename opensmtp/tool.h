@@ -40,11 +40,13 @@ struct ImportCount {
     std::string text() const;
 };
 using Progress = std::function<void(std::uint64_t done, std::uint64_t all)>;
-// Imports a file in vpopmail's form, or a directory of files named by address whose mtime is the login. Progress is
-// called now and then. Throws Error when the path cannot be read or open-smtpd goes away; what was imported stays.
+// Imports a file in vpopmail's form, or a directory of files named by address whose mtime is the login.
+// Progress is called now and then. Throws Error when the path cannot be read or open-smtpd goes away; what
+// was imported stays.
 ImportCount import_path(const control::Home& home, const std::string& path, const Progress& progress);
 
-// Replaces cdb by the rules of the text file and the live entries, with the program tcprules of $PATH. Throws Error.
+// Replaces cdb by the rules of the text file and the live entries, with the program tcprules of $PATH. Throws
+// Error.
 void write_rules(const std::string& text, const std::string& cdb);
 
 }  // namespace relais::opensmtp

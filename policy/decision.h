@@ -1,5 +1,5 @@
-// The right to relay: who may send to domains that are not ours. The one piece of code that decides it, for qmail-smtpd
-// and for relay-explain; what it decides on is gathered by its callers. In this order:
+// The right to relay: who may send to domains that are not ours. The one piece of code that decides it, for
+// qmail-smtpd and for relay-explain; what it decides on is gathered by its callers. In this order:
 //
 //   RELAYCLIENT from the rules for the client's address; a certificate listed in control/tlsclients; an authenticated user; a live open-smtp entry (a login by POP
 //   or IMAP from that address); else only recipients at the domains of rcpthosts and morercpthosts, and those without

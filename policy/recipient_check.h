@@ -1,5 +1,5 @@
-// control/recipientcheck: what becomes of recipients whom nobody here would get mail for. The first line says off, log or on;
-// each other one is a domain with a word of its own, for one whose mail goes on elsewhere:
+// control/recipientcheck: what becomes of recipients whom nobody here would get mail for. The first line says
+// off, log or on; each other one is a domain with a word of its own, for one whose mail goes on elsewhere:
 //
 //   on
 //   lists.example   off

@@ -1,13 +1,14 @@
-// control/senderlogins: which senders a login may use. The first line says off, warn or enforce; each other one is a login and what it
-// may use beside its own address:
+// control/senderlogins: which senders a login may use. The first line says off, warn or enforce; each other
+// one is a login and what it may use beside its own address:
 //
 //   enforce
 //   anna@example.org   anna.smith@example.org @anna.example
 //   newsletter@example.org *
 //   *                  office@example.org
 //
-// A login may always use its own address, with an extension too (anna-lists@example.org), and the null sender. "@domain" is every
-// address there, "*" every address at all; the login "*" stands for all of them. Case does not count. Pure but for reading.
+// A login may always use its own address, with an extension too (anna-lists@example.org), and the null
+// sender. "@domain" is every address there, "*" every address at all; the login "*" stands for all of them.
+// Case does not count. Pure but for reading.
 #pragma once
 
 #include <string>

@@ -2,13 +2,14 @@
 //
 //   checkpassword PROGRAM [ARGUMENT...]      behind qmail-popup or anything else that speaks to password programs
 //
-// Trust: root, until the login was right; then the account's user for good. Descriptor 3 gives "user NUL password NUL timestamp NUL",
-// 512 octets at most, from the network: it is not understood here but given to qmail-authd, together with the client's address,
-// $TCPREMOTEIP. An answer with uid 0 is not obeyed. PROGRAM gets USER (the account, user@domain), HOME, SHELL, and MAILDIR if the account
-// has a Maildir of its own, is in HOME, and has every other descriptor and variable as they were.
+// Trust: root, until the login was right; then the account's user for good. Descriptor 3 gives "user NUL
+// password NUL timestamp NUL", 512 octets at most, from the network: it is not understood here but given to
+// qmail-authd, together with the client's address, $TCPREMOTEIP. An answer with uid 0 is not obeyed. PROGRAM
+// gets USER (the account, user@domain), HOME, SHELL, and MAILDIR if the account has a Maildir of its own, is
+// in HOME, and has every other descriptor and variable as they were.
 //
-// $RELAIS_SERVICE names the service in the log (pop3). Exit codes: 1 the login is wrong; 2 misused; 111 cannot be told now. Otherwise
-// those of PROGRAM.
+// $RELAIS_SERVICE names the service in the log (pop3). Exit codes: 1 the login is wrong; 2 misused; 111
+// cannot be told now. Otherwise those of PROGRAM.
 #include <grp.h>
 #include <signal.h>
 #include <unistd.h>

@@ -13,8 +13,8 @@ inline constexpr std::size_t line_limit = 1000;
 
 struct Command {
     std::string verb;  // in upper case
-    std::string_view
-        argument;  // all behind the first space, as it stands: a password may have spaces in it; views the line
+    // All behind the first space, as it stands: a password may have spaces in it. Views the line.
+    std::string_view argument;
 };
 
 // line is without CR and LF.

@@ -1,5 +1,6 @@
-// What a client says before anybody knows who it is. It is read by a child of qmail-popup that runs as qmaild and is confined; qmail-popup,
-// which must be root, gets one record from it, name and secret, and the connection as it is then.
+// What a client says before anybody knows who it is. It is read by a child of qmail-popup that runs as qmaild
+// and is confined; qmail-popup, which must be root, gets one record from it, name and secret, and the
+// connection as it is then.
 #pragma once
 
 #include <chrono>
@@ -29,8 +30,8 @@ struct Dialogue {
 // What a password program takes (its descriptor 3): user, secret and challenge, each ended by a NUL.
 inline constexpr std::size_t credentials_limit = 512;
 
-// Speaks with the client on descriptors 0 and 1. These are a socket pair's end afterwards if the client speaks TLS. The child is
-// believed nothing but the name and the secret. Throws Error.
+// Speaks with the client on descriptors 0 and 1. These are a socket pair's end afterwards if the client
+// speaks TLS. The child is believed nothing but the name and the secret. Throws Error.
 Dialogue hold_dialogue(const control::Home& home, const DialogueSettings& settings);
 
 }  // namespace relais::pop3

@@ -108,7 +108,8 @@ Login::Next Login::handle(const Command& command) {
     return bad("log in first");
 }
 
-// Nothing was read beyond the command's line; what a client has sent after it in clear meets the handshake, and ends it.
+// Nothing was read beyond the command's line; what a client has sent after it in clear meets the handshake,
+// and ends it.
 Login::Next Login::start_tls() {
     if (encrypted_) return bad("TLS is on already");
     if (!start_tls_) return bad("STLS is not offered");

@@ -11,13 +11,14 @@
 
 namespace relais::pop3 {
 
-// Takes lines from a descriptor and never more than a line: what a client sends ahead belongs to the program that serves it after
-// the login. From a socket it looks first and then takes; from anything else it takes single octets.
+// Takes lines from a descriptor and never more than a line: what a client sends ahead belongs to the program
+// that serves it after the login. From a socket it looks first and then takes; from anything else it takes
+// single octets.
 class LineTaker {
   public:
     explicit LineTaker(int fd) : fd_(fd) {}
-    // The line without its end, CR included; nothing when the client has gone or the time is over, or when it is longer than
-    // line_limit. Throws Error.
+    // The line without its end, CR included; nothing when the client has gone or the time is over, or when it
+    // is longer than line_limit. Throws Error.
     std::optional<std::string> take(std::chrono::seconds timeout);
 
   private:
@@ -35,7 +36,8 @@ struct Credentials {
 
 class Login {
   public:
-    // Borrows the descriptors. challenge: the time stamp of the greeting, with its brackets; apop: whether the client was told it.
+    // Borrows the descriptors. challenge: the time stamp of the greeting, with its brackets; apop: whether
+    // the client was told it.
     Login(int input, int output, std::string host, std::string challenge, bool apop,
           std::chrono::seconds timeout)
         : taker_(input),
@@ -47,8 +49,8 @@ class Login {
 
     // Passwords would travel in clear: USER and PASS are refused, APOP is not.
     void refuse_passwords() { passwords_ = false; }
-    // STLS is offered (RFC 2595): if prepare says that it can be, "+OK" goes out, and start makes the descriptors an encrypted
-    // client's, or throws.
+    // STLS is offered (RFC 2595): if prepare says that it can be, "+OK" goes out, and start makes the
+    // descriptors an encrypted client's, or throws.
     void offer_tls(std::function<bool()> prepare, std::function<void()> start) {
         prepare_tls_ = std::move(prepare);
         start_tls_ = std::move(start);
@@ -61,8 +63,9 @@ class Login {
     }
     bool encrypted() const { return encrypted_; }
 
-    // Greets, and answers until the client has given user and password, or an APOP digest: that is not answered yet. Nothing when
-    // the client has gone, quit, sent too much nonsense or waited too long. Throws Error.
+    // Greets, and answers until the client has given user and password, or an APOP digest: that is not
+    // answered yet. Nothing when the client has gone, quit, sent too much nonsense or waited too long. Throws
+    // Error.
     std::optional<Credentials> run();
     // The answer to a login that was not taken.
     void say(std::string_view text);

@@ -1,4 +1,5 @@
-// The dialogue before the login with a client that says anything at all: it ends, and takes not one octet behind the login.
+// The dialogue before the login with a client that says anything at all: it ends, and takes not one octet
+// behind the login.
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>

@@ -51,7 +51,8 @@ std::optional<std::uint64_t> told_size(std::string_view base_name) {
     return parse_number(base_name.substr(0, base_name.find(',')));
 }
 
-// How many octets more than the file has will be sent: a CR for each LF without one, and a line end at the end.
+// How many octets more than the file has will be sent: a CR for each LF without one, and a line end at the
+// end.
 std::uint64_t missing_octets(int fd) {
     std::vector<char> buffer(io_buffer_size);
     std::uint64_t missing = 0;
@@ -170,7 +171,8 @@ Fd Maildir::open(StoredMessage& message) {
     }
 }
 
-// Somebody else has moved or renamed it: looks once at all names there are now, for all messages. False if it is gone.
+// Somebody else has moved or renamed it: looks once at all names there are now, for all messages. False if it
+// is gone.
 bool Maildir::find_again(StoredMessage& message) {
     if (std::exchange(looked_again_, true)) return false;
     const std::string before = message.path();

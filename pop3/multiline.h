@@ -1,5 +1,5 @@
-// A message as a POP3 client gets it (RFC 1939, 3): lines end with CR LF, a line that begins with a dot gets another one, and a
-// line of one dot is the end. Octets pass as they are otherwise.
+// A message as a POP3 client gets it (RFC 1939, 3): lines end with CR LF, a line that begins with a dot gets
+// another one, and a line of one dot is the end. Octets pass as they are otherwise.
 #pragma once
 
 #include <cstdint>

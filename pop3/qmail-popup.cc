@@ -2,17 +2,20 @@
 //
 //   qmail-popup [--tls] [-a] HOST PROGRAM [ARGUMENT...]      under tcpserver: ... qmail-popup HOST checkpassword qmail-pop3d Maildir
 //
-// Trust: runs as root, as what PROGRAM must be able to become any user, and reads nothing from the client, who is hostile: a confined child
-// as qmaild (dialogue.h) does, not one octet beyond the login, and gives it name and secret. PROGRAM gets the client on 0 and 1, and on
-// descriptor 3, which is then closed, "user NUL password NUL timestamp NUL", 512 octets at most; all other descriptors and the environment
-// pass as they are. Until PROGRAM ends qmail-popup waits, to tell the client if the login was not taken.
+// Trust: runs as root, as what PROGRAM must be able to become any user, and reads nothing from the client,
+// who is hostile: a confined child as qmaild (dialogue.h) does, not one octet beyond the login, and gives it
+// name and secret. PROGRAM gets the client on 0 and 1, and on descriptor 3, which is then closed, "user NUL
+// password NUL timestamp NUL", 512 octets at most; all other descriptors and the environment pass as they
+// are. Until PROGRAM ends qmail-popup waits, to tell the client if the login was not taken.
 //
-// With --tls the client speaks TLS from the first octet (port 995); without, STLS is offered where qmail-keyd has a certificate. TLS is
-// spoken by another such child (tls_child.h); this process, and what it runs, see clear octets.
+// With --tls the client speaks TLS from the first octet (port 995); without, STLS is offered where qmail-keyd
+// has a certificate. TLS is spoken by another such child (tls_child.h); this process, and what it runs, see
+// clear octets.
 //
-// The greeting has a time stamp, and APOP is taken, when qmail-authd says that some account has a stored secret, or with -a, for other
-// password programs. Reads control/timeoutpop3d. $TCPREMOTEIP goes into the log line of a refusal; the login that was taken is logged by
-// qmail-pop3d. Exit codes: 0; 1 the login was not taken; 100 wrong usage; 111 the system failed or the client has gone.
+// The greeting has a time stamp, and APOP is taken, when qmail-authd says that some account has a stored
+// secret, or with -a, for other password programs. Reads control/timeoutpop3d. $TCPREMOTEIP goes into the log
+// line of a refusal; the login that was taken is logged by qmail-pop3d. Exit codes: 0; 1 the login was not
+// taken; 100 wrong usage; 111 the system failed or the client has gone.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -74,7 +77,8 @@ void pass_on(int signal_number) {
     if (running > 0) ::kill(running, signal_number);
 }
 
-// Runs the password program with what follows it, and returns how it ended. credentials: user and secret, wiped.
+// Runs the password program with what follows it, and returns how it ended. credentials: user and secret,
+// wiped.
 int run_program_of(const Arguments& words, std::string& credentials, const std::string& challenge) {
     Pipe pipe = make_pipe();
     // It fits into the pipe: no reader is needed.

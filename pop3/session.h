@@ -13,12 +13,13 @@ namespace relais::pop3 {
 
 class Session {
   public:
-    // Borrows everything. Reads commands from input, writes answers to output; waits at most timeout for the client each time.
+    // Borrows everything. Reads commands from input, writes answers to output; waits at most timeout for the
+    // client each time.
     Session(int input, int output, Maildir& maildir, std::chrono::seconds timeout)
         : reader_(input), output_(output), maildir_(maildir), timeout_(timeout) {}
 
-    // Says that the login was right, then serves until QUIT, the end of the input or a time-out; only QUIT removes messages. Throws
-    // Error when the client cannot be written to.
+    // Says that the login was right, then serves until QUIT, the end of the input or a time-out; only QUIT
+    // removes messages. Throws Error when the client cannot be written to.
     void run();
 
   private:

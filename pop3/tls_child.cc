@@ -37,7 +37,8 @@ struct Direction {
     }
 };
 
-// Both directions, until one side has ended and what it said before is delivered. Neither waits for the other.
+// Both directions, until one side has ended and what it said before is delivered. Neither waits for the
+// other.
 class Pump {
   public:
     explicit Pump(tls::Connection& connection) : connection_(connection) {}

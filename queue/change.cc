@@ -105,8 +105,8 @@ send::ControlAnswer Changer::change_here(send::ControlVerb verb, SeenMessage& se
     }
 }
 
-// As qmail-send does it: the text is synced before the marks, so that each F has its text. The last mark's sync is that of
-// the whole file.
+// As qmail-send does it: the text is synced before the marks, so that each F has its text. The last mark's
+// sync is that of the whole file.
 void Changer::bounce_here(const SeenMessage& seen) {
     const Store store(home_);
     const std::string& error = seen.message.status.last_error;

@@ -1,5 +1,5 @@
-// Changes to messages that are in the queue: through qmail-send when it runs, else here, under the lock that qmail-send
-// needs to start. So there are never two at it.
+// Changes to messages that are in the queue: through qmail-send when it runs, else here, under the lock that
+// qmail-send needs to start. So there are never two at it.
 #pragma once
 
 #include <memory>
@@ -14,8 +14,9 @@ namespace relais::queue {
 
 class Changer {
   public:
-    // Connects to qmail-send; if none runs, takes its lock. As root without qmail-send it becomes qmails for good, for
-    // files that it makes must be qmail-send's. Throws Error: not permitted, or deliveries of a stopped qmail-send still run.
+    // Connects to qmail-send; if none runs, takes its lock. As root without qmail-send it becomes qmails for
+    // good, for files that it makes must be qmail-send's. Throws Error: not permitted, or deliveries of a
+    // stopped qmail-send still run.
     explicit Changer(const control::Home& home);
 
     bool through_qmail_send() const { return client_.has_value(); }
@@ -34,7 +35,8 @@ class Changer {
     Fd lock_;
 };
 
-// A connection to a qmail-send that runs; nothing if none does. Throws Error, with a hint when it is not permitted.
+// A connection to a qmail-send that runs; nothing if none does. Throws Error, with a hint when it is not
+// permitted.
 std::optional<send::ControlClient> connect_to_qmail_send(const control::Home& home);
 
 // The same failure in words that help: a queue that is not there, or that this user may not see.

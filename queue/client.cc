@@ -7,10 +7,10 @@
 
 #include "base/error.h"
 #include "base/io.h"
+#include "base/octets.h"
 #include "base/program.h"
 #include "base/unix_socket.h"
 #include "queue/filter.h"
-#include "base/octets.h"
 
 namespace relais::queue {
 namespace {
@@ -123,7 +123,8 @@ Fd Submission::State::connect() const {
     }
 }
 
-// Growing by doubling, a large message would take twice what it may, and half of that again while it is moved.
+// Growing by doubling, a large message would take twice what it may, and half of that again while it is
+// moved.
 void Submission::State::append(std::string_view part) {
     if (buffer.size() + part.size() > buffer.capacity() && buffer.size() + part.size() > io_buffer_size) {
         std::string whole;

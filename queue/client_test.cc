@@ -9,8 +9,8 @@
 
 #include "base/file.h"
 #include "base/io.h"
-#include "base/unix_socket.h"
 #include "base/octets.h"
+#include "base/unix_socket.h"
 #include "queue/test_home.h"
 
 namespace relais::queue {

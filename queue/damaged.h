@@ -1,5 +1,5 @@
-// The files in queue/damaged: what can still be read of them, and what can be done with them. Only when a person asks: nothing
-// here is delivered by itself.
+// The files in queue/damaged: what can still be read of them, and what can be done with them. Only when a
+// person asks: nothing here is delivered by itself.
 #pragma once
 
 #include <optional>
@@ -33,8 +33,8 @@ std::string damaged_rows(const DamagedFile& file, std::int64_t now);
 // One JSON object, without line end.
 std::string damaged_json(const DamagedFile& file, std::int64_t now);
 
-// Submits what is whole anew, for those who have not got it, and removes the file. Answers why not; empty: it is done. Throws
-// Error.
+// Submits what is whole anew, for those who have not got it, and removes the file. Answers why not; empty: it
+// is done. Throws Error.
 std::string resubmit_damaged(const control::Home& home, const DamagedFile& file);
 // Removes the file, and the message's bounce text. Throws Error.
 void remove_damaged(const control::Home& home, MessageId id);

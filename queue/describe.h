@@ -23,7 +23,8 @@ struct Surroundings {
     const mail::HintTable* hints = nullptr;  // for what other servers said; null: none are shown
 };
 
-// Which recipients are local, for show: where the control files cannot be read none is, and the log has a warning.
+// Which recipients are local, for show: where the control files cannot be read none is, and the log has a
+// warning.
 send::RewriteRules read_rules(const control::Home& home);
 
 // When it is tried next, by the status block or else the schedule; 0: at once, or nobody can tell.

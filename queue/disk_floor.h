@@ -1,5 +1,5 @@
-// How much of the queue's file system stays free: below that no message is taken. Bounces may go down to a quarter of it, or
-// a full queue could not drain.
+// How much of the queue's file system stays free: below that no message is taken. Bounces may go down to a
+// quarter of it, or a full queue could not drain.
 //
 //   control/queueminfree = OCTETS [PERCENT%] | PERCENT%      of both the smaller one counts
 //

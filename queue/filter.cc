@@ -58,8 +58,8 @@ SubmitAnswer answer_of(int status, std::string text) {
             code == static_cast<int>(SubmitCode::custom) ? std::move(text) : ""};
 }
 
-// Adds what the program has written, up to the limit; what is beyond is read for nobody. False at the end, or when
-// there is no more at the moment.
+// Adds what the program has written, up to the limit; what is beyond is read for nobody. False at the end, or
+// when there is no more at the moment.
 bool read_text(int fd, std::string& text) {
     char piece[4096];
     const ssize_t count = ::read(fd, piece, sizeof piece);
@@ -110,8 +110,8 @@ SubmitAnswer Filter::finish(std::string_view envelope, Deadline deadline) {
     return answer;
 }
 
-// A program that says more than it may must not wait for us, nor we for a child of it that lives on with its end of the
-// text pipe: the pid tells for sure.
+// A program that says more than it may must not wait for us, nor we for a child of it that lives on with its
+// end of the text pipe: the pid tells for sure.
 int Filter::wait(Deadline deadline, std::string& text) {
     const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
     if (!process) throw_errno("watch", "$QMAILQUEUE");

@@ -23,8 +23,8 @@ class Filter {
     Filter(const Filter&) = delete;
     Filter& operator=(const Filter&) = delete;
 
-    // A program that no longer reads has its reasons, which its exit code says; only "accepted" is not believed then.
-    // Throws Error on a timeout.
+    // A program that no longer reads has its reasons, which its exit code says; only "accepted" is not
+    // believed then. Throws Error on a timeout.
     void write_message(std::string_view data, Deadline deadline);
     // Ends the message, writes the envelope, waits for the program. Throws Error on a timeout.
     SubmitAnswer finish(std::string_view envelope, Deadline deadline);

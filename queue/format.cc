@@ -3,9 +3,9 @@
 #include <bit>
 #include <cstring>
 
+#include "base/octets.h"
 #include "base/text.h"
 #include "mail/address.h"
-#include "base/octets.h"
 #include "queue/protocol.h"
 
 namespace relais::queue {

@@ -5,9 +5,9 @@
 //   status     a fixed block, rewritten in place                                             status_size octets
 //   footer     sizes and a checksum; its presence says that the file is whole                footer_size octets
 //
-// info is "uid U pid P role R" in text, for the info line and the tools. mark is one octet: T to do, D done, F failed
-// and bounce owed. The checksum covers message and envelope with every mark read as T. Numbers are little-endian.
-// docs/internals.md draws the states. This header is the only place that knows the layout.
+// info is "uid U pid P role R" in text, for the info line and the tools. mark is one octet: T to do, D done,
+// F failed and bounce owed. The checksum covers message and envelope with every mark read as T. Numbers are
+// little-endian. docs/internals.md draws the states. This header is the only place that knows the layout.
 #pragma once
 
 #include <cstdint>
@@ -94,8 +94,8 @@ std::optional<Envelope> decode_envelope(std::string_view data, std::uint64_t env
 Status decode_status(std::string_view data);
 std::optional<Footer> decode_footer(std::string_view data, std::uint64_t file_size);
 
-// What the end of a file says that has no valid footer. Only what has our magic in a version known here can be a damaged
-// message.
+// What the end of a file says that has no valid footer. Only what has our magic in a version known here can
+// be a damaged message.
 enum class Trace {
     none,             // a footer was never written, or it was cut off
     known_version,    // the magic is there: the message was once whole, or nearly
@@ -103,8 +103,8 @@ enum class Trace {
 };
 Trace footer_trace(std::string_view end);
 
-// Sizes and checksum as they stand in something that begins with our magic, whether its own check fits or not; nothing if it is
-// too short for them.
+// Sizes and checksum as they stand in something that begins with our magic, whether its own check fits or
+// not; nothing if it is too short for them.
 std::optional<Footer> read_footer_loosely(std::string_view data);
 // Where the last footer of known version begins in data.
 std::optional<std::size_t> find_footer(std::string_view data);

@@ -8,8 +8,8 @@
 
 #include "base/fd.h"
 #include "base/io.h"
-#include "base/time.h"
 #include "base/octets.h"
+#include "base/time.h"
 
 namespace relais::queue {
 namespace {

@@ -18,8 +18,8 @@ std::string described(MessageId id) {
     return "message " + std::to_string(id);
 }
 
-// With relatime the first reading after a change writes the time of access, one more inode for the journal. Not so if
-// that time lies behind the change's already.
+// With relatime the first reading after a change writes the time of access, one more inode for the journal.
+// Not so if that time lies behind the change's already.
 void be_read_without_a_trace(int fd) {
     timespec soon{};
     ::clock_gettime(CLOCK_REALTIME, &soon);
@@ -133,9 +133,10 @@ void MessageWriter::finish(const Envelope& info, std::string_view submitted_enve
     ledger_.done(slot_);
 }
 
-// The file and its name at the same time, for then both wait for the same commit of the journal; what the file allocates must
-// have been allocated before, or that is one more commit. A failed sync is not tried again: the pages count as clean afterwards
-// though they are lost, and a second one would say that all is well.
+// The file and its name at the same time, for then both wait for the same commit of the journal; what the
+// file allocates must have been allocated before, or that is one more commit. A failed sync is not tried
+// again: the pages count as clean afterwards though they are lost, and a second one would say that all is
+// well.
 void MessageWriter::sync() {
     if (!only_one_ && sys::write_back(file_.get()) != 0) throw_errno("sync", described(id_));
     const std::array<int, 2> descriptors = {file_.get(), directories_.fd(id_)};

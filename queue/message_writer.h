@@ -35,8 +35,8 @@ class MessageDirectories {
 // Destroyed without a successful finish(), it leaves no file.
 class MessageWriter {
   public:
-    // Borrows both for its lifetime; slot is this process's. only_one: this process writes no other message, so that what makes
-    // many of them faster is not worth its beginning and its end.
+    // Borrows both for its lifetime; slot is this process's. only_one: this process writes no other message,
+    // so that what makes many of them faster is not worth its beginning and its end.
     MessageWriter(const MessageDirectories& directories, Ledger& ledger, std::size_t slot,
                   bool only_one = false)
         : directories_(directories), ledger_(ledger), slot_(slot), only_one_(only_one) {}

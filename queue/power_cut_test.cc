@@ -1,5 +1,5 @@
-// What a power cut, or a call that fails, leaves of the queue at every step of a message's life. The names of the
-// states are those of docs/internals.md; tests/seam has the model of the disk.
+// What a power cut, or a call that fails, leaves of the queue at every step of a message's life. The names of
+// the states are those of docs/internals.md; tests/seam has the model of the disk.
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
@@ -23,7 +23,8 @@ using Notes = std::set<std::string>;
 
 class PowerCut : public testing::Test {
   protected:
-    // Cuts the power after every step, in every way, lets qmail-queued recover and calls check with what had been noted.
+    // Cuts the power after every step, in every way, lets qmail-queued recover and calls check with what had
+    // been noted.
     void at_every_cut(const std::vector<seam::Step>& steps, const std::function<void(const Notes&)>& check) {
         seam::Disk disk;
         Notes notes;

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "mail/address.h"
 #include "base/octets.h"
+#include "mail/address.h"
 
 namespace relais::queue {
 namespace {

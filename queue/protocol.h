@@ -1,6 +1,7 @@
-// Submission: how a message gets into the queue. A client connects to one of qmail-queued's stream sockets, writes one
-// submission, reads one answer. The socket says who it is: queue-network (qmaild: smtpd), queue-bounce (qmails: bounces),
-// queue-submit (everybody). The server trusts nothing in it but what the kernel says (SO_PEERCRED).
+// Submission: how a message gets into the queue. A client connects to one of qmail-queued's stream sockets,
+// writes one submission, reads one answer. The socket says who it is: queue-network (qmaild: smtpd),
+// queue-bounce (qmails: bounces), queue-submit (everybody). The server trusts nothing in it but what the
+// kernel says (SO_PEERCRED).
 //
 //   submission = header message-frames envelope-frames
 //   header     = "RQ1" flag                     flag: 's' small: all of it follows at once; 'l' large: the server gives

@@ -1,10 +1,11 @@
-// qmail-qread lists the messages in the queue of $QMAILHOME and their recipients, in the classic form, oldest first:
+// qmail-qread lists the messages in the queue of $QMAILHOME and their recipients, in the classic form, oldest
+// first:
 //
 //   26 Sep 1995 04:46:54 GMT  #ID  BYTES  <sender> [ bouncing]
 //   [  done]TAB(local|remote)TABrecipient
 //
-// A message is bouncing when a recipient has failed; that recipient is done. It only reads. For root, or the one user of a
-// user instance.
+// A message is bouncing when a recipient has failed; that recipient is done. It only reads. For root, or the
+// one user of a user instance.
 //
 // Exit codes: 0 listed; 100 not permitted; 111 there is no queue, or it cannot be read.
 

@@ -1,7 +1,8 @@
 // qmail-qstat counts the messages in the queue of $QMAILHOME, and those that qmail-send has not seen yet.
 //
-// It reads directories alone, so a million messages take a second. What qmail-send has seen it is asked for; while it does
-// not run it has seen nothing, for it scans the queue when it starts. For root, or the one user of a user instance.
+// It reads directories alone, so a million messages take a second. What qmail-send has seen it is asked for;
+// while it does not run it has seen nothing, for it scans the queue when it starts. For root, or the one user
+// of a user instance.
 //
 // Exit codes: 0 counted; 100 not permitted; 111 there is no queue, or qmail-send does not answer.
 

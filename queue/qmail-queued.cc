@@ -1,5 +1,6 @@
 // qmail-queued takes messages into the queue: the only program that creates them. qmail-start runs it, with
-// three listening sockets (network, bounce, submit) and the hint pipe on the descriptors of start/descriptors.h.
+// three listening sockets (network, bounce, submit) and the hint pipe on the descriptors of
+// start/descriptors.h.
 //
 // Trust: runs as qmailq, without network. What comes over its sockets is hostile: anybody may connect to
 // submit. Who a peer is, the kernel says. A pool of processes serves network (control/concurrencyqueue, 32)

@@ -1,12 +1,13 @@
-// queue-list shows what is in the queue of $QMAILHOME and why it waits, and changes it: hold, release, retry, delete,
-// bounce, for messages named by id or chosen by a filter. Its damaged shows what qmail-queued has put aside as damaged, and
-// resubmits or deletes it.
+// queue-list shows what is in the queue of $QMAILHOME and why it waits, and changes it: hold, release, retry,
+// delete, bounce, for messages named by id or chosen by a filter. Its damaged shows what qmail-queued has put
+// aside as damaged, and resubmits or deletes it.
 //
-// For root, or the one user of a user instance. Listing only reads. Changes go through qmail-send when it runs, else
-// through the store under qmail-send's lock (queue/change.h), as user qmails. What it prints is made safe for a terminal.
+// For root, or the one user of a user instance. Listing only reads. Changes go through qmail-send when it
+// runs, else through the store under qmail-send's lock (queue/change.h), as user qmails. What it prints is
+// made safe for a terminal.
 //
-// Exit codes: 0 done; 1 no message matched, or a change was refused or not confirmed; 100 wrong usage or not permitted;
-// 111 the system failed.
+// Exit codes: 0 done; 1 no message matched, or a change was refused or not confirmed; 100 wrong usage or not
+// permitted; 111 the system failed.
 
 #include <unistd.h>
 

@@ -1,5 +1,5 @@
-// A submission as a hostile client may send it, through the code that qmail-queued runs: whatever is accepted lies
-// whole in the queue; whatever is not leaves no file.
+// A submission as a hostile client may send it, through the code that qmail-queued runs: whatever is accepted
+// lies whole in the queue; whatever is not leaves no file.
 #include <sys/socket.h>
 #include <sys/stat.h>
 

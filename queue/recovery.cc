@@ -16,7 +16,8 @@ namespace {
 
 // Garbage behind a footer is looked for so far.
 constexpr std::size_t end_looked_at = 65536;
-// A message that is being received when qmail-queued dies was begun this long before, at most, unless it is a large one.
+// A message that is being received when qmail-queued dies was begun this long before, at most, unless it is a
+// large one.
 constexpr MessageId latest = MessageId{120} * 1'000'000;
 
 enum class Found { whole, gone, foreign, another_version, was_whole, unfinished, empty };

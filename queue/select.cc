@@ -44,8 +44,8 @@ std::vector<MessageId> candidates(const control::Home& home, const Filter& filte
     return ids;
 }
 
-// Of those of the ids whose directory is this reader's: what the filter takes. What lies beside each other on the disk is read
-// in turn: the ids are in order, and a directory's files were made in that order.
+// Of those of the ids whose directory is this reader's: what the filter takes. What lies beside each other on
+// the disk is read in turn: the ids are in order, and a directory's files were made in that order.
 void read_share(const Store& store, const Filter& filter, bool verify, std::span<const MessageId> ids,
                 std::size_t reader, std::vector<SeenMessage>& found) {
     for (std::size_t split = reader; split < split_count; split += readers)
@@ -60,7 +60,8 @@ void read_share(const Store& store, const Filter& filter, bool verify, std::span
         }
 }
 
-// In the order of their ids. Two readers: while one waits for the disk or is in the kernel, the other goes on.
+// In the order of their ids. Two readers: while one waits for the disk or is in the kernel, the other goes
+// on.
 std::vector<SeenMessage> matching(const Store& store, const Filter& filter, bool verify,
                                   std::span<const MessageId> ids) {
     std::array<std::vector<SeenMessage>, readers> found;

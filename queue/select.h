@@ -22,8 +22,8 @@ struct SeenMessage {
     std::int64_t birth() const { return static_cast<std::int64_t>(message.id / 1'000'000); }
 };
 
-// All the states that the message is in, the one that matters most first (queue-list(8) has their meanings): damaged,
-// held, bouncing, done, deferred, new, partly.
+// All the states that the message is in, the one that matters most first (queue-list(8) has their meanings):
+// damaged, held, bouncing, done, deferred, new, partly.
 std::vector<std::string_view> states_of(const SeenMessage& seen);
 bool is_state_name(std::string_view name);
 
@@ -47,8 +47,8 @@ bool matches_pattern(std::string_view pattern, std::string_view text);
 // "90", "90s", "15m", "2h", "3d", "1w"; nothing for anything else.
 std::optional<std::chrono::seconds> parse_span(std::string_view text);
 
-// Calls visit for every message that the filter takes, oldest first, until it returns false. A message that vanishes
-// meanwhile is left out. Throws Error, for a missing queue one that says so.
+// Calls visit for every message that the filter takes, oldest first, until it returns false. A message that
+// vanishes meanwhile is left out. Throws Error, for a missing queue one that says so.
 void select(const control::Home& home, const Filter& filter,
             const std::function<bool(const SeenMessage&)>& visit);
 

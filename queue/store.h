@@ -23,8 +23,8 @@ namespace relais::queue {
 std::string message_path(const control::Home& home, MessageId id);
 std::string bounce_path(const control::Home& home, MessageId id);
 std::string send_lock_path(const control::Home& home);
-// Opens, and makes where it is missing, the lock of qmail-send. Root does that in a directory of qmailq's: no link is followed below
-// queue/, and what is no file is refused. Throws Error.
+// Opens, and makes where it is missing, the lock of qmail-send. Root does that in a directory of qmailq's: no
+// link is followed below queue/, and what is no file is refused. Throws Error.
 Fd open_send_lock(const control::Home& home);
 std::string queued_lock_path(const control::Home& home);
 std::string checkpoint_path(const control::Home& home);
@@ -50,8 +50,8 @@ std::vector<std::string> queue_directories(const control::Home& home);
 // The id that a file name in the queue stands for; nothing for any other name.
 std::optional<MessageId> parse_message_name(std::string_view name);
 
-// Moves a file of the queue to another of its directories; a file that is there already is not replaced. Both directories are
-// synced. Throws Error.
+// Moves a file of the queue to another of its directories; a file that is there already is not replaced. Both
+// directories are synced. Throws Error.
 void move_durably(const std::string& from, const std::string& to);
 
 // True for a directory whose name is gone: nothing can be made in it any more.
@@ -78,7 +78,8 @@ class DirectoryScan {
     DirectoryScan(const control::Home& home, std::size_t split);
     // The same for any directory of such names.
     DirectoryScan(std::string path, std::size_t split);
-    // Calls visit for at most that many messages, or until it returns false. False when there are no more. Throws Error.
+    // Calls visit for at most that many messages, or until it returns false. False when there are no more.
+    // Throws Error.
     bool next(std::size_t most, const std::function<bool(MessageId)>& visit);
     // Names seen so far that belong into another split.
     const std::vector<MessageId>& misplaced() const { return misplaced_; }
@@ -98,9 +99,9 @@ class Store {
     explicit Store(control::Home home) : home_(std::move(home)) {}
 
     // Reads envelope and status; verify also reads the body and compares the checksum (the first time a
-    // message is seen), and answers unfinished while qmail-queued has not yet synced the file: delivered now, it could be
-    // sent once more by a client that is told 53. damaged: footer or checksum are wrong; the file is left alone. Throws
-    // Error for I/O errors.
+    // message is seen), and answers unfinished while qmail-queued has not yet synced the file: delivered now,
+    // it could be sent once more by a client that is told 53. damaged: footer or checksum are wrong; the file
+    // is left alone. Throws Error for I/O errors.
     // file, if not null, gets the descriptor that was read from, as open_for_delivery gives one.
     Load load(MessageId id, StoredMessage& message, bool verify, Fd* file = nullptr) const;
     // A descriptor of its own for one delivery, read-only, close-on-exec. Throws Error (ENOENT if it is
@@ -141,8 +142,8 @@ class Store {
     // Empty if there is none. Throws Error.
     std::string read_clock() const;
 
-    // While qmail-send does not run: the messages that it is to try at once when it starts. The caller holds its lock.
-    // Throws Error.
+    // While qmail-send does not run: the messages that it is to try at once when it starts. The caller holds
+    // its lock. Throws Error.
     void note_retry(MessageId id) const;
     // What has been noted; forgets it. Throws Error.
     std::vector<MessageId> take_retries() const;

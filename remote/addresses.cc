@@ -46,7 +46,8 @@ constexpr std::array<Block, 9> v6_blocks = {{{"::", 128, AddressKind::ours},
 
 using Octets = std::array<unsigned char, 16>;
 
-// IPv6 addresses by which a translator or a tunnel reaches an IPv4 address, and where in them that stands: NAT64 (RFC 6052), 6to4 (RFC 3056). They lead to no better place than that address.
+// IPv6 addresses by which a translator or a tunnel reaches an IPv4 address, and where in them that stands:
+// NAT64 (RFC 6052), 6to4 (RFC 3056). They lead to no better place than that address.
 struct Embedding {
     const char* prefix;
     int bits;

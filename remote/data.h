@@ -7,9 +7,10 @@
 
 namespace relais::remote {
 
-// Turns a message, in pieces, into what follows DATA. A line ends at LF, at CR LF, and at a CR that stands alone; each
-// leaves as CR LF, so that no bare CR or LF ever does. A line that begins with a dot gets another one, whatever ended the
-// line before it: nothing in a message can end the data. A last line without an end gets one.
+// Turns a message, in pieces, into what follows DATA. A line ends at LF, at CR LF, and at a CR that stands
+// alone; each leaves as CR LF, so that no bare CR or LF ever does. A line that begins with a dot gets another
+// one, whatever ended the line before it: nothing in a message can end the data. A last line without an end
+// gets one.
 class DataEncoder {
   public:
     void encode(std::string_view piece, std::string& out);
@@ -21,8 +22,8 @@ class DataEncoder {
     bool after_cr_ = false;  // the piece before ended with a CR, whose line end has been written
 };
 
-// How long a message, in pieces, is with its line ends mended (RFC 1870: without added dots and the final one), without
-// making that form.
+// How long a message, in pieces, is with its line ends mended (RFC 1870: without added dots and the final
+// one), without making that form.
 class WireSize {
   public:
     void feed(std::string_view piece);

@@ -1,5 +1,5 @@
-// For tests: what a strict server makes of the octets after DATA, and what a message should have become. Written without a
-// look at DataEncoder, as the other side would.
+// For tests: what a strict server makes of the octets after DATA, and what a message should have become.
+// Written without a look at DataEncoder, as the other side would.
 #pragma once
 
 #include <optional>
@@ -8,7 +8,8 @@
 
 namespace relais::remote {
 
-// The message between DATA and the final dot; nothing if the first final dot is not the end of all, or a CR or LF is bare.
+// The message between DATA and the final dot; nothing if the first final dot is not the end of all, or a CR
+// or LF is bare.
 inline std::optional<std::string> decode_data(std::string_view wire) {
     std::string message;
     for (;;) {

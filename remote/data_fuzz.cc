@@ -1,4 +1,5 @@
-// A message in pieces, whose length the first octet says: what a strict server reads is the message with its line ends mended.
+// A message in pieces, whose length the first octet says: what a strict server reads is the message with its
+// line ends mended.
 #include <cstdint>
 #include <cstdlib>
 

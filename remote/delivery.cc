@@ -11,10 +11,11 @@
 namespace relais::remote {
 namespace {
 
-// A domain with many dead servers must not hold this process for hours: the next try begins with the best ones again.
+// A domain with many dead servers must not hold this process for hours: the next try begins with the best
+// ones again.
 constexpr std::size_t server_limit = 10;
-// A stranger who names many servers that let us wait must not have a place for long; an honest domain whose best servers are
-// dead is tried again, and then those are resting (remote/tcpto.h).
+// A stranger who names many servers that let us wait must not have a place for long; an honest domain whose
+// best servers are dead is tried again, and then those are resting (remote/tcpto.h).
 constexpr std::size_t address_limit = 5;
 constexpr std::size_t silence_limit = 2;
 // RFC 5321, 4.5.3.2.1, and where others need the place.
@@ -139,7 +140,8 @@ std::vector<net::Endpoint> Delivery::endpoints(const Server& server, std::uint16
     return result;
 }
 
-// As many as may still be tried, of both families in turn, so that one without a way does not use up what the other could reach.
+// As many as may still be tried, of both families in turn, so that one without a way does not use up what the
+// other could reach.
 std::vector<net::Endpoint> Delivery::take_some(std::vector<net::Endpoint>& left) const {
     std::vector<net::Endpoint> some;
     while (some.size() < effort_.addresses && !left.empty()) {
@@ -195,8 +197,8 @@ bool Delivery::open_session(const Server& server, const Way& way, std::optional<
     return opened;
 }
 
-// False if the server has refused this login lately. Where nobody knows whether it is right, one process finds out and the
-// others wait for it, for a while.
+// False if the server has refused this login lately. Where nobody knows whether it is right, one process
+// finds out and the others wait for it, for a while.
 bool Delivery::may_log_in(const std::string& login, const Server& server, const Route& route,
                           SessionSettings& terms, std::optional<Verdict>& last) {
     const Deadline patience = Deadline::in(login_patience);

@@ -1,5 +1,5 @@
-// One message to one domain: finds the servers, connects to the first that will talk, hands the message over. Keeps the
-// connection for the next message that goes the same way.
+// One message to one domain: finds the servers, connects to the first that will talk, hands the message over.
+// Keeps the connection for the next message that goes the same way.
 #pragma once
 
 #include <memory>

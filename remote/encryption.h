@@ -1,4 +1,5 @@
-// TLS with a server by a policy (remote/tls_policy.h), and its sessions, which all processes of a pool resume.
+// TLS with a server by a policy (remote/tls_policy.h), and its sessions, which all processes of a pool
+// resume.
 #pragma once
 
 #include <chrono>
@@ -27,8 +28,9 @@ class Encryption {
     // Borrows memory.
     Encryption(const control::Home& home, SharedMemory& memory) : home_(home), memory_(memory) {}
 
-    // Speaks TLS on fd, a connected socket, and holds the server to the policy. name: the server's, for SNI and its
-    // certificate; ip: its address. Throws Error: what() says what is wrong in words that continue "Connected to IP but".
+    // Speaks TLS on fd, a connected socket, and holds the server to the policy. name: the server's, for SNI
+    // and its certificate; ip: its address. Throws Error: what() says what is wrong in words that continue
+    // "Connected to IP but".
     Secured secure(int fd, const TlsPolicy& policy, const std::string& name, const std::string& ip,
                    Deadline deadline);
     // Keeps the session for the next connection. After something was read: TLS 1.3 has no ticket before.

@@ -29,7 +29,8 @@ enum class Outcome {
     failed,   // no use in trying further now
 };
 
-// RFC 4954, 4 and 6, RFC 5321, 4.2.4: it does not know or want the mechanism, or not so. Any other refusal is one of the login.
+// RFC 4954, 4 and 6, RFC 5321, 4.2.4: it does not know or want the mechanism, or not so. Any other refusal is
+// one of the login.
 bool is_about_the_mechanism(int code) {
     constexpr std::array codes = {500, 501, 502, 503, 504, 530, 534, 538, 555};
     return std::find(codes.begin(), codes.end(), code) != codes.end();
@@ -222,7 +223,8 @@ LoginResult log_in(Wire& wire, const Credentials& credentials, const std::vector
     for (const Mechanism mechanism : order) {
         // Without the binding it would be the same question again.
         if (mechanism == Mechanism::scram_sha_256 && refusals > 0) continue;
-        // A server that offers -PLUS and is asked for less would take a client that could have more for a victim.
+        // A server that offers -PLUS and is asked for less would take a client that could have more for a
+        // victim.
         const bool bind =
             mechanism == Mechanism::scram_sha_256_plus || !offers(offered, Mechanism::scram_sha_256_plus);
         Outcome outcome = Outcome::failed;

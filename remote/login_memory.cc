@@ -23,7 +23,8 @@ constexpr int lock_patience = 2000;
 
 }  // namespace
 
-// Plain words under a lock. Its holder touches nothing but the record, so that a record of a dead one is at worst half written.
+// Plain words under a lock. Its holder touches nothing but the record, so that a record of a dead one is at
+// worst half written.
 struct LoginMemory::Record {
     std::atomic<std::uint32_t> lock;
     std::uint64_t key;

@@ -1,8 +1,10 @@
-// What became of our logins at others' servers, for all processes of a pool: a wrong password is not tried once for every
-// message that waits (accounts are locked for that), and a mechanism that a server offers but cannot use is not tried first again.
+// What became of our logins at others' servers, for all processes of a pool: a wrong password is not tried
+// once for every message that waits (accounts are locked for that), and a mechanism that a server offers but
+// cannot use is not tried first again.
 //
-// While nothing is known of a login, or it was refused last, one process at a time tries it. After a refusal nobody does for five
-// minutes, then ten, and so on up to an hour. Advice only: what is lost or overwritten is as if it had never been known.
+// While nothing is known of a login, or it was refused last, one process at a time tries it. After a refusal
+// nobody does for five minutes, then ten, and so on up to an hour. Advice only: what is lost or overwritten
+// is as if it had never been known.
 #pragma once
 
 #include <chrono>

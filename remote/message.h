@@ -1,5 +1,5 @@
-// The message of one delivery: a part of a file that others only read. It is read by position, for descriptors
-// passed between processes share their offset.
+// The message of one delivery: a part of a file that others only read. It is read by position, for
+// descriptors passed between processes share their offset.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@ class Message {
     // size octets of fd, borrowed, from offset on.
     Message(int fd, std::uint64_t offset, std::uint64_t size) : fd_(fd), offset_(offset), size_(size) {}
 
-    // Calls visit with the message in DATA's form, in pieces of about 64 KiB, the final dot included at the end of the
-    // last one. Throws Error if the message cannot be read.
+    // Calls visit with the message in DATA's form, in pieces of about 64 KiB, the final dot included at the
+    // end of the last one. Throws Error if the message cannot be read.
     void encode(const std::function<void(std::string_view piece, bool last)>& visit) const;
 
     std::uint64_t size() const { return size_; }
@@ -41,8 +41,8 @@ class Message {
     std::string encoded_;  // a small message, kept from its scan
 };
 
-// A message that comes on a descriptor of any kind: a file from its offset on; anything else is copied into memory
-// first. Throws Error.
+// A message that comes on a descriptor of any kind: a file from its offset on; anything else is copied into
+// memory first. Throws Error.
 struct MessageInput {
     Fd copy;  // if one was needed
     int fd;

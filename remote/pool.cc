@@ -87,7 +87,8 @@ void Pool::take_order(PacketReader::Packet packet) {
     process.key = std::move(key);
     process.work = work;
     try {
-        // An idle process has taken everything before: there is room. One that has just died is seen on its channel.
+        // An idle process has taken everything before: there is room. One that has just died is seen on its
+        // channel.
         send_packet(process.channel.get(), packet.data, packet.passed.get());
     } catch (const Error& error) {
         log_line("warning: " + std::string(error.what()));
@@ -137,8 +138,8 @@ void Pool::become_worker(Fd channel) {
     try {
         EventLoop::restore_signals();
         // The parent's table of processes, and with it their channels, stays in memory but is closed here.
-        close_all_but({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, line_.holds_lock() ? start::spawner_heirs : -1,
-                       timeouts_.fd(), channel.get()});
+        close_all_but({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO,
+                       line_.holds_lock() ? start::spawner_heirs : -1, timeouts_.fd(), channel.get()});
         serve_orders(home_, timeouts_, memory_, channel.get());
         ::_exit(static_cast<int>(Exit::success));
     } catch (const std::exception& error) {
@@ -180,7 +181,8 @@ void Pool::process_ended(ProcessId id) {
     if (process.work) report_failure(*process.work, "qmail-remote crashed. (#4.3.0)\n");
 }
 
-// It sees the end of its orders, says QUIT, or cuts off what it does (interruption.h), and ends; its channel tells when.
+// It sees the end of its orders, says QUIT, or cuts off what it does (interruption.h), and ends; its channel
+// tells when.
 void Pool::end_process(Process& process) {
     process.ending = true;
     ::shutdown(process.channel.get(), SHUT_WR);

@@ -1,4 +1,5 @@
-// qmail-rspawn's work: orders in, each to a process of the pool, reports out. It reads neither messages nor what servers say.
+// qmail-rspawn's work: orders in, each to a process of the pool, reports out. It reads neither messages nor
+// what servers say.
 #pragma once
 
 #include <sys/types.h>
@@ -24,11 +25,12 @@ namespace relais::remote {
 
 class Pool {
   public:
-    // directory: watches control/, made before confinement, borrowed; channel: the packet socket to qmail-send; heirs:
-    // start/descriptors.h.
+    // directory: watches control/, made before confinement, borrowed; channel: the packet socket to
+    // qmail-send; heirs: start/descriptors.h.
     Pool(control::Home home, TimeoutTable timeouts, control::DirectoryWatch& directory, Fd channel, Fd heirs);
 
-    // Serves until it retires, the last process of the pool has ended and its report has been taken. Throws Error.
+    // Serves until it retires, the last process of the pool has ended and its report has been taken. Throws
+    // Error.
     void run();
 
   private:

@@ -2,11 +2,12 @@
 //
 //   qmail-remote host sender recipient...      the message on descriptor 0
 //
-// By hand; qmail-rspawn runs the same code in processes of its own, without this program. It trusts its arguments and
-// control/, not the message, and nothing that DNS or a server says. Started as root it becomes qmailr.
+// By hand; qmail-rspawn runs the same code in processes of its own, without this program. It trusts its
+// arguments and control/, not the message, and nothing that DNS or a server says. Started as root it becomes
+// qmailr.
 //
-// Exit code: always 0. What became of the message is on standard output: one report for each recipient that was asked
-// about, then one for the message, each ended by NUL (qmail-remote.8).
+// Exit code: always 0. What became of the message is on standard output: one report for each recipient that
+// was asked about, then one for the message, each ended by NUL (qmail-remote.8).
 
 #include <unistd.h>
 

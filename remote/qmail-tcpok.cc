@@ -1,7 +1,7 @@
 // qmail-tcpok: forgets which hosts did not answer, so that qmail-remote tries them again.
 //
-// For administrators: it empties queue/lock/tcpto, which root and qmailr may. Exit codes: 0; 100 wrong usage; 111 the
-// table cannot be written.
+// For administrators: it empties queue/lock/tcpto, which root and qmailr may. Exit codes: 0; 100 wrong usage;
+// 111 the table cannot be written.
 
 #include <fcntl.h>
 

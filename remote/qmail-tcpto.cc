@@ -1,7 +1,7 @@
 // qmail-tcpto: prints the hosts that did not answer qmail-remote lately, one a line.
 //
-// For administrators: it reads queue/lock/tcpto, which root and qmailr may. Exit codes: 0; 100 wrong usage; 111 the
-// table cannot be read.
+// For administrators: it reads queue/lock/tcpto, which root and qmailr may. Exit codes: 0; 100 wrong usage;
+// 111 the table cannot be read.
 
 #include <fcntl.h>
 #include <unistd.h>

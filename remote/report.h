@@ -19,7 +19,8 @@ struct Verdict {
 };
 
 struct Result {
-    // One for each recipient the server was asked about and answered, in order; texts are lines, each with its LF.
+    // One for each recipient the server was asked about and answered, in order; texts are lines, each with
+    // its LF.
     std::vector<send::RecipientReport> recipients;
     Verdict message;
     std::string mx_group;

@@ -47,7 +47,8 @@ std::string_view parse_place(std::string_view target, Route& route) {
     return "";
 }
 
-// What follows the first '|'. Half of what is needed is not nothing: such a route must not send as if it had no name.
+// What follows the first '|'. Half of what is needed is not nothing: such a route must not send as if it had
+// no name.
 std::string_view parse_credentials(std::string_view text, Passwords passwords, Route& route) {
     const std::size_t bar = text.find('|');
     if (bar == std::string_view::npos) return "behind the user another | and a password must stand";
@@ -88,8 +89,8 @@ Route without_colon(std::string_view line) {
     return route;
 }
 
-// Calls take(key, route) for each line that has a colon: one without routes nothing, as in qmail, unless somebody who meant to log in
-// forgot it.
+// Calls take(key, route) for each line that has a colon: one without routes nothing, as in qmail, unless
+// somebody who meant to log in forgot it.
 template <class Lines, class Take>
 void each_line(const Lines& lines, Passwords passwords, const Take& take) {
     for (const std::string_view line : lines) {

@@ -1,14 +1,15 @@
-// control/smtproutes: which domains do not go to their MX; and control/authsenders: which senders' mail does not go where
-// that of others goes. A line is
+// control/smtproutes: which domains do not go to their MX; and control/authsenders: which senders' mail does
+// not go where that of others goes. A line is
 //
 //   domain:host[:port][|user|password]        smtproutes
 //   sender:host[:port][|user|password]        authsenders
 //
-// domain is a whole name, ".suffix" for everything below it, or empty for every domain; the most specific one counts.
-// sender is an address, "@domain" or "domain", "@.suffix", or empty for every sender.
-// host is a name or an address, IPv6 in brackets; empty for "look up the MX as always, but on this port".
-// The password is everything behind the second '|'. A line with one names its host: what MX records say is anybody's, and
-// nobody's to give a password to. A line with one and without a colon counts for everything, and cannot be used.
+// domain is a whole name, ".suffix" for everything below it, or empty for every domain; the most specific one
+// counts. sender is an address, "@domain" or "domain", "@.suffix", or empty for every sender. host is a name
+// or an address, IPv6 in brackets; empty for "look up the MX as always, but on this port". The password is
+// everything behind the second '|'. A line with one names its host: what MX records say is anybody's, and
+// nobody's to give a password to. A line with one and without a colon counts for everything, and cannot be
+// used.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// control/smtproutes and control/authsenders, and a domain or sender to look up in them: the last line. No password may
-// get into what people are shown.
+// control/smtproutes and control/authsenders, and a domain or sender to look up in them: the last line. No
+// password may get into what people are shown.
 #include <cstdint>
 #include <cstdlib>
 

@@ -112,7 +112,8 @@ void ServerSearch::begin_by_mx() {
         case net::DnsStatus::found:
             set_candidates(answer.records);
             break;
-        // The domain itself is its mail exchanger. An alias without MX behind it ends here too: the addresses are the alias's.
+        // The domain itself is its mail exchanger. An alias without MX behind it ends here too: the addresses
+        // are the alias's.
         case net::DnsStatus::no_such_record:
             set_candidates({{0, without_final_dot(domain_)}});
             if (trace_ != nullptr) trace_->no_exchanger = true;
@@ -216,7 +217,8 @@ bool ServerSearch::is_of_used_family(const std::string& address) const {
     return address.find(':') != std::string::npos ? policy_.families.v6 : policy_.families.v4;
 }
 
-// True if the name has addresses, but only of the family that we do not use: that is our doing, not the sender's.
+// True if the name has addresses, but only of the family that we do not use: that is our doing, not the
+// sender's.
 bool ServerSearch::has_other_family(const std::string& name) {
     if (policy_.families.v4 && policy_.families.v6) return false;
     Server other{name, {}};

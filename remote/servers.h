@@ -1,4 +1,5 @@
-// Which servers take a domain's mail (RFC 5321, 5.1): by smtproutes, as an address literal, by MX, or by address.
+// Which servers take a domain's mail (RFC 5321, 5.1): by smtproutes, as an address literal, by MX, or by
+// address.
 #pragma once
 
 #include <deque>
@@ -58,8 +59,9 @@ struct SearchTrace {
 AddressPolicy address_policy(const SettingsFiles& files, const Settings& settings, LocalAddresses& ours,
                              std::string_view domain, const Route& route);
 
-// Finds one server after the other, best first; equal preferences are shuffled. Addresses are looked up only when their
-// turn comes. An MX of the same or a worse preference than one that is this host is never returned: that would be a loop.
+// Finds one server after the other, best first; equal preferences are shuffled. Addresses are looked up only
+// when their turn comes. An MX of the same or a worse preference than one that is this host is never
+// returned: that would be a loop.
 class ServerSearch {
   public:
     ServerSearch(net::Resolver& resolver, std::string domain, Route route, AddressPolicy policy,

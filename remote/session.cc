@@ -21,7 +21,8 @@ std::string quoted(const Reply& reply) {
     return text;
 }
 
-// A path that could end its command, or begin another, must never be sent. Octets above 127 pass, as in qmail.
+// A path that could end its command, or begin another, must never be sent. Octets above 127 pass, as in
+// qmail.
 bool fits_in_path(std::string_view address) {
     const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 32 || c == 127; };
     if (std::any_of(address.begin(), address.end(), is_control)) return false;
@@ -152,7 +153,8 @@ Session::Opening Session::secure_by_command() {
         if (!required) return {};
         return {unusable("TLS is required and STARTTLS was refused", "4.7.10", reply)};
     }
-    // What it says in the clear after its answer could have been put there by anybody, to be taken for what comes under TLS.
+    // What it says in the clear after its answer could have been put there by anybody, to be taken for what
+    // comes under TLS.
     if (wire_.has_unread()) {
         if (!required) return {std::nullopt, true};
         return {unusable("it spoke on after its answer to STARTTLS, in the clear", "4.7.5")};
@@ -325,7 +327,8 @@ void Session::take_data_reply(Transaction& transaction, const Reply& reply) {
 }
 
 void Session::send_data(Transaction& transaction) {
-    // Nobody is to get it: pipelined before we could know, and the server waits. An empty message to nobody ends it.
+    // Nobody is to get it: pipelined before we could know, and the server waits. An empty message to nobody
+    // ends it.
     if (transaction.decided) {
         wire_.write(final_dot, deadline());
         wire_.read_reply(deadline());
@@ -366,7 +369,8 @@ void Session::take_final_reply(Transaction& transaction, const Reply& reply) {
                                    " failed after I sent the message", reply));
 }
 
-// What stands behind the server's words: how the message went. Nothing for one that went in the clear, as ever.
+// What stands behind the server's words: how the message went. Nothing for one that went in the clear, as
+// ever.
 std::string Session::protection() const {
     std::string text;
     if (wire_.tls() != nullptr) text = "Encrypted: " + protection_;

@@ -1,5 +1,6 @@
-// An SMTP session as its client (RFC 5321; SIZE: RFC 1870; 8BITMIME: RFC 6152; PIPELINING: RFC 2920; STARTTLS: RFC 3207;
-// AUTH: RFC 4954): one connection, any number of messages. It decides what each answer means for the message and its recipients, in qmail-remote's words.
+// An SMTP session as its client (RFC 5321; SIZE: RFC 1870; 8BITMIME: RFC 6152; PIPELINING: RFC 2920;
+// STARTTLS: RFC 3207; AUTH: RFC 4954): one connection, any number of messages. It decides what each answer
+// means for the message and its recipients, in qmail-remote's words.
 #pragma once
 
 #include <optional>
@@ -41,7 +42,8 @@ class Session {
         bool login_refused = false;      // it has judged our login: so will its other addresses
         bool silent = false;             // its time was over
     };
-    // Reads the greeting, says EHLO, or HELO where that is not understood, switches to TLS and logs in, as the settings ask.
+    // Reads the greeting, says EHLO, or HELO where that is not understood, switches to TLS and logs in, as
+    // the settings ask.
     Opening open();
     // The mechanism that logged us in after the server had refused the password with another one.
     const std::optional<sasl::Mechanism>& second_choice() const { return second_choice_; }
@@ -54,8 +56,8 @@ class Session {
     // One message. Never throws; recipients are asked about in order.
     Attempt send(const std::string& sender, const std::vector<std::string>& recipients, Message& message);
 
-    // True if another message may be sent: the last one left the session in order. When an idle server speaks or closes,
-    // fd() becomes readable; is_there() tells whether that means its end.
+    // True if another message may be sent: the last one left the session in order. When an idle server speaks
+    // or closes, fd() becomes readable; is_there() tells whether that means its end.
     bool usable() { return in_step_ && (wire_.tls() == nullptr ? wire_.is_answered() : wire_.is_quiet()); }
     bool is_there() { return in_step_ && wire_.is_quiet(); }
     int fd() const { return wire_.fd(); }

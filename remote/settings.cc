@@ -121,7 +121,8 @@ TlsPolicy tls_policy_of(const Settings& settings, const Route& route, std::strin
 std::string route_key(const Settings& settings, std::string_view sender, std::string_view domain) {
     const Route route = route_of(settings, sender, domain);
     const Source& source = settings.sources.choose(sender, domain);
-    // The address of a server is known by its route or its domain; settings that name it by its MX hold for all who share it.
+    // The address of a server is known by its route or its domain; settings that name it by its MX hold for
+    // all who share it.
     const TlsPolicy& policy = settings.tls.match({route.host, domain});
     std::string key = route.host.empty() ? "mx " + lower(domain) : "host " + lower(route.host);
     key += " " + std::to_string(route.port) + " " + std::to_string(settings.digest);

@@ -48,7 +48,8 @@ class SettingsFiles {
 
     control::Home home_;
     Passwords passwords_;
-    // A file that does not exist begins to when its directory changes: the many that most instances lack cost nothing.
+    // A file that does not exist begins to when its directory changes: the many that most instances lack cost
+    // nothing.
     control::ChangeWatch directory_;
     struct Watched {
         std::string path;
@@ -63,13 +64,14 @@ class SettingsFiles {
 // The way of a message: by its sender's route, or its recipients'.
 Route route_of(const Settings& settings, std::string_view sender, std::string_view domain);
 
-// How a connection on that way to that server is to be protected. On a route with credentials only a line that names the route's host
-// counts beside the one for everything: what is asked of a recipient's own servers is not meant for who gets our password.
+// How a connection on that way to that server is to be protected. On a route with credentials only a line
+// that names the route's host counts beside the one for everything: what is asked of a recipient's own
+// servers is not meant for who gets our password.
 TlsPolicy tls_policy_of(const Settings& settings, const Route& route, std::string_view domain,
                         std::string_view server);
 
-// What a connection may be shared for: equal for messages that go to the same place in the same way, as the same user and
-// by the same settings.
+// What a connection may be shared for: equal for messages that go to the same place in the same way, as the
+// same user and by the same settings.
 std::string route_key(const Settings& settings, std::string_view sender, std::string_view domain);
 
 }  // namespace relais::remote

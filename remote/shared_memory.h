@@ -1,8 +1,10 @@
-// What the processes of a pool know together, in memory that they share: sessions of TLS to resume, what became of logins, and
-// what did not answer as soon as another of the same server (an address), or at all (its TLS). Advice only: what is lost, old or half written is as if it had never been.
+// What the processes of a pool know together, in memory that they share: sessions of TLS to resume, what
+// became of logins, and what did not answer as soon as another of the same server (an address), or at all
+// (its TLS). Advice only: what is lost, old or half written is as if it had never been.
 //
-// Every process of the pool can write it; they share a user, his files and his passwords, and so trust one another. A server
-// cannot: what is kept of it is found only under the name, address and policy under which it was met.
+// Every process of the pool can write it; they share a user, his files and his passwords, and so trust one
+// another. A server cannot: what is kept of it is found only under the name, address and policy under which
+// it was met.
 #pragma once
 
 #include <cstdint>

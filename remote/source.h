@@ -1,5 +1,5 @@
-// Who we are for a server: our address and name (control/outgoingip, control/domainips), and the families of addresses
-// we use (control/ipversions).
+// Who we are for a server: our address and name (control/outgoingip, control/domainips), and the families of
+// addresses we use (control/ipversions).
 #pragma once
 
 #include <optional>
@@ -30,12 +30,13 @@ struct Source {
     std::string identity() const { return v4 + " " + v6 + " " + helo; }
 };
 
-// What stands behind the colon of a line of domainips, and a line of outgoingip; not usable with its complaint otherwise.
+// What stands behind the colon of a line of domainips, and a line of outgoingip; not usable with its
+// complaint otherwise.
 Source parse_source(std::string_view text);
 Source parse_outgoing(std::string_view text);
 
-// Lines of domainips are "domain:address[,address][|name]": domain is a recipient's, "@domain" a sender's; ".suffix" and
-// "@.suffix" all below it; empty everything else. A line of outgoingip is an address.
+// Lines of domainips are "domain:address[,address][|name]": domain is a recipient's, "@domain" a sender's;
+// ".suffix" and "@.suffix" all below it; empty everything else. A line of outgoingip is an address.
 class Sources {
   public:
     Sources() = default;

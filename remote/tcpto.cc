@@ -56,7 +56,8 @@ void set_time(Record& record, std::int64_t when) {
             static_cast<unsigned char>(static_cast<std::uint64_t>(when) >> (8 * i) & 0xff);
 }
 
-// A lock on the whole file while it lives. By process: descriptors are shared with the parent that opened the file.
+// A lock on the whole file while it lives. By process: descriptors are shared with the parent that opened the
+// file.
 class Lock {
   public:
     Lock(int fd, short type) : fd_(fd) { set(type, F_SETLKW); }
@@ -106,7 +107,8 @@ std::vector<Record>::iterator make_room(std::vector<Record>& table) {
     });
 }
 
-// Below queue/, which is qmailq's and qmails', no link is followed: root opens it too. No descriptor, with errno, if that fails.
+// Below queue/, which is qmailq's and qmails', no link is followed: root opens it too. No descriptor, with
+// errno, if that fails.
 Fd open_table(const control::Home& home, int flags) {
     Fd queue(::open(home.path("queue").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!queue) return queue;

@@ -2,8 +2,8 @@
 //
 //   destination:level [option ...]
 //
-// destination is a server's name, a recipient's domain, ".suffix" for all names below it, an address (IPv6 in brackets), or
-// empty for everything else. Levels:
+// destination is a server's name, a recipient's domain, ".suffix" for all names below it, an address (IPv6 in
+// brackets), or empty for everything else. Levels:
 //
 //   none         no TLS
 //   may          TLS where it is offered; without it where it is not, or fails
@@ -11,9 +11,9 @@
 //   verify       never without TLS, and only to a server whose certificate is right: chain, dates, name
 //   fingerprint  never without TLS, and only to a server whose certificate or public key has one of the given digests
 //
-// Options: implicit (TLS from the first octet), min=1.2|1.3, ca=FILE (of control/ unless it begins with '/'), name=NAME
-// (that the certificate is to have, in place of the server's; several may be given), sha256=DIGEST (hexadecimal, colons
-// allowed; several may be given), cleartext (passwords may be sent without TLS).
+// Options: implicit (TLS from the first octet), min=1.2|1.3, ca=FILE (of control/ unless it begins with '/'),
+// name=NAME (that the certificate is to have, in place of the server's; several may be given), sha256=DIGEST
+// (hexadecimal, colons allowed; several may be given), cleartext (passwords may be sent without TLS).
 #pragma once
 
 #include <initializer_list>
@@ -52,8 +52,8 @@ class TlsDestinations {
   public:
     TlsDestinations() = default;
     explicit TlsDestinations(const std::vector<std::string>& lines);
-    // The line of the first of the names that has one, each by itself or its longest suffix; else the line for everything
-    // else; else "may". Compared without case.
+    // The line of the first of the names that has one, each by itself or its longest suffix; else the line
+    // for everything else; else "may". Compared without case.
     const TlsPolicy& match(std::initializer_list<std::string_view> names) const;
     // That of a file with one line, whatever its destination.
     const TlsPolicy& only() const { return policies_.begin()->second; }

@@ -1,5 +1,6 @@
-// The octets of one connection to a server, as they are or under TLS. While it writes it also reads, so that a server that
-// answers a pipelined group late, or complains in the middle of the data, never leaves both sides waiting for each other.
+// The octets of one connection to a server, as they are or under TLS. While it writes it also reads, so that
+// a server that answers a pipelined group late, or complains in the middle of the data, never leaves both
+// sides waiting for each other.
 #pragma once
 
 #include <memory>
@@ -20,12 +21,13 @@ class Wire {
 
     // Throws Error: the connection died, or the deadline passed (ETIMEDOUT).
     void write(std::string_view data, Deadline deadline);
-    // The same while the server is silent; false, and at least the last octet unsent, once it has spoken. So what it says then is
-    // not an answer to these octets.
+    // The same while the server is silent; false, and at least the last octet unsent, once it has spoken. So
+    // what it says then is not an answer to these octets.
     bool write_in_silence(std::string_view data, Deadline deadline);
     // The next reply, all of it by the deadline. Throws Error as write does.
     Reply read_reply(Deadline deadline);
-    // A reply that has already come, or comes within a moment: for the last words of a server that hung up. Code 0 if none.
+    // A reply that has already come, or comes within a moment: for the last words of a server that hung up.
+    // Code 0 if none.
     Reply last_words();
     // True if everything the server has said, as far as it was read, was an answer.
     bool is_answered() const { return !ended_ && begin_ == input_.size(); }
@@ -34,7 +36,8 @@ class Wire {
     // Octets of the server's have come that nobody has read.
     bool has_unread() const { return begin_ < input_.size(); }
 
-    // From here on everything goes over that connection, which is one over fd(). What came before and was not read is dropped.
+    // From here on everything goes over that connection, which is one over fd(). What came before and was not
+    // read is dropped.
     void switch_to(std::unique_ptr<tls::Connection> connection);
     // Nothing if not under TLS.
     const tls::Connection* tls() const { return tls_.get(); }

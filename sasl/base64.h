@@ -1,5 +1,5 @@
-// Base64 (RFC 4648, 4), strictly: the 64 characters, padding where and only where it belongs, no bits set that nobody reads, nothing
-// else. What can be decoded has one spelling. Pure.
+// Base64 (RFC 4648, 4), strictly: the 64 characters, padding where and only where it belongs, no bits set
+// that nobody reads, nothing else. What can be decoded has one spelling. Pure.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,5 @@
-// What clients say in PLAIN, CRAM-MD5, XOAUTH2 and OAUTHBEARER: written and read. Views point into the message. Pure.
+// What clients say in PLAIN, CRAM-MD5, XOAUTH2 and OAUTHBEARER: written and read. Views point into the
+// message. Pure.
 #pragma once
 
 #include <optional>
@@ -9,7 +10,8 @@
 
 namespace relais::sasl {
 
-// PLAIN: [authorization identity] NUL user NUL password. Nothing for any other number of NULs, an empty user or password.
+// PLAIN: [authorization identity] NUL user NUL password. Nothing for any other number of NULs, an empty user
+// or password.
 struct PlainMessage {
     std::string_view authorization;
     std::string_view user;
@@ -18,7 +20,8 @@ struct PlainMessage {
 std::optional<PlainMessage> parse_plain(std::string_view message);
 Secret format_plain(std::string_view user, std::string_view password);
 
-// CRAM-MD5: user, a blank, HMAC-MD5(password, challenge) in 32 hexadecimal digits. A user's name may have blanks in it.
+// CRAM-MD5: user, a blank, HMAC-MD5(password, challenge) in 32 hexadecimal digits. A user's name may have
+// blanks in it.
 struct CramMessage {
     std::string_view user;
     std::string_view digest;
@@ -34,8 +37,8 @@ struct BearerMessage {
 };
 // XOAUTH2: "user=" user ^A "auth=Bearer " token ^A ^A.
 std::optional<BearerMessage> parse_xoauth2(std::string_view message);
-// OAUTHBEARER: "n,a=" user "," ^A [ "host=" ... ^A ] [ "port=" ... ^A ] "auth=Bearer " token ^A ^A. The user is decoded by the caller
-// with decode_saslname (sasl/scram.h); it may be missing.
+// OAUTHBEARER: "n,a=" user "," ^A [ "host=" ... ^A ] [ "port=" ... ^A ] "auth=Bearer " token ^A ^A. The user
+// is decoded by the caller with decode_saslname (sasl/scram.h); it may be missing.
 std::optional<BearerMessage> parse_oauthbearer(std::string_view message);
 Secret format_xoauth2(std::string_view user, std::string_view token);
 

@@ -1,5 +1,6 @@
-// SCRAM-SHA-256 (RFC 5802, RFC 7677): its messages, its arithmetic, and the verifier that a server stores in place of a password.
-// Names and passwords are octets: what is outside ASCII is taken as it was given, as in PLAIN, without SASLprep. Pure.
+// SCRAM-SHA-256 (RFC 5802, RFC 7677): its messages, its arithmetic, and the verifier that a server stores in
+// place of a password. Names and passwords are octets: what is outside ASCII is taken as it was given, as in
+// PLAIN, without SASLprep. Pure.
 #pragma once
 
 #include <array>
@@ -15,7 +16,8 @@ namespace relais::sasl {
 inline constexpr std::size_t scram_digest_size = 32;
 using ScramDigest = std::array<unsigned char, scram_digest_size>;
 
-// What a new verifier gets. A server that asks for more than the limit, or for less than RFC 7677 allows, is not answered.
+// What a new verifier gets. A server that asks for more than the limit, or for less than RFC 7677 allows, is
+// not answered.
 inline constexpr std::uint32_t scram_iterations = 32768;
 inline constexpr std::uint32_t scram_least_iterations = 4096;
 inline constexpr std::uint32_t scram_most_iterations = 2000000;
@@ -23,7 +25,8 @@ inline constexpr std::uint32_t scram_most_iterations = 2000000;
 inline constexpr std::size_t scram_nonce_limit = 128;
 inline constexpr std::size_t scram_salt_limit = 64;
 
-// What is stored: it lets nobody log in elsewhere, but whoever has it can guess passwords, and can play the server.
+// What is stored: it lets nobody log in elsewhere, but whoever has it can guess passwords, and can play the
+// server.
 struct ScramVerifier {
     std::string salt;  // octets
     std::uint32_t iterations = 0;
@@ -38,7 +41,8 @@ ScramVerifier make_scram_verifier(std::string_view password, std::string_view sa
 std::string format_scram_verifier(const ScramVerifier& verifier);
 std::optional<ScramVerifier> parse_scram_verifier(std::string_view text);
 
-// messages: client-first-bare "," server-first "," client-final-without-proof. proof: 32 octets. Compares in constant time.
+// messages: client-first-bare "," server-first "," client-final-without-proof. proof: 32 octets. Compares in
+// constant time.
 bool scram_proof_fits(const ScramVerifier& verifier, std::string_view messages, std::string_view proof);
 // What the server shows in its last message: it knows the verifier too. Octets.
 std::string scram_server_signature(const ScramVerifier& verifier, std::string_view messages);
@@ -54,7 +58,8 @@ ScramProof make_scram_proof(std::string_view password, std::string_view salt, st
 std::optional<std::string> decode_saslname(std::string_view text);
 std::string encode_saslname(std::string_view name);
 
-// "n,a=AUTHZID,n=USER,r=NONCE". Optional extensions behind the nonce are let pass; a mandatory one ("m=") is refused.
+// "n,a=AUTHZID,n=USER,r=NONCE". Optional extensions behind the nonce are let pass; a mandatory one ("m=") is
+// refused.
 struct ClientFirst {
     std::string_view header;  // with both commas
     char binding = 'n';  // 'n' no, 'y' the client could but believes that we cannot, 'p' see binding_type

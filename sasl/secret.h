@@ -1,5 +1,5 @@
-// Memory for passwords and what was made of them: locked against swapping, between guard pages, left out of core dumps, wiped when
-// given back (sodium_malloc).
+// Memory for passwords and what was made of them: locked against swapping, between guard pages, left out of
+// core dumps, wiped when given back (sodium_malloc).
 #pragma once
 
 #include <cstddef>

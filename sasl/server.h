@@ -1,5 +1,5 @@
-// The server's side of a login: a mechanism as a state machine over decoded messages, which knows no password. Whether what the client
-// says is right is asked of an Authority (for qmail-smtpd: qmail-authd).
+// The server's side of a login: a mechanism as a state machine over decoded messages, which knows no
+// password. Whether what the client says is right is asked of an Authority (for qmail-smtpd: qmail-authd).
 #pragma once
 
 #include <memory>
@@ -55,7 +55,8 @@ class Server {
     };
 
     virtual ~Server() = default;
-    // Begins with what came with the command; nothing if nothing did (an empty response is not nothing). Throws Error.
+    // Begins with what came with the command; nothing if nothing did (an empty response is not nothing).
+    // Throws Error.
     virtual Step begin(std::optional<std::string_view> initial) = 0;
     // Takes the answer to a challenge. Throws Error.
     virtual Step respond(std::string_view message) = 0;
@@ -80,8 +81,8 @@ struct ServerContext {
 // Borrows the authority. What a client asks to act as (an authorization identity) must be the account itself.
 std::unique_ptr<Server> make_server(Mechanism mechanism, Authority& authority, ServerContext context);
 
-// Whether an authorization identity means the account; an empty one does. "anna%example.org" and "Anna" (of the account's own domain)
-// mean anna@example.org.
+// Whether an authorization identity means the account; an empty one does. "anna%example.org" and "Anna" (of
+// the account's own domain) mean anna@example.org.
 bool means_account(std::string_view authorization, std::string_view account);
 
 }  // namespace relais::sasl

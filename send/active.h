@@ -49,7 +49,8 @@ struct Sender::Active {
     bool bounce_refused = false;     // this time: the failures are recorded, and the bounce comes later
     bool recording = false;          // the failures that follow
     std::vector<Failure> recorded;
-    // While others of the message are still open, a bounce tells of what has failed so far (sender_bounce.cc).
+    // While others of the message are still open, a bounce tells of what has failed so far
+    // (sender_bounce.cc).
     std::uint32_t tell_at =
         0;               // failures that gather while others are under way are told then; 0: there are none
     bool early = false;  // the bounce that is being submitted is such a one
@@ -60,7 +61,8 @@ struct Sender::Active {
     std::optional<std::uint32_t> resume_at;  // loaded for a late report: when the rest goes on
     bool stalled = false;                    // the disk refused something: another try comes
     Fd file;  // it was loaded from: for its first delivery, if not too many are open
-    // Whether queue/bounce may have a text of it: not as long as nothing of a message that came while we run has failed.
+    // Whether queue/bounce may have a text of it: not as long as nothing of a message that came while we run
+    // has failed.
     bool had_failures = true;
 
     queue::MessageId id() const { return stored.id; }
@@ -68,8 +70,8 @@ struct Sender::Active {
     void set(std::uint32_t recipient, RecipientState to);
 };
 
-// A record takes further recipients until its text has so many octets: a message may have a hundred thousand of them.
-// With the last text, and 8 octets for each recipient, that is well below slow_request_limit.
+// A record takes further recipients until its text has so many octets: a message may have a hundred thousand
+// of them. With the last text, and 8 octets for each recipient, that is well below slow_request_limit.
 inline constexpr std::size_t record_text_limit = std::size_t{1} << 20;
 
 // Between two tries to submit a bounce, in seconds.

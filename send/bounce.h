@@ -1,5 +1,5 @@
-// The text of a bounce in qmail-send's form (QSBMF), which bounce parsers read: every octet here is outside behaviour.
-// Pure but for BounceSettings::read.
+// The text of a bounce in qmail-send's form (QSBMF), which bounce parsers read: every octet here is outside
+// behaviour. Pure but for BounceSettings::read.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,8 @@ struct BounceSettings {
 // What is said of one recipient: "<address>:", the text without blank lines, and a blank line.
 std::string bounce_paragraph(std::string_view address, std::string_view text);
 
-// Sender and recipient of the bounce of a message with that sender; nothing for a double bounce (sender "#@[]"), whose
-// bounce is discarded.
+// Sender and recipient of the bounce of a message with that sender; nothing for a double bounce (sender
+// "#@[]"), whose bounce is discarded.
 struct BounceEnvelope {
     std::string sender;
     std::string recipient;

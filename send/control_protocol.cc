@@ -16,15 +16,15 @@ struct VerbRow {
     bool has_message;
 };
 constexpr std::array<VerbRow, 10> verbs = {{{ControlVerb::hold, "hold", true},
-                                           {ControlVerb::release, "release", true},
-                                           {ControlVerb::retry, "retry", true},
-                                           {ControlVerb::remove, "delete", true},
-                                           {ControlVerb::bounce, "bounce", true},
-                                           {ControlVerb::flush, "flush", false},
-                                           {ControlVerb::stat, "stat", false},
-                                           {ControlVerb::why, "why", true},
-                                           {ControlVerb::running, "running", false},
-                                           {ControlVerb::handover, "handover", false}}};
+                                            {ControlVerb::release, "release", true},
+                                            {ControlVerb::retry, "retry", true},
+                                            {ControlVerb::remove, "delete", true},
+                                            {ControlVerb::bounce, "bounce", true},
+                                            {ControlVerb::flush, "flush", false},
+                                            {ControlVerb::stat, "stat", false},
+                                            {ControlVerb::why, "why", true},
+                                            {ControlVerb::running, "running", false},
+                                            {ControlVerb::handover, "handover", false}}};
 constexpr std::size_t answer_line_limit = 8192;
 
 }  // namespace

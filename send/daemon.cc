@@ -60,7 +60,8 @@ SlowWorker& least_busy(std::vector<SlowWorker>& workers) {
 
 }  // namespace
 
-// Answers of the children: the message's id, then "" or what went wrong; or the kind of a BounceResult, qp and text.
+// Answers of the children: the message's id, then "" or what went wrong; or the kind of a BounceResult, qp
+// and text.
 SlowWorker::Work record_work(const control::Home& home) {
     return [store = queue::Store(home)](const std::string& request) {
         const auto record = decode_failure_record(request);

@@ -1,5 +1,5 @@
-// qmail-send's event loop: the hint pipe, the channels to the spawners and to those that have retired, the control socket, the
-// processes for slow work, signals and time, all around one Sender.
+// qmail-send's event loop: the hint pipe, the channels to the spawners and to those that have retired, the
+// control socket, the processes for slow work, signals and time, all around one Sender.
 #pragma once
 
 #include <list>
@@ -21,7 +21,8 @@ class Daemon final : private Outlets {
     // retired: a letter for each retired spawner (start/descriptors.h).
     Daemon(const control::Home& home, std::vector<SlowWorker>& recorders, std::vector<SlowWorker>& bouncers,
            std::string_view retired);
-    // Until SIGTERM and the last delivery, or until another qmail-send takes over: 0; until a spawner has ended: 111.
+    // Until SIGTERM and the last delivery, or until another qmail-send takes over: 0; until a spawner has
+    // ended: 111.
     int run();
 
   private:
@@ -35,7 +36,7 @@ class Daemon final : private Outlets {
     struct Channel {
         int fd;
         bool local;
-        unsigned retired = 0;     // its number among those that have retired; 0: it takes orders
+        unsigned retired = 0;       // its number among those that have retired; 0: it takes orders
         bool list_missing = false;  // of what it has under way
         PacketWriter out{};
         bool full = false;

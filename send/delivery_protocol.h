@@ -1,17 +1,20 @@
-// Orders and reports between qmail-send and the spawners, one packet each on a SOCK_SEQPACKET pair that qmail-start makes.
-// An order carries the message's descriptor, opened for this delivery alone (offset 0, read-only). Each order is answered
-// by exactly one report, which the spawner keeps until qmail-send says that it has taken it.
+// Orders and reports between qmail-send and the spawners, one packet each on a SOCK_SEQPACKET pair that
+// qmail-start makes. An order carries the message's descriptor, opened for this delivery alone (offset 0,
+// read-only). Each order is answered by exactly one report, which the spawner keeps until qmail-send says
+// that it has taken it.
 //
 //   to the spawner      orders, "taken N" (N further reports have been acted upon), "retire"
 //   from the spawner    reports; on the channel of an heir first what is under way, then the end of that list
 //
-// A spawner retires when it is told to, when its channel closes, or when an heir comes: another qmail-send, whose channel
-// qmail-start has connected to the spawner's listening socket (start/descriptors.h). It takes no order from then on, gives back
-// what it has not begun or has cut off, goes on with the rest, and ends when all its reports have been taken.
+// A spawner retires when it is told to, when its channel closes, or when an heir comes: another qmail-send,
+// whose channel qmail-start has connected to the spawner's listening socket (start/descriptors.h). It takes
+// no order from then on, gives back what it has not begun or has cut off, goes on with the rest, and ends
+// when all its reports have been taken.
 //
-// qmail-send trusts a report only to be about deliveries that it has running at that spawner. qmail-lspawn (root)
-// trusts qmail-send's sizes to be bounded (fixed fields, ended by NUL) and checks the descriptor itself.
-// qmail-rspawn hands an order on to a qmail-remote as it came, on that process's own pair, and its report back.
+// qmail-send trusts a report only to be about deliveries that it has running at that spawner. qmail-lspawn
+// (root) trusts qmail-send's sizes to be bounded (fixed fields, ended by NUL) and checks the descriptor
+// itself. qmail-rspawn hands an order on to a qmail-remote as it came, on that process's own pair, and its
+// report back.
 #pragma once
 
 #include <cstdint>
@@ -75,9 +78,9 @@ struct UnderWay {
     std::vector<std::uint32_t> indices;  // of the recipients, in the message's envelope
 };
 
-// A LocalOrder is a struct of fixed size on the wire; the others are counted strings. Decoders answer nothing for
-// anything that is not exactly right. Addresses and hosts are shorter than address_field and hold no NUL (longer ones
-// must be refused before); an encoded report cuts its texts so that all of it fits one packet.
+// A LocalOrder is a struct of fixed size on the wire; the others are counted strings. Decoders answer nothing
+// for anything that is not exactly right. Addresses and hosts are shorter than address_field and hold no NUL
+// (longer ones must be refused before); an encoded report cuts its texts so that all of it fits one packet.
 std::string encode(const LocalOrder& order);
 std::string encode(const RemoteOrder& order);
 std::string encode(const Report& report);

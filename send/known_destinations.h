@@ -1,11 +1,13 @@
-// Which remote destinations have taken a message at least once. qmail-send remembers them over its restarts in
-// queue/destinations: those it does not know have few places, so that strangers who let deliveries hang cannot have all.
+// Which remote destinations have taken a message at least once. qmail-send remembers them over its restarts
+// in queue/destinations: those it does not know have few places, so that strangers who let deliveries hang
+// cannot have all.
 //
 //   "RELDEST1" salt (8), then records of 16 octets: hash of the name (8), day of the last message (4), check (4);
 //   little-endian; a record of zeros is free
 //
-// Advice only: nothing is synced, what is missing or makes no sense is as if it had never been, and a file that cannot be used is none.
-// The name's hash depends on the salt, so nobody outside can choose names that push out a certain other one.
+// Advice only: nothing is synced, what is missing or makes no sense is as if it had never been, and a file
+// that cannot be used is none. The name's hash depends on the salt, so nobody outside can choose names that
+// push out a certain other one.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +25,8 @@ class KnownDestinations {
     KnownDestinations(const std::string& path, std::uint64_t seed);
 
     bool contains(std::string_view name) const;
-    // It has taken a message; now in unix seconds. Where there is no room the one goes that has not been met for longest.
+    // It has taken a message; now in unix seconds. Where there is no room the one goes that has not been met
+    // for longest.
     void add(std::string_view name, std::int64_t now);
 
     // 512 KiB; a name has its place among so many.

@@ -13,12 +13,12 @@ namespace relais::send {
 
 // Where a known message is.
 enum class Place : std::uint8_t {
-    fresh,    // never tried, in the line of new mail
-    due,      // in the heap; when: the second it is due
-    parked,   // waits for its destination; when: the destination's number
-    active,   // in the window
-    held,     // until somebody releases it
-    damaged,  // left alone
+    fresh,      // never tried, in the line of new mail
+    due,        // in the heap; when: the second it is due
+    parked,     // waits for its destination; when: the destination's number
+    active,     // in the window
+    held,       // until somebody releases it
+    damaged,    // left alone
     elsewhere,  // all its open recipients are under way at a retired spawner
 };
 
@@ -29,7 +29,8 @@ class KnownMessages {
     struct Entry {
         MessageId id = 0;        // 0: a free slot
         std::uint32_t when = 0;  // seconds on the monotonic clock, or see Place
-        // Of the one remote destination of all its open recipients, as far as that is known; 0: it must be read to tell.
+        // Of the one remote destination of all its open recipients, as far as that is known; 0: it must be
+        // read to tell.
         std::uint32_t destination : 26 = 0;
         Place place : 3 = Place::fresh;
         bool verified : 1 = false;  // its checksum has been compared, or it came with a hint

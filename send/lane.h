@@ -1,13 +1,14 @@
-// Who is next: one queue per destination, the destinations in turn. A Lane is one channel (local or remote) with its
-// concurrency. Pure: time comes as a parameter, in seconds on the monotonic clock.
+// Who is next: one queue per destination, the destinations in turn. A Lane is one channel (local or remote)
+// with its concurrency. Pure: time comes as a parameter, in seconds on the monotonic clock.
 //
-// Destinations that resolve to the same servers share one Share: its limit grows while deliveries succeed, shrinks when
-// they fail or slow down, and when no server can be reached it backs off as a whole; then one delivery tries again.
-// New mail and mail that has been tried have lines of their own, which take turns: neither waits for the other.
-// A share may have three times as many deliveries as there are places left free: alone three quarters of the concurrency, and
-// however many there are of them, a newcomer finds a place.
-// A share that has never taken a message is a stranger: it has one place, and all strangers together have half of them. So has one
-// that has let a delivery hang, until the next success. However many servers there are that accept and say nothing, mail for others goes out.
+// Destinations that resolve to the same servers share one Share: its limit grows while deliveries succeed,
+// shrinks when they fail or slow down, and when no server can be reached it backs off as a whole; then one
+// delivery tries again. New mail and mail that has been tried have lines of their own, which take turns:
+// neither waits for the other. A share may have three times as many deliveries as there are places left free:
+// alone three quarters of the concurrency, and however many there are of them, a newcomer finds a place.
+// A share that has never taken a message is a stranger: it has one place, and all strangers together have
+// half of them. So has one that has let a delivery hang, until the next success. However many servers there
+// are that accept and say nothing, mail for others goes out.
 #pragma once
 
 #include <algorithm>
@@ -102,7 +103,8 @@ class Lane {
     }
     unsigned concurrency() const { return concurrency_; }
     unsigned running() const { return running_; }
-    // True if others may need that destination's places: three quarters of all are taken, or a quarter of those for strangers.
+    // True if others may need that destination's places: three quarters of all are taken, or a quarter of
+    // those for strangers.
     bool is_crowded(const Destination& destination) const;
 
     // The destination of that name, made if there is none; in that group if one is named and it is new.
@@ -179,8 +181,9 @@ class Lane {
     std::unordered_map<std::string, DestinationPtr> destinations_;
     std::unordered_map<std::uint32_t, std::weak_ptr<Destination>> numbers_;
     std::unordered_map<std::string, std::weak_ptr<Share>> groups_;
-    // Shares with ready destinations, in turn: of new mail, of tried mail, and the same of strangers. One that may not run now is
-    // taken out: release brings it back, or wake. One that is in a ring and belongs into another now is in both.
+    // Shares with ready destinations, in turn: of new mail, of tried mail, and the same of strangers. One
+    // that may not run now is taken out: release brings it back, or wake. One that is in a ring and belongs
+    // into another now is in both.
     std::array<std::deque<std::shared_ptr<Share>>, 4> rings_;
     std::size_t turn_ = 0;
     std::vector<std::shared_ptr<Share>>

@@ -66,7 +66,8 @@ TEST(Lane, SilentAndSlowDestinationsDoNotHoldUpHealthyMail) {
     fill(lane, "silent", 100'000);
     std::vector<DestinationPtr> started;
     start_all(lane, 1, &started);
-    // Each time one of the slow ones ends, its place is taken again; what is healthy goes out at once nevertheless.
+    // Each time one of the slow ones ends, its place is taken again; what is healthy goes out at once
+    // nevertheless.
     for (int i = 0; i < 1000; ++i) {
         lane.finished(lane.destination("slow"), {Verdict::Kind::success, 1000, {}, {}}, 1);
         while (lane.next(1)) {

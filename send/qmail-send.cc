@@ -1,13 +1,15 @@
-// qmail-send: decides which message of the queue is tried when, gives orders to qmail-lspawn and qmail-rspawn, marks what
-// they report, bounces what failed, removes what is done, and writes the log.
+// qmail-send: decides which message of the queue is tried when, gives orders to qmail-lspawn and
+// qmail-rspawn, marks what they report, bounces what failed, removes what is done, and writes the log.
 //
-// Started by qmail-start as qmails, with the descriptors of start/descriptors.h; its argument says which retired spawners still have
-// deliveries of a qmail-send before it. No network, no user's code. It trusts
-// qmail-queued's files as far as their checksums, a spawner's report about deliveries that run there, and those who
-// can open sockets/send-control with everything. Its children wait for the disk and for qmail-queued (send/slow_work.h).
-// SIGHUP: reread control files; SIGALRM: try everything now; SIGTERM: exit when the running deliveries have ended,
-// or another qmail-send takes them over (send/control_protocol.h, "handover").
-// Exit codes: 0 after SIGTERM, 111 when a spawner has ended or for temporary failures, 100 wrong owners or control files.
+// Started by qmail-start as qmails, with the descriptors of start/descriptors.h; its argument says which
+// retired spawners still have deliveries of a qmail-send before it. No network, no user's code. It trusts
+// qmail-queued's files as far as their checksums, a spawner's report about deliveries that run there, and
+// those who can open sockets/send-control with everything. Its children wait for the disk and for
+// qmail-queued (send/slow_work.h). SIGHUP: reread control files; SIGALRM: try everything now; SIGTERM: exit
+// when the running deliveries have ended, or another qmail-send takes them over (send/control_protocol.h,
+// "handover").
+// Exit codes: 0 after SIGTERM, 111 when a spawner has ended or for temporary failures, 100 wrong owners or
+// control files.
 #include "base/error.h"
 #include "base/program.h"
 #include "control/cages.h"
@@ -30,7 +32,8 @@ int work(const Arguments& arguments) {
 
     std::vector<int> channels = {start::send_hint_pipe, start::send_local_channel, start::send_remote_channel,
                                  start::send_control_socket};
-    for (std::size_t i = 0; i < retired.size(); ++i) channels.push_back(start::send_retired + static_cast<int>(i));
+    for (std::size_t i = 0; i < retired.size(); ++i)
+        channels.push_back(start::send_retired + static_cast<int>(i));
     const auto confine_child = [&] { control::enter(control::send_cage, home); };
     const auto fork_workers = [&](std::size_t count, const char* name, const send::SlowWorker::Work& work) {
         std::vector<send::SlowWorker> workers;

@@ -49,7 +49,8 @@ struct Route {
 
 // What its deliveries are counted under: a remote one by its domain, a local one by its address.
 std::string destination_name(const Route& route);
-// A local one's user, as far as the address tells: its extensions, and the users of a virtual domain, are his.
+// A local one's user, as far as the address tells: its extensions, and the users of a virtual domain, are
+// his.
 std::string user_name(const Route& route);
 
 // What rewrite met on its way: for the tools that explain a route.

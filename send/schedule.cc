@@ -83,8 +83,8 @@ void ClockWatch::note(std::int64_t jump, std::int64_t wall) {
 }
 
 void ClockWatch::note_forward(std::int64_t jump, std::int64_t wall) {
-    // What makes good that the clock was behind ages only the mail of that time, and of a while around it: qmail-queued may have run
-    // before this process, or after its last look.
+    // What makes good that the clock was behind ages only the mail of that time, and of a while around it:
+    // qmail-queued may have run before this process, or after its last look.
     if (const std::int64_t made_good = std::min(jump, behind_); made_good > 0) {
         jumps_.push_back({std::max<std::int64_t>(behind_since_ - rest_threshold, 1),
                           wall - jump + rest_threshold, made_good});

@@ -18,13 +18,14 @@ inline constexpr std::int64_t start_spread = 600;
 // moment, so that a start with a million messages does not try them all together. random: any number.
 std::int64_t seconds_to_first_try(std::int64_t birth, std::int64_t now, std::uint64_t random);
 
-// Compares the wall clock with the monotonic one, and with what an earlier qmail-send has seen of it. A jump (a boot in 1970, a
-// wrong date, a machine that slept or was off) must not make mail look old that nobody had the time to try.
+// Compares the wall clock with the monotonic one, and with what an earlier qmail-send has seen of it. A jump
+// (a boot in 1970, a wrong date, a machine that slept or was off) must not make mail look old that nobody had
+// the time to try.
 class ClockWatch {
   public:
     ClockWatch(std::int64_t wall, std::int64_t monotonic) : offset_(wall - monotonic) {}
-    // memory: what an earlier one's memory() said; anything else counts as none. Returns by how much the clock stands apart from
-    // that one's last look: mostly 0, for less than an hour does not count.
+    // memory: what an earlier one's memory() said; anything else counts as none. Returns by how much the
+    // clock stands apart from that one's last look: mostly 0, for less than an hour does not count.
     std::int64_t resume(std::string_view memory, std::int64_t wall);
     // For the next one, to be kept now and then: at least every half hour.
     std::string memory(std::int64_t wall) const;
@@ -46,8 +47,8 @@ class ClockWatch {
 
     std::int64_t offset_;
     std::vector<Jump> jumps_;
-    // The clock was set back by so much without having gone forward before, to that time: mail born from then on looks too old as
-    // soon as it is right again.
+    // The clock was set back by so much without having gone forward before, to that time: mail born from then
+    // on looks too old as soon as it is right again.
     std::int64_t behind_ = 0;
     std::int64_t behind_since_ = 0;
 };

@@ -21,8 +21,8 @@ constexpr std::size_t octets_of_recipient = 128;
 constexpr std::uint32_t disk_pause = 60;
 // Its hint comes when it is whole, unless the pipe is full then.
 constexpr std::uint32_t unfinished_pause = 5;
-// What is not whole, though nobody writes it, is looked at twice: its writer may have died this moment, and then qmail-queued
-// removes it.
+// What is not whole, though nobody writes it, is looked at twice: its writer may have died this moment, and
+// then qmail-queued removes it.
 constexpr std::uint32_t second_look_pause = 15;
 constexpr std::uint32_t clock_interval = 600;
 // Files that stay open from loading to the first delivery.
@@ -164,8 +164,8 @@ void Sender::found(queue::MessageId id) {
         known_.schedule(*known_.find(id), now() + static_cast<std::uint32_t>(pause));
 }
 
-// Where ten minutes are too short for all that waits, its first tries would cost the new mail beside them more than they do
-// ever after.
+// Where ten minutes are too short for all that waits, its first tries would cost the new mail beside them
+// more than they do ever after.
 void Sender::spread_first_tries() {
     const double factor =
         static_cast<double>(known_.count(Place::due)) / (start_spread * first_tries_per_second);
@@ -251,8 +251,8 @@ bool Sender::admit_parked(Side& side) {
     return !side.hungry.empty() && room_for(false);
 }
 
-// Mail for a destination that could not take it now need not be read for that: it waits there until it is called, so that each
-// message is read once for each try.
+// Mail for a destination that could not take it now need not be read for that: it waits there until it is
+// called, so that each message is read once for each try.
 bool Sender::park_unread(queue::MessageId id) {
     KnownMessages::Entry& entry = *known_.find(id);
     const DestinationPtr destination =

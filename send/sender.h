@@ -1,6 +1,6 @@
-// The mind of qmail-send: which message is tried when, what its reports mean, when it ends. It knows no event loop and no
-// process: time comes by set_time, orders and slow work leave by Outlets, answers come back as calls. The states of a
-// message and the order of what must last are those of docs/internals.md.
+// The mind of qmail-send: which message is tried when, what its reports mean, when it ends. It knows no event
+// loop and no process: time comes by set_time, orders and slow work leave by Outlets, answers come back as
+// calls. The states of a message and the order of what must last are those of docs/internals.md.
 #pragma once
 
 #include <cstdint>
@@ -33,12 +33,14 @@ struct Settings {
     control::DestinationLimits limits{};
 };
 
-// Recipients that have failed for good. To do, in this order: text appended to the bounce text and synced, the marks F.
+// Recipients that have failed for good. To do, in this order: text appended to the bounce text and synced,
+// the marks F.
 struct FailureRecord {
     queue::MessageId message = 0;
     std::string text;
     std::vector<queue::Recipient> recipients;
-    // They were recorded before, and a bounce has told of them. To do instead: the marks D, synced, then the text is removed.
+    // They were recorded before, and a bounce has told of them. To do instead: the marks D, synced, then the
+    // text is removed.
     bool told = false;
 };
 
@@ -55,10 +57,11 @@ class Outlets {
     // The descriptor is the order's own.
     virtual bool order(const LocalOrder& order, Fd message) = 0;
     virtual bool order(const RemoteOrder& order, Fd message) = 0;
-    // Work that waits for the disk or for qmail-queued. Each call is answered once, later: by failure_recorded, bounce_done.
+    // Work that waits for the disk or for qmail-queued. Each call is answered once, later: by
+    // failure_recorded, bounce_done.
     virtual void record(FailureRecord record) = 0;
-    // unrecorded: what the bounce says of recipients whose failure was not recorded; at most record_text_limit and one
-    // paragraph.
+    // unrecorded: what the bounce says of recipients whose failure was not recorded; at most
+    // record_text_limit and one paragraph.
     virtual void bounce(queue::MessageId id, std::string unrecorded) = 0;
     virtual void log(std::string_view line) = 0;
 };
@@ -71,7 +74,8 @@ class Sender {
     Sender(const control::Home& home, Settings settings, Outlets& outlets, std::uint64_t random_seed);
     ~Sender();
 
-    // To be called before everything else, each time: microseconds of the wall clock, milliseconds of the monotonic one.
+    // To be called before everything else, each time: microseconds of the wall clock, milliseconds of the
+    // monotonic one.
     void set_time(std::uint64_t wall_microseconds, std::uint64_t monotonic_milliseconds);
 
     // A hint of qmail-queued; 0 asks for a scan.
@@ -90,7 +94,8 @@ class Sender {
     // The spawner has ended: its deliveries count as never made.
     void channel_lost(bool local);
 
-    // Deliveries of retired spawners, from: 1, 2, ... Nothing is loaded until as many lists as expected are complete.
+    // Deliveries of retired spawners, from: 1, 2, ... Nothing is loaded until as many lists as expected are
+    // complete.
     void expect_lists(std::size_t count) { lists_missing_ = count; }
     void still_running(unsigned from, const UnderWay& delivery);
     void list_complete() { --lists_missing_; }
@@ -131,8 +136,8 @@ class Sender {
         std::int64_t since = 0;  // unix seconds
         unsigned from = 0;       // which retired spawner has it; 0: one that takes orders
     };
-    // A delivery's number and who has it. A spawner whose list was given up may come back at the next restart:
-    // its numbers have been used again by then.
+    // A delivery's number and who has it. A spawner whose list was given up may come back at the next
+    // restart: its numbers have been used again by then.
     struct RunningKey {
         unsigned from;
         std::uint64_t delivery;
@@ -246,7 +251,8 @@ class Sender {
     std::unordered_map<queue::MessageId, std::vector<RunningKey>> claims_;
     std::size_t lists_missing_ = 0;
     std::multimap<std::uint32_t, queue::MessageId> stalled_;
-    // Of messages of which a part has been told: when the next bounce may tell more, and how long the one after it waits.
+    // Of messages of which a part has been told: when the next bounce may tell more, and how long the one
+    // after it waits.
     struct Telling {
         std::uint32_t next = 0;
         std::uint32_t gap = 0;

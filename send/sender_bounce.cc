@@ -1,5 +1,5 @@
-// What the sender is told of failures: in the end by one bounce for all that is left, and before by bounces for what has failed
-// so far, for a message may wait a week for its last recipient.
+// What the sender is told of failures: in the end by one bounce for all that is left, and before by bounces
+// for what has failed so far, for a message may wait a week for its last recipient.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -10,8 +10,8 @@
 namespace relais::send {
 namespace {
 
-// Between the first early bounce of a message and the second; then twice as long each time, so that a thousand failures are no
-// thousand bounces.
+// Between the first early bounce of a message and the second; then twice as long each time, so that a
+// thousand failures are no thousand bounces.
 constexpr std::uint32_t first_gap = 600;
 constexpr std::uint32_t longest_gap = 1'000'000;
 
@@ -39,7 +39,8 @@ std::uint32_t Sender::next_telling(const Active& active) const {
     return std::max(next, now() + bounce_pause);
 }
 
-// After a crash before its recipients are marked, those that are not recorded are tried once more, and told again.
+// After a crash before its recipients are marked, those that are not recorded are tried once more, and told
+// again.
 void Sender::tell_early(Active& active) {
     active.telling = std::exchange(active.failures, {});
     active.failure_octets = 0;
@@ -63,7 +64,8 @@ void Sender::take_back(Active& active) {
     active.telling.clear();
 }
 
-// Who has been told of is done. What is recorded gets its marks and loses its text elsewhere, for that means to wait for the disk.
+// Who has been told of is done. What is recorded gets its marks and loses its text elsewhere, for that means
+// to wait for the disk.
 void Sender::note_told(Active& active) {
     for (const Active::Failure& failure : active.telling) {
         active.set(failure.recipient, RecipientState::done);

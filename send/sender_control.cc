@@ -179,8 +179,7 @@ std::string Sender::running_text() const {
                             date_gmt(running.since), span(wall() - running.since),
                             running.from > 0 ? ", from before the last restart" : "");
     }
-    if (keys.size() > deliveries_shown)
-        text += fmt::format("and {} more\n", keys.size() - deliveries_shown);
+    if (keys.size() > deliveries_shown) text += fmt::format("and {} more\n", keys.size() - deliveries_shown);
     return text;
 }
 

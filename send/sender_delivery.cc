@@ -16,7 +16,8 @@ namespace {
 
 constexpr int orders_at_once = 256;
 constexpr std::uint32_t disk_pause = 60;
-// Failures gather so long while others of the message are under way: the sender hears of them within five minutes.
+// Failures gather so long while others of the message are under way: the sender hears of them within five
+// minutes.
 constexpr std::uint32_t gathering_time = 240;
 constexpr std::string_view too_long_in_queue =
     "\nI'm not going to try again; this message has been in the queue too long.";
@@ -230,8 +231,8 @@ void Sender::fail(Active& active, const std::vector<std::uint32_t>& recipients,
     tell_.emplace(active.tell_at, active.id());
 }
 
-// All that is left of the message are failures that one bounce can tell: what makes them last is the bounce itself.
-// After a crash before that the recipients are tried once more.
+// All that is left of the message are failures that one bounce can tell: what makes them last is the bounce
+// itself. After a crash before that the recipients are tried once more.
 bool Sender::ends_with_failures(const Active& active) const {
     return active.remaining == active.failing && active.failures.size() == active.failing &&
            active.failure_octets <= record_text_limit && !active.bounce_refused;
@@ -319,7 +320,8 @@ void Sender::destination_backs_off(Side& side, const DestinationPtr& destination
     }
 }
 
-// Not tried, for the destination backs off or is crowded. What is too old for another round fails with the reason.
+// Not tried, for the destination backs off or is crowded. What is too old for another round fails with the
+// reason.
 void Sender::leave_open(Active& active, const std::vector<std::uint32_t>& recipients, bool local,
                         const Destination& destination) {
     if (active.dying && Lane::backs_off(destination, now()))

@@ -1,5 +1,5 @@
-// Deliveries that another qmail-send has begun and a retired spawner still has. Each holds its recipients, its place in the
-// concurrency and its share, and nothing else: the rest of the message goes its way.
+// Deliveries that another qmail-send has begun and a retired spawner still has. Each holds its recipients,
+// its place in the concurrency and its share, and nothing else: the rest of the message goes its way.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -46,7 +46,8 @@ void Sender::claim_recipients(Active& active) const {
     for (const RunningKey& key : claims->second) {
         const Running& running = running_.at(key);
         for (const std::uint32_t recipient : running.recipients) {
-            if (recipient >= active.states.size() || active.states[recipient] != RecipientState::open) continue;
+            if (recipient >= active.states.size() || active.states[recipient] != RecipientState::open)
+                continue;
             active.set(recipient, RecipientState::elsewhere);
             active.local[recipient] = running.local;
         }
@@ -79,7 +80,8 @@ Sender::Active* Sender::active_of_late(queue::MessageId id) {
 void Sender::late_report(unsigned from, const Report& report) {
     const auto found = running_.find({from, report.delivery});
     if (found == running_.end())
-        return out_.log(fmt::format("warning: a late report about delivery {} that is not running", report.delivery));
+        return out_.log(
+            fmt::format("warning: a late report about delivery {} that is not running", report.delivery));
     // Loaded while it still claims its recipients: so they are told from those that others try.
     Active* active = active_of_late(found->second.message);
     const Running running = take_running(found);

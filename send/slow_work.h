@@ -1,6 +1,7 @@
-// What qmail-send must not wait for: syncing the record of a failure, submitting a bounce to qmail-queued. A child process
-// does it, forked before qmail-send confines itself, one piece of work after the other. There are some for each of the two:
-// a queue that takes no bounces holds up no record, and those that wait at the same time share a sync. Each holds the instance lock: no new qmail-send starts beside it.
+// What qmail-send must not wait for: syncing the record of a failure, submitting a bounce to qmail-queued. A
+// child process does it, forked before qmail-send confines itself, one piece of work after the other. There
+// are some for each of the two: a queue that takes no bounces holds up no record, and those that wait at the
+// same time share a sync. Each holds the instance lock: no new qmail-send starts beside it.
 //
 //   request, answer = length (4 octets, little-endian) fields     on a stream socket pair, between the same program
 #pragma once
@@ -37,8 +38,8 @@ std::optional<FailureRecord> decode_failure_record(std::string_view data);
 class SlowWorker {
   public:
     using Work = std::function<std::string(const std::string& request)>;
-    // Forks. The child runs work for each request until this end closes; it closes the descriptors in unwanted, and
-    // confines itself by confine. name is shown by ps(1). Throws Error.
+    // Forks. The child runs work for each request until this end closes; it closes the descriptors in
+    // unwanted, and confines itself by confine. name is shown by ps(1). Throws Error.
     SlowWorker(std::string_view name, const std::vector<int>& unwanted, const std::function<void()>& confine,
                const Work& work);
 

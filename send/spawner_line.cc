@@ -2,8 +2,8 @@
 
 #include <sys/socket.h>
 
-#include <chrono>
 #include <cerrno>
+#include <chrono>
 
 #include "base/error.h"
 #include "base/program.h"
@@ -99,7 +99,8 @@ void SpawnerLine::taken(std::uint32_t reports) {
     }
 }
 
-// Who connects has the instance lock, so the last qmail-send has gone, though its channel may still hold what it sent.
+// Who connects has the instance lock, so the last qmail-send has gone, though its channel may still hold what
+// it sent.
 void SpawnerLine::on_heir() {
     Fd heir(::accept4(heirs_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!heir) return;

@@ -1,5 +1,6 @@
-// A spawner's end of its channel to qmail-send, whichever qmail-send there is (send/delivery_protocol.h): it takes orders until
-// the spawner retires, tells an heir what is under way, and keeps each report until it has been taken.
+// A spawner's end of its channel to qmail-send, whichever qmail-send there is (send/delivery_protocol.h): it
+// takes orders until the spawner retires, tells an heir what is under way, and keeps each report until it has
+// been taken.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +30,9 @@ class SpawnerLine {
         std::size_t packet;
         std::size_t packets_at_once;
     };
-    // heirs: the listening socket by which another qmail-send asks. Where it is none, an older qmail-start has put the
-    // instance lock there: nobody will ask, and who holds it keeps a new qmail-send away until all deliveries have ended.
+    // heirs: the listening socket by which another qmail-send asks. Where it is none, an older qmail-start
+    // has put the instance lock there: nobody will ask, and who holds it keeps a new qmail-send away until
+    // all deliveries have ended.
     SpawnerLine(EventLoop& loop, Fd channel, Fd heirs, Limits limits, Calls calls);
 
     // Whether the descriptor that was to be the listening socket is the instance lock.

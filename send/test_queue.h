@@ -1,5 +1,5 @@
-// For tests of qmail-send: a queue in a temporary directory, messages put into it as qmail-queued does, and outlets that
-// only remember.
+// For tests of qmail-send: a queue in a temporary directory, messages put into it as qmail-queued does, and
+// outlets that only remember.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -1,5 +1,6 @@
-// What comes and goes in an instance, and therefore stands in no table: is it whose it must be, can the program that needs it read it? A
-// restored backup, a root shell, chmod -R or chown -R often leave it otherwise.
+// What comes and goes in an instance, and therefore stands in no table: is it whose it must be, can the
+// program that needs it read it? A restored backup, a root shell, chmod -R or chown -R often leave it
+// otherwise.
 #pragma once
 
 #include <vector>

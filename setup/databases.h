@@ -8,8 +8,9 @@
 
 namespace relais::setup {
 
-// Compiles tcp.smtp, tcp.smtp6, users/assign, users/passwd and control/morercpthosts with the programs that do that, where
-// there is a source. Throws a permanent Error with the program's words; each old database then stands.
+// Compiles tcp.smtp, tcp.smtp6, users/assign, users/passwd and control/morercpthosts with the programs that
+// do that, where there is a source. Throws a permanent Error with the program's words; each old database then
+// stands.
 void compile_databases(const Plan& plan);
 
 // A line for each database that is missing or older than its source.

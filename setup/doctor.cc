@@ -141,8 +141,8 @@ void look_at_services(const Plan& plan, Report& report) {
         }
 }
 
-// Somebody has removed the file that it holds: it works on, but nothing keeps a second one away. What a confined process holds
-// only root may see; others see its name below the service.
+// Somebody has removed the file that it holds: it works on, but nothing keeps a second one away. What a
+// confined process holds only root may see; others see its name below the service.
 bool runs_without_lock(const Plan& plan, const std::string& program, const std::string& lock,
                        Report& report) {
     const bool named = ::access(lock.c_str(), F_OK) != 0 && !systemd_keeps(plan) &&
@@ -172,8 +172,8 @@ void look_at_deliveries(const Plan& plan, bool is_locked, const std::string& rem
         report.note("from before the last restart:" + indented(old));
 }
 
-// Programs hold their locks as long as they live; their sockets and their supervisor outlive them, so these do not tell.
-// Looks longer than a program that ends at once rests before it is started again.
+// Programs hold their locks as long as they live; their sockets and their supervisor outlive them, so these
+// do not tell. Looks longer than a program that ends at once rests before it is started again.
 void look_at_queue_programs(const Plan& plan, Report& report) {
     bool queued_lives = true, send_lives = true;
     for (int look = 0; look < 24; ++look) {
@@ -212,8 +212,8 @@ void look_at_disk(const Plan& plan, Report& report) {
         report.bad(fmt::format("{} inodes are free for the queue", disk.f_favail), "each message takes one");
 }
 
-// As far as it knows Landlock, the kernel keeps a program that was taken over from files, ports and processes that it has no business
-// with.
+// As far as it knows Landlock, the kernel keeps a program that was taken over from files, ports and processes
+// that it has no business with.
 void look_at_kernel(const Plan&, Report& report) {
     constexpr int all_of_it = 6;
     const int version = landlock_version();

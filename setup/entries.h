@@ -1,4 +1,5 @@
-// What the inspections of an instance's directories have in common: entries are looked at below the held instance, and mended there.
+// What the inspections of an instance's directories have in common: entries are looked at below the held
+// instance, and mended there.
 #pragma once
 
 #include <string>

@@ -55,8 +55,8 @@ std::uint64_t hexadecimal(std::string_view text) {
     return value;
 }
 
-// MAJOR:MINOR:INODE. The device that stat(2) names is another than the kernel's own on btrfs and overlays, so there the
-// inode and the holder's name must do.
+// MAJOR:MINOR:INODE. The device that stat(2) names is another than the kernel's own on btrfs and overlays, so
+// there the inode and the holder's name must do.
 bool is_lock_on(std::string_view where, std::string_view holder, const struct stat& file) {
     const auto parts = split(where, ':');
     if (parts.size() != 3 || parse_number(parts[2]) != file.st_ino) return false;
@@ -99,7 +99,8 @@ bool has_file(pid_t pid, const struct stat& file) {
     return false;
 }
 
-// PID (NAME) STATE PARENT ...; a name may hold anything, so it is left at its last parenthesis. 0 when it has gone.
+// PID (NAME) STATE PARENT ...; a name may hold anything, so it is left at its last parenthesis. 0 when it has
+// gone.
 pid_t parent_of(pid_t pid) {
     const std::string stat = read_proc("/proc/" + std::to_string(pid) + "/stat");
     const auto fields = split(std::string_view(stat).substr(std::min(stat.rfind(')') + 1, stat.size())), ' ');

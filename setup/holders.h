@@ -9,7 +9,8 @@
 
 namespace relais::setup {
 
-// True if somebody holds the file by flock. Throws Error if it cannot be looked at; a file that is missing is free.
+// True if somebody holds the file by flock. Throws Error if it cannot be looked at; a file that is missing is
+// free.
 bool is_held(const std::string& lock);
 
 // True if a process of that name descends from this one.
@@ -30,7 +31,8 @@ std::vector<pid_t> holders_of_file(const std::string& path);
 // True if pid is ancestor, or was started by it or by what it has started.
 bool descends(pid_t pid, pid_t ancestor);
 
-// What ps(1) shows of it, cut, and safe for a terminal: "qmail-remote example.org a@b c@example.org (pid 812)".
+// What ps(1) shows of it, cut, and safe for a terminal: "qmail-remote example.org a@b c@example.org (pid
+// 812)".
 std::string command_text(pid_t pid);
 // "exim4 (pid 812)"
 std::string process_text(pid_t pid);

@@ -38,8 +38,8 @@ Identity identity_of_system(const std::string& home, std::vector<std::string>& r
 Identity identity_of_instance(const control::Home& home);
 // The group of a user of this machine; known for one whom it does not know (control::GroupOfUser).
 gid_t group_of_user(uid_t user, gid_t known);
-// Adds the roles that control/owners lacks: the one user, or a user of this machine with the role's name where all the others are
-// such, or a number that no role has. What is done goes to report. Throws Error.
+// Adds the roles that control/owners lacks: the one user, or a user of this machine with the role's name
+// where all the others are such, or a number that no role has. What is done goes to report. Throws Error.
 void complete_owners(const control::Home& home, std::vector<std::string>& report);
 
 // The text of control/owners.

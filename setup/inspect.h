@@ -18,8 +18,8 @@ struct Finding {
 };
 
 // Everything wrong with an instance: pieces of the table, files in control/ and the queue, programs,
-// databases older than their source, parents that its users cannot enter; and what this user may not look into. Changes
-// nothing. Throws Error for what cannot be looked at for another reason.
+// databases older than their source, parents that its users cannot enter; and what this user may not look
+// into. Changes nothing. Throws Error for what cannot be looked at for another reason.
 std::vector<Finding> inspect(const Plan& plan);
 
 }  // namespace relais::setup

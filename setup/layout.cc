@@ -230,7 +230,8 @@ std::vector<Piece> layout(const Plan& plan) {
     return table.take();
 }
 
-// root does what control/owners of its own directory says, and in another one it is not root any more (control::enter).
+// root does what control/owners of its own directory says, and in another one it is not root any more
+// (control::enter).
 static void refuse_another_owner(const Plan& plan) {
     const std::string& directory = plan.home.directory();
     const auto info = plan.tree->look("");

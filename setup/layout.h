@@ -58,17 +58,18 @@ struct Plan {
     std::shared_ptr<const Tree> tree = {};  // nothing before the instance is made
 };
 
-// The plan of an instance that exists. Throws a permanent Error if control/owners is missing or wrong, or if the directory is not that
-// of whom control/owners says.
+// The plan of an instance that exists. Throws a permanent Error if control/owners is missing or wrong, or if
+// the directory is not that of whom control/owners says.
 Plan plan_of_instance(const control::Home& home);
 
 std::vector<Piece> layout(const Plan& plan);
 
-// True if a tcpserver listens on an IPv6 address alone: its rules are tcp.smtp6 and tcp.smtp. Everything else, also a
-// server for both families, has those of tcp.smtp.
+// True if a tcpserver listens on an IPv6 address alone: its rules are tcp.smtp6 and tcp.smtp. Everything
+// else, also a server for both families, has those of tcp.smtp.
 bool has_ipv6_rules(const Plan& plan);
 
-// The supervised services: qmail-send, qmail-smtpd, and qmail-smtpd2 ... for further addresses; qmail-pop3d in the same way.
+// The supervised services: qmail-send, qmail-smtpd, and qmail-smtpd2 ... for further addresses; qmail-pop3d
+// in the same way.
 std::vector<std::string> service_names(const Plan& plan);
 // "qmail-smtpd", "qmail-smtpd2" ...: the service of the n-th line of a file like control/smtplisten.
 std::string numbered_service(const std::string& name, std::size_t number);

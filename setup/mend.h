@@ -21,8 +21,8 @@ struct Wanted {
     mode_t mode = 0;
 };
 
-// As root sets the owner too. Throws Error and changes nothing for what has another type or, a file, a second name; and for what
-// belongs to somebody who is neither the administrator nor a role.
+// As root sets the owner too. Throws Error and changes nothing for what has another type or, a file, a second
+// name; and for what belongs to somebody who is neither the administrator nor a role.
 void set_owner_and_mode(const Tree& tree, const std::string& path, const Wanted& wanted);
 // The same for what is held already: something that the caller has just made.
 void set_owner_and_mode(int held, const std::string& path, control::Owner owner, mode_t mode);

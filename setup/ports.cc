@@ -69,7 +69,8 @@ struct Answer {
     std::string text;  // the greeting of the server there, or what goes wrong on the way to it
 };
 
-// Of a server that speaks TLS from the first octet: what it says once it speaks. Its certificate is qmail-showctl's business.
+// Of a server that speaks TLS from the first octet: what it says once it speaks. Its certificate is
+// qmail-showctl's business.
 Answer ask(const std::string& address, unsigned port, bool tls) {
     Answer answer;
     try {
@@ -125,8 +126,8 @@ std::optional<bool> is_held_by(const Plan& plan, pid_t service, const std::map<i
     return std::nullopt;
 }
 
-// Who answers, if it is not this instance: by the process that has the port where we may see that, else by the name in the
-// greeting. A service that was started by hand is known by its greeting alone.
+// Who answers, if it is not this instance: by the process that has the port where we may see that, else by
+// the name in the greeting. A service that was started by hand is known by its greeting alone.
 std::optional<std::string> stranger(const Plan& plan, const Protocol& protocol, const std::string& service,
                                     unsigned port, const std::string& greeting) {
     const auto pid = systemd_keeps(plan) ? std::nullopt : service_pid(plan, service);

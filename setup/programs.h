@@ -8,8 +8,8 @@
 
 namespace relais::setup {
 
-// Keeps the directory of the running program, so that the programs there can be read and run also after this process has become
-// somebody who may not go there. To be called before that. Throws Error.
+// Keeps the directory of the running program, so that the programs there can be read and run also after this
+// process has become somebody who may not go there. To be called before that. Throws Error.
 void hold_programs();
 // The directory of the running program, where the others are.
 std::string program_directory();

@@ -7,9 +7,10 @@
 //
 // As root it makes a system instance (users that are missing are made with useradd --system), or with --user
 // one that belongs to that user alone; an ordinary user gets an instance of his own. It trusts its command
-// line, and nothing that another user may have put into an instance: it follows no link but those that root made in root's own
-// directories, gives nothing to a role that is neither root's nor a role's, and becomes the owner of a directory that is not
-// root's before it opens a file there (setup/tree.h, control/enter.h). It never overwrites.
+// line, and nothing that another user may have put into an instance: it follows no link but those that root
+// made in root's own directories, gives nothing to a role that is neither root's nor a role's, and becomes
+// the owner of a directory that is not root's before it opens a file there (setup/tree.h, control/enter.h).
+// It never overwrites.
 //
 // Exit codes: 0 done, or nothing wrong; 1 --check found something, or --repair could not mend all; 100 wrong
 // usage or refused; 111 the system failed.

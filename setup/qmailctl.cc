@@ -4,8 +4,8 @@
 //
 // DIR is the instance, $QMAILHOME or /var/qmail without it. It talks to supervise (svc), or to systemd where
 // that keeps the instance; if nobody looks after it, start starts svscan. It is run by root, or by the one
-// user whose the instance is. In a directory that is not root's it becomes its owner first (control/enter.h), and it runs no program
-// from there but what supervise runs.
+// user whose the instance is. In a directory that is not root's it becomes its owner first (control/enter.h),
+// and it runs no program from there but what supervise runs.
 //
 // Exit codes: 0 done; 1 doctor found something, or stat that a service is down; 100 wrong usage; 111 it did
 // not work.
@@ -175,7 +175,8 @@ int end_all(const Plan& plan, pid_t svscan) {
             plan, [&plan] { return send_is_gone(plan); }, Deadline::in(stop_patience)) &&
         wait_until(ended, Deadline::in(log_patience)))
         return 0;
-    // A log would wait for the last delivery, or for a disk that takes nothing; the next start needs its place.
+    // A log would wait for the last delivery, or for a disk that takes nothing; the next start needs its
+    // place.
     end_logs(plan);
     return ended() ? 0 : fail_with_deliveries(plan);
 }

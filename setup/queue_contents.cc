@@ -81,8 +81,8 @@ std::optional<queue::MessageId> inspect_message(const Plan& plan, const Entry& e
     return id;
 }
 
-// Reads the bodies of so many octets of messages, and of the others the end alone: nobody wants to wait for all of a large
-// queue.
+// Reads the bodies of so many octets of messages, and of the others the end alone: nobody wants to wait for
+// all of a large queue.
 class DamageSeeker {
   public:
     explicit DamageSeeker(const control::Home& home) : store_(home) {}

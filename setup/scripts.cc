@@ -32,8 +32,8 @@ std::string environment(const Plan& plan) {
                        home);
 }
 
-// Rules for the own addresses of one family or of both, for the administrator to put into force: programs on this host that
-// connect to one of them have it as their own address, also a link-local one.
+// Rules for the own addresses of one family or of both, for the administrator to put into force: programs on
+// this host that connect to one of them have it as their own address, also a link-local one.
 std::string offered_rules(bool ipv4, bool ipv6) {
     std::string rules;
     for (const std::string& address : net::own_addresses(net::Loopback::without))
@@ -109,7 +109,8 @@ std::string submission_script(const Plan& plan, const Listen& listen, const std:
 }
 
 std::string pop3d_script(const Plan& plan, const std::string& file, std::size_t number) {
-    // Each of the two comes with the other: the first opens the channel, the second says through it who has logged in.
+    // Each of the two comes with the other: the first opens the channel, the second says through it who has
+    // logged in.
     const bool opens = ::access(program("open-smtp-channel").c_str(), X_OK) == 0;
     return opening(plan, fmt::format("The POP3 server on the address and port in line {} of "
                                      "control/{}. Accounts: qmail-passwd.",

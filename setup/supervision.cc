@@ -147,8 +147,8 @@ bool writes_to_pipe(pid_t pid) {
     return ::stat(("/proc/" + std::to_string(pid) + "/fd/2").c_str(), &info) == 0 && S_ISFIFO(info.st_mode);
 }
 
-// Services of this instance whose supervise has gone: what they write still goes to a log's pipe. One that somebody started by
-// hand writes elsewhere.
+// Services of this instance whose supervise has gone: what they write still goes to a log's pipe. One that
+// somebody started by hand writes elsewhere.
 std::vector<pid_t> orphaned_services(const Plan& plan) {
     const std::set<std::string> programs = {"qmail-start", "qmail-smtpd", "tcpserver"};
     const std::string home = "QMAILHOME=" + plan.home.directory();
@@ -207,7 +207,8 @@ std::vector<std::string> services_and_logs(const Plan& plan) {
 }
 
 std::optional<pid_t> find_svscan(const Plan& plan) {
-    // Not by its name: what has the same name in a container, whose processes are seen here, is another directory.
+    // Not by its name: what has the same name in a container, whose processes are seen here, is another
+    // directory.
     struct stat ours {};
     if (::stat(plan.home.path("service").c_str(), &ours) != 0) return std::nullopt;
     for (const auto& entry : fs::directory_iterator("/proc")) {

@@ -30,8 +30,8 @@ std::string service_directory(const Plan& plan, const std::string& name);
 
 // The svscan whose directory is this instance's service/, however it was started.
 std::optional<pid_t> find_svscan(const Plan& plan);
-// Whether a supervise of this instance has outlived its svscan, or a service its supervise: nobody starts them again, and what
-// they write may reach no log.
+// Whether a supervise of this instance has outlived its svscan, or a service its supervise: nobody starts
+// them again, and what they write may reach no log.
 bool has_orphans(const Plan& plan);
 // Ends them, and waits for that. False if there were none. Throws Error.
 bool end_orphans(const Plan& plan);

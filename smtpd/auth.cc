@@ -73,7 +73,8 @@ Auth::Outcome Auth::run(std::string_view argument, const Way& way) {
     else if (!words.argument.empty() && !(initial = sasl::decode_base64_secret(words.argument)))
         return {std::string(bad_input)};
     try {
-        // A client that could bind and was not offered it says so; where that is the site's wish, nobody took it from the offer.
+        // A client that could bind and was not offered it says so; where that is the site's wish, nobody took
+        // it from the offer.
         const bool binds = is_configured(Mechanism::scram_sha_256_plus);
         const auto server = sasl::make_server(
             *mechanism, authority_, {settings_.me, binds ? way.bindings : decltype(way.bindings){}});

@@ -1,5 +1,5 @@
-// AUTH (RFC 4954): which mechanisms a session offers to whom, and the dialogue of one login. It knows no secret: whether a login is
-// right is asked of a LoginAuthority.
+// AUTH (RFC 4954): which mechanisms a session offers to whom, and the dialogue of one login. It knows no
+// secret: whether a login is right is asked of a LoginAuthority.
 #pragma once
 
 #include <string>
@@ -38,8 +38,9 @@ class Auth {
     Auth(Channel& channel, const Settings& settings, LoginAuthority& authority, bool bare_lines)
         : channel_(channel), settings_(settings), authority_(authority), bare_lines_(bare_lines) {}
 
-    // What EHLO says behind "AUTH ": names with blanks between them, in the order of control/authmechanisms; empty if nothing is to
-    // be had. keen: also when the authority does not say what it has (it may be back in a moment).
+    // What EHLO says behind "AUTH ": names with blanks between them, in the order of control/authmechanisms;
+    // empty if nothing is to be had. keen: also when the authority does not say what it has (it may be back
+    // in a moment).
     std::string offered(const Way& way, bool keen);
 
     struct Outcome {

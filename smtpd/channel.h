@@ -61,12 +61,13 @@ class Channel {
     void flush();
     // The same, and the end of TLS with it.
     void finish();
-    // From now on what is written leaves together with the end of the connection (FIN), which must follow at once: one packet
-    // for both. As before where the client has sent more than was read, for closing then drops what has not left.
+    // From now on what is written leaves together with the end of the connection (FIN), which must follow at
+    // once: one packet for both. As before where the client has sent more than was read, for closing then
+    // drops what has not left.
     void end_with_last_reply();
 
-    // Drops every octet the client has sent so far, and speaks through transport from now on (a switch to TLS).
-    // Borrows it. Replies must have been flushed.
+    // Drops every octet the client has sent so far, and speaks through transport from now on (a switch to
+    // TLS). Borrows it. Replies must have been flushed.
     void switch_to(Transport& transport);
     // The kernel bounds each wait by itself.
     bool kernel_waits() const { return kernel_waits_; }
@@ -84,7 +85,8 @@ class Channel {
     std::chrono::seconds timeout_;
     bool kernel_waits_;               // the sockets carry the timeout: no poll before each read
     Transport* transport_ = nullptr;  // instead of the descriptors
-    // Not from new: where delete overwrites what it is given, a short session would touch all of it at its end.
+    // Not from new: where delete overwrites what it is given, a short session would touch all of it at its
+    // end.
     struct Release {
         void operator()(char* buffer) const { std::free(buffer); }
     };

@@ -86,7 +86,8 @@ std::size_t DataDecoder::decode(std::string_view input, std::string& out) {
     while (at < input.size() && !ended_) {
         if (returns_ > 0) {
             if (input[at] == '\r') {
-                // Held back without an end, a gigabyte of them would count as nothing, and then take a gigabyte.
+                // Held back without an end, a gigabyte of them would count as nothing, and then take a
+                // gigabyte.
                 if (!normalise_ || returns_ == held_returns_limit) resolve_returns(false, out);
                 ++returns_;
                 ++at;

@@ -1,5 +1,5 @@
-// The DATA decoder against the plainest possible reading of RFC 5321, 4.5.2, octet by octet, with the input cut into
-// pieces as the first octet says. They must agree about the text, the end, and what is refused.
+// The DATA decoder against the plainest possible reading of RFC 5321, 4.5.2, octet by octet, with the input
+// cut into pieces as the first octet says. They must agree about the text, the end, and what is refused.
 #include <cstdint>
 #include <cstdlib>
 #include <string>

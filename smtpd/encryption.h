@@ -18,8 +18,8 @@ class Encryption {
     virtual bool offered() = 0;
     // Whatever can fail before the client is told to go on. Throws Error: the control files are wrong.
     virtual void prepare() = 0;
-    // The handshake on the client's connection; afterwards the channel speaks TLS, and nothing that was read before is left in
-    // it. Throws Error: the connection is of no use any more.
+    // The handshake on the client's connection; afterwards the channel speaks TLS, and nothing that was read
+    // before is left in it. Throws Error: the connection is of no use any more.
     virtual const tls::Connection& start(Channel& channel) = 0;
 };
 

@@ -1,5 +1,5 @@
-// Lines of a client that speaks another protocol: a form in a browser, or a program that was made to send its request here. What
-// stands behind them must not be carried out. Pure.
+// Lines of a client that speaks another protocol: a form in a browser, or a program that was made to send its
+// request here. What stands behind them must not be carried out. Pure.
 #pragma once
 
 #include <string_view>

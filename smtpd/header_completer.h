@@ -1,4 +1,5 @@
-// The Date and Message-ID fields that a message lacks, for messages of our own users (RFC 6409, 8). Pure but for the random source.
+// The Date and Message-ID fields that a message lacks, for messages of our own users (RFC 6409, 8). Pure but
+// for the random source.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +14,8 @@ class HeaderCompleter {
     HeaderCompleter(bool active, std::string host, std::int64_t unix_seconds)
         : in_header_(active), host_(std::move(host)), unix_seconds_(unix_seconds) {}
 
-    // Takes the decoded message in pieces (LF line ends); what may be passed on is swapped into text. The header is kept back until
-    // its end is there. One longer than header_limit passes as it is.
+    // Takes the decoded message in pieces (LF line ends); what may be passed on is swapped into text. The
+    // header is kept back until its end is there. One longer than header_limit passes as it is.
     void feed(std::string& text);
     // What is still kept back when the message has ended within its header.
     std::string finish();

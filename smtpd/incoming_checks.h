@@ -1,5 +1,6 @@
-// What is verified of a message from outside, and what follows from it: SPF, DKIM, ARC and DMARC (authres/), by
-// control/mailauth, spfbehavior, dmarc and dmarcexempt. One object for each transaction. Clients that may relay are not judged.
+// What is verified of a message from outside, and what follows from it: SPF, DKIM, ARC and DMARC (authres/),
+// by control/mailauth, spfbehavior, dmarc and dmarcexempt. One object for each transaction. Clients that may
+// relay are not judged.
 #pragma once
 
 #include <cstdint>

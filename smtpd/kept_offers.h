@@ -1,6 +1,7 @@
-// What qmail-authd has for logins, kept by the listener: no EHLO of its children asks for it, and none waits for a qmail-authd that
-// hangs. qmail-authd closes the connection over which it was asked when its answer may be another; users/passwd.cdb is looked
-// at for each client too, so that a first account counts for whoever connects after it.
+// What qmail-authd has for logins, kept by the listener: no EHLO of its children asks for it, and none waits
+// for a qmail-authd that hangs. qmail-authd closes the connection over which it was asked when its answer may
+// be another; users/passwd.cdb is looked at for each client too, so that a first account counts for whoever
+// connects after it.
 #pragma once
 
 #include "base/event_loop.h"

@@ -13,7 +13,8 @@ namespace relais::smtpd {
 
 class LateHeader final : public MessageSink {
   public:
-    // The message is kept up to that many octets. One that grows beyond asks early for what is known by then, and goes on.
+    // The message is kept up to that many octets. One that grows beyond asks early for what is known by then,
+    // and goes on.
     LateHeader(std::unique_ptr<MessageSink> next, std::size_t limit, std::function<std::string()> early)
         : next_(std::move(next)), limit_(limit), early_(std::move(early)) {}
 

@@ -30,7 +30,8 @@ class Policy {
     Policy(const Policy&) = delete;
     Policy& operator=(const Policy&) = delete;
 
-    // What is read besides control/ and open-smtp/: the directory of the file that control/opensmtpfile names. Throws Error.
+    // What is read besides control/ and open-smtp/: the directory of the file that control/opensmtpfile
+    // names. Throws Error.
     static std::vector<std::string> readable_places(const control::Home& home);
 
     // Reads what is not yet read and what has changed since. The listener calls it for each connection, so
@@ -47,20 +48,21 @@ class Policy {
     bool is_our_postmaster(std::string_view recipient);
     // The recipient with the literal of this host's address ([192.0.2.1]) replaced by control/localiphost.
     std::string with_local_name(std::string_view recipient, const Client& client);
-    // May this client send to this recipient? The open-smtp store is asked only if it matters, and at each call
-    // anew: a login during the connection counts. Throws Error when a file cannot be read.
+    // May this client send to this recipient? The open-smtp store is asked only if it matters, and at each
+    // call anew: a login during the connection counts. Throws Error when a file cannot be read.
     policy::Decision decide(const Client& client, std::string_view recipient);
     // What control/localsenders says about this client and sender: off, unless the sender's domain is one of
     // control/locals and virtualdomains and the client has no right to relay. Throws Error.
     LocalSenders suspects(const Client& client, std::string_view sender);
     // What control/senderlogins says about a login with this sender: off if it may use it. Throws Error.
     policy::SenderLogins::Mode rejects_login(std::string_view user, std::string_view sender);
-    // True if control/tlsclients lists the subject of a client's certificate, or an address of mail in it. Throws Error.
+    // True if control/tlsclients lists the subject of a client's certificate, or an address of mail in it.
+    // Throws Error.
     bool lists_certificate(const tls::Description& certificate);
     // What control/recipientcheck says of this recipient's domain. Throws Error.
     policy::RecipientCheck::Mode recipient_check(std::string_view recipient);
-    // Whether anybody here would get mail for it: control/validrcptto.cdb where there is one, else qmail-rcptd, who has that
-    // long to answer. Throws Error.
+    // Whether anybody here would get mail for it: control/validrcptto.cdb where there is one, else
+    // qmail-rcptd, who has that long to answer. Throws Error.
     local::RecipientAnswer find_recipient(std::string_view recipient, Deadline deadline);
     // What is known of a recipient's domain. Throws Error.
     policy::DomainMatch match_domain(std::string_view recipient);

@@ -9,9 +9,9 @@
 // runs as qmaild, writes nothing, and reaches the queue by the socket queue-network alone. As the listener's
 // child it is confined.
 //
-// Inputs: the client, $TCP*, the rules cdb, open-smtp, control/{me,smtpgreeting,localiphost,rcpthosts,morercpthosts.cdb,
-// badmailfrom,databytes,relaydenied,localsenders,locals,virtualdomains,opensmtp*,timeoutsmtpd,maxrcpt,refusenul}.
-// Exit codes: 0 the client was served, or SIGTERM ended the listener; 100 wrong usage; 111 it could not start.
+// Inputs: the client, $TCP*, the rules cdb, open-smtp, and those of control/ that "qmail-showctl" lists for
+// smtpd. Exit codes: 0 the client was served, or SIGTERM ended the listener; 100 wrong usage; 111 it could
+// not start.
 #include <unistd.h>
 
 #include "base/program.h"

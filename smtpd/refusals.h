@@ -1,5 +1,5 @@
-// What the refusals of one session lead to: who tries names at random is slowed down and sent away, and no session fills the
-// log. Pure.
+// What the refusals of one session lead to: who tries names at random is slowed down and sent away, and no
+// session fills the log. Pure.
 #pragma once
 
 #include <cstdint>

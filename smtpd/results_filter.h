@@ -1,5 +1,5 @@
-// Takes the fields Authentication-Results of our own name out of a message from outside: whoever believes ours must find only
-// those that we wrote (RFC 8601, 5). Pure.
+// Takes the fields Authentication-Results of our own name out of a message from outside: whoever believes
+// ours must find only those that we wrote (RFC 8601, 5). Pure.
 #pragma once
 
 #include <string>
@@ -12,14 +12,14 @@ class ResultsFilter {
     // active: false passes everything on. server: our name, as our own fields have it.
     ResultsFilter(bool active, std::string_view server);
 
-    // Takes the decoded message in pieces (LF line ends); what may be passed on is swapped into text. A field is kept back until
-    // its end is there.
+    // Takes the decoded message in pieces (LF line ends); what may be passed on is swapped into text. A field
+    // is kept back until its end is there.
     void feed(std::string& text);
     // What is still kept back when the message has ended within its header.
     std::string finish();
 
-    // Of a longer field the beginning alone is looked at; the rest shares its fate. One whose server is not to be seen there
-    // is taken out.
+    // Of a longer field the beginning alone is looked at; the rest shares its fate. One whose server is not
+    // to be seen there is taken out.
     static constexpr std::size_t field_limit = std::size_t{1} << 16;
 
   private:

@@ -23,7 +23,8 @@ struct Surroundings {
 
 // Serves the client that is connected by these descriptors to its end. True if it left nothing that the
 // next one in this process must not come near: Session::spent().
-// in_a_crowd: places are scarce, so that it must not be silent for long between its commands (control/stresstimeout).
+// in_a_crowd: places are scarce, so that it must not be silent for long between its commands
+// (control/stresstimeout).
 bool serve(const Surroundings& here, int in, int out, const Client& client, Beginning beginning,
            bool in_a_crowd = false);
 

@@ -36,8 +36,8 @@ constexpr std::string_view mail_first = "503 MAIL first (#5.5.1)";
 constexpr std::string_view path_too_long = "501 path too long (#5.1.0)";
 constexpr std::string_view controls_unreadable = "421 unable to read controls (#4.3.0)";
 
-// RFC 5321, 4.5.3.1.2. No domain of the DNS is longer; a longer local part passes, for senders of mailing lists and of forwarders
-// have one.
+// RFC 5321, 4.5.3.1.2. No domain of the DNS is longer; a longer local part passes, for senders of mailing
+// lists and of forwarders have one.
 constexpr std::size_t domain_limit = 255;
 
 bool fits(std::string_view address) {

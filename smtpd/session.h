@@ -1,5 +1,5 @@
-// One SMTP session (RFC 5321), from the greeting to the end: sequential, a process for itself meanwhile. All it knows of
-// the world comes through its constructor, so that tests run it against a socket pair.
+// One SMTP session (RFC 5321), from the greeting to the end: sequential, a process for itself meanwhile. All
+// it knows of the world comes through its constructor, so that tests run it against a socket pair.
 #pragma once
 
 #include <cstdint>
@@ -49,8 +49,8 @@ class Session {
     // Speaks with the client until it leaves, or is too slow, or has made too many errors. Throws nothing but
     // what the sinks of messages and log lines throw.
     void run(Beginning beginning = Beginning::greeting);
-    // The session has held a secret (a login, a certificate, our own users' mail) or has seen something odd: its process
-    // serves nobody after this client.
+    // The session has held a secret (a login, a certificate, our own users' mail) or has seen something odd:
+    // its process serves nobody after this client.
     bool spent() const { return spent_; }
 
   private:

@@ -1,6 +1,7 @@
-// A whole session over what a client sends: the input goes in through a descriptor, as from a connection, replies go
-// nowhere, messages are kept in memory. The first octet chooses the rules that hold for the client. What must be true
-// of any input: no crash, no message with another's octets in it, and no message at all without a real end of data.
+// A whole session over what a client sends: the input goes in through a descriptor, as from a connection,
+// replies go nowhere, messages are kept in memory. The first octet chooses the rules that hold for the
+// client. What must be true of any input: no crash, no message with another's octets in it, and no message at
+// all without a real end of data.
 #include <sys/mman.h>
 #include <unistd.h>
 

@@ -14,7 +14,8 @@ bool is_safe(char c) {
     return std::string_view(".@%+/=:-").find(c) != std::string_view::npos;
 }
 
-// So long is a name of the DNS; what is longer must not make a line of more than 998 octets (RFC 5322, 2.1.1).
+// So long is a name of the DNS; what is longer must not make a line of more than 998 octets (RFC 5322,
+// 2.1.1).
 constexpr std::size_t name_limit = 255;
 
 std::string safe(std::string_view text) {

@@ -48,8 +48,9 @@ bool may_relay(Policy& policy, const Client& client, const policy::Decision& dec
     return policy::gives_right(decision.reason) || policy.find_open_smtp(client).live;
 }
 
-// Those who may send anywhere hear of an unknown recipient too, or it would bounce to whatever sender they gave. While nobody
-// can tell, a stranger keeps the message; from them it is taken, for many of their programs try once.
+// Those who may send anywhere hear of an unknown recipient too, or it would bounce to whatever sender they
+// gave. While nobody can tell, a stranger keeps the message; from them it is taken, for many of their
+// programs try once.
 void judge_recipient(Policy& policy, const Client& client, Verdict& verdict) {
     const auto mode = policy.recipient_check(verdict.recipient);
     if (mode == policy::RecipientCheck::Mode::off) return;

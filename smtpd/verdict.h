@@ -1,5 +1,5 @@
-// The verdict on one recipient of one message: whether it passes, and the reply if it does not. The one order in which
-// the rules are asked, for the session and for relay-explain.
+// The verdict on one recipient of one message: whether it passes, and the reply if it does not. The one order
+// in which the rules are asked, for the session and for relay-explain.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// Which descriptor is what in the programs that qmail-start starts: qmail-start puts them there, the programs take them
-// from here. 0 is /dev/null, 1 and 2 are the log.
+// Which descriptor is what in the programs that qmail-start starts: qmail-start puts them there, the programs
+// take them from here. 0 is /dev/null, 1 and 2 are the log.
 #pragma once
 
 namespace relais::start {
@@ -18,13 +18,14 @@ inline constexpr int send_local_channel = 4;
 inline constexpr int send_remote_channel = 5;
 inline constexpr int send_lock = 6;            // the instance lock, held until it and its children have ended
 inline constexpr int send_control_socket = 7;  // listening, send-control: send/control_protocol.h
-// From here on the channels of retired spawners, as many as the argument has letters: l qmail-lspawn, r qmail-rspawn.
+// From here on the channels of retired spawners, as many as the argument has letters: l qmail-lspawn, r
+// qmail-rspawn.
 inline constexpr int send_retired = 8;
 
 // qmail-lspawn, qmail-rspawn
 inline constexpr int spawner_channel = 3;
-// Listening packet socket, connectable by qmail-start alone: each connection is the channel of another qmail-send, an heir
-// (send/delivery_protocol.h). Older versions of qmail-start put the instance lock there.
+// Listening packet socket, connectable by qmail-start alone: each connection is the channel of another
+// qmail-send, an heir (send/delivery_protocol.h). Older versions of qmail-start put the instance lock there.
 inline constexpr int spawner_heirs = 4;
 
 // qmail-resolver

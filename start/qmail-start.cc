@@ -1,13 +1,14 @@
 // qmail-start [defaultdelivery [logger argument...]]: makes the sockets, pipes and channels of an instance,
 // starts its programs and starts them again when they end. It is what supervise runs.
 //
-// Trust: in a system instance it is root and stays root, refuses a directory in which somebody else could say what it does
-// (control/enter.h), reads control/owners and control/defaultdelivery, and parses nothing else; each program gets its user, exactly the descriptors of start/descriptors.h, and no
-// others. In a user instance it is that user, who may not be root. defaultdelivery (default:
-// control/defaultdelivery, else ./Maildir/) goes to qmail-lspawn. With a logger everything is written to a
-// pipe that the logger, run as qmaill, reads on its descriptor 0. SIGTERM ends everything in order, but for
-// deliveries that take longer: these go on without it (start/succession.h). SIGHUP and SIGALRM go to qmail-send.
-// Exit codes: 0 after SIGTERM, 100 wrong owners or user, 111 temporary.
+// Trust: in a system instance it is root and stays root, refuses a directory in which somebody else could say
+// what it does (control/enter.h), reads control/owners and control/defaultdelivery, and parses nothing else;
+// each program gets its user, exactly the descriptors of start/descriptors.h, and no others. In a user
+// instance it is that user, who may not be root. defaultdelivery (default: control/defaultdelivery, else
+// ./Maildir/) goes to qmail-lspawn. With a logger everything is written to a pipe that the logger, run as
+// qmaill, reads on its descriptor 0. SIGTERM ends everything in order, but for deliveries that take longer:
+// these go on without it (start/succession.h). SIGHUP and SIGALRM go to qmail-send. Exit codes: 0 after
+// SIGTERM, 100 wrong owners or user, 111 temporary.
 #include <fcntl.h>
 #include <sys/file.h>
 

@@ -144,7 +144,9 @@ void Supervisor::start_generation() {
 
 void Supervisor::wait_for_lock() {
     if (++waits_for_lock_ == silent_waits)
-        log_line("alert: no delivery starts: processes of before still hold queue/lock/send (qmailctl doctor names them)");
+        log_line(
+            "alert: no delivery starts: processes of before still hold queue/lock/send (qmailctl doctor "
+            "names them)");
     loop_.after(lock_pause, [this] { start_generation(); });
 }
 

@@ -43,8 +43,9 @@ class Supervisor {
 
     // services: started at once, and again each time they end, at most once a second.
     Supervisor(std::vector<Program> services, TakeLock take_lock, MakeGeneration make_generation);
-    // Runs until SIGTERM and the end of everything but deliveries that take longer than a moment: qmail-send and the spawners
-    // go on with those by themselves, until they end or the next qmail-start's qmail-send takes them over.
+    // Runs until SIGTERM and the end of everything but deliveries that take longer than a moment: qmail-send
+    // and the spawners go on with those by themselves, until they end or the next qmail-start's qmail-send
+    // takes them over.
     void run();
 
   private:

@@ -33,8 +33,8 @@ std::variant<Nothing, Rule, Wrong> parse_rule(std::string_view line);
 class RuleSet {
   public:
     void add(Rule rule) { rules_.push_back(std::move(rule)); }
-    // Calls visit for each key and the number (from 0) of the rule that makes it, in the order of the cdb; of equal keys
-    // the first counts. Keys that a rule for a longer network takes away are left out.
+    // Calls visit for each key and the number (from 0) of the rule that makes it, in the order of the cdb; of
+    // equal keys the first counts. Keys that a rule for a longer network takes away are left out.
     void for_each_key(const std::function<void(const std::string& key, std::size_t rule)>& visit) const;
     // Replaces cdb by these rules, through the file temporary; the old one stands if anything fails. Throws
     // Error.

@@ -1,4 +1,5 @@
-// Rules as the administrator writes them, with the line of each: for those that explain what a cdb says. Pure.
+// Rules as the administrator writes them, with the line of each: for those that explain what a cdb says.
+// Pure.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// What a client wants to see of a server before it says anything to it: a certificate of a trusted authority for a name, or
-// one that is known by its digest. And in words what was wrong.
+// What a client wants to see of a server before it says anything to it: a certificate of a trusted authority
+// for a name, or one that is known by its digest. And in words what was wrong.
 #pragma once
 
 #include <string>
@@ -16,10 +16,11 @@ inline constexpr char system_authorities[] = "/etc/ssl/certs/ca-certificates.crt
 void trust(const ClientContext& context, const std::string& file);
 
 struct Expectation {
-    // The certificate is valid for one of these: names, ".suffix" (any name below it), addresses; and its chain ends at an
-    // authority that the context trusts. Empty: not asked for.
+    // The certificate is valid for one of these: names, ".suffix" (any name below it), addresses; and its
+    // chain ends at an authority that the context trusts. Empty: not asked for.
     std::vector<std::string> names{};
-    // The SHA-256 of the certificate, or of its public key, is one of these: 64 lower-case hexadecimal digits each.
+    // The SHA-256 of the certificate, or of its public key, is one of these: 64 lower-case hexadecimal digits
+    // each.
     std::vector<std::string> digests{};
 };
 
@@ -31,8 +32,8 @@ class ServerCheck {
     ServerCheck& operator=(const ServerCheck&) = delete;
 
     void prepare(SSL* ssl);
-    // After a handshake that was done: what is wrong with the server, empty if nothing. A resumed session is held to the
-    // same, for the certificate may have expired since.
+    // After a handshake that was done: what is wrong with the server, empty if nothing. A resumed session is
+    // held to the same, for the certificate may have expired since.
     std::string complaint(SSL* ssl) const;
     // After one that failed: what was wrong with the certificate; empty if that was not the reason.
     const std::string& chain_complaint() const { return chain_complaint_; }

@@ -1,8 +1,8 @@
-// One TLS connection over a socket: the handshake, its result, and the octets after it. No call waits beyond its deadline,
-// whether the socket is blocking or not, and however slowly the other side drips.
+// One TLS connection over a socket: the handshake, its result, and the octets after it. No call waits beyond
+// its deadline, whether the socket is blocking or not, and however slowly the other side drips.
 //
-// Nothing that was read before the handshake belongs to the connection: whoever switches to TLS drops what it has
-// buffered first (RFC 3207, 5; CVE-2011-0411).
+// Nothing that was read before the handshake belongs to the connection: whoever switches to TLS drops what it
+// has buffered first (RFC 3207, 5; CVE-2011-0411).
 #pragma once
 
 #include <functional>
@@ -19,8 +19,8 @@ namespace relais::tls {
 
 struct SocketBio;
 
-// Why there is no encrypted connection. number(): ETIMEDOUT, ECONNRESET (it hung up in the middle), another errno of the
-// socket, or 0 when TLS itself said no; what() is one line for a log.
+// Why there is no encrypted connection. number(): ETIMEDOUT, ECONNRESET (it hung up in the middle), another
+// errno of the socket, or 0 when TLS itself said no; what() is one line for a log.
 class HandshakeFailed : public Error {
   public:
     HandshakeFailed(const std::string& text, int error_number, long verify_result)
@@ -55,27 +55,29 @@ class Connection final : public Transport {
     std::size_t read_some(std::span<char> buffer, Deadline deadline) override;
     void write_all(std::string_view data, Deadline deadline) override;
     void write_last(std::string_view data, Deadline deadline) override;
-    // What TLS itself has to say (a handshake's last words) leaves with the next octets written, before the next wait for a
-    // read, or with a try.
+    // What TLS itself has to say (a handshake's last words) leaves with the next octets written, before the
+    // next wait for a read, or with a try.
     Progress try_read(std::span<char> buffer) override;
     Progress try_pending(std::span<char> buffer) override;
     Progress try_write(std::string_view data) override;
     bool has_pending() const override;
     int fd() const override;
 
-    // The socket blocks and has timeouts of its own (SO_RCVTIMEO): reads leave the waiting to it, which saves a poll(2) for each, and
-    // may pass their deadline by that timeout.
+    // The socket blocks and has timeouts of its own (SO_RCVTIMEO): reads leave the waiting to it, which saves
+    // a poll(2) for each, and may pass their deadline by that timeout.
     void let_socket_wait();
 
-    // Tells the other side that nothing more comes (close_notify), as far as that needs no waiting. Does not wait for its
-    // answer, closes nothing, never throws. After a failure of the connection it does nothing.
+    // Tells the other side that nothing more comes (close_notify), as far as that needs no waiting. Does not
+    // wait for its answer, closes nothing, never throws. After a failure of the connection it does nothing.
     void shut_down() noexcept;
 
     const Description& description() const { return description_; }
-    // Channel bindings: RFC 9266 (32 octets; empty where TLS 1.2 has no extended master secret) and RFC 5929 (tls-server-end-point).
+    // Channel bindings: RFC 9266 (32 octets; empty where TLS 1.2 has no extended master secret) and RFC 5929
+    // (tls-server-end-point).
     std::string exporter_binding() const;
     std::string end_point_binding() const;
-    // Clients: the session as it is now, to be resumed later; with TLS 1.3 there is none to resume before the first read.
+    // Clients: the session as it is now, to be resumed later; with TLS 1.3 there is none to resume before the
+    // first read.
     SessionPtr session() const;
 
     SSL* native() const { return ssl_.get(); }
@@ -102,7 +104,8 @@ class Connection final : public Transport {
 // prepare is called with the new SSL before the first octet.
 std::unique_ptr<Connection> accept(int fd, const ServerContext& context, Deadline deadline,
                                    const std::function<void(SSL*)>& prepare = {});
-// The same, with an SSL that was made before there was a client: new_ssl costs what a process that forks can spare its children.
+// The same, with an SSL that was made before there was a client: new_ssl costs what a process that forks can
+// spare its children.
 std::unique_ptr<Connection> accept(int fd, SslPtr ssl, Deadline deadline);
 SslPtr new_ssl(const ServerContext& context);
 

@@ -254,7 +254,8 @@ TEST_F(TlsConnection, ATryEndsHoweverMuchTlsHasToSayItself) {
     EXPECT_GT(tries, 1U);
 }
 
-// TLS 1.2 alone has it; a server that asks for it again and again gets no second handshake, and what it says is still heard.
+// TLS 1.2 alone has it; a server that asks for it again and again gets no second handshake, and what it says
+// is still heard.
 TEST_F(TlsConnection, NobodyRenegotiates) {
     SSL_CTX_set_max_proto_version(server_.native(), TLS1_2_VERSION);
     shake_hands();

@@ -36,8 +36,8 @@ SslCtxPtr make(const SSL_METHOD* method, const Protocol& protocol) {
     // A password may be among what was decrypted.
     SSL_CTX_set_options(raw, SSL_OP_CLEANSE_PLAINTEXT | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                  SSL_OP_CIPHER_SERVER_PREFERENCE);
-    // Record buffers stay for the next record: who gives one back overwrites all 16 KiB of it for each record, though a short
-    // record has touched a page or two.
+    // Record buffers stay for the next record: who gives one back overwrites all 16 KiB of it for each
+    // record, though a short record has touched a page or two.
     SSL_CTX_set_mode(raw, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_read_ahead(raw, 1);
     SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);

@@ -1,5 +1,5 @@
-// What connections have in common: versions, ciphers, and where keys and trust come from. Making one costs far more than a
-// connection: a process that serves many makes it once, before it forks.
+// What connections have in common: versions, ciphers, and where keys and trust come from. Making one costs
+// far more than a connection: a process that serves many makes it once, before it forks.
 #pragma once
 
 #include <optional>
@@ -23,7 +23,8 @@ class ServerContext {
   public:
     // Without a certificate yet. Throws Error (permanent where protocol makes no sense).
     explicit ServerContext(const Protocol& protocol = {});
-    // Chain and key, both PEM, the key perhaps in the same text: for tests and for tools; a server's key lies with qmail-keyd.
+    // Chain and key, both PEM, the key perhaps in the same text: for tests and for tools; a server's key lies
+    // with qmail-keyd.
     void use_certificate(std::string_view chain_pem, std::string_view key_pem);
     SSL_CTX* native() const { return context_.get(); }
 

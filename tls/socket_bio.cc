@@ -12,7 +12,8 @@ namespace {
 
 // More than any handshake's flight; a message's replies are far less.
 constexpr std::size_t held_limit = 65536;
-// Of one try: a stream of TLS's own messages, each of which is handled at once, would otherwise never give the caller his turn.
+// Of one try: a stream of TLS's own messages, each of which is handled at once, would otherwise never give
+// the caller his turn.
 constexpr std::size_t try_limit = 65536;
 
 }  // namespace

@@ -1,6 +1,7 @@
-// The socket under a TLS connection, as OpenSSL's BIO calls it. The waiting is done here, so that OpenSSL need not be entered again and
-// every octet is under the deadline. What TLS writes is held until it has to leave, so that a handshake's last words, a
-// reply and the end of TLS go as one packet where they come together.
+// The socket under a TLS connection, as OpenSSL's BIO calls it. The waiting is done here, so that OpenSSL
+// need not be entered again and every octet is under the deadline. What TLS writes is held until it has to
+// leave, so that a handshake's last words, a reply and the end of TLS go as one packet where they come
+// together.
 #pragma once
 
 #include <openssl/bio.h>
@@ -21,7 +22,8 @@ struct SocketBio {
 
     int fd;
     Mode mode = Mode::waiting;
-    // The socket blocks, for as long as its own timeouts say: reads need not poll first. Each wait may pass the deadline by that.
+    // The socket blocks, for as long as its own timeouts say: reads need not poll first. Each wait may pass
+    // the deadline by that.
     bool socket_waits = false;
     std::size_t may_read = 0;  // octets, of a try
     Deadline deadline = Deadline::never();
@@ -32,8 +34,8 @@ struct SocketBio {
 
     // Prepares for one call.
     void begin(Mode how, Deadline until = Deadline::never());
-    // Sends what is held: all of it, or as much as the socket takes where waiting is not allowed. False: see timed_out and
-    // error, or (trying) the socket takes no more now.
+    // Sends what is held: all of it, or as much as the socket takes where waiting is not allowed. False: see
+    // timed_out and error, or (trying) the socket takes no more now.
     bool flush();
     // What all BIOs of this kind share, made at the first call. Throws Error for want of memory.
     static BIO_METHOD* method();

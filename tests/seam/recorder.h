@@ -1,8 +1,9 @@
-// A model of what a disk holds after a power cut. While a Recorder lives, the calls of base/sys.h (this directory's
-// version of it) are carried out on the real file system and recorded; any call can be made to fail. Afterwards the
-// first k steps can be played into a Disk, and the Disk written out as one of the many things that a cut at that
-// moment may leave: nothing is certain to be there but file contents after their fsync and names after the fsync of
-// their directory; what was not synced may be there, in part, in any order.
+// A model of what a disk holds after a power cut. While a Recorder lives, the calls of base/sys.h (this
+// directory's version of it) are carried out on the real file system and recorded; any call can be made to
+// fail. Afterwards the first k steps can be played into a Disk, and the Disk written out as one of the many
+// things that a cut at that moment may leave: nothing is certain to be there but file contents after their
+// fsync and names after the fsync of their directory; what was not synced may be there, in part, in any
+// order.
 //
 // Code under test must be compiled with this directory first on the include path (relais_seam_test in CMake).
 #pragma once
@@ -104,8 +105,8 @@ std::string describe(const Cut& cut);
 class Disk {
   public:
     void play(const Step& step);
-    // Writes what the cut leaves below `from` (as recorded) into directory `to`, whose old files go. Directories must
-    // exist there.
+    // Writes what the cut leaves below `from` (as recorded) into directory `to`, whose old files go.
+    // Directories must exist there.
     void write_out(const Cut& cut, const std::string& from, const std::string& to) const;
 
   private:
