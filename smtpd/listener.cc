@@ -32,7 +32,7 @@ std::string_view reply_to(listen::Refusal why) {
         case listen::Refusal::denied:
             return denied;
         case listen::Refusal::silent:
-            return "451 timeout (#4.4.2)";
+            return "421 timeout (#4.4.2)";
         case listen::Refusal::our_trouble:
             break;
     }

@@ -15,7 +15,7 @@ class Recipients(relais.TestCase):
     front = "listener"
 
     def started(self, check="on", rules=":allow\n", **control):
-        i = self.instance(control={"recipientcheck": check, "locals": "mail.test\nhack.test",
+        i = self.instance(control={"recipientcheck": check, "refusedpause": None, "refusedlimit": None, "locals": "mail.test\nhack.test",
                                    "percenthack": "hack.test",
                                    "rcpthosts": "mail.test\nvirtual.example\nfar.example\nhack.test",
                                    "virtualdomains": "virtual.example:bob", **control})

@@ -172,6 +172,7 @@ class Explain(relais.TestCase):
     def setUpClass(cls):
         cls.shared = relais.Instance()
         cls.addClassCleanup(cls.shared.remove)
+        cls.shared.control("databytes", None)
         cls.shared.start_send()
         cls.control_files = {p.name for p in (cls.shared.home / "control").iterdir()}
 

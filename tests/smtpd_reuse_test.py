@@ -92,7 +92,7 @@ class Ends(Base):
         with contextlib.closing(Queued(instance)):
             first = visit(instance)
             for commands in (["HELO x", ("VRFY y", 252), ("RCPT TO:<x@y.example>", 503)], [*ENVELOPE[:2], ("RCPT TO:<x@y.example>", 553)],
-                             [("BAD", 502), ("WORSE", 502), ("WORST", 502)]):
+                             [("BAD", 500), ("WORSE", 500), ("WORST", 500)]):
                 self.assertEqual(visit(instance, *commands), first)
             for text, code in (("small\n", 250), ("large\n" * 100, 552)):
                 with self.client(instance) as client:
@@ -160,7 +160,7 @@ class Ends(Base):
                     client.command(command)
                 client.command("DATA", 354)
                 client.raw(b"one\r\n")
-                client.expect(451)
+                client.expect(421)
             self.odd(instance, act)
 
     def test_an_error_of_our_own(self):
@@ -190,10 +190,17 @@ class Ends(Base):
         instance.rules(':allow,SUBMISSION="1"\n')
         self.assertEqual(len({visit(instance) for _ in range(3)}), 3)
 
+    @staticmethod
+    def visited(instance):
+        with contextlib.suppress(AssertionError, OSError):
+            return visit(instance)
+        return None
+
     def test_a_crash(self):
         """It ends that process, and the family of it; the place is free again."""
         instance = self.listener("-c", 1)
-        first = visit(instance)
+        # The one place may still be that of the connection that showed the server to be up.
+        first = relais.wait_until(lambda: self.visited(instance))
         old = listener.acceptor(instance).pid
         with self.client(instance) as client:
             self.assertEqual(holder(instance, client), first)
@@ -283,7 +290,7 @@ class Limits(Base):
             busy.command("NOOP")
             last = self.client(instance, A, ehlo=None)
             for client in (silent, late, last):
-                self.assertEqual(str(client.reply()), "451 timeout (#4.4.2)")
+                self.assertEqual(str(client.reply()), "421 timeout (#4.4.2)")
                 client.expect_closed()
             # It came before places were scarce.
             busy.command("NOOP")
@@ -494,9 +501,9 @@ class Greeted(Base):
     def test_the_silent_are_told_when_their_time_is_over(self):
         instance = self.listener(timeoutsmtpd="1")
         client = self.client(instance, ehlo=None)
-        self.assertEqual(str(client.reply()), "451 timeout (#4.4.2)")
+        self.assertEqual(str(client.reply()), "421 timeout (#4.4.2)")
         client.expect_closed()
-        instance.wait_log(f"refuse from {A} helo - sender - rcpt - reason 451 timeout (#4.4.2)", "smtpd")
+        instance.wait_log(f"refuse from {A} helo - sender - rcpt - reason 421 timeout (#4.4.2)", "smtpd")
 
     def test_slow_ones_are_served_octet_by_octet(self):
         instance = self.listener()
