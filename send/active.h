@@ -47,6 +47,7 @@ struct Sender::Active {
         failures;  // of those in state failing, kept until they are on the disk or in a bounce
     std::size_t failure_octets = 0;  // of their paragraphs
     bool bounce_refused = false;     // this time: the failures are recorded, and the bounce comes later
+    bool bounce_requested = false;   // while an early bounce was being submitted: one more try at once
     bool recording = false;          // the failures that follow
     std::vector<Failure> recorded;
     // While others of the message are still open, a bounce tells of what has failed so far

@@ -123,7 +123,7 @@ void Sender::bounce_done(queue::MessageId id, const BounceResult& result) {
             out_.log("warning: trouble injecting bounce message, will try later: " + result.text);
             if (is_gone(id)) return forget(id);
             if (early) take_back(active);
-            active.bounce_refused = true;
+            active.bounce_refused = !std::exchange(active.bounce_requested, false);
             return settle(active);
     }
     early ? note_told(active) : end(active);

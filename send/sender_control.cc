@@ -141,6 +141,9 @@ ControlAnswer Sender::bounce(queue::MessageId id) {
     Active* active = found != window_.end() ? found->second.get() : load(id, false);
     if (active == nullptr) return no("the message cannot be read");
     if (active->bouncing && !active->early) return ok();
+    // Whoever asks expects a try at once, also where one was just refused or is about to be.
+    active->bounce_refused = false;
+    active->bounce_requested = active->bouncing;
     drop_queued(*active);
     std::vector<std::uint32_t> open;
     for (std::uint32_t i = 0; i < active->states.size(); ++i)

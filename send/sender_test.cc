@@ -298,6 +298,31 @@ TEST_F(SenderTest, ABounceThatCannotBeSubmittedIsTriedAgain) {
     EXPECT_EQ(out.bounces.size(), 1U);
 }
 
+TEST_F(SenderTest, ARequestToBounceDoesNotWaitForTheTryAfterARefusedOne) {
+    for (const bool under_way : {true, false}) {
+        const queue::MessageId id = birth + (under_way ? 1 : 0);
+        out.bounces.clear();
+        accept(id, "s@x", {"ann@far.example", "bob@other.example"});
+        const auto orders = take_orders();
+        ASSERT_EQ(orders.size(), 2U);
+        answer(orders[0], Outcome::permanent, "no");
+        answer(orders[1], Outcome::temporary);
+        ASSERT_EQ(out.bounces, std::vector<queue::MessageId>{id});
+        const auto refuse = [&] {
+            sender->bounce_done(id, {BounceResult::Kind::trouble, 0, "connection to mail server rejected"});
+        };
+        if (!under_way) refuse();
+        ASSERT_TRUE(sender->control({ControlVerb::bounce, id}).ok);
+        if (under_way) refuse();
+        do_records();
+        EXPECT_EQ(out.bounces.size(), 2U) << "under way: " << under_way;
+        sender->bounce_done(id, {BounceResult::Kind::accepted, 1, ""});
+        work();
+        EXPECT_FALSE(queue.has(id));
+        pass(4000);
+    }
+}
+
 TEST_F(SenderTest, AFailureThatCannotBeRecordedIsTriedAgain) {
     accept(birth, "s@x", {"ann@far.example"});
     answer(take_orders().at(0), Outcome::permanent, "no");

@@ -6,6 +6,7 @@ what makes the same server take it; a row that holds nothing fails, and one that
 
 import contextlib
 import pathlib
+import select
 import shutil
 import socket
 import ssl
@@ -55,13 +56,13 @@ class Between:
         with contextlib.suppress(OSError, ssl.SSLError):
             if self.bad is not None:
                 client, server = self._intercept(client, server)
-                state["tls"] = None
+                return self._pass_on(client, server)
             back = threading.Thread(target=self._back, args=(client, server, state), daemon=True)
             back.start()
             while data := client.recv(65536):
                 if state["tls"] is False and data.startswith(b"\x16\x03"):
                     state["tls"] = True
-                if state["tls"] is not True:
+                if not state["tls"]:
                     self.seen += data
                 server.sendall(data)
         self._end(client, server)
@@ -79,6 +80,28 @@ class Between:
         server = loose().wrap_socket(server)
         self.open += [client, server]
         return client, server
+
+    def _pass_on(self, client, server):
+        """Between two ends of TLS, in one thread: two must not use one connection of OpenSSL at once."""
+        other = {client: server, server: client}
+        try:
+            while True:
+                ready = [each for each in other if each.pending()] or select.select(list(other), [], [])[0]
+                for each in ready:
+                    each.setblocking(False)  # what has come may be TLS's own: a session ticket
+                    try:
+                        data = each.recv(65536)
+                    except ssl.SSLWantReadError:
+                        continue
+                    finally:
+                        each.setblocking(True)
+                    if not data:
+                        return
+                    if each is client:
+                        self.seen += data
+                    other[each].sendall(data)
+        finally:
+            self._end(client, server)
 
     def _back(self, client, server, state):
         with contextlib.suppress(OSError):
