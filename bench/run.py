@@ -156,6 +156,20 @@ def generate(port, messages, sessions, many, recipient, *options):
         raise RuntimeError(f"smtp-source: {done.stderr}")
 
 
+def by_clients(port, way, clients, seconds, addresses=()):
+    """bench/smtp_client.cc, one message a connection: its way is clear, starttls or implicit, with "resumed" where sessions
+    of TLS are; it tells the rate. CPU is everything the machine spent."""
+    how, kind = way.split()
+    before = cpu_seconds()
+    done = subprocess.run([relais.program("smtp_client"), str(port), f"user@{DOMAIN}", how, kind, str(clients), str(seconds),
+                           *map(str, addresses)], check=True, capture_output=True, text=True)
+    found = dict(line.split() for line in done.stdout.splitlines())
+    if kind == "resumed" and float(found["resumed"]) < 0.75:
+        raise RuntimeError(f"only {float(found['resumed']):.0%} of the sessions were resumed")
+    messages = float(found["rate"]) * seconds
+    return Figure(messages, seconds, cpu_seconds() - before)
+
+
 def relayed(messages, sessions, many, running):
     """Generator to sink through the server that running(port of the sink) starts."""
     sink = Sink(messages)
@@ -231,6 +245,10 @@ class Relais:
         with self.accepting() as instance:
             return measure(messages, lambda: generate(instance.port, messages, sessions, many, f"user@{DOMAIN}"))
 
+    def clients(self, way, clients, seconds, reuse="same", addresses=()):
+        with self._running(certificate=True, concurrencyremote="0", sessionreuse=reuse) as instance:
+            return by_clients(instance.port, way, clients, seconds, addresses)
+
     def relay(self, messages, sessions, many):
         return relayed(messages, sessions, many, lambda port: self._running(smtproutes=f":127.0.0.1:{port}"))
 
@@ -278,6 +296,16 @@ class Postfix:
         with self.accepting() as server:
             return measure(messages, lambda: generate(server.port, messages, sessions, many, f"user@{DOMAIN}"))
 
+    def clients(self, way, clients, seconds, reuse="", addresses=()):
+        with tempfile.TemporaryDirectory() as directory:
+            path = pathlib.Path(directory)
+            make_certificate(path)
+            with self._running("smtpd_client_restrictions = static:HOLD", "smtpd_tls_security_level = may",
+                               f"smtpd_tls_cert_file = {path}/cert", f"smtpd_tls_key_file = {path}/key",
+                               # Those addresses have no names: it would ask for each, and wait.
+                               *(["smtpd_peername_lookup = no"] if addresses else [])) as server:
+                return by_clients(server.port, way, clients, seconds, addresses)
+
     def relay(self, messages, sessions, many):
         return relayed(messages, sessions, many, lambda port: self._running(relayhost=f"[127.0.0.1]:{port}"))
 
@@ -297,18 +325,44 @@ class Postfix:
             return measure(messages, work)
 
 
-def rows(count):
-    """name, reach (ratio to Postfix), what to do with a server."""
+class Row:
+    """name; reach, the ratio to Postfix that is wanted, if one is; work, done with a server of each kind; whether --quick has it."""
+
+    def __init__(self, name, reach, work, quick=False):
+        self.name, self.reach, self.work, self.quick = name, reach, work, quick
+
+
+def rows(count, seconds):
+    def addresses(reuse):
+        return lambda s: s.clients("clear new", 20, seconds, reuse, (1000,))
     return [
-        ("accept, one a connection, 20 sessions", 2.0, lambda s: s.accept(count, 20, False)),
-        ("accept, one a connection, 100 sessions", 2.0, lambda s: s.accept(count, 100, False)),
-        ("accept, many a connection, 20 sessions", 3.0, lambda s: s.accept(count, 20, True)),
-        ("relay, one a connection, 20 sessions", 3.0, lambda s: s.relay(count, 20, False)),
-        ("relay, one a connection, 100 sessions", 3.0, lambda s: s.relay(count, 100, False)),
-        ("relay, many a connection, 20 sessions", 4.5, lambda s: s.relay(count, 20, True)),
-        ("local Maildir, one user, 20 sessions", 4.0, lambda s: s.local(count, 20, True, 1)),
-        (f"local Maildirs, {USERS} users, 20 sessions", 4.0, lambda s: s.local(count, 20, True, USERS)),
+        Row("accept, one a connection, 20 sessions", "2.0", lambda s: s.accept(count, 20, False), quick=True),
+        Row("accept, one a connection, 100 sessions", "2.0", lambda s: s.accept(count, 100, False)),
+        Row("the same, 1,000 addresses, sessionreuse any", "2.0", addresses("any"), quick=True),
+        Row("the same, 1,000 addresses, sessionreuse same", "", addresses("same")),
+        Row("the same, 1,000 addresses, sessionreuse off", "", addresses("off")),
+        Row("accept, many a connection, 20 sessions", "3.0", lambda s: s.accept(count, 20, True), quick=True),
+        Row("relay, one a connection, 20 sessions", "3.0", lambda s: s.relay(count, 20, False), quick=True),
+        Row("relay, one a connection, 100 sessions", "3.0", lambda s: s.relay(count, 100, False)),
+        Row("relay, many a connection, 20 sessions", "4.5", lambda s: s.relay(count, 20, True), quick=True),
+        Row("local Maildir, one user, many a connection", "3.5", lambda s: s.local(count, 20, True, 1)),
+        Row(f"local Maildirs, {USERS} users, many a connection", "3.5", lambda s: s.local(count, 20, True, USERS), quick=True),
+        Row(f"local Maildirs, {USERS} users, one a connection", "2.5", lambda s: s.local(count, 20, False, USERS), quick=True),
+        Row("STARTTLS, one a connection, new sessions, 20", "1.5", lambda s: s.clients("starttls new", 20, seconds), quick=True),
+        Row("STARTTLS, one a connection, resumed, 20", "2.0", lambda s: s.clients("starttls resumed", 20, seconds)),
+        Row("STARTTLS, one a connection, new sessions, 100", "1.5", lambda s: s.clients("starttls new", 100, seconds)),
+        Row("STARTTLS, one a connection, resumed, 100", "2.0", lambda s: s.clients("starttls resumed", 100, seconds)),
     ]
+
+
+def machine_costs(parent):
+    """A sentence: what fork, exec, a page fault, a round trip and a durable file cost here (bench/machine_costs.cc)."""
+    with tempfile.TemporaryDirectory(dir=parent) as directory:
+        done = subprocess.run([relais.program("machine_costs"), directory], check=True, capture_output=True, text=True)
+    cost = dict(line.split() for line in done.stdout.splitlines())
+    return (f"This machine, microseconds: fork and end of a small process {cost['fork']}, with exec {cost['exec']}, a page fault "
+            f"{cost['fault']}, a loopback round trip {cost['round_trip']}, a durable file {cost['durable']}; load average "
+            f"{os.getloadavg()[0]:.1f} at the start.")
 
 
 def version(command, pattern):
@@ -320,18 +374,18 @@ def version(command, pattern):
 def rate_rows(arguments, parent):
     lines = ["| work | relais, messages/s (CPU ms) | Postfix, messages/s (CPU ms) | ratio | reach |", "|---|---|---|---|---|"]
     print("\n".join(lines), flush=True)
-    for name, reach, work in rows(arguments.messages):
-        if arguments.only and not re.search(arguments.only, name):
+    for row in rows(arguments.messages, 3 if arguments.quick else 8):
+        if not (re.search(arguments.only, row.name) if arguments.only else row.quick or not arguments.quick):
             continue
         figures = {server.name: [] for server in servers(arguments, parent)}
         for _ in range(arguments.rounds):
             for server in servers(arguments, parent):
-                figures[server.name].append(work(server))
+                figures[server.name].append(row.work(server))
         median = {name: (statistics.median(f.rate for f in taken), statistics.median(f.cpu for f in taken))
                   for name, taken in figures.items()}
         cells = [f"{median[s][0]:,.0f} ({median[s][1]:.2f})" if s in median else "" for s in ("relais", "Postfix")]
         ratio = f"{median['relais'][0] / median['Postfix'][0]:.2f}" if "Postfix" in median else ""
-        lines.append(f"| {name} | {cells[0]} | {cells[1]} | {ratio} | {reach} |")
+        lines.append(f"| {row.name} | {cells[0]} | {cells[1]} | {ratio} | {row.reach} |")
         print(lines[-1], flush=True)
     return lines
 
@@ -363,7 +417,7 @@ def single_rows(arguments, parent):
     lines = ["| work | relais | Postfix | beside it | reach |", "|---|---|---|---|---|"]
     print("\n" + "\n".join(lines), flush=True)
     for name, work in works:
-        if arguments.only and not re.search(arguments.only, name):
+        if not (re.search(arguments.only, name) if arguments.only else name == "latency" or not quick):
             continue
         for row in work():
             cells = list(row) if len(row) == 5 else [row[0], row[1], "", *row[2:]]
@@ -374,7 +428,9 @@ def single_rows(arguments, parent):
 
 def run(arguments):
     with journaled_directory() as parent:
-        return rate_rows(arguments, parent) + [""] + single_rows(arguments, parent)
+        costs = machine_costs(parent)
+        print(costs + "\n", flush=True)
+        return [costs, ""] + rate_rows(arguments, parent) + [""] + single_rows(arguments, parent)
 
 
 def write_document(lines, arguments):
@@ -397,7 +453,7 @@ def main():
     parser.add_argument("--only", help="a regular expression: only these rows (of the second table: latency, one message, large, tcpserver, idle)")
     parser.add_argument("--no-peer", action="store_true", help="do not measure Postfix")
     parser.add_argument("--idle", type=int, default=10000, help="idle sessions")
-    parser.add_argument("--quick", action="store_true", help="2,000 messages, one round")
+    parser.add_argument("--quick", action="store_true", help="2,000 messages, one round, the rows that matter most")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md")
     arguments = parser.parse_args()
     # Ended by a signal it clears up as well.

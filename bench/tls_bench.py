@@ -1,6 +1,6 @@
 """TLS on port 25 beside a Postfix from Debian in the same run: connections per second that each say EHLO, STARTTLS, EHLO, one
 message, QUIT, with new sessions and with resumed ones; and the memory that TLS adds to an idle connection. Rounds alternate. The client
-is the same for both (bench/tls_client.cc), as is the loop-mounted ext4 below; its CPU and the server's stand beside the rates. The ratio by CPU
+is the same for both (bench/smtp_client.cc), as is the loop-mounted ext4 below; its CPU and the server's stand beside the rates. The ratio by CPU
 is what a machine could do that had nothing else to do and never waited for its disk. Needs root.
 `bench/tls_bench.py --quick` takes two minutes."""
 
@@ -54,7 +54,7 @@ def rate(server, resume, seconds, clients):
     """Sessions a second, and microseconds of CPU for each in the client and in the server's processes."""
     port, roots, way = server
     before = tree_seconds(roots)
-    done = subprocess.run([relais.program("tls_client"), str(port), RECIPIENT, way, "resumed" if resume else "new", str(clients), str(seconds)],
+    done = subprocess.run([relais.program("smtp_client"), str(port), RECIPIENT, way, "resumed" if resume else "new", str(clients), str(seconds)],
                           check=True, capture_output=True, text=True)
     found = {name: float(value) for name, value in map(str.split, done.stdout.splitlines())}
     if resume and found["resumed"] < 0.9:
