@@ -13,7 +13,7 @@
 #include "explain/explanation.h"
 #include "explain/plain.h"
 #include "opensmtp/gate.h"
-#include "smtpd/policy.h"
+#include "policy/policy.h"
 #include "smtpd/settings.h"
 
 namespace relais::explain {
@@ -137,7 +137,7 @@ void look(Findings& findings, const std::function<void()>& part) {
 void look_at_server(const control::Home& home, Findings& findings) {
     try {
         smtpd::Settings::read(home);
-        smtpd::Policy policy(home);
+        policy::Policy policy(home);
         policy.is_bad_sender("");
         policy.match_domain("someone@elsewhere.invalid");
     } catch (const Error& error) {

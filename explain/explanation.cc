@@ -34,9 +34,9 @@ std::optional<std::string> local_address(const Explanation& explanation) {
     return std::nullopt;
 }
 
-smtpd::Client client_of(const Explanation& explanation) {
+policy::Client client_of(const Explanation& explanation) {
     const Question& question = explanation.question;
-    smtpd::Client client = smtpd::Client::from([&](const std::string& name) -> std::optional<std::string> {
+    policy::Client client = policy::Client::from([&](const std::string& name) -> std::optional<std::string> {
         if (name == "TCPREMOTEIP") return question.ip;
         if (name == "TCPREMOTEHOST") return question.host;
         if (name == "TCPLOCALIP") return local_address(explanation);
@@ -74,12 +74,11 @@ std::optional<std::string> ours(const control::Home& home, std::string_view doma
     return std::nullopt;
 }
 
-Outcome judge_recipient(const control::Home& home, Explanation& explanation, smtpd::Policy& policy,
-                        const std::string& recipient) {
+Outcome judge_recipient(const control::Home& home, Explanation& explanation, policy::Policy& policy,
+                        policy::Chain& chain, const std::string& recipient) {
     Outcome outcome;
     outcome.recipient = recipient;
-    outcome.verdict = smtpd::judge(policy, explanation.settings, explanation.client,
-                                   explanation.question.sender, recipient);
+    outcome.verdict = chain.judge(recipient);
     outcome.domain = policy.match_domain(policy.with_local_name(recipient, explanation.client));
     if (outcome.domain.reason == policy::Reason::rcpthosts)
         outcome.place = find_line(home, "rcpthosts", outcome.domain.detail);
@@ -90,7 +89,7 @@ Outcome judge_recipient(const control::Home& home, Explanation& explanation, smt
     return outcome;
 }
 
-void look_at_sender(const control::Home& home, Explanation& explanation, smtpd::Policy& policy) {
+void look_at_sender(const control::Home& home, Explanation& explanation, policy::Policy& policy) {
     const std::string& sender = explanation.question.sender;
     explanation.bad_sender = policy.is_bad_sender(sender);
     if (explanation.bad_sender) {
@@ -102,7 +101,7 @@ void look_at_sender(const control::Home& home, Explanation& explanation, smtpd::
     explanation.suspicion = policy.suspects(explanation.client, sender);
 }
 
-void look_at_login(const control::Home& home, Explanation& explanation, smtpd::Policy& policy) {
+void look_at_login(const control::Home& home, Explanation& explanation, policy::Policy& policy) {
     explanation.lifetime = opensmtp::OpenSmtpSettings::read(home).lifetime;
     explanation.login = policy.find_open_smtp(explanation.client);
     if (explanation.login.entry)
@@ -112,13 +111,16 @@ void look_at_login(const control::Home& home, Explanation& explanation, smtpd::P
 // Asks everything that qmail-smtpd asks, and rehearses the session itself for the replies.
 void ask_server(const control::Home& home, Explanation& explanation) {
     explanation.settings = smtpd::Settings::read(home);
-    smtpd::Policy policy(home);
+    policy::Policy policy(home);
     look_at_login(home, explanation, policy);
     look_at_sender(home, explanation, policy);
     std::vector<std::string> recipients = explanation.question.recipients;
     if (recipients.empty()) recipients.emplace_back(foreign_recipient);
+    policy::Chain chain(policy, explanation.settings, explanation.client);
+    chain.heard_helo(explanation.question.helo);
+    chain.heard_mail(explanation.question.sender);
     for (const std::string& recipient : recipients)
-        explanation.outcomes.push_back(judge_recipient(home, explanation, policy, recipient));
+        explanation.outcomes.push_back(judge_recipient(home, explanation, policy, chain, recipient));
     Rehearsal rehearsal = rehearse(explanation.client, explanation.settings, policy,
                                    explanation.question.helo, explanation.question.sender, recipients);
     explanation.mail = std::move(rehearsal.mail);
@@ -126,7 +128,7 @@ void ask_server(const control::Home& home, Explanation& explanation) {
         Outcome& outcome = explanation.outcomes[i];
         outcome.exchange = std::move(rehearsal.recipients[i]);
         // The dialogue ended before any of that was asked: a syntax error, too many recipients.
-        if (outcome.exchange.reply != outcome.verdict.reply) outcome.verdict.cause = smtpd::Cause::none;
+        if (outcome.exchange.reply != outcome.verdict.reply) outcome.verdict.cause = policy::Cause::none;
     }
 }
 

@@ -12,7 +12,7 @@
 #include "control/home.h"
 #include "explain/rehearsal.h"
 #include "explain/rules_of_client.h"
-#include "smtpd/verdict.h"
+#include "policy/chain.h"
 
 namespace relais::explain {
 
@@ -42,7 +42,7 @@ std::optional<Place> find_line(const control::Home& home, const std::string& nam
 
 struct Outcome {
     std::string recipient;
-    smtpd::Verdict verdict;      // its cause is none also where the dialogue was refused before anybody asked
+    policy::Verdict verdict;     // its cause is none also where the dialogue was refused before anybody asked
     policy::DomainMatch domain;  // what is known of its domain, also where the right came from elsewhere
     std::optional<Place> place;  // of the entry that holds the domain
     std::optional<std::string>
@@ -59,14 +59,14 @@ struct Explanation {
     std::string trouble;       // what cannot be read; the server then refuses everything for now
     bool own_address = false;  // the client's address is one of this machine's
     std::string turned_away;   // the client gets this instead of a greeting; "" if it is served
-    smtpd::Client client;
+    policy::Client client;
     smtpd::Settings settings;
     opensmtp::OpenSmtpFinding login;
     std::optional<std::int64_t> login_age;  // seconds; nothing without entry or for one of the future
     std::int64_t lifetime = 0;              // seconds that a login counts
     bool bad_sender = false;
     std::optional<Place> bad_sender_place;
-    smtpd::LocalSenders suspicion = smtpd::LocalSenders::off;
+    policy::LocalSenders suspicion = policy::LocalSenders::off;
     Exchange mail;
     std::vector<Outcome> outcomes;
     std::vector<std::string> close_calls;

@@ -70,25 +70,25 @@ std::string domain_place(const Outcome& outcome) {
 
 std::string refusal_words(const Explanation& explanation, const Outcome& outcome) {
     switch (outcome.verdict.cause) {
-        case smtpd::Cause::bad_sender:
+        case policy::Cause::bad_sender:
             return fmt::format(
                 "the sender {} is refused by {}", plain(explanation.question.sender),
                 explanation.bad_sender_place ? explanation.bad_sender_place->text() : "control/badmailfrom");
-        case smtpd::Cause::local_sender:
+        case policy::Cause::local_sender:
             return fmt::format("the sender {} is ours, and who uses it must log in (control/localsenders)",
                                plain(explanation.question.sender));
-        case smtpd::Cause::foreign_login:
+        case policy::Cause::foreign_login:
             return fmt::format("this login may not use the sender {} (control/senderlogins)",
                                plain(explanation.question.sender));
-        case smtpd::Cause::no_right:
+        case policy::Cause::no_right:
             return no_right_words(explanation) +
                    fmt::format(", and {} is not a domain we accept mail for", plain(outcome.domain.detail));
-        case smtpd::Cause::too_long:
+        case policy::Cause::too_long:
             return "the address is too long";
-        case smtpd::Cause::unknown:
+        case policy::Cause::unknown:
             return fmt::format("nobody here gets mail for {} (control/recipientcheck)",
                                plain(outcome.verdict.recipient));
-        case smtpd::Cause::cannot_tell:
+        case policy::Cause::cannot_tell:
             return "qmail-rcptd does not tell whether anybody here gets mail for it (control/recipientcheck)";
         default:
             return "the server says " + plain(outcome.exchange.reply);
@@ -130,9 +130,9 @@ std::string sender_step(const Explanation& explanation) {
             "{} is in {}", sender,
             explanation.bad_sender_place ? explanation.bad_sender_place->text() : "control/badmailfrom");
     switch (explanation.suspicion) {
-        case smtpd::LocalSenders::enforce:
+        case policy::LocalSenders::enforce:
             return sender + " is ours, used by an outsider: refused (control/localsenders is enforce)";
-        case smtpd::LocalSenders::warn:
+        case policy::LocalSenders::warn:
             return sender + " is ours, used by an outsider: logged (control/localsenders is warn)";
         default:
             return sender + " is not in control/badmailfrom";
@@ -178,7 +178,7 @@ std::string headline(const Explanation& explanation, const Outcome& outcome) {
     if (explanation.sample()) {
         if (outcome.accepted())
             return fmt::format("MAY RELAY: {} may send anywhere: {}", ip, allow_words(explanation, outcome));
-        if (outcome.verdict.cause != smtpd::Cause::no_right)
+        if (outcome.verdict.cause != policy::Cause::no_right)
             return fmt::format("REFUSED: {}: {}", ip, refusal_words(explanation, outcome));
         return fmt::format("MAY NOT RELAY: {} may send only to the domains of control/rcpthosts: {}", ip,
                            no_right_words(explanation));

@@ -34,22 +34,26 @@ Json login_json(const Explanation& explanation) {
     return json;
 }
 
-std::string_view name_of(smtpd::Cause cause) {
+std::string_view name_of(policy::Cause cause) {
     switch (cause) {
-        case smtpd::Cause::none:
+        case policy::Cause::none:
             return "dialogue";
-        case smtpd::Cause::bad_sender:
+        case policy::Cause::bad_sender:
             return "bad_sender";
-        case smtpd::Cause::local_sender:
+        case policy::Cause::local_sender:
             return "local_sender";
-        case smtpd::Cause::foreign_login:
+        case policy::Cause::foreign_login:
             return "foreign_login";
-        case smtpd::Cause::too_long:
+        case policy::Cause::too_long:
             return "too_long";
-        case smtpd::Cause::unknown:
+        case policy::Cause::unknown:
             return "unknown_recipient";
-        case smtpd::Cause::cannot_tell:
+        case policy::Cause::cannot_tell:
             return "recipient_cannot_be_told";
+        case policy::Cause::spf:
+            return "spf";
+        case policy::Cause::dmarc:
+            return "dmarc";
         default:
             return "no_right";
     }

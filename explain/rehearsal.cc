@@ -55,7 +55,7 @@ bool is_about(const std::string& line, const std::string& recipient) {
 
 }  // namespace
 
-Rehearsal rehearse(const smtpd::Client& client, const smtpd::Settings& settings, smtpd::Policy& policy,
+Rehearsal rehearse(const policy::Client& client, const smtpd::Settings& settings, policy::Policy& policy,
                    const std::string& helo, const std::string& sender,
                    const std::vector<std::string>& recipients) {
     Rehearsal result;

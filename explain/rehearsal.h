@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "smtpd/client.h"
-#include "smtpd/policy.h"
+#include "policy/client.h"
+#include "policy/policy.h"
 #include "smtpd/settings.h"
 
 namespace relais::explain {
@@ -24,7 +24,7 @@ struct Rehearsal {
 };
 
 // Throws Error when there is no socket pair to be had.
-Rehearsal rehearse(const smtpd::Client& client, const smtpd::Settings& settings, smtpd::Policy& policy,
+Rehearsal rehearse(const policy::Client& client, const smtpd::Settings& settings, policy::Policy& policy,
                    const std::string& helo, const std::string& sender,
                    const std::vector<std::string>& recipients);
 

@@ -63,36 +63,40 @@ class Remedies {
 
     void refused(const Outcome& outcome) {
         switch (outcome.verdict.cause) {
-            case smtpd::Cause::none:
+            case policy::Cause::none:
                 break;
-            case smtpd::Cause::bad_sender:
+            case policy::Cause::bad_sender:
                 add(fmt::format("remove {} if that sender is welcome",
                                 explanation_.bad_sender_place ? explanation_.bad_sender_place->text()
                                                               : "its line from control/badmailfrom"));
                 break;
-            case smtpd::Cause::local_sender:
+            case policy::Cause::local_sender:
                 gain_right();
                 add("or let it pass for everybody: control/localsenders of warn or off");
                 break;
-            case smtpd::Cause::foreign_login:
+            case policy::Cause::foreign_login:
                 add("list the sender for this login in control/senderlogins");
                 break;
-            case smtpd::Cause::no_right:
+            case policy::Cause::no_right:
                 no_right(outcome);
                 break;
-            case smtpd::Cause::too_long:
+            case policy::Cause::too_long:
                 add("shorten RELAYCLIENT or the address");
                 break;
-            case smtpd::Cause::unknown:
+            case policy::Cause::unknown:
                 add(fmt::format(
                     "route-explain {} says what is missing; or write \"DOMAIN off\" below the first line of "
                     "control/recipientcheck",
                     plain(outcome.verdict.recipient)));
                 break;
-            case smtpd::Cause::cannot_tell:
+            case policy::Cause::spf:
+            case policy::Cause::dmarc:
+                add("send from a server that the sender's domain names");
+                break;
+            case policy::Cause::cannot_tell:
                 add("run this as root while the instance runs; qmailctl doctor says what does not");
         }
-        if (outcome.verdict.cause == smtpd::Cause::none && !outcome.accepted())
+        if (outcome.verdict.cause == policy::Cause::none && !outcome.accepted())
             add("send a command that the reply does not complain of");
     }
 

@@ -83,7 +83,7 @@ class Listener : public listen::Service {
 
     void reload() override {
         settings_ = std::make_unique<WatchedSettings>(home_);
-        policy_ = std::make_unique<Policy>(home_);
+        policy_ = std::make_unique<policy::Policy>(home_);
     }
 
     bool refresh() override {
@@ -95,7 +95,7 @@ class Listener : public listen::Service {
     }
 
     void confine(const std::vector<std::string>& rules) override {
-        std::vector<std::string> places = Policy::readable_places(home_);
+        std::vector<std::string> places = policy::Policy::readable_places(home_);
         places.insert(places.end(), rules.begin(), rules.end());
         opensmtp::Moment::now();  // the boot id is not to be had later
         control::enter(control::smtpd_cage, home_, places);
@@ -128,7 +128,8 @@ class Listener : public listen::Service {
     }
 
     bool serve(int connection, const listen::Variables& variables, const listen::Visitor& visitor) override {
-        const auto client = Client::from([&](const std::string& name) { return look_up(variables, name); });
+        const auto client =
+            policy::Client::from([&](const std::string& name) { return look_up(variables, name); });
         const KnownOffers known = decode_offers(visitor.note);
         policy_->begin_client();
         return smtpd::serve({home_, settings_->last(), *policy_, tls_, known}, connection, connection, client,
@@ -141,14 +142,14 @@ class Listener : public listen::Service {
     const bool tls_first_;
     keyd::ServerTls tls_;
     std::unique_ptr<WatchedSettings> settings_;
-    std::unique_ptr<Policy> policy_;
+    std::unique_ptr<policy::Policy> policy_;
     std::optional<KeptOffers> offers_;
     std::optional<listen::CertificateWatch> certificates_;
 };
 
 void check_readable(const control::Home& home, const listen::Options& options) {
     Settings::read(home);
-    Policy(home).refresh();
+    policy::Policy(home).refresh();
     if (options.rules) tcprules::RulesFile rules(*options.rules);
 }
 

@@ -19,7 +19,7 @@
 
 namespace relais::smtpd {
 
-bool serve(const Surroundings& here, int in, int out, const Client& client, Beginning beginning,
+bool serve(const Surroundings& here, int in, int out, const policy::Client& client, Beginning beginning,
            bool in_a_crowd) {
     Channel channel(in, out, here.settings.timeout);
     KeydEncryption encryption(here.tls, in, here.settings.timeout);
@@ -55,13 +55,13 @@ void serve_standalone(const control::Home& home, Beginning beginning) {
     opensmtp::Moment::now();  // the boot id is not to be had later
     // As the listener's children are; a program that $QMAILQUEUE names would be confined with it.
     if (std::getenv("QMAILQUEUE") == nullptr)
-        control::enter(control::smtpd_alone_cage, home, Policy::readable_places(home));
-    Policy policy(home);
+        control::enter(control::smtpd_alone_cage, home, policy::Policy::readable_places(home));
+    policy::Policy policy(home);
     keyd::ServerTls tls(home);
     tls.set_log([](const std::string& trouble) { log_line("TLS is not offered: " + trouble); });
     const KnownOffers nothing;
-    serve({home, settings, policy, tls, nothing}, STDIN_FILENO, STDOUT_FILENO, Client::from_environment(),
-          beginning);
+    serve({home, settings, policy, tls, nothing}, STDIN_FILENO, STDOUT_FILENO,
+          policy::Client::from_environment(), beginning);
 }
 
 }  // namespace relais::smtpd

@@ -4,9 +4,9 @@
 
 #include "control/home.h"
 #include "keyd/server_tls.h"
+#include "policy/client.h"
+#include "policy/policy.h"
 #include "smtpd/authority.h"
-#include "smtpd/client.h"
-#include "smtpd/policy.h"
 #include "smtpd/session.h"
 #include "smtpd/settings.h"
 
@@ -16,7 +16,7 @@ namespace relais::smtpd {
 struct Surroundings {
     const control::Home& home;
     const Settings& settings;
-    Policy& policy;
+    policy::Policy& policy;
     keyd::ServerTls& tls;
     const KnownOffers& known;  // what logins are offered
 };
@@ -25,7 +25,7 @@ struct Surroundings {
 // next one in this process must not come near: Session::spent().
 // in_a_crowd: places are scarce, so that it must not be silent for long between its commands
 // (control/stresstimeout).
-bool serve(const Surroundings& here, int in, int out, const Client& client, Beginning beginning,
+bool serve(const Surroundings& here, int in, int out, const policy::Client& client, Beginning beginning,
            bool in_a_crowd = false);
 
 // Reads the control files first; a client whose settings cannot be read is told to come back (421), and the

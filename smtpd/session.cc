@@ -12,7 +12,6 @@
 #include "smtpd/header_completer.h"
 #include "smtpd/results_filter.h"
 #include "smtpd/trace_field.h"
-#include "smtpd/verdict.h"
 
 namespace relais::smtpd {
 namespace {
@@ -54,12 +53,13 @@ const Session::Command Session::commands[] = {
     {"EXPN", &Session::expn},
 };
 
-Session::Session(Channel& channel, const Client& client, const Settings& settings, Policy& policy,
-                 OpenSink open_sink, Log log)
+Session::Session(Channel& channel, const policy::Client& client, const Settings& settings,
+                 policy::Policy& policy, OpenSink open_sink, Log log)
     : channel_(channel),
       client_(client),
       settings_(settings),
       policy_(policy),
+      chain_(policy_, settings_, client_),
       open_sink_(std::move(open_sink)),
       log_(std::move(log)),
       spent_(client_.submission) {}
@@ -184,6 +184,7 @@ void Session::helo(std::string_view argument) {
     helo_ = argument;
     extended_ = false;
     transaction_.reset();
+    chain_.heard_helo(argument);
     channel_.reply("250 " + settings_.greeting);
 }
 
@@ -192,6 +193,7 @@ void Session::ehlo(std::string_view argument) {
     helo_ = argument;
     extended_ = true;
     transaction_.reset();
+    chain_.heard_helo(argument);
     channel_.reply("250-" + settings_.greeting);
     offer_auth();
     channel_.reply("250-PIPELINING");
@@ -206,7 +208,7 @@ void Session::mail(std::string_view argument) {
     if (const auto first = missing()) return refuse(*first);
     const auto from = mail::after_keyword(argument, "FROM");
     const auto path = from ? mail::parse_path(*from) : std::nullopt;
-    if (!path) return refuse(syntax_error);
+    if (!path) return refuse(policy::syntax_error);
     if (!fits(path->address)) return refuse(path_too_long);
     const mail::MailParameters parameters = mail::parse_mail_parameters(path->parameters);
     // Older servers of the family say the sender of a double bounce.
@@ -219,6 +221,7 @@ void Session::mail(std::string_view argument) {
     } else if (size_limit() > 0 && parameters.size.value_or(0) > size_limit()) {
         refuse(too_big);
     } else {
+        chain_.heard_mail(transaction_->sender);
         return channel_.reply("250 ok");
     }
     transaction_.reset();
@@ -228,17 +231,16 @@ void Session::rcpt(std::string_view argument) {
     if (!transaction_) return channel_.reply(mail_first);
     const auto to = mail::after_keyword(argument, "TO");
     const auto path = to ? mail::parse_path(*to) : std::nullopt;
-    if (!path || path->address.empty()) return refuse_recipient(syntax_error, argument);
+    if (!path || path->address.empty()) return refuse_recipient(policy::syntax_error, argument);
     if (!fits(path->address)) return refuse_recipient(path_too_long, path->address);
     if (!path->parameters.empty()) return refuse_recipient("555 unknown parameter (#5.5.4)", path->address);
     if (transaction_->recipients.size() >= settings_.recipient_limit)
         return refuse("452 too many recipients (#4.5.3)", path->address);
-    Verdict verdict =
-        of_controls([&] { return judge(policy_, settings_, client_, transaction_->sender, path->address); });
+    policy::Verdict verdict = of_controls([&] { return chain_.judge(path->address); });
     if (!verdict.suspicion.empty() && (is_trusted() || refusals_.may_log()))
         log_(suspect_line(speaker(), transaction_->sender, path->address, verdict.suspicion));
-    if (verdict.cause != Cause::none) return refuse_recipient(verdict.reply, path->address, verdict.why);
-    if (!policy::gives_right(verdict.decision.reason) && !believes_sender(path->address)) return;
+    if (verdict.cause == policy::Cause::spf) return refuse(verdict.reply, path->address, verdict.why);
+    if (!verdict.passes()) return refuse_recipient(verdict.reply, path->address, verdict.why);
     refusals_.recipient_accepted();
     transaction_->recipients.push_back(std::move(verdict.recipient));
     channel_.reply("250 ok");
@@ -250,7 +252,7 @@ void Session::data(std::string_view argument) {
     if (transaction_->recipients.empty()) return channel_.reply("503 RCPT first (#5.5.1)");
     std::unique_ptr<MessageSink> sink = open_sink();
     channel_.reply("354 go ahead");
-    Client traced = client_;
+    policy::Client traced = client_;
     // As the usual patches show it.
     if (client_.user && settings_.received_auth) traced.info = client_.user;
     sink->write(trace_field(traced, helo_, traced_protocol(), now_seconds()));
@@ -271,9 +273,10 @@ std::optional<std::string_view> Session::receive_message(std::unique_ptr<Message
                                                          std::uint64_t& size) {
     const Deadline deadline = Deadline::in(message_time_limit);
     DataDecoder decoder(client_.fixcrio);
+    policy::IncomingChecks* const verification = chain_.verification();
     HopCounter hops;
     HeaderCompleter header(client_.submission, settings_.me, now_seconds());
-    ResultsFilter results(dns_ != nullptr && settings_.checks.results, settings_.me);
+    ResultsFilter results(chain_.has_dns() && settings_.checks.results, settings_.me);
     std::string text;
     std::optional<std::string_view> refusal;
     while (!decoder.ended()) {
@@ -298,7 +301,7 @@ std::optional<std::string_view> Session::receive_message(std::unique_ptr<Message
             sink.reset();
             continue;
         }
-        if (transaction_->checks) transaction_->checks->add(text);
+        if (verification != nullptr) verification->add(text);
         results.feed(text);
         header.feed(text);
         sink->write(text);
@@ -315,14 +318,15 @@ void Session::finish_message(MessageSink& sink, std::uint64_t size) {
     const queue::SubmitAnswer answer = sink.finish(transaction_->sender, transaction_->recipients);
     if (answer.code != queue::SubmitCode::accepted) {
         const bool permanent = queue::is_permanent(answer.code, answer.text);
-        const std::string text = one_line(queue::submit_text(answer.code, answer.text));
+        const std::string text = policy::one_line(queue::submit_text(answer.code, answer.text));
         // RFC 3463: 4.3.1 is a full mail system, and that is 452.
         const bool full = text.ends_with("(#4.3.1)");
         return refuse((permanent ? "554 " : full ? "452 " : "451 ") + text);
     }
     channel_.reply(fmt::format("250 ok {} qp {}", now_seconds(), sink.qp()));
     log_(accept_line(speaker(), sink.qp(), transaction_->sender, transaction_->recipients, size));
-    if (transaction_->checks) log_(verified_line(sink.qp(), client_.ip, transaction_->checks->summary()));
+    if (const auto* verification = chain_.verification())
+        log_(verified_line(sink.qp(), client_.ip, verification->summary()));
     bad_commands_ = 0;
 }
 

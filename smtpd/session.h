@@ -11,15 +11,14 @@
 #include <vector>
 
 #include "listen/visitor.h"
+#include "policy/chain.h"
+#include "policy/client.h"
 #include "smtpd/auth.h"
 #include "smtpd/channel.h"
-#include "smtpd/client.h"
 #include "smtpd/encryption.h"
-#include "smtpd/incoming_checks.h"
 #include "smtpd/late_header.h"
 #include "smtpd/log.h"
 #include "smtpd/message_sink.h"
-#include "smtpd/policy.h"
 #include "smtpd/refusals.h"
 #include "smtpd/settings.h"
 
@@ -33,7 +32,7 @@ class Session {
     using Log = std::function<void(std::string_view line)>;
 
     // Borrows everything but the client.
-    Session(Channel& channel, const Client& client, const Settings& settings, Policy& policy,
+    Session(Channel& channel, const policy::Client& client, const Settings& settings, policy::Policy& policy,
             OpenSink open_sink, Log log);
 
     // AUTH is offered. Borrows it.
@@ -42,7 +41,7 @@ class Session {
     void set_encryption(Encryption& encryption) { encryption_ = &encryption; }
 
     // Mail from outside is verified as control/mailauth and its like say. Borrows it.
-    void set_dns(authres::Dns& dns) { dns_ = &dns; }
+    void set_dns(authres::Dns& dns) { chain_.set_dns(dns); }
     // Between commands, if that is shorter than the channel's.
     void set_command_timeout(std::chrono::seconds timeout) { command_timeout_ = timeout; }
 
@@ -57,7 +56,6 @@ class Session {
     struct Transaction {
         std::string sender;
         std::vector<std::string> recipients;
-        std::unique_ptr<IncomingChecks> checks{};  // for a client that may not relay
     };
     struct Command {
         std::string_view verb;
@@ -105,9 +103,7 @@ class Session {
     void finish_message(MessageSink& sink, std::uint64_t size);
     // Where the message goes; what is verified is kept until its end, for what stands on top of it.
     std::unique_ptr<MessageSink> open_sink();
-    // False, and the client has heard why, if the sender is not to be believed.
-    bool believes_sender(std::string_view recipient);
-    // The same for the message, at its end.
+    // False, and the client has heard why, if the message is not to be believed, at its end.
     bool believes_message(MessageSink& sink);
 
     // What stands between this client and a transaction, if anything: a submission listener's rules.
@@ -131,9 +127,10 @@ class Session {
     std::uint64_t size_limit() const { return client_.databytes.value_or(settings_.databytes); }
 
     Channel& channel_;
-    Client client_;
+    policy::Client client_;
     const Settings& settings_;
-    Policy& policy_;
+    policy::Policy& policy_;
+    policy::Chain chain_;
     OpenSink open_sink_;
     Log log_;
     LoginAuthority* authority_ = nullptr;
@@ -146,7 +143,6 @@ class Session {
     Refusals refusals_;
     unsigned failed_logins_ = 0;
     Encryption* encryption_ = nullptr;
-    authres::Dns* dns_ = nullptr;
     const tls::Connection* tls_ = nullptr;
     std::string tls_word_;  // for the log
     bool closing_ = false;

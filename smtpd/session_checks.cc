@@ -1,5 +1,4 @@
 // How a session has mail from outside verified.
-#include "base/time.h"
 #include "smtpd/session.h"
 
 namespace relais::smtpd {
@@ -10,40 +9,23 @@ constexpr std::size_t kept_message_limit = std::size_t{2} << 20;
 
 }  // namespace
 
-bool Session::believes_sender(std::string_view recipient) {
-    if (dns_ == nullptr || !settings_.checks.wanted()) return true;
-    if (!transaction_->checks) {
-        // A login by POP gives the right to relay, which a recipient here does not need.
-        if (policy_.find_open_smtp(client_).live) return true;
-        authres::SpfQuestion question;
-        question.ip = client_.ip;
-        question.helo = helo_.value_or("");
-        question.sender = transaction_->sender;
-        question.receiver = settings_.me;
-        question.now = now_seconds();
-        transaction_->checks =
-            std::make_unique<IncomingChecks>(settings_.checks, *dns_, settings_.me, std::move(question));
-    }
-    const auto refusal = transaction_->checks->refuse_sender();
-    if (refusal) refuse(refusal->reply, recipient, refusal->why);
-    return !refusal;
-}
-
 std::unique_ptr<MessageSink> Session::open_sink() {
     auto sink = open_sink_();
-    if (!transaction_->checks) return sink;
+    policy::IncomingChecks* const verification = chain_.verification();
+    if (verification == nullptr) return sink;
     return std::make_unique<LateHeader>(std::move(sink), kept_message_limit,
-                                        [this] { return transaction_->checks->fields(); });
+                                        [verification] { return verification->fields(); });
 }
 
 bool Session::believes_message(MessageSink& sink) {
-    if (!transaction_->checks) return true;
-    if (const auto refusal = transaction_->checks->finish()) {
-        refuse(refusal->reply, std::nullopt, refusal->why);
+    const policy::Verdict verdict = chain_.judge_message();
+    if (!verdict.passes()) {
+        refuse(verdict.reply, std::nullopt, verdict.why);
         return false;
     }
     // It is the one that open_sink has made.
-    static_cast<LateHeader&>(sink).put_on_top(transaction_->checks->fields());
+    if (auto* verification = chain_.verification())
+        static_cast<LateHeader&>(sink).put_on_top(verification->fields());
     return true;
 }
 

@@ -81,7 +81,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }();
     static_cast<void>(prepared);
     const unsigned rules = data[0];
-    smtpd::Client client;
+    policy::Client client;
     client.ip = client.local_ip = "192.0.2.1";
     client.fixcrio = (rules & 1) != 0;
     client.refuse_nul = (rules & 2) != 0;
@@ -95,7 +95,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const Fd input = descriptor_with({reinterpret_cast<const char*>(data) + 1, size - 1});
     const Fd output = descriptor_with("");
     smtpd::Channel channel(input.get(), output.get(), settings.timeout);
-    smtpd::Policy policy(files.home());
+    policy::Policy policy(files.home());
     smtpd::Session session(
         channel, client, settings, policy, [] { return std::make_unique<CheckedSink>(); },
         [](std::string_view line) {

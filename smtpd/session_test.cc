@@ -73,7 +73,7 @@ class SessionTest : public testing::Test {
             writer.join();
         });
         Channel channel(theirs.get(), theirs.get(), settings.timeout);
-        Policy policy(files.home());
+        policy::Policy policy(files.home());
         Session(
             channel, client, settings, policy,
             [this] {
@@ -103,7 +103,7 @@ class SessionTest : public testing::Test {
     }
 
     TestHome files;
-    Client client;
+    policy::Client client;
     Settings settings;
     queue::SubmitAnswer answer{queue::SubmitCode::accepted, 42, ""};
     std::vector<Message> messages;
@@ -345,7 +345,7 @@ TEST_F(SessionTest, SlowClientIsTold) {
     const Fd ours(ends[0]);
     const Fd theirs(ends[1]);
     Channel channel(theirs.get(), theirs.get(), settings.timeout);
-    Policy policy(files.home());
+    policy::Policy policy(files.home());
     Session(
         channel, client, settings, policy, [this] { return std::make_unique<Sink>(*this); },
         [](std::string_view) {})
@@ -364,7 +364,7 @@ TEST_F(SessionTest, PipelinedGroupIsAnsweredAtOnce) {
     ASSERT_GT(::send(ours.get(), group.data(), group.size(), 0), 0);
     ASSERT_GT(::send(ours.get(), ".\r\nQUIT\r\n", 9, 0), 0);
     Channel channel(theirs.get(), theirs.get(), settings.timeout);
-    Policy policy(files.home());
+    policy::Policy policy(files.home());
     Session(
         channel, client, settings, policy, [this] { return std::make_unique<Sink>(*this); },
         [](std::string_view) {})

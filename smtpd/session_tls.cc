@@ -32,6 +32,7 @@ void Session::encrypt() {
     }
     // All that was known of the client came in clear, and perhaps from somebody else.
     helo_.reset();
+    chain_.heard_helo(std::nullopt);
     extended_ = false;
     transaction_.reset();
     client_.user.reset();

@@ -28,7 +28,7 @@ std::vector<sasl::Mechanism> Settings::default_mechanisms() {
 
 Settings Settings::read(const control::Home& home) {
     Settings settings;
-    settings.me = control::read_me(home);
+    static_cast<policy::Settings&>(settings) = policy::Settings::read(home);
     settings.greeting = control::read_line(home, "smtpgreeting").value_or(settings.me);
     // A timeout of nothing would turn everybody away, and one beyond a day is none.
     const std::uint64_t timeout = control::read_number(home, "timeoutsmtpd", 1200);
@@ -49,19 +49,15 @@ Settings Settings::read(const control::Home& home) {
     settings.reuse = listen::parse_reuse(control::read_line(home, "sessionreuse").value_or(""));
     if (const auto lines = control::read_lines(home, "authmechanisms"))
         settings.mechanisms = parse_mechanisms(*lines);
-    if (auto text = control::read_line(home, "relaydenied"); text && !text->empty())
-        settings.relaydenied = std::move(*text);
-    settings.checks = CheckSettings::read(home);
     return settings;
 }
 
 WatchedSettings::WatchedSettings(control::Home home) : home_(std::move(home)) {
-    for (const char* name :
-         {"me",           "smtpgreeting", "timeoutsmtpd",   "databytes",     "maxrcpt",      "refusedlimit",
-          "refusedpause", "refusenul",    "relaydenied",    "authplain",     "mailauth",     "spfbehavior",
-          "dmarc",        "dmarcexempt",  "submissionauth", "submissiontls", "receivedauth", "authmechanisms",
-          "sessionreuse", "perip",        "stresstimeout"})
+    for (const char* name : {"smtpgreeting", "timeoutsmtpd", "databytes", "maxrcpt", "refusedlimit",
+                             "refusedpause", "refusenul", "authplain", "submissionauth", "submissiontls",
+                             "receivedauth", "authmechanisms", "sessionreuse", "perip", "stresstimeout"})
         files_.emplace_back(home_.control_file(name));
+    for (const std::string_view name : policy::Settings::files) files_.emplace_back(home_.control_file(name));
 }
 
 const Settings& WatchedSettings::get() {

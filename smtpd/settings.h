@@ -1,5 +1,5 @@
-// What the control files say about the dialogue itself, read once for a connection. Whose mail may pass is in
-// policy.h.
+// What the control files say about the dialogue, and with policy/settings.h about the checks, read once for a
+// connection. What the files of the checks list is in policy/policy.h.
 #pragma once
 
 #include <algorithm>
@@ -11,13 +11,12 @@
 #include "control/control_file.h"
 #include "control/home.h"
 #include "listen/reuse.h"
+#include "policy/settings.h"
 #include "sasl/mechanism.h"
-#include "smtpd/incoming_checks.h"
 
 namespace relais::smtpd {
 
-struct Settings {
-    std::string me;
+struct Settings : policy::Settings {
     std::string greeting;                  // smtpgreeting
     std::chrono::seconds timeout{1200};    // timeoutsmtpd
     std::uint64_t databytes = 0;           // 0: no limit
@@ -34,10 +33,6 @@ struct Settings {
     listen::Reuse reuse = listen::Reuse::same;  // sessionreuse
     // authmechanisms, in the order in which they are offered
     std::vector<sasl::Mechanism> mechanisms = default_mechanisms();
-    // relaydenied: what follows the code of a refused recipient
-    std::string relaydenied = "sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)";
-
-    CheckSettings checks;  // mailauth, spfbehavior, dmarc, dmarcexempt
 
     // Throws Error when a file cannot be read or control/me is missing.
     static Settings read(const control::Home& home);

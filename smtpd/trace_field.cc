@@ -33,7 +33,7 @@ std::string named(const std::string& helo) {
 
 }  // namespace
 
-std::string trace_field(const Client& client, const std::optional<std::string>& helo,
+std::string trace_field(const policy::Client& client, const std::optional<std::string>& helo,
                         std::string_view protocol, std::int64_t unix_seconds) {
     const std::string host = client.host.value_or("unknown");
     std::string field = "Received: from " + safe(host);

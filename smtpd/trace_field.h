@@ -6,14 +6,14 @@
 #include <string>
 #include <string_view>
 
-#include "smtpd/client.h"
+#include "policy/client.h"
 
 namespace relais::smtpd {
 
 // "Received: from HOST (HELO NAME) (INFO@IP)\n  by LOCAL with SMTP; DATE -0000\n", in the queue's form (LF).
 // The name stands there only if it was given and is not HOST. protocol is "SMTP", "ESMTP" and so on. What a
 // client or a rule could smuggle into the field becomes '?'.
-std::string trace_field(const Client& client, const std::optional<std::string>& helo,
+std::string trace_field(const policy::Client& client, const std::optional<std::string>& helo,
                         std::string_view protocol, std::int64_t unix_seconds);
 
 }  // namespace relais::smtpd

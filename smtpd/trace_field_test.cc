@@ -7,8 +7,8 @@
 namespace relais::smtpd {
 namespace {
 
-Client somebody() {
-    Client client;
+policy::Client somebody() {
+    policy::Client client;
     client.ip = "200.102.28.198";
     client.local_name = "mx4.ovh.net";
     return client;
@@ -22,7 +22,7 @@ TEST(TraceField, AsInTheDocuments) {
 }
 
 TEST(TraceField, HeloOnlyWhenItDiffers) {
-    Client client = somebody();
+    policy::Client client = somebody();
     client.host = "Mail.Example";
     client.info = "joe";
     EXPECT_EQ(trace_field(client, "mail.example", "ESMTP", 0),
@@ -34,7 +34,7 @@ TEST(TraceField, HeloOnlyWhenItDiffers) {
 }
 
 TEST(TraceField, UnsafeOctetsAreMasked) {
-    Client client = somebody();
+    policy::Client client = somebody();
     client.host = "a(b)\nX: y";
     EXPECT_EQ(trace_field(client, "[1.2.3.4]\r\n\xff", "SMTP", 0),
               "Received: from a?b??X:?y (HELO ?1.2.3.4???"
@@ -56,7 +56,7 @@ TEST(TraceField, AddressLiteralsKeepTheirBrackets) {
 }
 
 TEST(TraceField, LinesHaveTheirLimit) {
-    Client client = somebody();
+    policy::Client client = somebody();
     client.host = client.info = std::string(2000, 'r');
     client.local_name = std::string(2000, 'l');
     const std::string field = trace_field(client, std::string(2000, 'h'), "SMTP", 0);

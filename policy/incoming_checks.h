@@ -14,7 +14,7 @@
 #include "control/control_file.h"
 #include "opensmtp/address.h"
 
-namespace relais::smtpd {
+namespace relais::policy {
 
 enum class DmarcMode { off, log, refuse };
 
@@ -69,4 +69,4 @@ class IncomingChecks {
     std::optional<authres::VerifiedMessage> verified_;
 };
 
-}  // namespace relais::smtpd
+}  // namespace relais::policy

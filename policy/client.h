@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-namespace relais::smtpd {
+namespace relais::policy {
 
 struct Client {
     std::string ip;                   // TCPREMOTEIP; "unknown" if nobody told
@@ -33,4 +33,4 @@ struct Client {
     static Client from(const Variables& variable);
 };
 
-}  // namespace relais::smtpd
+}  // namespace relais::policy

@@ -1,43 +1,43 @@
-#include "smtpd/policy.h"
+#include "policy/policy.h"
 
 #include <gtest/gtest.h>
 
 #include "base/cdb.h"
 #include "smtpd/test_home.h"
 
-namespace relais::smtpd {
+namespace relais::policy {
 namespace {
 
 class PolicyTest : public testing::Test {
   protected:
-    policy::Reason reason(std::string_view recipient) {
+    Reason reason(std::string_view recipient) {
         Policy policy(files.home());
-        const policy::Decision decision = policy.decide(client, recipient);
-        EXPECT_EQ(decision.allowed, decision.reason != policy::Reason::foreign_domain);
+        const Decision decision = policy.decide(client, recipient);
+        EXPECT_EQ(decision.allowed, decision.reason != Reason::foreign_domain);
         return decision.reason;
     }
 
-    TestHome files;
+    smtpd::TestHome files;
     Client client;
 };
 
 TEST_F(PolicyTest, NoRcpthostsAcceptsNoDomain) {
-    EXPECT_EQ(reason("joe@mail.test"), policy::Reason::foreign_domain);
-    EXPECT_EQ(reason("joe@other.example"), policy::Reason::foreign_domain);
-    EXPECT_EQ(reason("postmaster"), policy::Reason::no_domain);
+    EXPECT_EQ(reason("joe@mail.test"), Reason::foreign_domain);
+    EXPECT_EQ(reason("joe@other.example"), Reason::foreign_domain);
+    EXPECT_EQ(reason("postmaster"), Reason::no_domain);
     files.control("rcpthosts", "\n# nothing\n");
-    EXPECT_EQ(reason("joe@mail.test"), policy::Reason::foreign_domain);
+    EXPECT_EQ(reason("joe@mail.test"), Reason::foreign_domain);
 }
 
 TEST_F(PolicyTest, RcpthostsWithSuffixes) {
     files.control("rcpthosts", "Mail.Test  \n.example.org\n");
-    EXPECT_EQ(reason("joe@MAIL.test"), policy::Reason::rcpthosts);
-    EXPECT_EQ(reason("joe@a.b.example.org"), policy::Reason::rcpthosts);
-    EXPECT_EQ(reason("joe@example.org"), policy::Reason::foreign_domain);
-    EXPECT_EQ(reason("joe@xmail.test"), policy::Reason::foreign_domain);
-    EXPECT_EQ(reason("joe@mail.test@foreign.example"), policy::Reason::foreign_domain);
-    EXPECT_EQ(reason("joe%foreign.example@foreign.example"), policy::Reason::foreign_domain);
-    EXPECT_EQ(reason("joe@"), policy::Reason::foreign_domain);
+    EXPECT_EQ(reason("joe@MAIL.test"), Reason::rcpthosts);
+    EXPECT_EQ(reason("joe@a.b.example.org"), Reason::rcpthosts);
+    EXPECT_EQ(reason("joe@example.org"), Reason::foreign_domain);
+    EXPECT_EQ(reason("joe@xmail.test"), Reason::foreign_domain);
+    EXPECT_EQ(reason("joe@mail.test@foreign.example"), Reason::foreign_domain);
+    EXPECT_EQ(reason("joe%foreign.example@foreign.example"), Reason::foreign_domain);
+    EXPECT_EQ(reason("joe@"), Reason::foreign_domain);
 }
 
 TEST_F(PolicyTest, MorercpthostsIsAsked) {
@@ -47,14 +47,14 @@ TEST_F(PolicyTest, MorercpthostsIsAsked) {
     writer.add("more.example", "");
     writer.add(".sub.example", "");
     writer.commit();
-    EXPECT_EQ(reason("joe@More.Example"), policy::Reason::morercpthosts);
-    EXPECT_EQ(reason("joe@x.y.sub.example"), policy::Reason::morercpthosts);
-    EXPECT_EQ(reason("joe@sub.example"), policy::Reason::foreign_domain);
+    EXPECT_EQ(reason("joe@More.Example"), Reason::morercpthosts);
+    EXPECT_EQ(reason("joe@x.y.sub.example"), Reason::morercpthosts);
+    EXPECT_EQ(reason("joe@sub.example"), Reason::foreign_domain);
 }
 
 TEST_F(PolicyTest, RelayclientMayEverywhere) {
     client.relayclient = "";
-    EXPECT_EQ(reason("joe@foreign.example"), policy::Reason::client_rule);
+    EXPECT_EQ(reason("joe@foreign.example"), Reason::client_rule);
 }
 
 TEST_F(PolicyTest, DecisionNamesTheEntry) {
@@ -104,4 +104,4 @@ TEST_F(PolicyTest, RefreshSeesChangedFiles) {
 }
 
 }  // namespace
-}  // namespace relais::smtpd
+}  // namespace relais::policy

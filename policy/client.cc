@@ -1,11 +1,11 @@
-#include "smtpd/client.h"
+#include "policy/client.h"
 
 #include <cstdlib>
 
 #include "base/text.h"
 #include "net/socket.h"
 
-namespace relais::smtpd {
+namespace relais::policy {
 namespace {
 
 std::optional<std::string> connection_variable(const Client::Variables& variable, const std::string& name) {
@@ -49,4 +49,4 @@ Client Client::from(const Variables& variable) {
     return client;
 }
 
-}  // namespace relais::smtpd
+}  // namespace relais::policy

@@ -1,11 +1,11 @@
-#include "smtpd/policy.h"
+#include "policy/policy.h"
 
 #include "base/error.h"
 #include "base/text.h"
 #include "mail/address.h"
 #include "net/socket.h"
 
-namespace relais::smtpd {
+namespace relais::policy {
 namespace {
 
 std::unordered_set<std::string> read_names(const control::Home& home, std::string_view file) {
@@ -60,7 +60,7 @@ Policy::Policy(control::Home home)
       localsenders_(home_.control_file("localsenders"), [this] { return read_localsenders(home_); }),
       senderlogins_(home_.control_file("senderlogins"),
                     [this] {
-                        return policy::SenderLogins(
+                        return SenderLogins(
                             control::read_lines(home_, "senderlogins").value_or(std::vector<std::string>()));
                     }),
       locals_(home_.control_file("locals"), [this] { return read_locals(home_); }),
@@ -69,7 +69,7 @@ Policy::Policy(control::Home home)
       recipientcheck_(
           home_.control_file("recipientcheck"),
           [this] {
-              return policy::RecipientCheck(
+              return RecipientCheck(
                   control::read_lines(home_, "recipientcheck").value_or(std::vector<std::string>()));
           }),
       recipients_(home_) {}
@@ -112,7 +112,7 @@ bool Policy::is_bad_sender(std::string_view sender) {
 bool Policy::is_our_postmaster(std::string_view recipient) {
     const mail::AddressParts parts = mail::split_address(recipient);
     return equal_ignoring_case(parts.local, "postmaster") &&
-           match_domain(recipient).reason != policy::Reason::foreign_domain;
+           match_domain(recipient).reason != Reason::foreign_domain;
 }
 
 std::string Policy::with_local_name(std::string_view recipient, const Client& client) {
@@ -122,14 +122,14 @@ std::string Policy::with_local_name(std::string_view recipient, const Client& cl
     return std::string(parts.local) + "@" + localiphost_.last();
 }
 
-policy::Decision Policy::decide(const Client& client, std::string_view recipient) {
-    policy::Inputs inputs;
+Decision Policy::decide(const Client& client, std::string_view recipient) {
+    Inputs inputs;
     inputs.relayclient = client.relayclient;
     inputs.certificate = client.certificate;
     inputs.user = client.user;
     if (!client.relayclient && !client.certificate && !client.user) inputs.domain = match_domain(recipient);
     opensmtp::OpenSmtpFinding finding;
-    if (policy::needs_open_smtp(inputs)) {
+    if (needs_open_smtp(inputs)) {
         finding = find_open_smtp(client);
         inputs.open_smtp = &finding;
     }
@@ -146,9 +146,9 @@ LocalSenders Policy::suspects(const Client& client, std::string_view sender) {
     return find_open_smtp(client).live ? LocalSenders::off : mode;
 }
 
-policy::SenderLogins::Mode Policy::rejects_login(std::string_view user, std::string_view sender) {
-    const policy::SenderLogins& rules = senderlogins_.last();
-    return rules.may_use(user, sender) ? policy::SenderLogins::Mode::off : rules.mode();
+SenderLogins::Mode Policy::rejects_login(std::string_view user, std::string_view sender) {
+    const SenderLogins& rules = senderlogins_.last();
+    return rules.may_use(user, sender) ? SenderLogins::Mode::off : rules.mode();
 }
 
 bool Policy::lists_certificate(const tls::Description& certificate) {
@@ -166,17 +166,17 @@ opensmtp::OpenSmtpFinding Policy::find_open_smtp(const Client& client) {
     return gate_.find(client.ip, opensmtp::Moment::now());
 }
 
-policy::DomainMatch Policy::match_domain(std::string_view recipient) {
+DomainMatch Policy::match_domain(std::string_view recipient) {
     const mail::AddressParts parts = mail::split_address(recipient);
-    if (!parts.has_domain) return {policy::Reason::no_domain, ""};
-    if (auto entry = rcpthosts_.last().match(parts.domain)) return {policy::Reason::rcpthosts, *entry};
-    if (auto entry = match_more(parts.domain)) return {policy::Reason::morercpthosts, *entry};
-    return {policy::Reason::foreign_domain, std::string(parts.domain)};
+    if (!parts.has_domain) return {Reason::no_domain, ""};
+    if (auto entry = rcpthosts_.last().match(parts.domain)) return {Reason::rcpthosts, *entry};
+    if (auto entry = match_more(parts.domain)) return {Reason::morercpthosts, *entry};
+    return {Reason::foreign_domain, std::string(parts.domain)};
 }
 
-policy::RecipientCheck::Mode Policy::recipient_check(std::string_view recipient) {
-    const policy::RecipientCheck& check = recipientcheck_.last();
-    if (check.is_off()) return policy::RecipientCheck::Mode::off;
+RecipientCheck::Mode Policy::recipient_check(std::string_view recipient) {
+    const RecipientCheck& check = recipientcheck_.last();
+    if (check.is_off()) return RecipientCheck::Mode::off;
     return check.mode_of(mail::split_address(recipient).domain);
 }
 
@@ -189,9 +189,8 @@ local::RecipientAnswer Policy::find_recipient(std::string_view recipient, Deadli
                         (at != std::string::npos && valid_->find(std::string_view(address).substr(at)));
     if (listed) return local::RecipientAnswer::known;
     // The file is about our domains; those who may relay send to others, too.
-    return match_domain(recipient).reason == policy::Reason::foreign_domain
-               ? local::RecipientAnswer::elsewhere
-               : local::RecipientAnswer::unknown;
+    return match_domain(recipient).reason == Reason::foreign_domain ? local::RecipientAnswer::elsewhere
+                                                                    : local::RecipientAnswer::unknown;
 }
 
 // A database that is missing is none.
@@ -215,4 +214,4 @@ std::optional<std::string> Policy::match_more(std::string_view domain) {
     return std::nullopt;
 }
 
-}  // namespace relais::smtpd
+}  // namespace relais::policy

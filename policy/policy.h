@@ -13,13 +13,13 @@
 #include "control/home.h"
 #include "local/recipient_protocol.h"
 #include "opensmtp/gate.h"
+#include "policy/client.h"
 #include "policy/decision.h"
 #include "policy/recipient_check.h"
 #include "policy/sender_logins.h"
-#include "smtpd/client.h"
 #include "tls/connection.h"
 
-namespace relais::smtpd {
+namespace relais::policy {
 
 // control/localsenders: what happens to outsiders who use one of our own domains as their sender.
 enum class LocalSenders { off, warn, enforce };
@@ -50,22 +50,22 @@ class Policy {
     std::string with_local_name(std::string_view recipient, const Client& client);
     // May this client send to this recipient? The open-smtp store is asked only if it matters, and at each
     // call anew: a login during the connection counts. Throws Error when a file cannot be read.
-    policy::Decision decide(const Client& client, std::string_view recipient);
+    Decision decide(const Client& client, std::string_view recipient);
     // What control/localsenders says about this client and sender: off, unless the sender's domain is one of
     // control/locals and virtualdomains and the client has no right to relay. Throws Error.
     LocalSenders suspects(const Client& client, std::string_view sender);
     // What control/senderlogins says about a login with this sender: off if it may use it. Throws Error.
-    policy::SenderLogins::Mode rejects_login(std::string_view user, std::string_view sender);
+    SenderLogins::Mode rejects_login(std::string_view user, std::string_view sender);
     // True if control/tlsclients lists the subject of a client's certificate, or an address of mail in it.
     // Throws Error.
     bool lists_certificate(const tls::Description& certificate);
     // What control/recipientcheck says of this recipient's domain. Throws Error.
-    policy::RecipientCheck::Mode recipient_check(std::string_view recipient);
+    RecipientCheck::Mode recipient_check(std::string_view recipient);
     // Whether anybody here would get mail for it: control/validrcptto.cdb where there is one, else
     // qmail-rcptd, who has that long to answer. Throws Error.
     local::RecipientAnswer find_recipient(std::string_view recipient, Deadline deadline);
     // What is known of a recipient's domain. Throws Error.
-    policy::DomainMatch match_domain(std::string_view recipient);
+    DomainMatch match_domain(std::string_view recipient);
     // What the open-smtp store says about a client now. Throws Error.
     opensmtp::OpenSmtpFinding find_open_smtp(const Client& client);
 
@@ -79,16 +79,16 @@ class Policy {
     control::Cached<Names> badmailfrom_;
     control::Cached<std::string> localiphost_;
     control::Cached<LocalSenders> localsenders_;
-    control::Cached<policy::SenderLogins> senderlogins_;
+    control::Cached<SenderLogins> senderlogins_;
     control::Cached<control::DomainSet> locals_;
     control::Cached<control::DomainSet> virtualdomains_;
     opensmtp::OpenSmtpGate gate_;
     std::optional<CdbReader> more_;
     bool more_opened_ = false;
-    control::Cached<policy::RecipientCheck> recipientcheck_;
+    control::Cached<RecipientCheck> recipientcheck_;
     std::optional<CdbReader> valid_;
     bool valid_opened_ = false;
     local::RecipientQuestions recipients_;
 };
 
-}  // namespace relais::smtpd
+}  // namespace relais::policy

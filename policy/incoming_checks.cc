@@ -1,4 +1,4 @@
-#include "smtpd/incoming_checks.h"
+#include "policy/incoming_checks.h"
 
 #include <fmt/core.h>
 
@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 
-namespace relais::smtpd {
+namespace relais::policy {
 namespace {
 
 // All questions to DNS at the end of a message together, and SPF's alone before it.
@@ -156,4 +156,4 @@ std::string IncomingChecks::summary() const {
                        to_text(verified_->dmarc.result), field_word(verified_->dmarc.from_domain));
 }
 
-}  // namespace relais::smtpd
+}  // namespace relais::policy

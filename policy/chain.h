@@ -1,0 +1,61 @@
+// The one ordered chain of checks that decides whose mail may pass (chain.cc lists them), run by the session
+// and by relay-explain alike.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "policy/check.h"
+
+namespace relais::policy {
+
+// All checks, in the order in which they are asked.
+std::span<const Check> checks();
+
+// The reply to a path that is none, or too long.
+inline constexpr std::string_view syntax_error = "555 syntax error (#5.5.4)";
+
+struct Verdict {
+    Answer answer = Answer::pass;
+    Cause cause = Cause::none;
+    std::string_view check{};  // the name of the one that decided; "" if all let it pass
+    std::string reply{};       // "" if it passes
+    std::string why{};         // what the log says beside the reply
+    std::string suspicion{};   // what the log says of what passes all the same
+    std::string recipient{};   // as the queue shall have it
+    Decision decision{};       // empty if that was not asked any more
+
+    bool passes() const { return reply.empty(); }
+};
+
+class Chain {
+  public:
+    // Borrows all of them. dns: may be missing.
+    Chain(Policy& policy, const Settings& settings, const Client& client, authres::Dns* dns = nullptr)
+        : facts_(policy, settings, client, dns) {}
+    void set_dns(authres::Dns& dns) { facts_.dns = &dns; }
+    bool has_dns() const { return facts_.dns != nullptr; }
+
+    // What the client has said. A name is forgotten with what was said before TLS.
+    void heard_helo(std::optional<std::string_view> name);
+    void heard_mail(std::string_view sender) { facts_.begin_transaction(sender); }
+    // Whether one recipient of the transaction passes. recipient: a path's address, not empty. Throws Error
+    // when a control file cannot be read.
+    Verdict judge(std::string_view recipient);
+    // Whether the message passes, after its end. Throws Error.
+    Verdict judge_message();
+
+    // What is verified of the transaction's message; null if nothing is.
+    IncomingChecks* verification() const { return facts_.verification.get(); }
+
+  private:
+    Verdict run(Stage first, Stage last);
+
+    Facts facts_;
+};
+
+// A reply is one line, whatever a file or a content filter says.
+std::string one_line(std::string_view text);
+
+}  // namespace relais::policy

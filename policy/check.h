@@ -1,0 +1,116 @@
+// A check: a name, what it needs to know, and an answer. The chain of all of them is in chain.cc. A check
+// speaks with nobody; what it asks (control files, DNS, a small server of ours) it has from the facts.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "authres/dns.h"
+#include "policy/client.h"
+#include "policy/decision.h"
+#include "policy/incoming_checks.h"
+#include "policy/policy.h"
+#include "policy/settings.h"
+
+namespace relais::policy {
+
+// When all that a check needs is known. What is found at connect, helo and mail is said at RCPT, or nobody
+// could write to our postmaster.
+enum class Stage { connect, helo, mail, rcpt, data, end_of_data };
+
+enum class Answer {
+    pass,     // the next check is asked
+    accept,   // it passes, and no further check is asked
+    tag,      // it passes with a field on top
+    defer,    // 4xx
+    refuse,   // 5xx
+    discard,  // 250, and it is thrown away: only by a rule of the administrator's that names it
+};
+
+// Why. A reason has its words where the decision is made; explain/ has its own.
+enum class Cause {
+    none,           // it passes
+    bad_sender,     // control/badmailfrom
+    local_sender,   // control/localsenders: an outsider with a sender of ours
+    foreign_login,  // control/senderlogins: the login may not use this sender
+    no_right,       // policy/decision.h says no
+    too_long,       // the recipient with the value of RELAYCLIENT
+    unknown,        // control/recipientcheck: nobody here gets mail for it
+    cannot_tell,    // whether somebody does
+    spf,            // control/spfbehavior
+    dmarc,          // control/dmarc
+};
+
+struct Result {
+    Answer answer = Answer::pass;
+    Cause cause = Cause::none;
+    std::string reply{};      // of defer and refuse: code, text and enhanced status
+    std::string why{};        // what the log says beside the reply
+    std::string suspicion{};  // what the log says of what passes all the same
+};
+
+// What is known by now of a client and what it sends, and whom a check may ask. One for a session.
+struct Facts {
+    // Borrows all of them.
+    Facts(Policy& rules, const Settings& set, const Client& who, authres::Dns* names)
+        : policy(rules), settings(set), client(who), dns(names) {}
+
+    Policy& policy;
+    const Settings& settings;
+    const Client& client;
+    authres::Dns* dns;  // null: nobody to ask; what needs DNS passes
+
+    std::optional<std::string> helo{};  // connect: unknown
+    std::string sender{};               // from mail on
+    std::string recipient{};            // rcpt: with our name for an address literal of ours
+    std::string queued{};               // the same as the queue shall have it
+    Decision decision{};                // whether it may be written to
+    // From the first recipient that passes on, if the message is to be verified.
+    std::unique_ptr<IncomingChecks> verification{};
+
+    // True for a client that may send to our own domains alone. The open-smtp store is asked last. Throws
+    // Error.
+    bool is_stranger();
+    // Another transaction begins.
+    void begin_transaction(std::string_view new_sender);
+
+  private:
+    bool stranger_known_ = false;
+};
+
+struct Check {
+    std::string_view name;  // that of its control file, where it has one
+    Stage stage;
+    enum class Whom { all, strangers } whom;
+    // True if our postmaster gets mail in spite of it.
+    bool spares_postmaster;
+    // Whether it is to be asked at all, by the control files alone; null: always.
+    bool (*active)(const Facts& facts);
+    Result (*judge)(Facts& facts);
+};
+
+inline Result refusal(Cause cause, std::string reply, std::string why = "") {
+    return {reply.starts_with('4') ? Answer::defer : Answer::refuse, cause, std::move(reply), std::move(why)};
+}
+inline Result suspicious(std::string text) {
+    Result result;
+    result.suspicion = std::move(text);
+    return result;
+}
+
+// Of sender_checks.cc
+Result check_badmailfrom(Facts& facts);
+Result check_senderlogins(Facts& facts);
+Result check_localsenders(Facts& facts);
+// Of recipient_checks.cc
+Result check_right(Facts& facts);
+Result check_length(Facts& facts);
+Result check_recipientcheck(Facts& facts);
+// Of message_checks.cc
+Result check_spf(Facts& facts);
+Result check_dmarc(Facts& facts);
+
+}  // namespace relais::policy

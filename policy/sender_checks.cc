@@ -1,0 +1,29 @@
+// What the sender says.
+#include "policy/check.h"
+
+namespace relais::policy {
+
+Result check_badmailfrom(Facts& facts) {
+    if (!facts.policy.is_bad_sender(facts.sender)) return {};
+    return refusal(Cause::bad_sender, "553 sorry, your envelope sender is in my badmailfrom list (#5.7.1)");
+}
+
+Result check_senderlogins(Facts& facts) {
+    using Mode = SenderLogins::Mode;
+    const auto& user = facts.client.user;
+    const Mode mode = user ? facts.policy.rejects_login(*user, facts.sender) : Mode::off;
+    if (mode == Mode::enforce)
+        return refusal(Cause::foreign_login, "553 sorry, this login may not use that sender (#5.7.1)",
+                       "a sender of another (senderlogins)");
+    return mode == Mode::warn ? suspicious("a login with a sender of another") : Result{};
+}
+
+Result check_localsenders(Facts& facts) {
+    const LocalSenders mode = facts.policy.suspects(facts.client, facts.sender);
+    if (mode == LocalSenders::enforce)
+        return refusal(Cause::local_sender, "553 sorry, senders of this domain must log in first (#5.7.1)",
+                       "a sender of ours from an outsider (localsenders)");
+    return mode == LocalSenders::warn ? suspicious("a sender of ours from an outsider") : Result{};
+}
+
+}  // namespace relais::policy
