@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "base/program.h"
 #include "base/text.h"
-#include "control/control_file.h"
+#include "control/setting.h"
 #include "sasl/secret.h"
 
 namespace relais::auth {
@@ -52,7 +52,7 @@ std::string passwd_database(const control::Home& home) {
 }
 
 std::string default_domain(const control::Home& home) {
-    return lower(control::read_line_or_me(home, "defaultdomain"));
+    return lower(control::read<"defaultdomain">(home));
 }
 
 PasswdFile::PasswdFile(const control::Home& home, bool change) : home_(home) {

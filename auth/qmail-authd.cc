@@ -31,6 +31,7 @@
 #include "base/program.h"
 #include "control/cages.h"
 #include "control/owners.h"
+#include "control/setting.h"
 #include "start/descriptors.h"
 
 namespace {
@@ -38,21 +39,15 @@ namespace {
 using namespace relais;
 
 constexpr std::size_t waiting_hashes = 1000;
-constexpr std::uint64_t day = 86400;
-
-std::vector<std::string> lines_of(const control::Home& home, const char* file) {
-    return control::read_lines(home, file).value_or(std::vector<std::string>());
-}
 
 auth::ServerSettings settings_of(const control::Home& home, const Arguments& arguments) {
     auth::ServerSettings settings;
     settings.default_domain = auth::default_domain(home);
-    settings.cache_lifetime =
-        std::chrono::seconds(std::min(control::read_number(home, "authcache", 60), day));
-    settings.pam.service = control::read_line(home, "authsystem").value_or("");
-    settings.program = auth::parse_program(lines_of(home, "authprogram"));
-    settings.validator = auth::parse_program(lines_of(home, "authbearer"));
-    settings.dovecot = control::read_line(home, "authdovecot").value_or("");
+    settings.cache_lifetime = control::read<"authcache">(home);
+    settings.pam.service = control::read<"authsystem">(home);
+    settings.program = auth::parse_program(control::read<"authprogram">(home));
+    settings.validator = auth::parse_program(control::read<"authbearer">(home));
+    settings.dovecot = control::read<"authdovecot">(home);
     for (std::size_t i = 0; i < arguments.size(); ++i) {
         if (arguments[i] == "--system")
             settings.pam.service = "relais";

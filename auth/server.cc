@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/program.h"
 #include "base/text.h"
+#include "control/setting.h"
 #include "sasl/base64.h"
 #include "sasl/scram.h"
 
@@ -53,7 +54,7 @@ Server::Server(EventLoop& loop, Doors doors, control::Home home, ServerSettings 
       no_account_hash_(hash_password("nobody's")),
       cache_(settings_.cache_lifetime),
       become_validator_(std::move(become_validator)),
-      trusted_watch_(home_.control_file("authtrusted")),
+      trusted_(home_, [this] { return opensmtp::NetworkSet(control::read<"authtrusted">(home_)); }),
       limits_(std::move(familiar)),
       lines_([this](const Line& line) { return limits_.at_once(line, Clock::now()); }, settings_.waiting) {
     refresh();
@@ -187,14 +188,14 @@ void Server::refresh_database() {
 }
 
 void Server::refresh_trusted() {
-    if (!trusted_watch_.changed()) return;
-    opensmtp::NetworkSet trusted(
-        control::read_lines(home_, "authtrusted").value_or(std::vector<std::string>()));
+    const opensmtp::NetworkSet& trusted = trusted_.get();
+    if (trusted_.version() == trusted_version_) return;
+    trusted_version_ = trusted_.version();
     if (trusted.wrong() != trusted_wrong_)
         for (const std::string& line : trusted.wrong())
             log_line("warning: control/authtrusted: neither an address nor a network: " + safe_for_log(line));
     trusted_wrong_ = trusted.wrong();
-    limits_.set_trusted(std::move(trusted));
+    limits_.set_trusted(trusted);
 }
 
 void Server::close_watchers() {

@@ -25,6 +25,7 @@
 #include "base/cdb.h"
 #include "base/event_loop.h"
 #include "control/control_file.h"
+#include "control/watched.h"
 
 namespace relais::auth {
 
@@ -113,7 +114,8 @@ class Server {
     std::string no_account_hash_;  // checked for those who have none, so that it takes as long
     LoginCache cache_;
     std::function<void()> become_validator_;
-    control::ChangeWatch trusted_watch_;
+    control::Watched<opensmtp::NetworkSet> trusted_;
+    std::uint64_t trusted_version_ = 0;
     std::vector<std::string> trusted_wrong_;  // as it was logged
     LoginLimits limits_;
     Lines lines_;

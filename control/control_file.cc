@@ -9,6 +9,7 @@
 #include "base/program.h"
 #include "base/text.h"
 #include "control/directory_watch.h"
+#include "control/watched.h"
 
 namespace relais::control {
 namespace {
@@ -28,6 +29,13 @@ bool is_link(const std::string& path) {
     return ::lstat(path.c_str(), &file) == 0 && S_ISLNK(file.st_mode);
 }
 
+// Whoever watches what he reads learns of it before the file is opened, so that no change falls between.
+std::optional<std::string> content_of(const Home& home, std::string_view name) {
+    const std::string path = home.control_file(name);
+    WatchList::note_read(path);
+    return read_file(path, size_limit);
+}
+
 std::string_view without_trailing_blanks(std::string_view line) {
     const std::size_t last = line.find_last_not_of(" \t\r");
     return last == std::string_view::npos ? std::string_view() : line.substr(0, last + 1);
@@ -36,13 +44,13 @@ std::string_view without_trailing_blanks(std::string_view line) {
 }  // namespace
 
 std::optional<std::string> read_line(const Home& home, std::string_view name) {
-    const auto content = read_file(home.control_file(name), size_limit);
+    const auto content = content_of(home, name);
     if (!content) return std::nullopt;
     return std::string(without_trailing_blanks(std::string_view(*content).substr(0, content->find('\n'))));
 }
 
 std::optional<std::vector<std::string>> read_lines(const Home& home, std::string_view name) {
-    const auto content = read_file(home.control_file(name), size_limit);
+    const auto content = content_of(home, name);
     if (!content) return std::nullopt;
     std::vector<std::string> lines;
     for (std::string_view line : split(*content, '\n')) {

@@ -63,8 +63,7 @@ class Inspector {
                        const std::vector<std::string>& lines);
     void check_number(const ControlFile& row, const std::string& text);
     void check_line_forms(const ControlFile& row, const std::vector<std::string>& lines);
-    void check_words(const ControlFile& row, std::string_view line,
-                     std::initializer_list<std::string_view> known);
+    void check_words(const ControlFile& row, std::string_view line);
     bool check_passwords(const ControlFile& row, const Owners& owners);
     void check_mode(const ControlFile& row);
     void check_directory();
@@ -108,6 +107,7 @@ void Inspector::show(const ControlFile& row) {
             file.lines = fallback_lines(row);
         } else if (row.kind == FileKind::line || row.kind == FileKind::number) {
             file.lines = {read_line(home_, row.name).value_or("")};
+            if (file.lines.front().empty() && row.empty_is_missing) file.lines = fallback_lines(row);
         } else {
             file.lines = read_lines(home_, row.name).value_or(std::vector<std::string>{});
         }
@@ -131,14 +131,11 @@ void Inspector::check_content(const ControlFile& row, std::string_view content,
     if (row.kind == FileKind::line || row.kind == FileKind::number) {
         if (trim(content.substr(std::min(content.find('\n'), content.size()))).size() > 0)
             note(row.name, "only its first line counts");
-        if (lines.front().empty() && row.kind == FileKind::line && row.name != "me")
+        if (lines.front().empty() && row.kind == FileKind::line && row.name != "me" && !row.empty_is_missing)
             warn(row.name,
                  "its first line is empty, and so is the value: remove the file to have the default");
         if (row.kind == FileKind::number) check_number(row, lines.front());
-        if (row.name == "bouncehints") check_words(row, lines.front(), {"off", "queue-list", "bounces"});
-        if (row.name == "dmarc") check_words(row, lines.front(), {"off", "log", "refuse"});
-        if (row.name == "mailauth") check_words(row, lines.front(), {"off", "on"});
-        if (row.name == "localsenders") check_words(row, lines.front(), {"off", "warn", "enforce"});
+        if (!row.words.empty()) check_words(row, lines.front());
     } else {
         check_line_forms(row, lines);
     }
@@ -146,11 +143,18 @@ void Inspector::check_content(const ControlFile& row, std::string_view content,
 
 void Inspector::check_number(const ControlFile& row, const std::string& text) {
     const auto value = parse_number(text);
+    const std::uint64_t read = read_number(home_, row.name, parse_number(row.fallback).value_or(0));
+    const std::string used = ": " + std::to_string(std::clamp(read, row.least, row.most)) + " is used";
     if (!value) {
-        const std::uint64_t used = read_number(home_, row.name, parse_number(row.fallback).value_or(0));
-        warn(row.name, quoted(text) + " is no number: " + std::to_string(used) + " is used");
-    } else if (*value < row.minimum) {
-        warn(row.name, "less than " + std::to_string(row.minimum) + " makes no sense");
+        warn(row.name, quoted(text) + " is no number" + used);
+    } else if (*value < row.least) {
+        warn(row.name, "less than " + std::to_string(row.least) + " makes no sense" + used);
+    } else if (*value > row.most) {
+        warn(row.name, "more than " + std::to_string(row.most) + " makes no sense" + used);
+    } else if (*value == 0 && (row.name == "concurrencylocal" || row.name == "concurrencyremote")) {
+        warn(row.name, "0 stops these deliveries");
+    } else if (row.name == "opensmtpprefix6" && *value != 64 && *value != 128) {
+        warn(row.name, "it is neither 64 nor 128: a login opens one address");
     }
 }
 
@@ -168,12 +172,14 @@ void Inspector::check_line_forms(const ControlFile& row, const std::vector<std::
     }
 }
 
-void Inspector::check_words(const ControlFile& row, std::string_view line,
-                            std::initializer_list<std::string_view> known) {
+void Inspector::check_words(const ControlFile& row, std::string_view line) {
+    const auto known = split(row.words, ' ');
     std::string all;
     for (const std::string_view word : known) all += (all.empty() ? "" : ", ") + std::string(word);
     for (const std::string_view word : split(line, ' '))
-        if (!word.empty() && std::find(known.begin(), known.end(), word) == known.end())
+        if (!word.empty() && std::none_of(known.begin(), known.end(), [&](const std::string_view each) {
+                return equal_ignoring_case(word, each);
+            }))
             warn(row.name, quoted(word) + " is no word of it: " + all);
 }
 

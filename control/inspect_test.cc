@@ -98,7 +98,18 @@ TEST_F(Inspect, SaysWhatIsWrongWithNumbers) {
     put("timeoutsmtpd", "0\n");
     EXPECT_HAS(found("control/databytes"), "\"10M\" is no number: 10 is used");
     EXPECT_HAS(found("control/concurrencyremote"), "20 is used");
-    EXPECT_HAS(found("control/timeoutsmtpd"), "warning: less than 1");
+    EXPECT_HAS(found("control/timeoutsmtpd"), "warning: less than 1 makes no sense: 1 is used");
+    put("timeoutsmtpd", "100000\n");
+    EXPECT_HAS(found("control/timeoutsmtpd"), "warning: more than 86400 makes no sense: 86400 is used");
+    put("concurrencyremote", "0\n");
+    EXPECT_HAS(found("control/concurrencyremote"), "warning: 0 stops these deliveries");
+}
+
+TEST_F(Inspect, SaysWhatIsNoWordOfAFile) {
+    put("sessionreuse", "all\n");
+    EXPECT_EQ(found("control/sessionreuse"), "warning: \"all\" is no word of it: same, any, off\n");
+    put("sessionreuse", "Any\n");
+    EXPECT_EQ(found("control/sessionreuse"), "");
 }
 
 TEST_F(Inspect, WarnsThatNothingIsAcceptedWithoutRcpthosts) {

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "control/watched.h"
 
 namespace relais::control {
 namespace {
@@ -77,6 +78,7 @@ SecretLines::~SecretLines() {
 
 std::optional<SecretLines> SecretLines::read_unchecked(const Home& home, std::string_view name) {
     const std::string path = home.control_file(name);
+    WatchList::note_read(path);
     const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
     if (!fd && errno == ENOENT) return std::nullopt;
     if (!fd && errno == EACCES)

@@ -17,7 +17,8 @@ TEST(ControlTable, IsSortedAndComplete) {
         EXPECT_FALSE(row.meaning.empty()) << row.name;
         EXPECT_FALSE(is_foreign_name(row.name)) << row.name;
         if (row.kind == FileKind::number) {
-            EXPECT_GE(parse_number(row.fallback).value(), row.minimum) << row.name;
+            EXPECT_GE(parse_number(row.fallback).value(), row.least) << row.name;
+            EXPECT_LE(parse_number(row.fallback).value(), row.most) << row.name;
         }
     }
 }
@@ -29,6 +30,13 @@ TEST(ControlTable, HasTheDefaultsThatQmailHas) {
     EXPECT_TRUE(find_control_file("locals")->me_default);
     EXPECT_FALSE(find_control_file("rcpthosts")->me_default);
     EXPECT_EQ(find_control_file("nosuch"), nullptr);
+}
+
+TEST(ControlTable, IsAManualPage) {
+    const std::string page = manual_page();
+    for (const ControlFile& row : control_files())
+        EXPECT_NE(page.find(".It Pa " + std::string(row.name) + " No ("), std::string::npos) << row.name;
+    EXPECT_NE(page.find("Default:\n.Li \"1200 seconds\" .\n"), std::string::npos);
 }
 
 TEST(ControlTable, GuessesWhatWasMeant) {

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "control/control_file.h"
+#include "control/setting.h"
 #include "explain/explanation.h"
 #include "explain/plain.h"
 #include "opensmtp/gate.h"
@@ -26,7 +27,7 @@ using Findings = std::vector<AuditFinding>;
 using Lines = std::vector<std::string>;
 
 void look_at_rcpthosts(const control::Home& home, Findings& findings) {
-    const auto lines = control::read_lines(home, "rcpthosts");
+    const auto lines = control::read_if_there<"rcpthosts">(home);
     if (!lines || lines->empty())
         findings.push_back(
             {Level::wrong,
@@ -63,8 +64,8 @@ void look_at_rcpthosts(const control::Home& home, Findings& findings) {
 
 // user%host@domain, accepted for the domain, goes to host: a way through for everybody.
 void look_at_percenthack(const control::Home& home, Findings& findings) {
-    const control::DomainSet accepted(control::read_lines(home, "rcpthosts").value_or(Lines()));
-    for (const std::string& domain : control::read_lines(home, "percenthack").value_or(Lines()))
+    const control::DomainSet accepted(control::read<"rcpthosts">(home));
+    for (const std::string& domain : control::read<"percenthack">(home))
         if (accepted.contains(domain) || find_line(home, "morercpthosts", domain))
             findings.push_back({Level::open_relay,
                                 fmt::format("control/percenthack and control/rcpthosts both have {}: mail to "
@@ -84,7 +85,7 @@ void look_at_logins(const control::Home& home, const opensmtp::OpenSmtpSettings&
         findings.push_back(
             {Level::wrong, "control/opensmtpexclude has no address and no network in \"" + plain(line) + "\"",
              "mend it"});
-    const std::string word = control::read_line(home, "localsenders").value_or("off");
+    const std::string word = control::read<"localsenders">(home);
     if (!word.empty() && !equal_ignoring_case(word, "off") && !equal_ignoring_case(word, "warn") &&
         !equal_ignoring_case(word, "enforce"))
         findings.push_back({Level::wrong,

@@ -247,7 +247,7 @@ class Calls {
                             "refused",
                             plain(name), *outcome.ours));
         if (explanation_.right() || explanation_.sample()) return;
-        const auto lines = control::read_lines(home_, "rcpthosts");
+        const auto lines = control::read_if_there<"rcpthosts">(home_);
         if (!lines || lines->empty())
             add(
                 fmt::format("control/rcpthosts is {}: no domain is accepted from outside (in stock qmail a "

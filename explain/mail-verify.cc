@@ -20,7 +20,7 @@
 #include "base/io.h"
 #include "base/time.h"
 #include "control/cages.h"
-#include "control/control_file.h"
+#include "control/setting.h"
 #include "control/tool.h"
 #include "explain/dns.h"
 #include "explain/verified.h"
@@ -73,7 +73,7 @@ Source open_source(const std::string& zone, const control::Home& home) {
 // Our name in Authentication-Results, as well as it is known.
 std::string own_name(const control::Home& home) {
     try {
-        if (auto me = control::read_line(home, "me")) return *std::move(me);
+        if (auto me = control::read_if_there<"me">(home)) return *std::move(me);
     } catch (const Error&) {
         // Not everybody may look into the instance.
     }

@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "base/time.h"
-#include "control/control_file.h"
+#include "control/setting.h"
 
 namespace relais::inject {
 namespace {
@@ -23,11 +23,11 @@ std::optional<std::string> first_set(std::initializer_list<const char*> names) {
 }
 
 // The variable, the control file, me, or, so that mail moves even then, the file's own name.
-std::string setting(const control::Home& home, const char* variable, const char* file) {
+std::string setting(const control::Home& home, const char* variable, const control::ControlFile& row) {
     if (const char* value = std::getenv(variable)) return value;
-    for (const char* name : {file, "me"})
+    for (const std::string_view name : {row.name, std::string_view("me")})
         if (auto line = control::read_line(home, name)) return *line;
-    return file;
+    return std::string(row.name);
 }
 
 std::unordered_set<std::string> read_followup_lists() {
@@ -45,10 +45,10 @@ std::unordered_set<std::string> read_followup_lists() {
 
 Settings Settings::read(const control::Home& home) {
     Settings settings;
-    settings.rewriter.default_domain = setting(home, "QMAILDEFAULTDOMAIN", "defaultdomain");
-    settings.rewriter.default_host = setting(home, "QMAILDEFAULTHOST", "defaulthost");
-    settings.rewriter.plus_domain = setting(home, "QMAILPLUSDOMAIN", "plusdomain");
-    settings.id_host = setting(home, "QMAILIDHOST", "idhost");
+    settings.rewriter.default_domain = setting(home, "QMAILDEFAULTDOMAIN", control::row<"defaultdomain">);
+    settings.rewriter.default_host = setting(home, "QMAILDEFAULTHOST", control::row<"defaulthost">);
+    settings.rewriter.plus_domain = setting(home, "QMAILPLUSDOMAIN", control::row<"plusdomain">);
+    settings.id_host = setting(home, "QMAILIDHOST", control::row<"idhost">);
 
     settings.user = first_set({"QMAILUSER", "MAILUSER", "USER", "LOGNAME"}).value_or("anonymous");
     settings.host = first_set({"QMAILHOST", "MAILHOST"});

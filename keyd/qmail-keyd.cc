@@ -26,8 +26,8 @@
 #include "base/program.h"
 #include "base/unix_socket.h"
 #include "control/cages.h"
-#include "control/control_file.h"
 #include "control/owners.h"
+#include "control/setting.h"
 #include "keyd/files.h"
 #include "keyd/server.h"
 #include "start/descriptors.h"
@@ -36,8 +36,6 @@ namespace {
 
 using namespace relais;
 
-constexpr std::uint64_t default_lifetime = 21600;
-constexpr std::uint64_t longest_lifetime = 7 * 86400;
 // Several files are often replaced one after the other.
 constexpr std::chrono::milliseconds settling{20};
 // For changes that no directory tells of.
@@ -93,8 +91,7 @@ int work(const Arguments& arguments) {
     if (!arguments.empty()) throw_permanent("usage: qmail-keyd");
     const control::Home home = control::Home::from_environment();
     const control::Owners owners = control::Owners::read(home);
-    const std::chrono::seconds lifetime(std::clamp<std::uint64_t>(
-        control::read_number(home, "tlsticketlifetime", default_lifetime), 1, longest_lifetime));
+    const auto lifetime = control::read<"tlsticketlifetime">(home);
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     const rlimit none{0, 0};
     ::setrlimit(RLIMIT_CORE, &none);

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "control/control_file.h"
+#include "control/setting.h"
 #include "keyd/remote_key.h"
 #include "tls/rehearsal.h"
 
@@ -76,12 +77,11 @@ bool set_mac_key(EVP_MAC_CTX* mac, const unsigned char* key) {
 
 tls::Protocol read_protocol(const control::Home& home) {
     tls::Protocol protocol;
-    protocol.ciphers = control::read_line(home, "tlsserverciphers").value_or("");
-    if (const auto text = control::read_line(home, "tlsminversion"); text && !text->empty()) {
-        const auto version = tls::parse_version(*text);
-        if (!version) throw_permanent("control/tlsminversion is none of 1.0, 1.1, 1.2, 1.3: " + *text);
-        protocol.minimum = *version;
-    }
+    protocol.ciphers = control::read<"tlsserverciphers">(home);
+    const std::string text = control::read<"tlsminversion">(home);
+    const auto version = tls::parse_version(text);
+    if (!version) throw_permanent("control/tlsminversion is none of 1.0, 1.1, 1.2, 1.3: " + text);
+    protocol.minimum = *version;
     return protocol;
 }
 
@@ -109,7 +109,7 @@ std::unique_ptr<tls::ServerContext> ServerTls::make_context(const Chain& chain) 
     SSL_CTX* const raw = context->native();
     install(chain, raw, &SSL_CTX_use_cert_and_key);
     if (const std::string file = home_.control_file("clientca.pem");
-        control::read_lines(home_, "clientca.pem"))
+        control::read_if_there<"clientca.pem">(home_))
         ask_for_client_certificates(raw, file);
     constexpr unsigned char service[] = "relais";
     SSL_CTX_set_session_id_context(raw, service, sizeof service);

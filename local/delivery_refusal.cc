@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "base/error.h"
+#include "control/setting.h"
 #include "local/user_database.h"
 
 namespace relais::local {
@@ -24,7 +25,7 @@ std::string refused(std::string_view as_whom, std::string_view remedy = other_us
 }  // namespace
 
 std::uint64_t minimum_uid(const control::Home& instance) {
-    return control::read_number(instance, "minimumuid", 1);
+    return control::read<"minimumuid">(instance);
 }
 
 std::optional<std::string> refusal_of_ids(const control::Owners& owners, const FoundIds& found,
@@ -52,7 +53,7 @@ std::optional<std::string> refusal_of_ids(const control::Owners& owners, const F
 DeliveryRefusals::DeliveryRefusals(const control::Home& home)
     : owners_(control::Owners::read(home)),
       database_(home.path("users/cdb"), [home] { return open_assigned(home); }),
-      minimum_(home.control_file("minimumuid"), [home] { return minimum_uid(home); }) {}
+      minimum_(home, [home] { return minimum_uid(home); }) {}
 
 bool DeliveryRefusals::agrees(std::string_view local, const FoundIds& found) {
     if (owners_.single()) return true;

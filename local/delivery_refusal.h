@@ -10,6 +10,7 @@
 #include "control/control_file.h"
 #include "control/home.h"
 #include "control/owners.h"
+#include "control/watched.h"
 #include "local/user.h"
 
 namespace relais::local {
@@ -46,7 +47,7 @@ class DeliveryRefusals {
   private:
     control::Owners owners_;
     control::Cached<std::optional<CdbReader>> database_;
-    control::Cached<std::uint64_t> minimum_;
+    control::Watched<std::uint64_t> minimum_;
 };
 
 }  // namespace relais::local

@@ -4,8 +4,8 @@
 #include "base/packet_batch.h"
 #include "base/privilege.h"
 #include "base/program.h"
-#include "control/control_file.h"
 #include "control/directory_watch.h"
+#include "control/watched.h"
 #include "local/lookup.h"
 #include "local/settings.h"
 #include "local/user_database.h"
@@ -21,8 +21,8 @@ class Answers {
     explicit Answers(const control::Home& home)
         : watch_({home.path("users"), home.path("control")}),
           finder_(home),
-          program_limit_(home.control_file("timeoutlocal"), [home] { return program_limit(home); }),
-          delivery_limit_(home.control_file("deadlinelocal"), [home] { return delivery_limit(home); }) {}
+          program_limit_(home, [home] { return program_limit(home); }),
+          delivery_limit_(home, [home] { return delivery_limit(home); }) {}
 
     // To be called before the answers to questions that came together.
     void look() { watch_.look(); }
@@ -57,8 +57,8 @@ class Answers {
 
     control::DirectoryWatch watch_;
     UserFinder finder_;
-    control::Cached<std::optional<Seconds>> program_limit_;
-    control::Cached<std::optional<Seconds>> delivery_limit_;
+    control::Watched<std::optional<Seconds>> program_limit_;
+    control::Watched<std::optional<Seconds>> delivery_limit_;
 };
 
 }  // namespace

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "control/control_file.h"
+#include "control/setting.h"
 
 namespace relais::local {
 namespace {
@@ -35,8 +35,7 @@ std::optional<ResourceLimit> parse_resource_limit(std::string_view line) {
 
 ProgramResources ProgramResources::read(const control::Home& instance, bool own_uid) {
     ProgramResources result;
-    for (const std::string& line :
-         control::read_lines(instance, "limitslocal").value_or(std::vector<std::string>())) {
+    for (const std::string& line : control::read<"limitslocal">(instance)) {
         const auto limit = parse_resource_limit(line);
         if (!limit)
             throw Error(Reaction::temporary,

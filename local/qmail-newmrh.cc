@@ -9,6 +9,7 @@
 #include "base/program.h"
 #include "base/text.h"
 #include "control/control_file.h"
+#include "control/setting.h"
 #include "control/tool.h"
 
 int main(int argc, char** argv) {
@@ -16,7 +17,7 @@ int main(int argc, char** argv) {
     return control::run_tool("qmail-newmrh", argc, argv, [](const Arguments& arguments) {
         if (!arguments.empty()) throw Error(Reaction::temporary, "usage: qmail-newmrh");
         const auto home = control::Home::from_environment();
-        const auto domains = control::read_lines(home, "morercpthosts");
+        const auto domains = control::read_if_there<"morercpthosts">(home);
         if (!domains) throw_errno("read", home.control_file("morercpthosts"), ENOENT);
         CdbWriter writer(home.control_file("morercpthosts.cdb"), home.control_file("morercpthosts.tmp"));
         for (const std::string& domain : *domains) writer.add(lower(domain), "");

@@ -14,8 +14,6 @@ namespace {
 constexpr int accepts_at_once = 64;
 constexpr std::size_t answers_at_once = 32;
 constexpr std::size_t input_limit = 8 * (recipient_head_size + mail::address_limit);
-// What send::RewriteRules::read reads.
-constexpr std::array rule_names = {"me", "locals", "virtualdomains", "percenthack", "envnoathost"};
 
 }  // namespace
 
@@ -27,10 +25,10 @@ RecipientServer::RecipientServer(EventLoop& loop, int listening, int looks, cons
       home_(home),
       limits_(limits),
       watch_({home.path("users"), home.path("control")}),
+      rules_(home),
       finder_(home),
       questions_(loop_, looks),
       answers_(home_look_limit, answers_at_once) {
-    for (const char* name : rule_names) rule_files_.emplace_back(home_.control_file(name));
     set_nonblocking(listening_, true);
     set_nonblocking(looks_socket_, true);
     loop_.add(listening_, EPOLLIN, [this](std::uint32_t) { accept_clients(); });
@@ -90,20 +88,10 @@ void RecipientServer::next_question(ClientId id) {
     }
 }
 
-const send::RewriteRules& RecipientServer::rules() {
-    bool changed = !rules_;
-    for (control::ChangeWatch& file : rule_files_) changed = file.changed() || changed;
-    if (changed) {
-        rules_.reset();
-        rules_ = send::RewriteRules::read(home_);
-    }
-    return *rules_;
-}
-
 void RecipientServer::judge(ClientId id, const std::string& address) {
     try {
         watch_.look();
-        const send::Route route = send::rewrite(rules(), address);
+        const send::Route route = send::rewrite(rules_.get(), address);
         if (!route.local) return reply(id, RecipientAnswer::elsewhere);
         const std::string_view local = mail::split_address(route.address).local;
         FoundBy by;

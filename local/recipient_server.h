@@ -12,9 +12,9 @@
 #include "base/fd.h"
 #include "base/packet_batch.h"
 #include "base/packet_queue.h"
-#include "control/control_file.h"
 #include "control/directory_watch.h"
 #include "control/home.h"
+#include "control/watched.h"
 #include "local/home_look.h"
 #include "local/recipient_protocol.h"
 #include "local/user_database.h"
@@ -58,7 +58,6 @@ class RecipientServer {
     void reply(ClientId id, RecipientAnswer answer);
     void close_client(ClientId id);
     void remember(const std::string& key, RecipientAnswer answer);
-    const send::RewriteRules& rules();
 
     EventLoop& loop_;
     int listening_;
@@ -66,8 +65,7 @@ class RecipientServer {
     control::Home home_;
     RecipientLimits limits_;
     control::DirectoryWatch watch_;
-    std::vector<control::ChangeWatch> rule_files_;
-    std::optional<send::RewriteRules> rules_;
+    control::Watched<send::RewriteRules> rules_;
     UserFinder finder_;
     PacketQueue questions_;
     PacketReader answers_;

@@ -17,8 +17,8 @@
 #include "base/fd.h"
 #include "base/program.h"
 #include "control/cages.h"
-#include "control/control_file.h"
 #include "control/owners.h"
+#include "control/setting.h"
 #include "net/resolver_server.h"
 #include "start/descriptors.h"
 
@@ -28,7 +28,7 @@ using namespace relais;
 
 // Where the file of control/dnsanchors lies; a package puts a new one into its place.
 std::vector<std::string> trust_anchors(const control::Home& home) {
-    const std::string file = control::read_line(home, "dnsanchors").value_or("");
+    const std::string file = control::read<"dnsanchors">(home);
     const std::size_t slash = file.rfind('/');
     if (slash == std::string::npos || slash == 0) return {};
     return {file.substr(0, slash)};

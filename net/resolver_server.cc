@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/program.h"
 #include "base/unix_socket.h"
+#include "control/setting.h"
 #include "net/dns_name.h"
 
 namespace relais::net {
@@ -30,11 +31,8 @@ bool may_ask(std::size_t under_way, const std::string& output) {
 }  // namespace
 
 ResolverServer::ResolverServer(EventLoop& loop, int listening, control::Home home, ResolverLimits limits)
-    : loop_(loop), listening_(listening), home_(std::move(home)), limits_(limits) {
-    for (const char* name : {"dnsservers", "timeoutdns", "dnsanchors"})
-        watches_.emplace_back(home_.control_file(name));
-    watches_.emplace_back(resolv_conf);
-    for (control::ChangeWatch& watched : watches_) watched.changed();
+    : loop_(loop), listening_(listening), home_(std::move(home)), limits_(limits), watch_(home_) {
+    watch_.add(std::string(resolv_conf));
     checked_ = Clock::now();
     reload();
     set_nonblocking(listening_, true);
@@ -47,12 +45,13 @@ ResolverServer::~ResolverServer() {
 
 void ResolverServer::reload() {
     LookupSettings settings;
-    settings.servers = control::read_lines(home_, "dnsservers").value_or(std::vector<std::string>());
-    settings.resolv_conf = resolv_conf;
     const std::string anchors = home_.control_file("dnsanchors");
-    if (control::read_line(home_, "dnsanchors")) settings.anchor_file = anchors;
-    timeout_ = std::chrono::seconds(
-        std::clamp<std::uint64_t>(control::read_number(home_, "timeoutdns", 30), 1, 3600));
+    watch_.record([&] {
+        settings.servers = control::read<"dnsservers">(home_);
+        if (control::read_if_there<"dnsanchors">(home_)) settings.anchor_file = anchors;
+        timeout_ = control::read<"timeoutdns">(home_);
+    });
+    settings.resolv_conf = resolv_conf;
     auto fresh = std::make_shared<Lookup>(loop_, settings);
     if (lookup_) retired_.push_back(std::move(lookup_));
     lookup_ = std::move(fresh);
@@ -65,9 +64,7 @@ void ResolverServer::reload() {
 void ResolverServer::reload_if_changed() {
     if (Clock::now() - checked_ < reload_interval) return;
     checked_ = Clock::now();
-    bool changed = false;
-    for (control::ChangeWatch& watched : watches_) changed = watched.changed() || changed;
-    if (!changed) return;
+    if (!watch_.changed()) return;
     try {
         reload();
     } catch (const Error& error) {

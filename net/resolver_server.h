@@ -14,7 +14,7 @@
 
 #include "base/event_loop.h"
 #include "base/fd.h"
-#include "control/control_file.h"
+#include "control/watched.h"
 #include "net/lookup.h"
 
 namespace relais::net {
@@ -84,7 +84,7 @@ class ResolverServer {
     control::Home home_;
     ResolverLimits limits_;
     std::chrono::seconds timeout_{30};
-    std::vector<control::ChangeWatch> watches_;
+    control::WatchList watch_;
     Clock::time_point checked_{};
     std::shared_ptr<Lookup> lookup_;
     std::vector<std::shared_ptr<Lookup>> retired_;  // with questions still under way

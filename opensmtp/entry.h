@@ -7,12 +7,14 @@
 #include <string>
 #include <string_view>
 
+#include "control/setting.h"
+
 namespace relais::opensmtp {
 
 inline constexpr std::size_t entry_limit = 460;   // octets of an encoded entry
 inline constexpr std::size_t user_limit = 320;    // of a login name
 inline constexpr std::size_t service_limit = 32;  // of pop3, imap, manual, import ...
-inline constexpr std::int64_t default_lifetime = 10800;
+inline constexpr std::int64_t default_lifetime = control::default_of<"opensmtplifetime">().count();
 
 // A moment on the two clocks that matter: the wall clock, which may be set, and the time since boot
 // (CLOCK_BOOTTIME, which may not, and counts while the machine sleeps).

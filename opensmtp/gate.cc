@@ -7,16 +7,14 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "control/setting.h"
 #include "opensmtp/vpopmail.h"
 
 namespace relais::opensmtp {
 namespace {
 
-constexpr std::array names = {"opensmtplifetime", "opensmtpprefix6", "opensmtpnorbl", "opensmtpexclude",
-                              "opensmtpfile"};
 // 11,859 stale lines are 700 KB.
 constexpr std::size_t file_limit = std::size_t{64} << 20;
-constexpr std::uint64_t longest_lifetime = 366 * 86400;
 
 // The younger of two, one that is from the future being the older.
 bool younger(const Entry& a, const Entry& b, const Moment& now) {
@@ -29,38 +27,16 @@ bool younger(const Entry& a, const Entry& b, const Moment& now) {
 
 OpenSmtpSettings OpenSmtpSettings::read(const control::Home& home) {
     OpenSmtpSettings settings;
-    settings.lifetime = static_cast<std::int64_t>(
-        std::min(control::read_number(home, "opensmtplifetime", default_lifetime), longest_lifetime));
-    settings.whole_networks = control::read_number(home, "opensmtpprefix6", 128) == 64;
-    settings.norbl = control::read_number(home, "opensmtpnorbl", 0) != 0;
-    settings.exclude =
-        NetworkSet(control::read_lines(home, "opensmtpexclude").value_or(std::vector<std::string>()));
-    settings.file = control::read_line(home, "opensmtpfile").value_or("");
+    settings.lifetime = control::read<"opensmtplifetime">(home).count();
+    settings.whole_networks = control::read<"opensmtpprefix6">(home) == 64;
+    settings.norbl = control::read<"opensmtpnorbl">(home);
+    settings.exclude = NetworkSet(control::read<"opensmtpexclude">(home));
+    settings.file = control::read<"opensmtpfile">(home);
     return settings;
 }
 
 std::string OpenSmtpSettings::key_of(const std::string& address) const {
     return whole_networks ? network64(address).value_or(address) : address;
-}
-
-WatchedOpenSmtpSettings::WatchedOpenSmtpSettings(control::Home home) : home_(std::move(home)) {
-    for (const char* name : names) files_.emplace_back(home_.control_file(name));
-}
-
-const OpenSmtpSettings& WatchedOpenSmtpSettings::get() {
-    bool changed = !settings_;
-    for (control::ChangeWatch& file : files_)
-        if (file.changed()) changed = true;
-    if (changed) {
-        settings_.reset();
-        settings_ = OpenSmtpSettings::read(home_);
-        ++version_;
-    }
-    return *settings_;
-}
-
-const OpenSmtpSettings& WatchedOpenSmtpSettings::last() {
-    return settings_ ? *settings_ : get();
 }
 
 OpenSmtpFinding OpenSmtpGate::find(std::string_view text, const Moment& now) {

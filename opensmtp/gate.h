@@ -9,6 +9,8 @@
 
 #include "control/control_file.h"
 #include "control/home.h"
+#include "control/setting.h"
+#include "control/watched.h"
 #include "opensmtp/address.h"
 #include "opensmtp/store.h"
 
@@ -16,7 +18,7 @@ namespace relais::opensmtp {
 
 // control/opensmtplifetime, opensmtpprefix6, opensmtpnorbl, opensmtpexclude, opensmtpfile.
 struct OpenSmtpSettings {
-    std::int64_t lifetime = default_lifetime;  // seconds
+    std::int64_t lifetime = control::default_of<"opensmtplifetime">().count();  // seconds
     bool whole_networks = false;  // opensmtpprefix6 is 64: a login opens the /64 of an IPv6 client
     bool norbl = false;           // exported lines and rules also exempt from DNS block lists
     NetworkSet exclude;
@@ -29,21 +31,7 @@ struct OpenSmtpSettings {
 };
 
 // The settings, read again when one of their files has changed.
-class WatchedOpenSmtpSettings {
-  public:
-    explicit WatchedOpenSmtpSettings(control::Home home);
-    // Throws Error; the next call tries again.
-    const OpenSmtpSettings& get();
-    const OpenSmtpSettings& last();
-    // Another one each time they were read.
-    std::uint64_t version() const { return version_; }
-
-  private:
-    control::Home home_;
-    std::vector<control::ChangeWatch> files_;
-    std::optional<OpenSmtpSettings> settings_;
-    std::uint64_t version_ = 0;
-};
+using WatchedOpenSmtpSettings = control::Watched<OpenSmtpSettings>;
 
 // What the open-smtp store (or a vpopmail's file) says about the client.
 struct OpenSmtpFinding {

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "control/setting.h"
 
 namespace relais::policy {
 namespace {
@@ -64,10 +65,10 @@ std::string field_word(std::string_view text) {
 
 CheckSettings CheckSettings::read(const control::Home& home) {
     CheckSettings settings;
-    settings.results = control::read_line(home, "mailauth").value_or("off") == "on";
-    settings.spfbehavior = std::min(control::read_number(home, "spfbehavior", 0), refuse_all_but_pass);
-    settings.dmarc = dmarc_mode(control::read_line(home, "dmarc").value_or("off"));
-    const auto lines = control::read_lines(home, "dmarcexempt").value_or(std::vector<std::string>());
+    settings.results = control::read<"mailauth">(home) == "on";
+    settings.spfbehavior = control::read<"spfbehavior">(home);
+    settings.dmarc = dmarc_mode(control::read<"dmarc">(home));
+    const auto lines = control::read<"dmarcexempt">(home);
     settings.exempt_networks = opensmtp::NetworkSet(lines);
     settings.exempt_domains = control::DomainSet(settings.exempt_networks.wrong());
     return settings;

@@ -2,35 +2,29 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "control/setting.h"
 #include "mail/address.h"
 #include "net/socket.h"
 
 namespace relais::policy {
 namespace {
 
-std::unordered_set<std::string> read_names(const control::Home& home, std::string_view file) {
+std::unordered_set<std::string> read_badmailfrom(const control::Home& home) {
     std::unordered_set<std::string> names;
-    for (const std::string& line : control::read_lines(home, file).value_or(std::vector<std::string>()))
-        names.insert(lower(line));
+    for (const std::string& line : control::read<"badmailfrom">(home)) names.insert(lower(line));
     return names;
 }
 
 LocalSenders read_localsenders(const control::Home& home) {
-    const std::string word = control::read_line(home, "localsenders").value_or("");
+    const std::string word = control::read<"localsenders">(home);
     if (equal_ignoring_case(word, "enforce")) return LocalSenders::enforce;
     return equal_ignoring_case(word, "warn") ? LocalSenders::warn : LocalSenders::off;
-}
-
-control::DomainSet read_locals(const control::Home& home) {
-    const auto lines = control::read_lines(home, "locals");
-    return control::DomainSet(lines ? *lines : std::vector<std::string>{control::read_me(home)});
 }
 
 // The domains of "domain:prefix"; not those without a prefix, which are exceptions, nor single addresses.
 control::DomainSet read_virtualdomains(const control::Home& home) {
     std::vector<std::string> domains;
-    for (const std::string& line :
-         control::read_lines(home, "virtualdomains").value_or(std::vector<std::string>())) {
+    for (const std::string& line : control::read<"virtualdomains">(home)) {
         const std::size_t colon = line.find(':');
         if (colon != std::string::npos && colon + 1 < line.size() && line.find('@') > colon)
             domains.push_back(line.substr(0, colon));
@@ -49,29 +43,16 @@ std::vector<std::string> Policy::readable_places(const control::Home& home) {
 
 Policy::Policy(control::Home home)
     : home_(std::move(home)),
-      rcpthosts_(home_.control_file("rcpthosts"),
-                 [this] {
-                     return control::DomainSet(
-                         control::read_lines(home_, "rcpthosts").value_or(std::vector<std::string>()));
-                 }),
-      badmailfrom_(home_.control_file("badmailfrom"), [this] { return read_names(home_, "badmailfrom"); }),
-      localiphost_(home_.control_file("localiphost"),
-                   [this] { return control::read_line_or_me(home_, "localiphost"); }),
-      localsenders_(home_.control_file("localsenders"), [this] { return read_localsenders(home_); }),
-      senderlogins_(home_.control_file("senderlogins"),
-                    [this] {
-                        return SenderLogins(
-                            control::read_lines(home_, "senderlogins").value_or(std::vector<std::string>()));
-                    }),
-      locals_(home_.control_file("locals"), [this] { return read_locals(home_); }),
-      virtualdomains_(home_.control_file("virtualdomains"), [this] { return read_virtualdomains(home_); }),
+      rcpthosts_(home_, [this] { return control::DomainSet(control::read<"rcpthosts">(home_)); }),
+      badmailfrom_(home_, [this] { return read_badmailfrom(home_); }),
+      localiphost_(home_, [this] { return control::read<"localiphost">(home_); }),
+      localsenders_(home_, [this] { return read_localsenders(home_); }),
+      senderlogins_(home_, [this] { return SenderLogins(control::read<"senderlogins">(home_)); }),
+      locals_(home_, [this] { return control::DomainSet(control::read<"locals">(home_)); }),
+      virtualdomains_(home_, [this] { return read_virtualdomains(home_); }),
       gate_(home_),
-      recipientcheck_(
-          home_.control_file("recipientcheck"),
-          [this] {
-              return RecipientCheck(
-                  control::read_lines(home_, "recipientcheck").value_or(std::vector<std::string>()));
-          }),
+      recipientcheck_(home_,
+                      [this] { return RecipientCheck(control::read<"recipientcheck">(home_)); }),
       recipients_(home_) {}
 
 void Policy::refresh() {
@@ -152,9 +133,9 @@ SenderLogins::Mode Policy::rejects_login(std::string_view user, std::string_view
 }
 
 bool Policy::lists_certificate(const tls::Description& certificate) {
-    const auto lines = control::read_lines(home_, "tlsclients");
-    if (!lines || !certificate.peer_verified) return false;
-    for (const std::string& line : *lines) {
+    const auto lines = control::read<"tlsclients">(home_);
+    if (lines.empty() || !certificate.peer_verified) return false;
+    for (const std::string& line : lines) {
         if (line == certificate.peer_subject) return true;
         for (const std::string& address : certificate.peer_addresses)
             if (equal_ignoring_case(line, address)) return true;

@@ -11,6 +11,7 @@
 #include "base/cdb.h"
 #include "control/control_file.h"
 #include "control/home.h"
+#include "control/watched.h"
 #include "local/recipient_protocol.h"
 #include "opensmtp/gate.h"
 #include "policy/client.h"
@@ -75,17 +76,17 @@ class Policy {
     static void open_database(std::optional<CdbReader>& database, bool& opened, const std::string& path);
 
     control::Home home_;
-    control::Cached<control::DomainSet> rcpthosts_;
-    control::Cached<Names> badmailfrom_;
-    control::Cached<std::string> localiphost_;
-    control::Cached<LocalSenders> localsenders_;
-    control::Cached<SenderLogins> senderlogins_;
-    control::Cached<control::DomainSet> locals_;
-    control::Cached<control::DomainSet> virtualdomains_;
+    control::Watched<control::DomainSet> rcpthosts_;
+    control::Watched<Names> badmailfrom_;
+    control::Watched<std::string> localiphost_;
+    control::Watched<LocalSenders> localsenders_;
+    control::Watched<SenderLogins> senderlogins_;
+    control::Watched<control::DomainSet> locals_;
+    control::Watched<control::DomainSet> virtualdomains_;
     opensmtp::OpenSmtpGate gate_;
     std::optional<CdbReader> more_;
     bool more_opened_ = false;
-    control::Cached<RecipientCheck> recipientcheck_;
+    control::Watched<RecipientCheck> recipientcheck_;
     std::optional<CdbReader> valid_;
     bool valid_opened_ = false;
     local::RecipientQuestions recipients_;

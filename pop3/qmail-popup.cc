@@ -30,8 +30,8 @@
 #include "base/io.h"
 #include "base/program.h"
 #include "base/text.h"
-#include "control/control_file.h"
 #include "control/home.h"
+#include "control/setting.h"
 #include "pop3/dialogue.h"
 #include "pop3/login.h"
 #include "pop3/settings.h"
@@ -55,7 +55,7 @@ bool secrets_are_stored(const control::Home& home) {
 bool is_in_private(const control::Home& home) {
     const std::string ip = environment("TCPREMOTEIP", "127.0.0.1");
     return ip.starts_with("127.") || ip == "::1" || ip.starts_with("::ffff:127.") ||
-           control::read_number(home, "authplain", 0) != 0;
+           control::read<"authplain">(home);
 }
 
 [[noreturn]] void become_program(const Arguments& words, int credentials) {

@@ -3,17 +3,15 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "control/control_file.h"
+#include "control/setting.h"
 
 namespace relais::pop3 {
 
 std::chrono::seconds session_timeout(const control::Home& home) {
-    constexpr std::uint64_t fallback = 1200, day = 86400;
     try {
-        return std::chrono::seconds(
-            std::clamp<std::uint64_t>(control::read_number(home, "timeoutpop3d", fallback), 1, day));
+        return control::read<"timeoutpop3d">(home);
     } catch (const Error&) {
-        return std::chrono::seconds(fallback);
+        return control::default_of<"timeoutpop3d">();
     }
 }
 

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/program.h"
 #include "base/text.h"
+#include "control/setting.h"
 
 namespace relais::queue {
 namespace {
@@ -61,12 +62,14 @@ bool is_below(const FreeSpace& floor, const struct statvfs& disk, unsigned part)
     return disk.f_favail < smaller(inodes, part_of(disk.f_files, floor.percent)) / part;
 }
 
-DiskFloor::DiskFloor(const control::Home& home) : home_(home), watch_(home.control_file("queueminfree")) {}
+DiskFloor::DiskFloor(const control::Home& home)
+    : line_(home, [home] { return control::read<"queueminfree">(home); }) {}
 
 bool DiskFloor::reached(int directory, bool bounce) {
     try {
-        if (watch_.changed()) {
-            const std::string line = control::read_line(home_, "queueminfree").value_or("0");
+        const std::string& line = line_.get();
+        if (line_.version() != version_) {
+            version_ = line_.version();
             const auto floor = parse_free_space(line);
             if (!floor) log_line("warning: control/queueminfree cannot be used, there is no floor: " + line);
             floor_ = floor.value_or(FreeSpace{});

@@ -11,8 +11,8 @@
 #include <string>
 #include <string_view>
 
-#include "control/control_file.h"
 #include "control/home.h"
+#include "control/watched.h"
 
 struct statvfs;
 
@@ -35,8 +35,8 @@ class DiskFloor {
     bool reached(int directory, bool bounce);
 
   private:
-    control::Home home_;
-    control::ChangeWatch watch_;
+    control::Watched<std::string> line_;
+    std::uint64_t version_ = 0;  // of the line that floor_ is made of
     FreeSpace floor_;
 };
 

@@ -12,7 +12,7 @@
 #include "base/io.h"
 #include "base/program.h"
 #include "base/time.h"
-#include "control/control_file.h"
+#include "control/setting.h"
 #include "queue/refusal.h"
 
 namespace relais::queue {
@@ -25,11 +25,6 @@ constexpr Seconds healthy_life{1};
 constexpr std::size_t waiting_limit = 400;
 constexpr std::size_t waiting_per_user = 100;
 constexpr int accepts_at_a_time = 32;
-
-std::size_t number(const control::Home& home, std::string_view name, std::size_t fallback,
-                   std::size_t highest) {
-    return std::clamp<std::size_t>(control::read_number(home, name, fallback), 1, highest);
-}
 
 // Above everything on disk, so that ids stay in order across a restart. A queue that lived in the future (a
 // clock that was wrong) must not carry its time on for ever.
@@ -44,8 +39,8 @@ MessageId first_id(MessageId checkpoint, MessageId highest) {
 
 QueuedLimits QueuedLimits::read(const control::Home& home) {
     QueuedLimits limits;
-    limits.network_workers = number(home, "concurrencyqueue", limits.network_workers, 500);
-    limits.per_user = number(home, "concurrencysubmit", limits.per_user, limits.submissions);
+    limits.network_workers = control::read<"concurrencyqueue">(home);
+    limits.per_user = std::min(control::read<"concurrencysubmit">(home), limits.submissions);
     return limits;
 }
 

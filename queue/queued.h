@@ -12,15 +12,17 @@
 #include "base/unix_socket.h"
 #include "control/home.h"
 #include "control/owners.h"
+#include "control/setting.h"
 #include "queue/recovery.h"
 #include "queue/worker.h"
 
 namespace relais::queue {
 
 struct QueuedLimits {
-    std::size_t network_workers = 32;  // control/concurrencyqueue
+    std::size_t network_workers = control::default_of<"concurrencyqueue">();
     std::size_t bounce_workers = 4;
-    std::size_t per_user = 20;  // control/concurrencysubmit: connections to the submit socket at once
+    // Connections to the submit socket at once.
+    std::size_t per_user = control::default_of<"concurrencysubmit">();
     std::size_t submissions = 200;
     std::size_t large = 200;
 

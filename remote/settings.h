@@ -9,6 +9,8 @@
 #include "base/deadline.h"
 #include "control/control_file.h"
 #include "control/home.h"
+#include "control/setting.h"
+#include "control/watched.h"
 #include "remote/routes.h"
 #include "remote/source.h"
 #include "remote/tls_policy.h"
@@ -24,41 +26,31 @@ struct Settings {
     Families families;
     control::DomainSet rcpthosts;  // with morercpthosts.cdb: the domains we take mail for
     control::DomainSet privatemx;  // domains whose servers may have private and loopback addresses
-    Seconds timeout_connect{60};
-    Seconds timeout_remote{1200};
-    Seconds timeout_dns{30};
-    Seconds idle{5};               // an open connection waits for the next message that long
-    std::uint64_t messages = 100;  // on one connection at most
+    Seconds timeout_connect = control::default_of<"timeoutconnect">();
+    Seconds timeout_remote = control::default_of<"timeoutremote">();
+    Seconds timeout_dns = control::default_of<"timeoutdns">();
+    // An open connection waits for the next message that long.
+    Seconds idle = control::default_of<"remoteidle">();
+    std::uint64_t messages = control::default_of<"remotemessages">();  // on one connection at most
     bool strict_8bit = false;
     std::size_t digest = 0;  // of what they were read from: what was decided by others is not reused
+
+    // Throws Error.
+    static Settings read(const control::Home& home, Passwords passwords);
 };
 
 class SettingsFiles {
   public:
-    explicit SettingsFiles(const control::Home& home, Passwords passwords = Passwords::keep);
+    explicit SettingsFiles(const control::Home& home, Passwords passwords = Passwords::keep)
+        : home_(home), settings_(home, [home, passwords] { return Settings::read(home, passwords); }) {}
     // As the files are now. Throws Error.
-    const Settings& current();
+    const Settings& current() { return settings_.get(); }
     // The domain is listed in morercpthosts.cdb. Throws Error.
     bool in_morercpthosts(std::string_view domain) const;
 
   private:
-    bool changed();
-    Settings read() const;
-    Families read_families() const;
-
     control::Home home_;
-    Passwords passwords_;
-    // A file that does not exist begins to when its directory changes: the many that most instances lack cost
-    // nothing.
-    control::ChangeWatch directory_;
-    struct Watched {
-        std::string path;
-        control::ChangeWatch watch;
-        bool exists;
-    };
-    std::vector<Watched> files_;
-    bool valid_ = false;
-    Settings settings_;
+    control::Watched<Settings> settings_;
 };
 
 // The way of a message: by its sender's route, or its recipients'.

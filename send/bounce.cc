@@ -3,23 +3,19 @@
 #include <algorithm>
 
 #include "base/time.h"
-#include "control/control_file.h"
+#include "control/setting.h"
 #include "mail/address.h"
 #include "send/rewrite.h"
 
 namespace relais::send {
 
 BounceSettings BounceSettings::read(const control::Home& home) {
-    const auto word = [&](const char* name, const char* fallback) {
-        auto line = control::read_line(home, name);
-        return line && !line->empty() ? *line : std::string(fallback);
-    };
     BounceSettings settings;
-    settings.from = word("bouncefrom", "MAILER-DAEMON");
-    settings.host = control::read_line_or_me(home, "bouncehost");
+    settings.from = control::read<"bouncefrom">(home);
+    settings.host = control::read<"bouncehost">(home);
     settings.double_to =
-        word("doublebounceto", "postmaster") + "@" + control::read_line_or_me(home, "doublebouncehost");
-    settings.max_octets = control::read_number(home, "bouncemaxbytes", 0);
+        control::read<"doublebounceto">(home) + "@" + control::read<"doublebouncehost">(home);
+    settings.max_octets = control::read<"bouncemaxbytes">(home);
     return settings;
 }
 

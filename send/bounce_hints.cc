@@ -2,7 +2,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
-#include "control/control_file.h"
+#include "control/setting.h"
 
 namespace relais::send {
 namespace {
@@ -29,10 +29,9 @@ std::string wrapped(std::string_view text) {
 }  // namespace
 
 HintPlaces HintPlaces::read(const control::Home& home) {
-    const auto line = control::read_line(home, "bouncehints");
-    if (!line) return {};
     HintPlaces places{false, false};
-    for (const std::string_view word : split(*line, ' ')) {
+    const std::string line = control::read<"bouncehints">(home);
+    for (const std::string_view word : split(line, ' ')) {
         if (word == "queue-list") places.queue_list = true;
         if (word == "bounces") places.bounces = true;
     }

@@ -84,6 +84,7 @@ Daemon::Daemon(const control::Home& home, std::vector<SlowWorker>& recorders,
     : home_(home),
       recorders_(recorders),
       bouncers_(bouncers),
+      watch_(home),
       sender_(home, read_settings(home), *this, random_number()),
       control_(loop_, start::send_control_socket,
                [this](const ControlRequest& request) {
@@ -91,9 +92,10 @@ Daemon::Daemon(const control::Home& home, std::vector<SlowWorker>& recorders,
                    return sender_.control(request);
                }),
       reports_(packet_limit, reports_at_once) {
-    for (const char* name : {"concurrencylocal", "concurrencyremote", "queuelifetime", "destinationlimits"})
-        watches_.emplace_back(home.control_file(name));
-    for (control::ChangeWatch& watch : watches_) static_cast<void>(watch.changed());
+    watch_.record([&] {
+        Settings unused;
+        read_numbers(home, unused);
+    });
     tell_time();
 
     set_nonblocking(start::send_hint_pipe, true);
@@ -178,12 +180,10 @@ void Daemon::arm_timer() {
 void Daemon::read_changed_settings() {
     if (Clock::now() < next_look_) return;
     next_look_ = Clock::now() + look_pause;
-    bool changed = false;
-    for (control::ChangeWatch& watch : watches_) changed = watch.changed() || changed;
-    if (!changed) return;
+    if (!watch_.changed()) return;
     try {
         Settings settings = sender_.settings();
-        read_numbers(home_, settings);
+        watch_.record([&] { read_numbers(home_, settings); });
         sender_.reload(std::move(settings));
         sender_.log_status();
     } catch (const Error& error) {

@@ -7,8 +7,8 @@
 
 #include "base/event_loop.h"
 #include "base/packet_batch.h"
-#include "control/control_file.h"
 #include "control/home.h"
+#include "control/watched.h"
 #include "send/control_server.h"
 #include "send/log_text.h"
 #include "send/sender.h"
@@ -67,7 +67,7 @@ class Daemon final : private Outlets {
     LogBuffer log_;
     std::vector<SlowWorker>& recorders_;
     std::vector<SlowWorker>& bouncers_;
-    std::vector<control::ChangeWatch> watches_;
+    control::WatchList watch_;
     Clock::time_point next_look_{};
     Sender sender_;
     ControlServer control_;

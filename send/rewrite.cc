@@ -1,7 +1,7 @@
 #include "send/rewrite.h"
 
 #include "base/text.h"
-#include "control/control_file.h"
+#include "control/setting.h"
 
 namespace relais::send {
 namespace {
@@ -30,11 +30,8 @@ RewriteRules::RewriteRules(std::string envnoathost, const std::vector<std::strin
 }
 
 RewriteRules RewriteRules::read(const control::Home& home) {
-    auto locals = control::read_lines(home, "locals");
-    if (!locals) locals = std::vector<std::string>{control::read_me(home)};
-    return {control::read_line_or_me(home, "envnoathost"), *locals,
-            control::read_lines(home, "percenthack").value_or(std::vector<std::string>{}),
-            control::read_lines(home, "virtualdomains").value_or(std::vector<std::string>{})};
+    return {control::read<"envnoathost">(home), control::read<"locals">(home),
+            control::read<"percenthack">(home), control::read<"virtualdomains">(home)};
 }
 
 bool RewriteRules::is_local(std::string_view domain) const {

@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "control/setting.h"
 #include "mail/bounce_hints.h"
 #include "queue/store.h"
 #include "send/control_protocol.h"
@@ -26,9 +27,9 @@ namespace relais::send {
 
 struct Settings {
     RewriteRules rules;
-    unsigned concurrency_local = 10;
-    unsigned concurrency_remote = 20;
-    std::int64_t queue_lifetime = 604800;
+    unsigned concurrency_local = control::default_of<"concurrencylocal">();
+    unsigned concurrency_remote = control::default_of<"concurrencyremote">();
+    std::int64_t queue_lifetime = control::default_of<"queuelifetime">().count();
     std::shared_ptr<const mail::HintTable> hints{};  // shown in bounces; usually none are
     control::DestinationLimits limits{};
 };

@@ -4,13 +4,11 @@
 
 #include "base/error.h"
 #include "base/program.h"
-#include "control/control_file.h"
+#include "control/setting.h"
 #include "send/bounce_hints.h"
 
 namespace relais::send {
 namespace {
-constexpr std::uint64_t largest_concurrency = 100'000;
-constexpr std::uint64_t longest_lifetime = std::uint64_t{1} << 40;
 
 // Hints are a courtesy: no mail waits for a table that cannot be read.
 void read_hints(const control::Home& home, Settings& settings) {
@@ -27,13 +25,10 @@ void read_hints(const control::Home& home, Settings& settings) {
 }  // namespace
 
 void read_numbers(const control::Home& home, Settings& settings) {
-    const auto number = [&](const char* name, std::uint64_t fallback, std::uint64_t limit) {
-        return std::min(control::read_number(home, name, fallback), limit);
-    };
-    settings.concurrency_local = static_cast<unsigned>(number("concurrencylocal", 10, largest_concurrency));
-    settings.concurrency_remote = static_cast<unsigned>(number("concurrencyremote", 20, largest_concurrency));
+    settings.concurrency_local = static_cast<unsigned>(control::read<"concurrencylocal">(home));
+    settings.concurrency_remote = static_cast<unsigned>(control::read<"concurrencyremote">(home));
     settings.limits = control::DestinationLimits::read(home);
-    settings.queue_lifetime = static_cast<std::int64_t>(number("queuelifetime", 604800, longest_lifetime));
+    settings.queue_lifetime = control::read<"queuelifetime">(home).count();
 }
 
 Settings read_settings(const control::Home& home) {

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "control/control_file.h"
+#include "control/setting.h"
 #include "queue/store.h"
 #include "setup/certificate.h"
 #include "setup/scripts.h"
@@ -102,7 +103,8 @@ void add_control(Table& table, const Plan& plan) {
     table.settings("control/smtplisten", listen_text(plan.listen));
     table.settings("control/recipientcheck", "on\n", false);
     table.settings("control/mailauth", "on\n", false);
-    table.settings("control/concurrencyincoming", "40\n");
+    table.settings("control/concurrencyincoming",
+                   std::string(control::row<"concurrencyincoming">.fallback) + "\n");
     table.settings("control/perip", "25%\n", false);
     table.settings("control/stresstimeout", "60\n", false);
     table.settings("control/concurrencyremote", "100\n", false);
@@ -252,8 +254,7 @@ static void refuse_another_owner(const Plan& plan) {
 }
 
 Plan plan_of_instance(const control::Home& home) {
-    Plan plan{home, identity_of_instance(home), control::read_line(home, "me").value_or(""), "",
-              {},   has_own_listener(home)};
+    Plan plan{home, identity_of_instance(home), control::read<"me">(home), "", {}, has_own_listener(home)};
     plan.tree = std::make_shared<const Tree>(home, plan.identity);
     refuse_another_owner(plan);
     plan.listen = read_listen(home, "smtplisten");

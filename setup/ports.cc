@@ -13,6 +13,7 @@
 #include "base/printable.h"
 #include "base/text.h"
 #include "control/control_file.h"
+#include "control/setting.h"
 #include "setup/holders.h"
 #include "setup/supervision.h"
 #include "tls/connection.h"
@@ -105,7 +106,7 @@ bool names_us(const Plan& plan, const Protocol& protocol, const std::string& gre
     // What does not greet at all is another matter.
     if (plan.me.empty() || !greeting.starts_with(protocol.good)) return true;
     if (protocol.good == "+OK") return greeting.find(plan.me) != std::string::npos;
-    return greeting.starts_with("220 " + control::read_line(plan.home, "smtpgreeting").value_or(plan.me));
+    return greeting.starts_with("220 " + control::read_if_there<"smtpgreeting">(plan.home).value_or(plan.me));
 }
 
 // " from exim4 (pid 812)", as far as that can be seen.

@@ -8,8 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "control/control_file.h"
 #include "control/home.h"
+#include "control/setting.h"
+#include "control/watched.h"
 #include "listen/reuse.h"
 #include "policy/settings.h"
 #include "sasl/mechanism.h"
@@ -17,19 +18,20 @@
 namespace relais::smtpd {
 
 struct Settings : policy::Settings {
-    std::string greeting;                  // smtpgreeting
-    std::chrono::seconds timeout{1200};    // timeoutsmtpd
-    std::uint64_t databytes = 0;           // 0: no limit
-    std::uint64_t recipient_limit = 1000;  // maxrcpt
-    std::uint64_t refused_limit = 0;       // refusedlimit: refused recipients in a row; 0: no limit
-    std::chrono::seconds refused_pause{};  // refusedpause: before each further refusal
-    bool refuse_nul = false;               // refusenul
-    bool auth_plain = false;               // authplain: passwords in clear from everywhere
-    bool submission_auth = true;           // submissionauth: on a submission listener nothing without a login
-    bool submission_tls = true;            // submissiontls: nor a login without TLS, but from loopback
-    bool received_auth = false;            // receivedauth: the trace field names the login
-    std::string per_ip;                    // perip: of one neighbourhood, or a part of all
-    std::chrono::seconds stress_timeout{0};     // stresstimeout: between commands, when places are scarce
+    std::string greeting;  // smtpgreeting
+    std::chrono::seconds timeout = control::default_of<"timeoutsmtpd">();
+    std::uint64_t databytes = control::default_of<"databytes">();  // 0: no limit
+    std::uint64_t recipient_limit = control::default_of<"maxrcpt">();
+    std::uint64_t refused_limit = control::default_of<"refusedlimit">();  // in a row; 0: no limit
+    std::chrono::seconds refused_pause = control::default_of<"refusedpause">();
+    bool refuse_nul = control::default_of<"refusenul">();
+    bool auth_plain = control::default_of<"authplain">();
+    bool submission_auth = control::default_of<"submissionauth">();
+    bool submission_tls = control::default_of<"submissiontls">();
+    bool received_auth = control::default_of<"receivedauth">();
+    std::string per_ip;  // perip: of one neighbourhood, or a part of all
+    // Between commands, when places are scarce.
+    std::chrono::seconds stress_timeout = control::default_of<"stresstimeout">();
     listen::Reuse reuse = listen::Reuse::same;  // sessionreuse
     // authmechanisms, in the order in which they are offered
     std::vector<sasl::Mechanism> mechanisms = default_mechanisms();
@@ -49,22 +51,6 @@ struct Settings : policy::Settings {
 };
 
 // The settings, read again when one of their files has changed: for the listener.
-class WatchedSettings {
-  public:
-    explicit WatchedSettings(control::Home home);
-    // Throws Error as Settings::read does; the next call tries again.
-    const Settings& get();
-    // As they were last read.
-    const Settings& last() const { return settings_; }
-    // Another one each time they were read.
-    std::uint64_t version() const { return version_; }
-
-  private:
-    control::Home home_;
-    std::vector<control::ChangeWatch> files_;
-    bool valid_ = false;
-    std::uint64_t version_ = 0;
-    Settings settings_;
-};
+using WatchedSettings = control::Watched<Settings>;
 
 }  // namespace relais::smtpd

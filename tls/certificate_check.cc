@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "control/control_file.h"
+#include "control/setting.h"
 #include "tls/openssl.h"
 
 namespace relais::tls {
@@ -103,7 +103,7 @@ class Check {
 
 std::vector<CertificateProblem> check_certificates(const control::Home& home) {
     Check check(home);
-    check.look_at("servercert.pem", control::read_line(home, "me").value_or(""));
+    check.look_at("servercert.pem", control::read<"me">(home));
     std::error_code ignored;
     std::vector<std::string> names;
     for (const auto& entry : std::filesystem::directory_iterator(home.control_file("servercerts"), ignored))
