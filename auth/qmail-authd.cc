@@ -32,7 +32,7 @@
 #include "control/cages.h"
 #include "control/owners.h"
 #include "control/setting.h"
-#include "start/descriptors.h"
+#include "start/daemons.h"
 
 namespace {
 
@@ -117,8 +117,8 @@ int serve(const Arguments& arguments) {
         for (pid_t pid = 0; (pid = ::waitpid(-1, nullptr, WNOHANG)) > 0;) hashes->ended(pid);
     });
     hashes.emplace(loop, worker_count(), waiting_hashes, [&owners] { become_worker(owners); });
-    auth::Server server(loop, {start::auth_socket, start::auth_smtp_socket}, home, settings, *hashes,
-                        familiar_networks(home), [&owners] { become_validator(owners); });
+    auth::Server server(loop, {start::listening("auth"), start::listening("auth-smtp")}, home, settings,
+                        *hashes, familiar_networks(home), [&owners] { become_validator(owners); });
     if (settings.pam.service.empty() && settings.program.words.empty() && settings.validator.words.empty())
         control::enter(settings.dovecot.empty() ? control::authd_cage : control::authd_dovecot_cage, home);
     loop.run();

@@ -12,7 +12,7 @@
 #include "base/io.h"
 #include "base/unix_socket.h"
 #include "control/owners.h"
-#include "start/descriptors.h"
+#include "start/daemons.h"
 
 namespace relais::explain {
 namespace {
@@ -44,11 +44,11 @@ Channel make_channel() {
 constexpr unsigned longest_life_seconds = 900;
 
 void place(int listening) {
-    if (listening == start::resolver_socket) {
+    if (listening == start::listening("resolver")) {
         ::fcntl(listening, F_SETFD, 0);
         return;
     }
-    if (::dup2(listening, start::resolver_socket) < 0) throw_errno("place", "a descriptor");
+    if (::dup2(listening, start::listening("resolver")) < 0) throw_errno("place", "a descriptor");
 }
 
 // In an instance of one ordinary user the program is that user's, and never run by root.
@@ -58,7 +58,7 @@ void place(int listening) {
         if (quiet < 0 || ::dup2(quiet, STDIN_FILENO) < 0 || ::dup2(quiet, STDERR_FILENO) < 0)
             throw_errno("open", "/dev/null");
         place(listening);
-        ::close_range(start::resolver_socket + 1, ~0U, 0);
+        ::close_range(start::listening("resolver") + 1, ~0U, 0);
         if (owners.single()) control::become(owners, control::Role::qmailn);
         ::alarm(longest_life_seconds);
         ::execl(program.c_str(), "qmail-resolver", static_cast<char*>(nullptr));

@@ -30,7 +30,7 @@
 #include "control/setting.h"
 #include "keyd/files.h"
 #include "keyd/server.h"
-#include "start/descriptors.h"
+#include "start/daemons.h"
 
 namespace {
 
@@ -50,7 +50,7 @@ int serve(const control::Home& home, const control::Owners& owners, std::chrono:
     loop.on_signal(SIGTERM, [&loop] { loop.stop(); });
     keyd::TicketKeys tickets(lifetime, Clock::now());
     keyd::Server server(
-        loop, start::keys_socket, files, tickets,
+        loop, start::listening("keys"), files, tickets,
         {.clients = {owners.of(control::Role::qmaild).uid, owners.single() ? ::geteuid() : 0}},
         [](const std::string& line) { log_line(line); });
     control::enter(control::keyd_cage, home);
@@ -106,7 +106,7 @@ int work(const Arguments& arguments) {
         return serve(home, owners, lifetime, theirs.get());
     }
     theirs.reset();
-    ::close(start::keys_socket);
+    ::close(start::listening("keys"));
     return look_after(home, ours.get());
 }
 

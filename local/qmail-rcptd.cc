@@ -25,13 +25,13 @@
 #include "control/owners.h"
 #include "local/home_looks.h"
 #include "local/recipient_server.h"
-#include "start/descriptors.h"
+#include "start/daemons.h"
 
 namespace {
 
 using namespace relais;
 
-constexpr int looks_channel = start::recipients_socket + 1;
+constexpr int looks_channel = start::listening("recipients") + 1;
 
 int serve_clients(const control::Home& home) {
     local::RecipientLimits limits;
@@ -40,7 +40,7 @@ int serve_clients(const control::Home& home) {
     const std::size_t descriptors = raise_descriptor_limit(limits.clients + for_files);
     limits.clients = std::max(descriptors, for_files + 10) - for_files;
     EventLoop loop;
-    const local::RecipientServer server(loop, start::recipients_socket, looks_channel, home, limits);
+    const local::RecipientServer server(loop, start::listening("recipients"), looks_channel, home, limits);
     loop.run();
     return static_cast<int>(Exit::temporary);  // the other half has gone
 }
@@ -51,7 +51,7 @@ int serve_clients(const control::Home& home) {
         if (channel != looks_channel && ::dup2(channel, looks_channel) < 0)
             throw_errno("place", "a descriptor");
         set_close_on_exec(looks_channel, false);
-        set_close_on_exec(start::recipients_socket, false);
+        set_close_on_exec(start::listening("recipients"), false);
         ::close_range(looks_channel + 1, ~0U, 0);
         const std::string path = home.program("qmail-rcptd");
         control::become(control::Owners::read(home), control::Role::qmailp);
@@ -70,7 +70,7 @@ int look_into_homes(const control::Home& home) {
     if (clients < 0) throw_errno("fork", "the half for clients");
     if (clients == 0) become_clients_half(home, theirs.get());
     theirs.reset();
-    ::close(start::recipients_socket);
+    ::close(start::listening("recipients"));
     EventLoop loop;
     local::HomeLooks looks(loop, home, std::move(ours));
     loop.run();

@@ -20,7 +20,7 @@
 #include "control/owners.h"
 #include "control/setting.h"
 #include "net/resolver_server.h"
-#include "start/descriptors.h"
+#include "start/daemons.h"
 
 namespace {
 
@@ -50,7 +50,7 @@ int serve(const Arguments& arguments) {
     control::become(owners, control::Role::qmailn);
     control::enter(control::resolver_cage, home, trust_anchors(home));
     EventLoop loop;
-    const net::ResolverServer server(loop, start::resolver_socket, home, limits);
+    const net::ResolverServer server(loop, start::listening("resolver"), home, limits);
     loop.run();
     return static_cast<int>(Exit::success);
 }

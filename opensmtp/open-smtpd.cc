@@ -15,7 +15,7 @@
 #include "control/cages.h"
 #include "control/owners.h"
 #include "opensmtp/server.h"
-#include "start/descriptors.h"
+#include "start/daemons.h"
 
 using namespace relais;
 
@@ -38,7 +38,7 @@ int work(const Arguments& arguments) {
     control::enter(control::open_smtpd_cage, home);
     EventLoop loop;
     loop.on_signal(SIGTERM, [&loop] { loop.stop(); });
-    const opensmtp::OpenSmtpServer server(loop, start::open_smtp_socket, home);
+    const opensmtp::OpenSmtpServer server(loop, start::listening("open-smtp"), home);
     loop.run();
     return 0;
 }

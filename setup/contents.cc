@@ -6,10 +6,10 @@
 #include <set>
 
 #include "control/secret_file.h"
-#include "control/sockets.h"
 #include "control/table.h"
 #include "opensmtp/store.h"
 #include "setup/entries.h"
+#include "start/daemons.h"
 
 namespace relais::setup {
 
@@ -63,15 +63,15 @@ void inspect_control(const Plan& plan, std::vector<Finding>& findings) {
 }
 
 void inspect_sockets(const Plan& plan, std::vector<Finding>& findings) {
-    for (const control::Socket& socket : control::sockets) {
+    start::for_each_socket([&](const start::Descriptor& socket) {
         const std::string path = "sockets/" + std::string(socket.name);
         const Owner owner = socket.client ? plan.identity.of(*socket.client) : plan.identity.administrator();
         const auto info = plan.tree->look(path);
-        if (!info || !S_ISSOCK(info->st_mode)) continue;
-        if (info->st_uid == owner.uid && (info->st_mode & 07777) == socket.mode) continue;
+        if (!info || !S_ISSOCK(info->st_mode)) return;
+        if (info->st_uid == owner.uid && (info->st_mode & 07777) == socket.mode) return;
         add_finding(plan, path, *info, as_found(plan, path, *info), {Type::socket, owner, socket.mode},
                     findings);
-    }
+    });
 }
 
 void inspect_logs(const Plan& plan, std::vector<Finding>& findings) {

@@ -84,6 +84,12 @@ def has_program(name):
     return (BIN / name).exists()
 
 
+def socket_names():
+    """The sockets that start/daemons.h lists."""
+    lister = BIN / "list_daemons" if has_program("list_daemons") else ROOT / "build/release/bin/list_daemons"
+    return subprocess.run([lister, "sockets"], capture_output=True, text=True, check=True).stdout.split()
+
+
 SANITIZED = has_program("qmail-queue") and b"__asan_init" in (BIN / "qmail-queue").read_bytes()
 
 
@@ -581,8 +587,7 @@ class Instance:
 
     def start_send(self, env=None):
         self.spawn("send", [program("qmail-start")], self.ids("qmailq") if self.single else None, env)
-        sockets = [self.home / "sockets" / name for name in ("queue-network", "queue-bounce", "queue-submit", "send-control", "auth",
-                                                             "auth-smtp", "keys", "recipients")]
+        sockets = [self.home / "sockets" / name for name in socket_names()]
         self.wait_for(lambda: all(s.is_socket() for s in sockets), 20, "the sockets of qmail-start")
 
     def start_listener(self, address="127.0.0.1", env=None, args=()):

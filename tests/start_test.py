@@ -7,6 +7,7 @@ import os
 import pathlib
 import signal
 import stat
+import subprocess
 
 import relais
 
@@ -119,6 +120,10 @@ class StartTest(relais.TestCase):
             self.assertEqual(stat.S_IMODE(info.st_mode), mode, name)
             if relais.IS_ROOT and not i.single:
                 self.assertEqual(info.st_uid, i.ids(role)[0] if role else 0, name)
+
+    def test_the_architecture_page_has_the_table_of_daemons(self):
+        table = subprocess.run([relais.program("list_daemons")], capture_output=True, text=True, check=True).stdout
+        self.assertIn(table, (relais.ROOT / "docs/architecture.md").read_text())
 
     def test_default_delivery_as_argument(self):
         i = self.make()
