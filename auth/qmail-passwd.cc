@@ -125,11 +125,11 @@ std::optional<local::User> assigned_user(const control::Home& home, const std::s
 // Whom mail for the account goes to, by locals, virtualdomains, users/cdb and the system's users.
 std::optional<local::User> user_of(const control::Home& home, const std::string& name) {
     const send::Route route = send::rewrite(send::RewriteRules::read(home), name);
-    const std::string& address = route.local ? route.address : name;
+    const std::string& address = route.is_local() ? route.address : name;
     const std::string local = address.substr(0, address.rfind('@'));
     if (auto user = assigned_user(home, local)) return user;
     // The system's users are those of the local domains, and of the one that a login without domain means.
-    if (!route.local && !name.ends_with("@" + default_domain(home))) return std::nullopt;
+    if (!route.is_local() && !name.ends_with("@" + default_domain(home))) return std::nullopt;
     auto user = local::find_system_user(local, local::system_user);
     // anna-lists is an address of anna's, but no account.
     return user && user->extension.empty() ? user : std::nullopt;

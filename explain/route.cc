@@ -76,7 +76,7 @@ void follow(const control::Home& home, const RouteOptions& options, const send::
         files.current();
     } catch (const Error& error) {
         // qmail-remote says the same of every message; local mail is not concerned.
-        if (route.local) return explain_local(home, route.address, report);
+        if (route.is_local()) return explain_local(home, route.address, report);
         report.answer = "waits in the queue: qmail-remote cannot read its control files";
         return report.find(Weight::problem, "control_unusable", error.what());
     }
@@ -88,12 +88,12 @@ void follow(const control::Home& home, const RouteOptions& options, const send::
                     : "control/" + around.rcpthosts + " has " + domain + ": taken from everybody");
     std::optional<Dns> dns;
     if (options.ask_dns) dns.emplace(home);
-    if (route.local)
+    if (route.is_local())
         explain_local(home, route.address, report);
     else
         explain_remote(around, options.sender, route.host, dns ? &*dns : nullptr, report);
     check_percenthack(rules, files, settings, address, report);
-    if (!route.local) return;
+    if (!route.is_local()) return;
     if (around.rcpthosts.empty())
         report.find(
             Weight::warning, "not_in_rcpthosts",

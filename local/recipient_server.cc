@@ -92,7 +92,7 @@ void RecipientServer::judge(ClientId id, const std::string& address) {
     try {
         watch_.look();
         const send::Route route = send::rewrite(rules_.get(), address);
-        if (!route.local) return reply(id, RecipientAnswer::elsewhere);
+        if (!route.is_local()) return reply(id, RecipientAnswer::elsewhere);
         const std::string_view local = mail::split_address(route.address).local;
         FoundBy by;
         const User user = finder_.find(local, &by);

@@ -95,7 +95,8 @@ void Spawner::take_order(PacketReader::Packet packet) {
     // No report could name its delivery; qmail-start begins anew with all three programs.
     if (!order) throw Error(Reaction::bug, "qmail-send sent an order that cannot be read");
     const std::uint64_t number = order->delivery;
-    line_.begin({number, order->message, now_seconds(), true, order->recipient, {order->index}});
+    line_.begin(
+        {number, order->message, now_seconds(), send::Channel::local, order->recipient, {order->index}});
     Delivery& delivery = deliveries_[number];
     delivery.order = *std::move(order);
     delivery.message = std::move(packet.passed);

@@ -31,7 +31,7 @@ std::string_view mark_word(Mark mark) {
 }
 
 std::string_view route_word(const send::RewriteRules& rules, const Recipient& recipient) {
-    return send::rewrite(rules, recipient.address).local ? "local" : "remote";
+    return send::name_of(send::rewrite(rules, recipient.address).channel);
 }
 
 // The first recipient that is still open (or else the first), and how many more there are.
@@ -93,9 +93,9 @@ std::int64_t next_try(const SeenMessage& seen, const send::RewriteRules& rules) 
     std::int64_t next = 0;
     for (const Recipient& recipient : seen.message.envelope.recipients) {
         if (recipient.mark != Mark::to_do) continue;
-        const bool local = send::rewrite(rules, recipient.address).local;
+        const send::Channel channel = send::rewrite(rules, recipient.address).channel;
         const std::int64_t then =
-            status.last_try + send::seconds_to_next_try(seen.birth(), status.last_try, local);
+            status.last_try + send::seconds_to_next_try(seen.birth(), status.last_try, channel);
         if (next == 0 || then < next) next = then;
     }
     return next;

@@ -29,7 +29,7 @@ std::string entry(const SeenMessage& seen, const send::RewriteRules& rules) {
     std::string remote;
     for (const Recipient& recipient : envelope.recipients) {
         bouncing = bouncing || recipient.mark == Mark::failed;
-        const bool is_local = send::rewrite(rules, recipient.address).local;
+        const bool is_local = send::rewrite(rules, recipient.address).is_local();
         std::string& lines = is_local ? local : remote;
         lines.append(recipient.mark != Mark::to_do ? "  done" : "")
             .append(is_local ? "\tlocal\t" : "\tremote\t");

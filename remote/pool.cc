@@ -72,7 +72,8 @@ void Pool::take_order(PacketReader::Packet packet) {
     const auto order = send::decode_remote_order(packet.data);
     if (!order) return log_line("warning: an order that cannot be read");
     const Work work{order->delivery, order->recipients.size()};
-    line_.begin({order->delivery, order->message, now_seconds(), false, order->host, order->indices});
+    line_.begin(
+        {order->delivery, order->message, now_seconds(), send::Channel::remote, order->host, order->indices});
     if (!packet.passed) return report_failure(work, cannot_read_message().text);
     std::string key;
     try {

@@ -21,7 +21,7 @@ enum class RecipientState : std::uint8_t {
 struct Sender::Active {
     queue::StoredMessage stored;
     std::vector<RecipientState> states;
-    std::vector<bool> local;
+    std::vector<Channel> channels;  // of the recipients
     std::uint32_t load = 0;
     std::size_t octets = 0;
     bool is_new = false;
@@ -37,7 +37,7 @@ struct Sender::Active {
     std::uint32_t deferred = 0;
     std::string last_error;
     std::string waits_for;  // the destination in back-off, when recipients stay open
-    bool waits_for_local = false;
+    Channel waits_on = Channel::local;
     std::vector<std::uint32_t> unmarked;  // done, but not yet on the disk
     struct Failure {
         std::uint32_t recipient;

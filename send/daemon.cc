@@ -102,14 +102,14 @@ Daemon::Daemon(const control::Home& home, std::vector<SlowWorker>& recorders,
     const int size = ::fcntl(start::send_hint_pipe, F_GETPIPE_SZ);
     hint_pipe_size_ = size > 0 ? static_cast<std::size_t>(size) : 65536;
     loop_.add(start::send_hint_pipe, EPOLLIN, [this](std::uint32_t) { on_hints(); });
-    local_ = &channels_.emplace_back(Channel{start::send_local_channel, true});
-    remote_ = &channels_.emplace_back(Channel{start::send_remote_channel, false});
+    local_ = &spawners_.emplace_back(Spawner{start::send_local_channel, Channel::local});
+    remote_ = &spawners_.emplace_back(Spawner{start::send_remote_channel, Channel::remote});
     unsigned number = 0;
     for (const char letter : retired) {
         const int fd = start::send_retired + static_cast<int>(number);
-        channels_.push_back({fd, letter == 'l', ++number, true});
+        spawners_.push_back({fd, letter == 'l' ? Channel::local : Channel::remote, ++number, true});
     }
-    for (Channel& channel : channels_) watch(channel);
+    for (Spawner& spawner : spawners_) watch(spawner);
     sender_.expect_lists(number);
     if (number > 0) loop_.after(list_patience, [this] { give_up_lists(); });
     for (SlowWorker& recorder : recorders_)
@@ -158,7 +158,7 @@ bool Daemon::before_wait() {
         retire_spawners();
         drop_slow_work();
     }
-    flush_channels();
+    flush_spawners();
     if (sender_.exiting() && sender_.finished()) {
         loop_.stop();
         return false;
@@ -214,67 +214,67 @@ void Daemon::on_hints() {
     if (count == 0) loop_.remove(start::send_hint_pipe);  // qmail-start has ended: SIGTERM comes
 }
 
-void Daemon::watch(Channel& channel) {
-    set_nonblocking(channel.fd, true);
-    loop_.add(channel.fd, EPOLLIN, [this, &channel](std::uint32_t events) { on_channel(channel, events); });
+void Daemon::watch(Spawner& spawner) {
+    set_nonblocking(spawner.fd, true);
+    loop_.add(spawner.fd, EPOLLIN, [this, &spawner](std::uint32_t events) { on_spawner(spawner, events); });
 }
 
-void Daemon::on_channel(Channel& channel, std::uint32_t events) {
+void Daemon::on_spawner(Spawner& spawner, std::uint32_t events) {
     tell_time();
     if ((events & EPOLLOUT) != 0) {
-        loop_.change(channel.fd, EPOLLIN);
-        channel.full = false;
-        if (channel.retired == 0) sender_.channel_writable(channel.local);
+        loop_.change(spawner.fd, EPOLLIN);
+        spawner.full = false;
+        if (spawner.retired == 0) sender_.channel_writable(spawner.channel);
     }
-    for (const PacketReader::Packet& packet : reports_.read(channel.fd)) take_packet(channel, packet.data);
-    if (reports_.closed()) channel_lost(channel);
+    for (const PacketReader::Packet& packet : reports_.read(spawner.fd)) take_packet(spawner, packet.data);
+    if (reports_.closed()) spawner_lost(spawner);
 }
 
-void Daemon::take_packet(Channel& channel, std::string_view packet) {
+void Daemon::take_packet(Spawner& spawner, std::string_view packet) {
     if (const auto report = decode_report(packet)) {
-        ++channel.taken;
-        if (channel.retired == 0)
-            sender_.report(channel.local, *report);
+        ++spawner.taken;
+        if (spawner.retired == 0)
+            sender_.report(spawner.channel, *report);
         else
-            sender_.late_report(channel.retired, *report);
-    } else if (const auto delivery = decode_under_way(packet); delivery && channel.list_missing) {
-        sender_.still_running(channel.retired, *delivery);
-    } else if (is_end_of_list(packet) && channel.list_missing) {
-        channel.list_missing = false;
+            sender_.late_report(spawner.retired, *report);
+    } else if (const auto delivery = decode_under_way(packet); delivery && spawner.list_missing) {
+        sender_.still_running(spawner.retired, *delivery);
+    } else if (is_end_of_list(packet) && spawner.list_missing) {
+        spawner.list_missing = false;
         sender_.list_complete();
     } else {
         log("alert: a spawner sent a report that makes no sense");
     }
 }
 
-void Daemon::channel_lost(Channel& channel) {
-    loop_.remove(channel.fd);
-    ::close(std::exchange(channel.fd, -1));
-    if (channel.retired > 0) {
-        if (std::exchange(channel.list_missing, false)) sender_.list_complete();
-        return sender_.retired_lost(channel.retired);
+void Daemon::spawner_lost(Spawner& spawner) {
+    loop_.remove(spawner.fd);
+    ::close(std::exchange(spawner.fd, -1));
+    if (spawner.retired > 0) {
+        if (std::exchange(spawner.list_missing, false)) sender_.list_complete();
+        return sender_.retired_lost(spawner.retired);
     }
-    sender_.channel_lost(channel.local);
+    sender_.channel_lost(spawner.channel);
     if (retiring_) return;  // it had nothing left to do
     exit_code_ = 111;
-    log(channel.local ? "alert: lost the connection to qmail-lspawn; exiting"
-                      : "alert: lost the connection to qmail-rspawn; exiting");
+    log(spawner.channel == Channel::local ? "alert: lost the connection to qmail-lspawn; exiting"
+                                          : "alert: lost the connection to qmail-rspawn; exiting");
     sender_.hand_over();
 }
 
 void Daemon::give_up_lists() {
-    for (Channel& channel : channels_) {
-        if (!channel.list_missing) continue;
+    for (Spawner& spawner : spawners_) {
+        if (!spawner.list_missing) continue;
         log("alert: an old spawner does not say what it has under way; that is tried again");
-        channel_lost(channel);
+        spawner_lost(spawner);
     }
 }
 
 // They give back what has not begun, cut off what may be, and go on reporting.
 void Daemon::retire_spawners() {
     if (std::exchange(retiring_, true)) return;
-    for (Channel* channel : {local_, remote_})
-        if (channel->fd >= 0) channel->out.put(encode_retire());
+    for (Spawner* spawner : {local_, remote_})
+        if (spawner->fd >= 0) spawner->out.put(encode_retire());
 }
 
 // qmail-lspawn is woken once for what can be told together.
@@ -293,19 +293,19 @@ bool Daemon::order(const RemoteOrder& order, Fd message) {
 }
 
 // What has been taken from a spawner is told last: all that follows from it has been done.
-void Daemon::flush_channels() {
-    for (Channel& channel : channels_) {
-        if (channel.fd < 0) continue;
-        if (channel.taken > 0) channel.out.put(encode_taken(std::exchange(channel.taken, 0)));
-        flush(channel);
+void Daemon::flush_spawners() {
+    for (Spawner& spawner : spawners_) {
+        if (spawner.fd < 0) continue;
+        if (spawner.taken > 0) spawner.out.put(encode_taken(std::exchange(spawner.taken, 0)));
+        flush(spawner);
     }
 }
 
 // When the spawner has gone, the channel's end will be read.
-void Daemon::flush(Channel& channel) {
-    if (channel.full || channel.fd < 0 || channel.out.waiting() == 0 || channel.out.flush(channel.fd)) return;
-    channel.full = true;
-    loop_.change(channel.fd, EPOLLIN | EPOLLOUT);
+void Daemon::flush(Spawner& spawner) {
+    if (spawner.full || spawner.fd < 0 || spawner.out.waiting() == 0 || spawner.out.flush(spawner.fd)) return;
+    spawner.full = true;
+    loop_.change(spawner.fd, EPOLLIN | EPOLLOUT);
 }
 
 void Daemon::on_recorded(const std::string& answer) {

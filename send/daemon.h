@@ -32,10 +32,10 @@ class Daemon final : private Outlets {
     void bounce(queue::MessageId id, std::string unrecorded) override;
     void log(std::string_view line) override { log_.line(line); }
 
-    // The way to a spawner.
-    struct Channel {
+    // The way to one of them.
+    struct Spawner {
         int fd;
-        bool local;
+        Channel channel;
         unsigned retired = 0;       // its number among those that have retired; 0: it takes orders
         bool list_missing = false;  // of what it has under way
         PacketWriter out{};
@@ -43,12 +43,12 @@ class Daemon final : private Outlets {
         std::uint32_t taken = 0;  // reports since it was last told
     };
 
-    void watch(Channel& channel);
-    void flush_channels();
-    void flush(Channel& channel);
-    void on_channel(Channel& channel, std::uint32_t events);
-    void take_packet(Channel& channel, std::string_view packet);
-    void channel_lost(Channel& channel);
+    void watch(Spawner& spawner);
+    void flush_spawners();
+    void flush(Spawner& spawner);
+    void on_spawner(Spawner& spawner, std::uint32_t events);
+    void take_packet(Spawner& spawner, std::string_view packet);
+    void spawner_lost(Spawner& spawner);
     void give_up_lists();
     void retire_spawners();
     void on_hints();
@@ -72,9 +72,9 @@ class Daemon final : private Outlets {
     Sender sender_;
     ControlServer control_;
     PacketReader reports_;
-    std::list<Channel> channels_;
-    Channel* local_ = nullptr;
-    Channel* remote_ = nullptr;
+    std::list<Spawner> spawners_;
+    Spawner* local_ = nullptr;
+    Spawner* remote_ = nullptr;
     bool retiring_ = false;
     std::size_t hint_pipe_size_ = 0;
     EventLoop::TimerId timer_ = 0;

@@ -198,7 +198,7 @@ std::string encode(const UnderWay& delivery) {
     put_number(out, delivery.delivery, 8);
     put_number(out, delivery.message, 8);
     put_number(out, static_cast<std::uint64_t>(delivery.since), 8);
-    put_number(out, delivery.local ? 1 : 0, 1);
+    put_number(out, delivery.channel == Channel::local ? 1 : 0, 1);
     put_string(out, delivery.address);
     put_number(out, delivery.indices.size(), 2);
     for (const std::uint32_t index : delivery.indices) put_number(out, index, 4);
@@ -213,7 +213,7 @@ std::optional<UnderWay> decode_under_way(std::string_view packet) {
     delivery.message = in.number(8);
     delivery.since = static_cast<std::int64_t>(in.number(8));
     const std::uint64_t local = in.number(1);
-    delivery.local = local == 1;
+    delivery.channel = local == 1 ? Channel::local : Channel::remote;
     delivery.address = in.address();
     const std::uint64_t count = in.number(2);
     if (!in.good() || local > 1 || count == 0 || count > order_recipient_limit) return std::nullopt;

@@ -23,6 +23,8 @@
 #include <string_view>
 #include <vector>
 
+#include "send/channel.h"
+
 namespace relais::send {
 
 inline constexpr std::size_t packet_limit = 128 * 1024;
@@ -73,7 +75,7 @@ struct UnderWay {
     std::uint64_t delivery = 0;
     std::uint64_t message = 0;
     std::int64_t since = 0;  // unix seconds
-    bool local = false;
+    Channel channel = Channel::remote;
     std::string address;                 // the order's recipient, or its host
     std::vector<std::uint32_t> indices;  // of the recipients, in the message's envelope
 };

@@ -17,7 +17,7 @@ RemoteOrder some_remote_order() {
 }
 
 UnderWay some_delivery() {
-    return {7, 1234567890123456, 1796009680, true, "joe-ext@example.org", {3}};
+    return {7, 1234567890123456, 1796009680, Channel::local, "joe-ext@example.org", {3}};
 }
 
 TEST(DeliveryProtocol, LocalOrderRoundTrip) {
@@ -61,7 +61,7 @@ TEST(DeliveryProtocol, UnderWayRoundTrip) {
     EXPECT_EQ(back->delivery, 7U);
     EXPECT_EQ(back->message, 1234567890123456U);
     EXPECT_EQ(back->since, 1796009680);
-    EXPECT_TRUE(back->local);
+    EXPECT_EQ(back->channel, Channel::local);
     EXPECT_EQ(back->address, "joe-ext@example.org");
     EXPECT_EQ(back->indices, std::vector<std::uint32_t>{3});
     UnderWay nobody = some_delivery();

@@ -63,7 +63,7 @@ const RewriteRules::VirtualDomain* RewriteRules::virtual_domain(std::string_view
 }
 
 std::string destination_name(const Route& route) {
-    return lower(route.local ? route.plain : route.host);
+    return lower(route.is_local() ? route.plain : route.host);
 }
 
 std::string user_name(const Route& route) {
@@ -90,13 +90,13 @@ Route rewrite(const RewriteRules& rules, std::string_view recipient, RewriteTrac
     }
     route.plain = address;
     if (rules.is_local(std::string_view(address).substr(at + 1))) {
-        route.local = true;
+        route.channel = Channel::local;
         return route;
     }
     const RewriteRules::VirtualDomain* line = rules.virtual_domain(address);
     if (trace != nullptr) trace->virtual_domain = line;
     if (line != nullptr && !line->second.empty()) {
-        route.local = true;
+        route.channel = Channel::local;
         address.insert(0, line->second + "-");
         return route;
     }

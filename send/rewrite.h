@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "control/home.h"
+#include "send/channel.h"
 
 namespace relais::send {
 
@@ -41,10 +42,12 @@ class RewriteRules {
 };
 
 struct Route {
-    bool local = false;
+    Channel channel = Channel::remote;
     std::string address;  // for the delivery: local with a virtual domain's prefix
     std::string plain;    // the same without that prefix: for bounces and VERP
     std::string host;     // remote: the domain, as written
+
+    bool is_local() const { return channel == Channel::local; }
 };
 
 // What its deliveries are counted under: a remote one by its domain, a local one by its address.

@@ -13,7 +13,7 @@ const RewriteRules rules("noat.example", {"Local.Example", "noat.example"},
 
 std::string shown(const RewriteRules& with, std::string_view recipient) {
     const Route route = rewrite(with, recipient);
-    return route.local ? "local " + route.address : "remote " + route.address + " host " + route.host;
+    return route.is_local() ? "local " + route.address : "remote " + route.address + " host " + route.host;
 }
 std::string shown(std::string_view recipient) {
     return shown(rules, recipient);

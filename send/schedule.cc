@@ -18,17 +18,17 @@ constexpr std::size_t jumps_kept = 100;
 
 }  // namespace
 
-std::int64_t seconds_to_next_try(std::int64_t birth, std::int64_t now, bool local) {
+std::int64_t seconds_to_next_try(std::int64_t birth, std::int64_t now, Channel channel) {
     const std::int64_t age = std::max<std::int64_t>(0, now - birth);
     const auto root = static_cast<std::int64_t>(std::sqrt(static_cast<double>(age)));
-    const std::int64_t n = root + (local ? local_skip : remote_skip);
+    const std::int64_t n = root + (channel == Channel::local ? local_skip : remote_skip);
     return n * n - age;
 }
 
 std::int64_t seconds_to_first_try(std::int64_t birth, std::int64_t now, std::uint64_t random) {
     if (now - birth < start_spread) return 0;
     const std::int64_t span =
-        std::clamp<std::int64_t>(seconds_to_next_try(birth, now, false), 1, start_spread);
+        std::clamp<std::int64_t>(seconds_to_next_try(birth, now, Channel::remote), 1, start_spread);
     return static_cast<std::int64_t>(random % static_cast<std::uint64_t>(span));
 }
 

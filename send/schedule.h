@@ -6,11 +6,13 @@
 #include <string_view>
 #include <vector>
 
+#include "send/channel.h"
+
 namespace relais::send {
 
 // Seconds from now (unix seconds) until the next try of a message born at birth: the time of
 // birth + (sqrt(age) + 10 local | 20 remote)^2.
-std::int64_t seconds_to_next_try(std::int64_t birth, std::int64_t now, bool local);
+std::int64_t seconds_to_next_try(std::int64_t birth, std::int64_t now, Channel channel);
 
 // The longest that a message waits after a start, unless there are very many.
 inline constexpr std::int64_t start_spread = 600;

@@ -9,15 +9,16 @@ TEST(Schedule, QuadraticFromBirth) {
     // Tries of a remote message that is always tried when it is due: 0, 400, 1600, 3600 ... after its birth.
     std::vector<std::int64_t> tries{0};
     for (int i = 0; i < 5; ++i)
-        tries.push_back(tries.back() + seconds_to_next_try(1000, 1000 + tries.back(), false));
+        tries.push_back(tries.back() + seconds_to_next_try(1000, 1000 + tries.back(), Channel::remote));
     EXPECT_EQ(tries, (std::vector<std::int64_t>{0, 400, 1600, 3600, 6400, 10000}));
-    EXPECT_EQ(seconds_to_next_try(1000, 1000, true), 100);
-    EXPECT_EQ(seconds_to_next_try(1000, 1100, true), 300);
-    EXPECT_EQ(seconds_to_next_try(1000, 500, false), 400);
+    EXPECT_EQ(seconds_to_next_try(1000, 1000, Channel::local), 100);
+    EXPECT_EQ(seconds_to_next_try(1000, 1100, Channel::local), 300);
+    EXPECT_EQ(seconds_to_next_try(1000, 500, Channel::remote), 400);
 }
 
 TEST(Schedule, AlwaysLater) {
-    for (std::int64_t age = 0; age < 700'000; age += 137) EXPECT_GT(seconds_to_next_try(0, age, true), 0);
+    for (std::int64_t age = 0; age < 700'000; age += 137)
+        EXPECT_GT(seconds_to_next_try(0, age, Channel::local), 0);
 }
 
 TEST(Schedule, AfterAStart) {

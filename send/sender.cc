@@ -173,7 +173,7 @@ void Sender::spread_first_tries() {
     known_.reschedule([&](queue::MessageId id, std::uint32_t when) {
         if (when <= now()) return when;
         const std::int64_t most =
-            seconds_to_next_try(static_cast<std::int64_t>(id / 1'000'000), wall(), false);
+            seconds_to_next_try(static_cast<std::int64_t>(id / 1'000'000), wall(), Channel::remote);
         return now() +
                static_cast<std::uint32_t>(std::min((when - now()) * factor, static_cast<double>(most)));
     });
@@ -303,7 +303,7 @@ Sender::Active* Sender::load(queue::MessageId id, bool is_new) {
     active->dying = clock_->age(active->birth(), wall()) > settings_.queue_lifetime;
     const auto& recipients = active->stored.envelope.recipients;
     active->states.assign(recipients.size(), RecipientState::done);
-    active->local.assign(recipients.size(), false);
+    active->channels.assign(recipients.size(), Channel::remote);
     active->octets = sizeof(Active) + active->stored.envelope.sender.size();
     for (std::uint32_t i = 0; i < recipients.size(); ++i) {
         active->octets += octets_of_recipient + recipients[i].address.size();
@@ -366,11 +366,11 @@ void Sender::distribute(Active& active, bool forced) {
     for (std::uint32_t i = 0; i < envelope.recipients.size(); ++i) {
         if (active.states[i] != RecipientState::open) continue;
         const Route route = rewrite(settings_.rules, envelope.recipients[i].address);
-        active.local[i] = route.local;
+        active.channels[i] = route.channel;
         if (route.address.size() >= address_field ||
             expand_verp(envelope.sender, route.plain).size() >= address_field)
             too_long.push_back(i);
-        else if (route.local)
+        else if (route.is_local())
             local.push_back({destination_name(route), user_name(route), i});
         else
             by_host[destination_name(route)].push_back(i);
@@ -385,7 +385,7 @@ void Sender::distribute(Active& active, bool forced) {
                                                 ? only_destination & KnownMessages::last_destination
                                                 : 0;
     for (const auto& [name, user, recipient] : local)
-        place_recipients(active, true, local_.lane.destination(name, user), {recipient}, single, forced);
+        place_recipients(active, local_, local_.lane.destination(name, user), {recipient}, single, forced);
     for (auto& [host, recipients] : by_host) {
         const DestinationPtr destination = remote_.lane.destination(host);
         const std::size_t most = verp ? 1 : order_recipient_limit;
@@ -393,7 +393,7 @@ void Sender::distribute(Active& active, bool forced) {
             const auto begin = recipients.begin() + static_cast<std::ptrdiff_t>(first);
             const auto end =
                 recipients.begin() + static_cast<std::ptrdiff_t>(std::min(first + most, recipients.size()));
-            place_recipients(active, false, destination, {begin, end}, single, forced);
+            place_recipients(active, remote_, destination, {begin, end}, single, forced);
         }
     }
     if (!too_long.empty())
@@ -402,15 +402,14 @@ void Sender::distribute(Active& active, bool forced) {
 }
 
 // One job, unless the destination cannot take it now.
-void Sender::place_recipients(Active& active, bool local, const DestinationPtr& destination,
+void Sender::place_recipients(Active& active, Side& side, const DestinationPtr& destination,
                               std::vector<std::uint32_t> recipients, bool single, bool forced) {
-    Side& side = local ? local_ : remote_;
     if (forced && Lane::backs_off(*destination, now())) side.lane.forget_backoff(destination);
     const bool backs_off = Lane::backs_off(*destination, now());
     const bool crowded = destination->queued() >= jobs_wanted && new_octets_ + old_octets_ > window_limit / 2;
     const bool probing = destination->share->probing && destination->queued() > 0;
     if (backs_off || ((crowded || probing) && single && !forced))
-        return leave_open(active, recipients, local, *destination);
+        return leave_open(active, recipients, side.channel, *destination);
     for (const std::uint32_t recipient : recipients) active.set(recipient, RecipientState::queued);
     side.lane.add(destination, Job{active.id(), active.load, std::move(recipients),
                                    static_cast<std::uint8_t>(active.is_new ? 0 : 1), rules_});
@@ -459,9 +458,9 @@ void Sender::hand_over() {
     exit_soon();
 }
 
-void Sender::channel_lost(bool local) {
+void Sender::channel_lost(Channel channel) {
     std::erase_if(running_,
-                  [&](const auto& item) { return item.second.local == local && item.second.from == 0; });
+                  [&](const auto& item) { return item.second.channel == channel && item.second.from == 0; });
     exit_soon();
 }
 

@@ -91,9 +91,9 @@ class Sender {
     bool work();
     // Seconds until something will be due; at most a minute.
     unsigned seconds_to_next();
-    void report(bool local, const Report& report);
+    void report(Channel channel, const Report& report);
     // The spawner has ended: its deliveries count as never made.
-    void channel_lost(bool local);
+    void channel_lost(Channel channel);
 
     // Deliveries of retired spawners, from: 1, 2, ... Nothing is loaded until as many lists as expected are
     // complete.
@@ -103,7 +103,7 @@ class Sender {
     void late_report(unsigned from, const Report& report);
     // That spawner has ended without a report of them: they are tried as after a crash.
     void retired_lost(unsigned from);
-    void channel_writable(bool local) { (local ? local_ : remote_).blocked = false; }
+    void channel_writable(Channel channel) { side_of(channel).blocked = false; }
     void failure_recorded(queue::MessageId id, const std::string& trouble);
     // So many records and bounces that were asked for will not be answered: their messages are as they were.
     void not_done(std::size_t count) { under_way_ -= count; }
@@ -124,12 +124,13 @@ class Sender {
   private:
     struct Active;
     struct Side {
+        Channel channel;
         Lane lane;
         bool blocked = false;
         std::deque<DestinationPtr> hungry;  // have parked mail and room
     };
     struct Running {
-        bool local;
+        Channel channel;
         queue::MessageId message;
         std::uint32_t load;
         DestinationPtr destination;
@@ -153,6 +154,7 @@ class Sender {
     using RunningPlace = RunningMap::iterator;
 
     // sender.cc: what comes into the window
+    Side& side_of(Channel channel) { return channel == Channel::local ? local_ : remote_; }
     std::uint32_t now() const { return static_cast<std::uint32_t>(monotonic_ms_ / 1000); }
     std::int64_t wall() const { return static_cast<std::int64_t>(wall_us_ / 1'000'000); }
     void remember_clock(std::int64_t monotonic);
@@ -168,7 +170,7 @@ class Sender {
     void found_damaged(queue::MessageId id, KnownMessages::Entry& entry);
     void log_arrival(const Active& active);
     void distribute(Active& active, bool forced);
-    void place_recipients(Active& active, bool local, const DestinationPtr& destination,
+    void place_recipients(Active& active, Side& side, const DestinationPtr& destination,
                           std::vector<std::uint32_t> recipients, bool single, bool forced);
     void leave_window(queue::MessageId id);
     void forget(queue::MessageId id);
@@ -177,8 +179,8 @@ class Sender {
     // sender_delivery.cc: orders, reports, the end
     bool start_deliveries(Side& side);
     bool start(Side& side, const Lane::Next& next);
-    bool is_current(const Lane::Next& next, const Active& active, bool local) const;
-    bool send_order(bool local, std::uint64_t delivery, const Active& active, const Lane::Next& next,
+    bool is_current(const Lane::Next& next, const Active& active, Channel channel) const;
+    bool send_order(Channel channel, std::uint64_t delivery, const Active& active, const Lane::Next& next,
                     const std::vector<Route>& routes, Fd message);
     Fd file_for_delivery(Active& active);
     bool learn_from(Side& side, const Running& running, const Report& report);
@@ -191,7 +193,7 @@ class Sender {
     void ask_for_bounce(Active& active);
     bool is_gone(queue::MessageId id) const;
     void call_parked(Side& side, const DestinationPtr& destination);
-    void leave_open(Active& active, const std::vector<std::uint32_t>& recipients, bool local,
+    void leave_open(Active& active, const std::vector<std::uint32_t>& recipients, Channel channel,
                     const Destination& destination);
     void mark_done(Active& active);
     void destination_backs_off(Side& side, const DestinationPtr& destination);
@@ -245,8 +247,8 @@ class Sender {
     std::unordered_map<queue::MessageId, std::unique_ptr<Active>> window_;
     std::size_t new_octets_ = 0;
     std::size_t old_octets_ = 0;
-    Side local_{Lane(0, false), false, {}};
-    Side remote_{Lane(0, true), false, {}};
+    Side local_{Channel::local, Lane(0, false), false, {}};
+    Side remote_{Channel::remote, Lane(0, true), false, {}};
     RunningMap running_;
     // Deliveries of retired spawners, by message.
     std::unordered_map<queue::MessageId, std::vector<RunningKey>> claims_;

@@ -173,13 +173,14 @@ std::string Sender::running_text() const {
         const Running& running = running_.at(keys[i]);
         std::string to = running.destination->name;
         queue::StoredMessage message;
-        if (!running.local && store_.load(running.message, message, false) == queue::Load::whole &&
+        if (running.channel == Channel::remote &&
+            store_.load(running.message, message, false) == queue::Load::whole &&
             running.recipients[0] < message.envelope.recipients.size())
             to += " for " + message.envelope.recipients[running.recipients[0]].address;
         if (running.recipients.size() > 1) to += fmt::format(" and {} more", running.recipients.size() - 1);
         text += fmt::format("delivery {}: msg {} to {} {}, since {} GMT ({}){}\n", keys[i].delivery,
-                            running.message, running.local ? "local" : "remote", one_line(to),
-                            date_gmt(running.since), span(wall() - running.since),
+                            running.message, name_of(running.channel), one_line(to), date_gmt(running.since),
+                            span(wall() - running.since),
                             running.from > 0 ? ", from before the last restart" : "");
     }
     if (keys.size() > deliveries_shown) text += fmt::format("and {} more\n", keys.size() - deliveries_shown);
@@ -248,7 +249,7 @@ std::string Sender::why(queue::MessageId id) {
         text += fmt::format("{} recipients are queued for delivery\n", active.queued);
         for (const Side* side : {&local_, &remote_})
             if (side->lane.running() >= side->lane.concurrency())
-                text += side == &local_ ? "concurrencylocal is used up\n" : "concurrencyremote is used up\n";
+                text += fmt::format("concurrency{} is used up\n", name_of(side->channel));
         text += why_waiting(active.stored, entry);
     }
     return text;
@@ -278,8 +279,8 @@ std::string Sender::why_waiting(const queue::StoredMessage& message, const Known
         const Route route = rewrite(settings_.rules, recipient.address);
         const std::string name = destination_name(route);
         if (!seen.insert(name).second) continue;
-        const DestinationPtr destination =
-            route.local ? local_.lane.destination(name, user_name(route)) : remote_.lane.destination(name);
+        const DestinationPtr destination = route.is_local() ? local_.lane.destination(name, user_name(route))
+                                                            : remote_.lane.destination(name);
         const Share& share = *destination->share;
         if (Lane::backs_off(*destination, now()))
             text += fmt::format("destination {} is in back-off for {}: {}\n", one_line(name),
@@ -303,8 +304,9 @@ std::string Sender::why_waiting(const queue::StoredMessage& message, const Known
         else if (destination->queued() > 0)
             text += fmt::format(
                 "destination {} has {} deliveries running{} and {} queued\n", one_line(name), share.running,
-                route.local ? ""
-                            : fmt::format(" of {} that it may have now,", static_cast<unsigned>(share.limit)),
+                route.is_local()
+                    ? ""
+                    : fmt::format(" of {} that it may have now,", static_cast<unsigned>(share.limit)),
                 destination->queued());
     }
     return text;

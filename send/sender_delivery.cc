@@ -57,8 +57,7 @@ bool Sender::start(Side& side, const Lane::Next& next) {
         return true;
     }
     Active& active = *found->second;
-    const bool local = &side == &local_;
-    if (!is_current(next, active, local)) {
+    if (!is_current(next, active, side.channel)) {
         for (const std::uint32_t recipient : next.job.recipients) active.set(recipient, RecipientState::open);
         side.lane.dropped(next.destination);
         call_parked(side, next.destination);
@@ -70,7 +69,7 @@ bool Sender::start(Side& side, const Lane::Next& next) {
     for (const std::uint32_t recipient : next.job.recipients)
         routes.push_back(rewrite(settings_.rules, active.stored.envelope.recipients[recipient].address));
     try {
-        if (!send_order(local, next_delivery_, active, next, routes, file_for_delivery(active))) {
+        if (!send_order(side.channel, next_delivery_, active, next, routes, file_for_delivery(active))) {
             side.blocked = true;
             side.lane.put_back(next.destination, next.job);
             return false;
@@ -92,10 +91,10 @@ bool Sender::start(Side& side, const Lane::Next& next) {
         const std::uint32_t recipient = next.job.recipients[i];
         active.set(recipient, RecipientState::running);
         out_.log(fmt::format("starting delivery {}: msg {} to {} {}", next_delivery_ + i, active.id(),
-                             local ? "local" : "remote", safe_for_log(routes[i].address)));
+                             name_of(side.channel), safe_for_log(routes[i].address)));
     }
     running_[{0, next_delivery_}] = {
-        local, active.id(), active.load, next.destination, next.job.recipients, wall(), 0};
+        side.channel, active.id(), active.load, next.destination, next.job.recipients, wall(), 0};
     next_delivery_ += next.job.recipients.size();
     log_status();
     call_parked(side, next.destination);
@@ -110,20 +109,20 @@ Fd Sender::file_for_delivery(Active& active) {
 }
 
 // False for a job made before locals or virtualdomains changed: its recipients belong elsewhere now.
-bool Sender::is_current(const Lane::Next& next, const Active& active, bool local) const {
+bool Sender::is_current(const Lane::Next& next, const Active& active, Channel channel) const {
     if (next.job.rules == rules_) return true;
     const auto& all = active.stored.envelope.recipients;
     return std::all_of(next.job.recipients.begin(), next.job.recipients.end(), [&](std::uint32_t recipient) {
         const Route route = rewrite(settings_.rules, all[recipient].address);
-        return route.local == local && destination_name(route) == next.destination->name;
+        return route.channel == channel && destination_name(route) == next.destination->name;
     });
 }
 
-bool Sender::send_order(bool local, std::uint64_t delivery, const Active& active, const Lane::Next& next,
+bool Sender::send_order(Channel channel, std::uint64_t delivery, const Active& active, const Lane::Next& next,
                         const std::vector<Route>& routes, Fd message) {
     const Route& first = routes[0];
     const std::string sender = expand_verp(active.stored.envelope.sender, first.plain);
-    if (local)
+    if (channel == Channel::local)
         return out_.order(LocalOrder{delivery, active.id(), active.stored.message_size, sender, first.address,
                                      next.job.recipients[0]},
                           std::move(message));
@@ -143,20 +142,21 @@ bool Sender::send_order(bool local, std::uint64_t delivery, const Active& active
 // Of the destination. True if it has just begun to back off.
 bool Sender::learn_from(Side& side, const Running& running, const Report& report) {
     const Verdict verdict = verdict_of(report);
-    if (verdict.delivered && !running.local) known_destinations_.add(running.destination->name, wall());
+    if (verdict.delivered && running.channel == Channel::remote)
+        known_destinations_.add(running.destination->name, wall());
     return side.lane.finished(running.destination, verdict, now());
 }
 
-void Sender::report(bool local, const Report& report) {
+void Sender::report(Channel channel, const Report& report) {
     const auto found = running_.find({0, report.delivery});
-    if (found == running_.end() || found->second.local != local) {
+    if (found == running_.end() || found->second.channel != channel) {
         out_.log("warning: a report about delivery " + std::to_string(report.delivery) +
                  " that is not running");
         return;
     }
     const Running running = take_running(found);
     if (report.recipients.empty()) return given_back(report.delivery, running);
-    Side& side = local ? local_ : remote_;
+    Side& side = side_of(channel);
     const bool backs_off = learn_from(side, running, report);
 
     const auto active = window_.find(running.message);
@@ -302,13 +302,12 @@ void Sender::mark_done(Active& active) {
 
 // Its jobs wait without a place in the window; one of them will try again when the back-off ends.
 void Sender::destination_backs_off(Side& side, const DestinationPtr& destination) {
-    const bool local = &side == &local_;
     for (const Job& job : side.lane.take_jobs(destination)) {
         const auto found = window_.find(job.message);
         if (found == window_.end() || found->second->load != job.load ||
             found->second->states[job.recipients[0]] != RecipientState::queued)
             continue;
-        leave_open(*found->second, job.recipients, local, *destination);
+        leave_open(*found->second, job.recipients, side.channel, *destination);
         settle(*found->second);
     }
     for (const queue::MessageId id : destination->parked) {
@@ -322,13 +321,13 @@ void Sender::destination_backs_off(Side& side, const DestinationPtr& destination
 
 // Not tried, for the destination backs off or is crowded. What is too old for another round fails with the
 // reason.
-void Sender::leave_open(Active& active, const std::vector<std::uint32_t>& recipients, bool local,
+void Sender::leave_open(Active& active, const std::vector<std::uint32_t>& recipients, Channel channel,
                         const Destination& destination) {
     if (active.dying && Lane::backs_off(destination, now()))
         return fail(active, recipients, {destination.share->reason + std::string(too_long_in_queue)});
     for (const std::uint32_t recipient : recipients) active.set(recipient, RecipientState::open);
     active.waits_for = destination.name;
-    active.waits_for_local = local;
+    active.waits_on = channel;
 }
 
 void Sender::call_parked(Side& side, const DestinationPtr& destination) {
@@ -378,7 +377,7 @@ void Sender::settle(Active& active) {
         return leave_window(active.id());
     }
     if (active.waits_for.empty()) return postpone(active.id(), 0);  // held, then released meanwhile
-    Side& side = active.waits_for_local ? local_ : remote_;
+    Side& side = side_of(active.waits_on);
     const DestinationPtr destination = side.lane.destination(active.waits_for);
     entry.place = Place::parked;
     entry.when = destination->number;
@@ -388,12 +387,14 @@ void Sender::settle(Active& active) {
 }
 
 void Sender::defer(Active& active) {
-    bool local = false;
+    // One that waits for a local recipient comes back as soon as local mail does.
+    Channel channel = Channel::remote;
     for (std::size_t i = 0; i < active.states.size(); ++i)
-        local = local || (active.local[i] && active.states[i] == RecipientState::deferred);
+        if (active.channels[i] == Channel::local && active.states[i] == RecipientState::deferred)
+            channel = Channel::local;
     // Its own age, whatever the clock says of its birth.
     const std::int64_t pause =
-        seconds_to_next_try(wall() - clock_->age(active.birth(), wall()), wall(), local);
+        seconds_to_next_try(wall() - clock_->age(active.birth(), wall()), wall(), channel);
     queue::Status& status = active.stored.status;
     ++status.tries;
     status.last_try = wall();

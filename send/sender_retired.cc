@@ -13,7 +13,8 @@ namespace relais::send {
 namespace {
 
 Route route_of(const UnderWay& delivery) {
-    return {delivery.local, delivery.address, delivery.address, delivery.local ? "" : delivery.address};
+    return {delivery.channel, delivery.address, delivery.address,
+            delivery.channel == Channel::local ? "" : delivery.address};
 }
 
 }  // namespace
@@ -23,11 +24,11 @@ void Sender::still_running(unsigned from, const UnderWay& delivery) {
     if (running_.contains(key))
         return out_.log(fmt::format("alert: a spawner has two deliveries {}", delivery.delivery));
     const Route route = route_of(delivery);
-    Lane& lane = delivery.local ? local_.lane : remote_.lane;
+    Lane& lane = side_of(delivery.channel).lane;
     const DestinationPtr destination =
-        lane.destination(destination_name(route), delivery.local ? user_name(route) : "");
+        lane.destination(destination_name(route), route.is_local() ? user_name(route) : "");
     lane.adopt(destination);
-    running_[key] = {delivery.local,   delivery.message, 0,   destination,
+    running_[key] = {delivery.channel, delivery.message, 0,   destination,
                      delivery.indices, delivery.since,   from};
     claims_[delivery.message].push_back(key);
     // Another spawner's report may have loaded it.
@@ -36,7 +37,7 @@ void Sender::still_running(unsigned from, const UnderWay& delivery) {
     // Numbers stay one delivery's as long as it runs, in the log too.
     next_delivery_ = std::max(next_delivery_, delivery.delivery + delivery.indices.size());
     out_.log(fmt::format("still running delivery {}: msg {} to {} {}", delivery.delivery, delivery.message,
-                         delivery.local ? "local" : "remote", safe_for_log(delivery.address)));
+                         name_of(delivery.channel), safe_for_log(delivery.address)));
 }
 
 // Of a message that has been loaded.
@@ -49,7 +50,7 @@ void Sender::claim_recipients(Active& active) const {
             if (recipient >= active.states.size() || active.states[recipient] != RecipientState::open)
                 continue;
             active.set(recipient, RecipientState::elsewhere);
-            active.local[recipient] = running.local;
+            active.channels[recipient] = running.channel;
         }
     }
 }
@@ -86,7 +87,7 @@ void Sender::late_report(unsigned from, const Report& report) {
     Active* active = active_of_late(found->second.message);
     const Running running = take_running(found);
     if (report.recipients.empty()) return given_back(report.delivery, running);
-    Side& side = running.local ? local_ : remote_;
+    Side& side = side_of(running.channel);
     const bool backs_off = learn_from(side, running, report);
     if (active != nullptr)
         conclude(*active, report.delivery, running, report);
@@ -104,7 +105,7 @@ void Sender::retired_lost(unsigned from) {
         if (key.from == from) lost.push_back(key);
     for (const RunningKey& key : lost) {
         const Running running = take_running(running_.find(key));
-        (running.local ? local_ : remote_).lane.dropped(running.destination);
+        side_of(running.channel).lane.dropped(running.destination);
         reopen(running);
     }
 }
@@ -113,7 +114,7 @@ void Sender::given_back(std::uint64_t delivery, const Running& running) {
     for (std::size_t i = 0; i < running.recipients.size(); ++i)
         out_.log(fmt::format("delivery {}: deferral: {}", delivery + i,
                              log_text("It was cut off by a restart before it could have any effect.")));
-    Side& side = running.local ? local_ : remote_;
+    Side& side = side_of(running.channel);
     side.lane.dropped(running.destination);
     call_parked(side, running.destination);
     log_status();
@@ -150,8 +151,8 @@ std::string Sender::still_running_text(queue::MessageId id) const {
     for (const RunningKey& key : claims->second) {
         const Running& running = running_.at(key);
         text += fmt::format("delivery {} of before the last restart still runs, to {} {}, since {} GMT\n",
-                            key.delivery, running.local ? "local" : "remote",
-                            safe_for_log(running.destination->name), date_gmt(running.since));
+                            key.delivery, name_of(running.channel), safe_for_log(running.destination->name),
+                            date_gmt(running.since));
     }
     return text;
 }

@@ -57,7 +57,7 @@ class SenderTest : public testing::Test {
         report.recipients.assign(order.recipients.size(), {outcome, text});
         report.connection_failed = unreachable;
         report.mx_group = group;
-        sender->report(order.local, report);
+        sender->report(order.channel, report);
     }
     void do_records() {
         for (const FailureRecord& record : std::exchange(out.records, {}))
@@ -82,7 +82,7 @@ TEST_F(SenderTest, LocalSuccessEndsTheMessage) {
     accept(birth, "a@far.example", {"joe@local.example"});
     const auto orders = take_orders();
     ASSERT_EQ(orders.size(), 1U);
-    EXPECT_TRUE(orders[0].local);
+    EXPECT_EQ(orders[0].channel, Channel::local);
     EXPECT_EQ(orders[0].recipients, std::vector<std::string>{"joe@local.example"});
     answer(orders[0], Outcome::success, "did 0+0+1\n");
     EXPECT_FALSE(queue.has(birth));
@@ -416,8 +416,9 @@ TEST_F(SenderTest, QueuedRecipientsFollowNewLocalsAndVirtualDomains) {
     const auto orders = take_orders();
     ASSERT_EQ(orders.size(), 3U);
     for (const auto& order : orders) {
-        EXPECT_EQ(order.local, order.recipients[0] == "ann@far.example");
-        EXPECT_EQ(order.host, order.local ? "" : order.recipients[0].substr(4));
+        const bool local = order.channel == Channel::local;
+        EXPECT_EQ(local, order.recipients[0] == "ann@far.example");
+        EXPECT_EQ(order.host, local ? "" : order.recipients[0].substr(4));
         answer(order, Outcome::success);
     }
     EXPECT_FALSE(queue.has(birth));
@@ -612,7 +613,7 @@ TEST_F(SenderTest, AFullChannelIsTriedAgain) {
     EXPECT_TRUE(take_orders().empty());
     out.full = false;
     EXPECT_TRUE(take_orders().empty());
-    sender->channel_writable(true);
+    sender->channel_writable(Channel::local);
     EXPECT_EQ(take_orders().size(), 1U);
 }
 
@@ -823,7 +824,7 @@ TEST_F(SenderTest, ExitWaitsForDeliveriesAndStartsNone) {
 TEST_F(SenderTest, WhatARetiredSpawnerHasHoldsNothingElse) {
     queue.put(birth, "s@x", {"joe@local.example", "ann@local.example", "bob@far.example"});
     sender->expect_lists(1);
-    sender->still_running(1, {40, birth, 1'700'000'000, true, "joe@local.example", {0}});
+    sender->still_running(1, {40, birth, 1'700'000'000, Channel::local, "joe@local.example", {0}});
     sender->start_scan();
     while (sender->scan_step()) {
     }
@@ -856,7 +857,7 @@ TEST_F(SenderTest, ALateReportLeavesTheScheduleOfTheRest) {
     accept(birth, "s@x", {"joe@local.example", "bob@far.example"});
     for (const auto& order : take_orders()) answer(order, Outcome::temporary, "busy");
     make();
-    sender->still_running(1, {40, birth, 1'700'000'000, true, "joe@local.example", {0}});
+    sender->still_running(1, {40, birth, 1'700'000'000, Channel::local, "joe@local.example", {0}});
     sender->start_scan();
     while (sender->scan_step()) {
     }
@@ -875,7 +876,7 @@ TEST_F(SenderTest, ALateReportThatComesTwiceChangesNothing) {
     queue::StoredMessage stored;
     ASSERT_EQ(queue.store().load(birth, stored, true), queue::Load::whole);
     queue.store().mark(birth, stored.envelope.recipients[0], queue::Mark::done, false);
-    sender->still_running(1, {40, birth, 1'700'000'000, true, "joe@local.example", {0}});
+    sender->still_running(1, {40, birth, 1'700'000'000, Channel::local, "joe@local.example", {0}});
     sender->late_report(1, {40, {{Outcome::permanent, "no"}}, "", false, 0});
     EXPECT_EQ(queue.marks(birth), "DT");
     EXPECT_TRUE(out.records.empty());
@@ -888,14 +889,14 @@ TEST_F(SenderTest, WhatIsGivenBackIsTriedAtOnce) {
     accept(birth, "s@x", {"bob@far.example"});
     const auto orders = take_orders();
     ASSERT_EQ(orders.size(), 1U);
-    sender->report(false, {orders[0].delivery, {}, "", false, 0});
+    sender->report(Channel::remote, {orders[0].delivery, {}, "", false, 0});
     EXPECT_TRUE(out.logged("deferral: It_was_cut_off_by_a_restart"));
     EXPECT_EQ(take_orders().size(), 1U);
 }
 
 TEST_F(SenderTest, WhatALostRetiredSpawnerHadIsTriedAgain) {
     queue.put(birth, "s@x", {"joe@local.example"});
-    sender->still_running(1, {40, birth, 1'700'000'000, true, "joe@local.example", {0}});
+    sender->still_running(1, {40, birth, 1'700'000'000, Channel::local, "joe@local.example", {0}});
     sender->start_scan();
     while (sender->scan_step()) {
     }
@@ -907,12 +908,12 @@ TEST_F(SenderTest, WhatALostRetiredSpawnerHadIsTriedAgain) {
 TEST_F(SenderTest, AListThatComesAfterAnotherSpawnersReportIsHeeded) {
     queue.put(birth, "s@x", {"joe@local.example", "ann@local.example"});
     sender->expect_lists(2);
-    sender->still_running(1, {40, birth, 1'700'000'000, true, "joe@local.example", {0}});
+    sender->still_running(1, {40, birth, 1'700'000'000, Channel::local, "joe@local.example", {0}});
     sender->list_complete();
     // Its failure is being told, so the message is in the window.
     sender->late_report(1, {40, {{Outcome::permanent, "no"}}, "", false, 0});
     ASSERT_EQ(out.bounces.size(), 1U);
-    sender->still_running(2, {41, birth, 1'700'000'000, true, "ann@local.example", {1}});
+    sender->still_running(2, {41, birth, 1'700'000'000, Channel::local, "ann@local.example", {1}});
     sender->list_complete();
     sender->late_report(2, {41, {{Outcome::success, "did it"}}, "", false, 0});
     EXPECT_TRUE(out.logged("delivery 41: success: did_it/"));
@@ -925,7 +926,7 @@ TEST_F(SenderTest, NothingIsBouncedOnRequestBeforeAllListsAreComplete) {
     queue.put(birth, "s@x", {"joe@local.example"});
     sender->expect_lists(1);
     EXPECT_FALSE(sender->control({ControlVerb::bounce, birth}).ok);
-    sender->still_running(1, {40, birth, 1'700'000'000, true, "joe@local.example", {0}});
+    sender->still_running(1, {40, birth, 1'700'000'000, Channel::local, "joe@local.example", {0}});
     sender->list_complete();
     EXPECT_TRUE(sender->control({ControlVerb::bounce, birth}).ok);
     EXPECT_TRUE(out.bounces.empty());
@@ -937,8 +938,8 @@ TEST_F(SenderTest, NothingIsBouncedOnRequestBeforeAllListsAreComplete) {
 TEST_F(SenderTest, TwoSpawnersMayHaveADeliveryOfTheSameNumber) {
     queue.put(birth, "s@x", {"joe@local.example"});
     queue.put(birth + 1, "s@x", {"ann@local.example"});
-    sender->still_running(1, {40, birth, 1'700'000'000, true, "joe@local.example", {0}});
-    sender->still_running(2, {40, birth + 1, 1'700'000'000, true, "ann@local.example", {0}});
+    sender->still_running(1, {40, birth, 1'700'000'000, Channel::local, "joe@local.example", {0}});
+    sender->still_running(2, {40, birth + 1, 1'700'000'000, Channel::local, "ann@local.example", {0}});
     sender->start_scan();
     while (sender->scan_step()) {
     }
@@ -956,7 +957,7 @@ TEST_F(SenderTest, WhatIsGivenBackWaitsForNobodyElseOfItsMessage) {
     const auto orders = take_orders();
     ASSERT_EQ(orders.size(), 2U);
     make();
-    sender->still_running(1, {2, birth, 1'700'000'000, false, "far.example", {1}});
+    sender->still_running(1, {2, birth, 1'700'000'000, Channel::remote, "far.example", {1}});
     sender->start_scan();
     while (sender->scan_step()) {
     }
@@ -974,7 +975,7 @@ TEST_F(SenderTest, WhatALostRetiredSpawnerHadWaitsForNoOtherDestination) {
     ASSERT_EQ(orders.size(), 1U);
     answer(orders[0], Outcome::temporary, "no route", true);
     queue.put(birth, "s@x", {"joe@local.example", "bob@far.example"});
-    sender->still_running(1, {40, birth, 1'700'000'000, true, "joe@local.example", {0}});
+    sender->still_running(1, {40, birth, 1'700'000'000, Channel::local, "joe@local.example", {0}});
     sender->hint(birth);
     EXPECT_TRUE(take_orders().empty());
     sender->retired_lost(1);
@@ -985,7 +986,7 @@ TEST_F(SenderTest, WhatALostRetiredSpawnerHadWaitsForNoOtherDestination) {
 
 TEST_F(SenderTest, ARefusedBounceIsTriedAgainWhileARetiredSpawnerHasTheRest) {
     queue.put(birth, "s@x", {"joe@local.example", "ann@local.example"});
-    sender->still_running(1, {40, birth, 1'700'000'000, true, "joe@local.example", {0}});
+    sender->still_running(1, {40, birth, 1'700'000'000, Channel::local, "joe@local.example", {0}});
     sender->hint(birth);
     const auto orders = take_orders();
     ASSERT_EQ(orders.size(), 1U);
@@ -1014,7 +1015,7 @@ TEST_F(SenderTest, AHandoverWaitsForNoDelivery) {
 TEST_F(SenderTest, ALostSpawnerEndsTheRest) {
     accept(birth, "s@x", {"ann@far.example", "joe@local.example"});
     const auto orders = take_orders();
-    sender->channel_lost(false);
+    sender->channel_lost(Channel::remote);
     EXPECT_FALSE(sender->finished());
     answer(orders[0], Outcome::success);
     EXPECT_TRUE(sender->finished());
@@ -1022,13 +1023,14 @@ TEST_F(SenderTest, ALostSpawnerEndsTheRest) {
 }
 
 TEST_F(SenderTest, NonsenseReportsHarmNobody) {
-    sender->report(true, Report{99, {}, "", false, 0});
+    sender->report(Channel::local, Report{99, {}, "", false, 0});
     accept(birth, "s@x", {"ann@far.example", "bob@far.example"});
     const auto orders = take_orders();
-    sender->report(true,
+    sender->report(Channel::local,
                    Report{orders[0].delivery, {{Outcome::success, ""}}, "", false, 0});  // the wrong spawner
     EXPECT_EQ(queue.marks(birth), "TT");
-    sender->report(false, Report{orders[0].delivery, {{Outcome::success, ""}}, "", false, 0});  // too short
+    sender->report(Channel::remote,
+                   Report{orders[0].delivery, {{Outcome::success, ""}}, "", false, 0});  // too short
     EXPECT_EQ(queue.marks(birth), "DT");
 }
 

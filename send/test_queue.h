@@ -72,7 +72,7 @@ class TestQueue {
 class TestOutlets : public Outlets {
   public:
     struct Order {
-        bool local;
+        Channel channel;
         std::uint64_t delivery;
         queue::MessageId message;
         std::string host, sender;
@@ -81,12 +81,14 @@ class TestOutlets : public Outlets {
 
     bool order(const LocalOrder& order, Fd) override {
         if (full) return false;
-        orders.push_back({true, order.delivery, order.message, "", order.sender, {order.recipient}});
+        orders.push_back(
+            {Channel::local, order.delivery, order.message, "", order.sender, {order.recipient}});
         return true;
     }
     bool order(const RemoteOrder& order, Fd) override {
         if (full) return false;
-        orders.push_back({false, order.delivery, order.message, order.host, order.sender, order.recipients});
+        orders.push_back(
+            {Channel::remote, order.delivery, order.message, order.host, order.sender, order.recipients});
         return true;
     }
     void record(FailureRecord record) override { records.push_back(std::move(record)); }
