@@ -18,6 +18,25 @@ enum class RecipientState : std::uint8_t {
     done,       // D, or about to be
 };
 
+// What a loaded message waits for. Sender::settle decides what comes next.
+//
+//     working   --some have failed, others are open-----> recording --> working
+//               --the same, and the sender may be told--> telling --accepted--> marking --> working
+//               --all that are left have failed---------> bouncing --accepted--> ending
+//               --nobody is left------------------------> ending --> the file is gone
+//     telling, bouncing --refused--> working: the bounce comes later
+//     working, recording, marking --the disk refused--> stalled --a minute--> working
+//     ending    --the disk refused, a minute--> ending
+enum class Stage : std::uint8_t {
+    working,    // its deliveries, or its next try
+    recording,  // its failures are being written down, with the marks F
+    telling,    // a bounce that tells of what has failed so far is being submitted
+    marking,    // those whose record it has told of are being marked D
+    bouncing,   // its last bounce is being submitted
+    ending,     // nobody is owed anything any more: the file is to be removed
+    stalled,    // the disk refused a mark or a record: another try comes
+};
+
 struct Sender::Active {
     queue::StoredMessage stored;
     std::vector<RecipientState> states;
@@ -25,9 +44,8 @@ struct Sender::Active {
     std::uint32_t load = 0;
     std::size_t octets = 0;
     bool is_new = false;
-    bool dying = false;     // older than queuelifetime: this try is the last one
-    bool ending = false;    // the bounce has been submitted, or none is owed: only the unlink is missing
-    bool bouncing = false;  // the bounce is being submitted
+    bool dying = false;  // older than queuelifetime: this try is the last one
+    Stage stage = Stage::working;
     std::uint32_t queued = 0;
     std::uint32_t running = 0;
     std::uint32_t elsewhere = 0;
@@ -47,20 +65,16 @@ struct Sender::Active {
         failures;  // of those in state failing, kept until they are on the disk or in a bounce
     std::size_t failure_octets = 0;  // of their paragraphs
     bool bounce_refused = false;     // this time: the failures are recorded, and the bounce comes later
-    bool bounce_requested = false;   // while an early bounce was being submitted: one more try at once
-    bool recording = false;          // the failures that follow
-    std::vector<Failure> recorded;
+    bool bounce_requested = false;   // in stage telling: one more try at once
+    std::vector<Failure> recorded;   // what is being written down in stage recording
     // While others of the message are still open, a bounce tells of what has failed so far
     // (sender_bounce.cc).
     std::uint32_t tell_at =
-        0;               // failures that gather while others are under way are told then; 0: there are none
-    bool early = false;  // the bounce that is being submitted is such a one
-    std::deque<Failure> telling;  // of what it tells, that which is not recorded
+        0;  // failures that gather while others are under way are told then; 0: there are none
+    std::deque<Failure> telling;  // of what such a bounce tells, that which is not recorded
     std::vector<std::uint32_t>
         telling_recorded;                    // and that which is: being marked as told when it has been taken
-    bool told = false;                       // the record that is being made is these marks
     std::optional<std::uint32_t> resume_at;  // loaded for a late report: when the rest goes on
-    bool stalled = false;                    // the disk refused something: another try comes
     Fd file;  // it was loaded from: for its first delivery, if not too many are open
     // Whether queue/bounce may have a text of it: not as long as nothing of a message that came while we run
     // has failed.

@@ -20,7 +20,7 @@ constexpr std::uint32_t longest_gap = 1'000'000;
 void Sender::ask_for_bounce(Active& active) {
     std::string unrecorded;
     for (const Active::Failure& failure : active.failures) unrecorded += failure.paragraph;
-    active.bouncing = true;
+    active.stage = Stage::bouncing;
     ++under_way_;
     out_.bounce(active.id(), std::move(unrecorded));
 }
@@ -50,8 +50,7 @@ void Sender::tell_early(Active& active) {
         if (active.states[i] == RecipientState::failed) active.telling_recorded.push_back(i);
     std::string unrecorded;
     for (const Active::Failure& failure : active.telling) unrecorded += failure.paragraph;
-    active.early = true;
-    active.bouncing = true;
+    active.stage = Stage::telling;
     ++under_way_;
     out_.bounce(active.id(), std::move(unrecorded));
 }
@@ -79,8 +78,7 @@ void Sender::note_told(Active& active) {
     FailureRecord record{active.id(), {}, {}, true};
     for (const std::uint32_t recipient : active.telling_recorded)
         record.recipients.push_back(active.stored.envelope.recipients[recipient]);
-    active.told = true;
-    active.recording = true;
+    active.stage = Stage::marking;
     ++under_way_;
     out_.record(std::move(record));
 }
@@ -110,8 +108,8 @@ void Sender::bounce_done(queue::MessageId id, const BounceResult& result) {
     const auto found = window_.find(id);
     if (found == window_.end()) return;
     Active& active = *found->second;
-    active.bouncing = false;
-    const bool early = std::exchange(active.early, false);
+    if (active.stage != Stage::telling && active.stage != Stage::bouncing) return;
+    const bool early = std::exchange(active.stage, Stage::working) == Stage::telling;
     switch (result.kind) {
         case BounceResult::Kind::accepted:
             out_.log(fmt::format("bounce msg {} qp {}", id, result.qp));

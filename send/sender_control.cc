@@ -140,10 +140,10 @@ ControlAnswer Sender::bounce(queue::MessageId id) {
     const auto found = window_.find(id);
     Active* active = found != window_.end() ? found->second.get() : load(id, false);
     if (active == nullptr) return no("the message cannot be read");
-    if (active->bouncing && !active->early) return ok();
+    if (active->stage == Stage::bouncing) return ok();
     // Whoever asks expects a try at once, also where one was just refused or is about to be.
     active->bounce_refused = false;
-    active->bounce_requested = active->bouncing;
+    active->bounce_requested = active->stage == Stage::telling;
     drop_queued(*active);
     std::vector<std::uint32_t> open;
     for (std::uint32_t i = 0; i < active->states.size(); ++i)
@@ -241,8 +241,10 @@ std::string Sender::why(queue::MessageId id) {
             "{} being delivered to now\n",
             active.running == 1 ? "1 recipient is" : fmt::format("{} recipients are", active.running));
     text += still_running_text(id);
-    if (active.bouncing) text += "its bounce is being submitted\n";
-    if (active.stalled) text += "the disk refused a write: it will be tried again within a minute\n";
+    if (active.stage == Stage::telling || active.stage == Stage::bouncing)
+        text += "its bounce is being submitted\n";
+    if (active.stage == Stage::stalled || active.stage == Stage::ending)
+        text += "the disk refused a write: it will be tried again within a minute\n";
     if (active.failing > 0)
         text += fmt::format("the failure of {} recipients is being recorded\n", active.failing);
     if (active.queued > 0) {

@@ -250,7 +250,7 @@ void Sender::record_failures(Active& active) {
         active.failures.pop_front();
     }
     active.tell_at = 0;
-    active.recording = true;
+    active.stage = Stage::recording;
     ++under_way_;
     out_.record(std::move(record));
 }
@@ -258,10 +258,12 @@ void Sender::record_failures(Active& active) {
 void Sender::failure_recorded(queue::MessageId id, const std::string& trouble) {
     --under_way_;
     const auto found = window_.find(id);
-    if (found == window_.end() || !found->second->recording) return;
+    if (found == window_.end()) return;
     Active& active = *found->second;
-    active.recording = false;
-    if (std::exchange(active.told, false)) return marked_as_told(active, trouble);
+    const Stage stage = active.stage;
+    if (stage != Stage::recording && stage != Stage::marking) return;
+    active.stage = Stage::working;
+    if (stage == Stage::marking) return marked_as_told(active, trouble);
     if (trouble.empty()) {
         for (const Active::Failure& failure : active.recorded)
             active.set(failure.recipient, RecipientState::failed);
@@ -338,16 +340,15 @@ void Sender::call_parked(Side& side, const DestinationPtr& destination) {
 
 // What is to be done with the message when nothing of it is under way.
 void Sender::settle(Active& active) {
-    if (active.stalled) return;
+    if (active.stage == Stage::stalled || active.stage == Stage::ending) return;
     try {
         // The last open recipient without F needs no mark: the message ends with it.
-        if (active.remaining + active.failed > 0 && !active.ending) mark_done(active);
+        if (active.remaining + active.failed > 0) mark_done(active);
     } catch (const Error& error) {
         out_.log(alert_text(error));
-        return stall(active);
+        if (active.stage == Stage::working) return stall(active);
     }
-    if (active.bouncing || active.recording) return;
-    if (active.ending) return end(active);
+    if (active.stage != Stage::working) return;
     // Failures gather while others of the message are under way: one record, or one bounce, for all of them.
     const bool under_way = active.queued + active.running > 0;
     const bool waited = active.tell_at != 0 && active.tell_at <= now() && may_tell(active);
@@ -411,7 +412,7 @@ void Sender::defer(Active& active) {
 
 void Sender::end(Active& active) {
     const queue::MessageId id = active.id();
-    active.ending = true;
+    active.stage = Stage::ending;
     try {
         if (active.had_failures)
             store_.remove(id);
@@ -419,14 +420,15 @@ void Sender::end(Active& active) {
             store_.remove_message(id);
     } catch (const Error& error) {
         out_.log(alert_text(error));
-        return stall(active);
+        stalled_.emplace(now() + disk_pause, id);
+        return;
     }
     forget(id);
     out_.log("end msg " + std::to_string(id));
 }
 
 void Sender::stall(Active& active) {
-    if (std::exchange(active.stalled, true)) return;
+    active.stage = Stage::stalled;
     stalled_.emplace(now() + disk_pause, active.id());
 }
 
@@ -435,10 +437,14 @@ void Sender::retry_stalled() {
         const queue::MessageId id = stalled_.begin()->second;
         stalled_.erase(stalled_.begin());
         const auto found = window_.find(id);
-        if (found == window_.end() || !found->second->stalled) continue;
+        if (found == window_.end()) continue;
         Active& active = *found->second;
-        active.stalled = false;
-        settle(active);
+        if (active.stage == Stage::ending) {
+            end(active);
+        } else if (active.stage == Stage::stalled) {
+            active.stage = Stage::working;
+            settle(active);
+        }
     }
 }
 

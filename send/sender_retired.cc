@@ -132,7 +132,7 @@ void Sender::reopen(const Running& running) {
                 active.set(recipient, RecipientState::open);
         }
         // Now, for others of it may run for hours.
-        if (!exiting_ && lists_missing_ == 0 && !active.stored.status.hold && !active.stalled)
+        if (!exiting_ && lists_missing_ == 0 && !active.stored.status.hold && active.stage != Stage::stalled)
             return distribute(active, false);
         active.resume_at = now();
         return settle(active);
