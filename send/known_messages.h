@@ -36,6 +36,13 @@ class KnownMessages {
         bool verified : 1 = false;  // its checksum has been compared, or it came with a hint
         bool hinted : 1 = false;    // qmail-queued said that it is whole
         bool forced : 1 = false;    // to be tried even if its destination is in back-off
+
+        // At the destination of that number (send/parking.h).
+        void park_at(std::uint32_t number) {
+            place = Place::parked;
+            when = number;
+        }
+        bool is_parked_at(std::uint32_t number) const { return place == Place::parked && when == number; }
     };
     static constexpr std::uint32_t last_destination = (std::uint32_t{1} << 26) - 1;
     static_assert(sizeof(Entry) == 16);

@@ -6,6 +6,8 @@
 namespace relais::send {
 namespace {
 
+// Jobs of one destination in the window.
+constexpr std::size_t jobs_wanted = 100;
 constexpr double first_limit = 5;
 constexpr std::uint32_t first_backoff = 30;
 constexpr std::uint32_t longest_backoff = 1800;
@@ -163,7 +165,7 @@ std::optional<Lane::Next> Lane::next_of(std::size_t number, std::uint32_t now) {
         if (share->ready[line].empty() || ring_of(*share, line) != number) continue;
         if (!may_run(*share, now))
             rest(share, std::max(share->backoff_until, share->rate_until), now);
-        else if (has_room(*share))
+        else if (leaves_places(*share))
             return take_from(share, line, now);
         else
             enter_ring(share, line);
@@ -303,23 +305,40 @@ void Lane::forget_backoff(const DestinationPtr& destination) {
 std::vector<DestinationPtr> Lane::destinations() const {
     std::vector<DestinationPtr> all;
     for (const auto& [name, destination] : destinations_)
-        if (destination->running > 0 || destination->queued() > 0 || !destination->parked.empty() ||
+        if (destination->running > 0 || destination->queued() > 0 || parked(*destination) > 0 ||
             destination->share->backoff_until > 0)
             all.push_back(destination);
     return all;
 }
 
-void Lane::park(const DestinationPtr& destination, queue::MessageId id) {
-    destination->parked.push_back(id);
-    with_parked_[destination->number] = destination;
-    wake_at(destination->share->backoff_until);
+bool Lane::has_room(const Destination& destination, std::uint32_t now) const {
+    if (backs_off(destination, now) || destination.queued() >= jobs_wanted) return false;
+    return !destination.share->probing || destination.queued() == 0;
+}
+
+void Lane::park(const DestinationPtr& destination, queue::MessageId id, std::uint32_t now) {
+    parking_.add(destination->number, id);
+    if (backs_off(*destination, now))
+        wake_at(destination->share->backoff_until);
+    else if (destination->queued() == 0)
+        parking_.call(destination->number);  // nothing there ends and calls it
+}
+
+std::optional<Lane::Parked> Lane::next_parked(std::uint32_t now) {
+    while (const auto number = parking_.called()) {
+        const DestinationPtr destination = numbered(*number);
+        if (destination && parked(*destination) > 0 && has_room(*destination, now))
+            return Parked{*number, parking_.take()};
+        parking_.end_turn();
+    }
+    return std::nullopt;
 }
 
 void Lane::wake_at(std::uint32_t when) {
     if (when != 0 && (next_wake_ == 0 || when < next_wake_)) next_wake_ = when;
 }
 
-std::vector<DestinationPtr> Lane::wake(std::uint32_t now) {
+void Lane::wake(std::uint32_t now) {
     next_wake_ = 0;
     std::erase_if(resting_, [&](const std::shared_ptr<Share>& share) {
         const std::uint32_t until = std::max(share->backoff_until, share->rate_until);
@@ -331,25 +350,21 @@ std::vector<DestinationPtr> Lane::wake(std::uint32_t now) {
         enter_rings(share);
         return true;
     });
-    std::vector<DestinationPtr> ready;
-    std::erase_if(with_parked_, [&](const auto& item) {
-        const DestinationPtr& destination = item.second;
-        if (destination->parked.empty()) return true;
-        if (destination->share->backoff_until > now)
+    for (const Parking::Number number : parking_.destinations()) {
+        const DestinationPtr destination = numbered(number);
+        if (destination && backs_off(*destination, now))
             wake_at(destination->share->backoff_until);
         else
-            ready.push_back(destination);
-        return false;
-    });
-    return ready;
+            parking_.call(number);
+    }
 }
 
 void Lane::purge(std::uint32_t now) {
     if (destinations_.size() < purge_at_) return;
     std::erase_if(destinations_, [&](const auto& item) {
         const Destination& destination = *item.second;
-        const bool idle = destination.running == 0 && destination.queued() == 0 &&
-                          destination.parked.empty() && destination.share->backoff_until <= now;
+        const bool idle = destination.running == 0 && destination.queued() == 0 && parked(destination) == 0 &&
+                          destination.share->backoff_until <= now;
         if (idle) {
             numbers_.erase(destination.number);
             --destination.share->members;

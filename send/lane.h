@@ -26,6 +26,7 @@
 
 #include "control/destination_limits.h"
 #include "queue/store.h"
+#include "send/parking.h"
 
 namespace relais::send {
 
@@ -64,12 +65,10 @@ struct Job {
 
 struct Destination {
     std::string name;          // lower case
-    std::uint32_t number = 0;  // for Place::parked
+    std::uint32_t number = 0;  // of its parked messages
     std::shared_ptr<Share> share;
     std::array<std::deque<Job>, 2> jobs;
-    std::deque<queue::MessageId> parked;  // wait without a place in the window: see Lane::park
     std::array<bool, 2> in_ready{};
-    bool hungry = false;  // called for its parked mail
     unsigned running = 0;
 
     std::size_t queued() const { return jobs[0].size() + jobs[1].size(); }
@@ -115,6 +114,10 @@ class Lane {
         return destination.share->backoff_until > now;
     }
 
+    // True if another message may be read for it: it does not back off, and has few jobs; one whose back-off
+    // is over needs one message to show whether it lives again.
+    bool has_room(const Destination& destination, std::uint32_t now) const;
+
     void add(const DestinationPtr& destination, Job job);
     // Gives back what next returned but could not be started; it comes first again.
     void put_back(const DestinationPtr& destination, Job job);
@@ -137,10 +140,25 @@ class Lane {
     void forget_backoff(const DestinationPtr& destination);
     // All that have waiting, parked or running mail, and those that back off.
     std::vector<DestinationPtr> destinations() const;
-    // Lets a message wait at a destination without a place in the window.
-    void park(const DestinationPtr& destination, queue::MessageId id);
-    // Those whose parked mail may go on now: to be called when next_wake has come.
-    std::vector<DestinationPtr> wake(std::uint32_t now);
+
+    // Lets a message wait at a destination without a place in the window, until call_parked or wake.
+    void park(const DestinationPtr& destination, queue::MessageId id, std::uint32_t now);
+    // Something there has ended: others may have room.
+    void call_parked(const Destination& destination) { parking_.call(destination.number); }
+    // A message whose destination has been called and has room, and that destination's number.
+    struct Parked {
+        std::uint32_t destination;
+        queue::MessageId id;
+    };
+    std::optional<Parked> next_parked(std::uint32_t now);
+    std::size_t parked(const Destination& destination) const { return parking_.count(destination.number); }
+    std::vector<queue::MessageId> parked_at(const Destination& destination) const {
+        return parking_.at(destination.number);
+    }
+    void forget_parked() { parking_.clear(); }
+
+    // Lets those go on whose time has come: to be called when next_wake has.
+    void wake(std::uint32_t now);
     // When the next back-off ends; 0: nothing waits for one.
     std::uint32_t next_wake() const { return next_wake_; }
     // Forgets destinations that have nothing to do, when there are very many.
@@ -160,7 +178,7 @@ class Lane {
     void set_stranger(const std::shared_ptr<Share>& share, bool stranger);
     void count_running(Share& share, int change);
     bool may_run(const Share& share, std::uint32_t now) const;
-    bool has_room(const Share& share) const {
+    bool leaves_places(const Share& share) const {
         return share.running < free_factor * (concurrency_ - running_);
     }
     std::optional<Next> take_from(const std::shared_ptr<Share>& share, std::size_t line, std::uint32_t now);
@@ -189,7 +207,7 @@ class Lane {
     std::vector<std::shared_ptr<Share>>
         resting_;  // taken out for a time: back-off, or a rate that is used up
     control::DestinationLimits limits_;
-    std::unordered_map<std::uint32_t, DestinationPtr> with_parked_;
+    Parking parking_;
     std::uint32_t next_wake_ = 0;
     static constexpr std::size_t first_purge = 20'000;
     std::size_t purge_at_ = first_purge;

@@ -180,12 +180,16 @@ TEST(Lane, ParkedMailIsCalledWhenTheBackOffEnds) {
     ASSERT_TRUE(lane.next(10));
     const DestinationPtr dead = lane.destination("dead");
     lane.finished(dead, unreachable(), 10);
-    lane.park(dead, 77);
-    EXPECT_TRUE(lane.wake(39).empty());
+    lane.park(dead, 77, 10);
+    lane.wake(39);
+    EXPECT_FALSE(lane.next_parked(39));
     EXPECT_EQ(lane.next_wake(), 40U);
-    const auto called = lane.wake(40);
-    ASSERT_EQ(called.size(), 1U);
-    EXPECT_EQ(called[0]->parked.front(), 77U);
+    lane.wake(40);
+    const auto called = lane.next_parked(40);
+    ASSERT_TRUE(called);
+    EXPECT_EQ(called->id, 77U);
+    EXPECT_EQ(called->destination, dead->number);
+    EXPECT_FALSE(lane.next_parked(40));
 }
 
 TEST(Lane, DestinationsWithTheSameServersShareTheirLimit) {
@@ -315,7 +319,7 @@ TEST(Lane, ManyDestinationsWithNothingToDoAreForgotten) {
     Lane lane(10, true);
     for (int i = 0; i < 30'000; ++i) lane.destination("d" + std::to_string(i));
     const DestinationPtr parked = lane.destination("d1");
-    lane.park(parked, 5);
+    lane.park(parked, 5, 1);
     lane.purge(1);
     EXPECT_EQ(lane.numbered(parked->number), parked);
     EXPECT_NE(lane.destination("d2")->number, 3U);

@@ -15,8 +15,6 @@ constexpr int loads_at_once = 64;
 // Of a scan: what one read of a directory gives takes less than a millisecond.
 constexpr std::size_t names_at_once = 500;
 constexpr double first_tries_per_second = 200;
-// Jobs of one destination in the window, when the window is half full and more.
-constexpr std::size_t jobs_wanted = 100;
 constexpr std::size_t octets_of_recipient = 128;
 constexpr std::uint32_t disk_pause = 60;
 // Its hint comes when it is whole, unless the pipe is full then.
@@ -186,7 +184,7 @@ bool Sender::work() {
     for (Side* side : {&local_, &remote_}) {
         side->lane.purge(now());
         if (side->lane.next_wake() == 0 || side->lane.next_wake() > now()) continue;
-        for (const DestinationPtr& destination : side->lane.wake(now())) call_parked(*side, destination);
+        side->lane.wake(now());
     }
     const bool more_to_load = admit();
     const bool more_local = start_deliveries(local_);
@@ -231,24 +229,15 @@ bool Sender::admit() {
 
 // Parked mail comes back when its destination has room again.
 bool Sender::admit_parked(Side& side) {
-    for (int loads = 0; !side.hungry.empty() && loads < loads_at_once && room_for(false);) {
-        const DestinationPtr destination = side.hungry.front();
-        const bool wants = destination->queued() < jobs_wanted && !Lane::backs_off(*destination, now()) &&
-                           // One message is enough to see whether it lives again.
-                           (!destination->share->probing || destination->queued() == 0);
-        if (destination->parked.empty() || !wants) {
-            side.hungry.pop_front();
-            destination->hungry = false;
-            continue;
-        }
-        const queue::MessageId id = destination->parked.front();
-        destination->parked.pop_front();
-        const KnownMessages::Entry* entry = known_.find(id);
-        if (entry == nullptr || entry->place != Place::parked || entry->when != destination->number) continue;
+    for (int loads = 0; loads < loads_at_once && room_for(false);) {
+        const auto parked = side.lane.next_parked(now());
+        if (!parked) return false;
+        const KnownMessages::Entry* entry = known_.find(parked->id);
+        if (entry == nullptr || !entry->is_parked_at(parked->destination)) continue;
         ++loads;
-        take_up(id, false);
+        take_up(parked->id, false);
     }
-    return !side.hungry.empty() && room_for(false);
+    return room_for(false);
 }
 
 // Mail for a destination that could not take it now need not be read for that: it waits there until it is
@@ -260,12 +249,9 @@ bool Sender::park_unread(queue::MessageId id) {
     if (!destination || entry.forced) return false;
     if (clock_->age(static_cast<std::int64_t>(id / 1'000'000), wall()) > settings_.queue_lifetime)
         return false;
-    const bool waits = Lane::backs_off(*destination, now()) || destination->queued() >= jobs_wanted ||
-                       (destination->share->probing && destination->queued() > 0);
-    if (!waits) return false;
-    entry.place = Place::parked;
-    entry.when = destination->number;
-    remote_.lane.park(destination, id);
+    if (remote_.lane.has_room(*destination, now())) return false;
+    entry.park_at(destination->number);
+    remote_.lane.park(destination, id, now());
     return true;
 }
 
@@ -406,9 +392,10 @@ void Sender::place_recipients(Active& active, Side& side, const DestinationPtr& 
                               std::vector<std::uint32_t> recipients, bool single, bool forced) {
     if (forced && Lane::backs_off(*destination, now())) side.lane.forget_backoff(destination);
     const bool backs_off = Lane::backs_off(*destination, now());
-    const bool crowded = destination->queued() >= jobs_wanted && new_octets_ + old_octets_ > window_limit / 2;
-    const bool probing = destination->share->probing && destination->queued() > 0;
-    if (backs_off || ((crowded || probing) && single && !forced))
+    // As long as the window is half empty many jobs do no harm.
+    const bool may_wait =
+        single && !forced && (destination->share->probing || new_octets_ + old_octets_ > window_limit / 2);
+    if (backs_off || (may_wait && !side.lane.has_room(*destination, now())))
         return leave_open(active, recipients, side.channel, *destination);
     for (const std::uint32_t recipient : recipients) active.set(recipient, RecipientState::queued);
     side.lane.add(destination, Job{active.id(), active.load, std::move(recipients),
@@ -436,11 +423,11 @@ void Sender::postpone(queue::MessageId id, std::uint32_t seconds) {
 
 void Sender::flush() {
     start_scan();  // for what somebody has put there by hand
-    for (Side* side : {&local_, &remote_})
-        for (const DestinationPtr& destination : side->lane.destinations()) {
+    for (Side* side : {&local_, &remote_}) {
+        for (const DestinationPtr& destination : side->lane.destinations())
             side->lane.forget_backoff(destination);
-            destination->parked.clear();
-        }
+        side->lane.forget_parked();
+    }
     known_.schedule_all(now());
     decltype(stalled_) all;
     for (const auto& [when, id] : stalled_) all.emplace(now(), id);

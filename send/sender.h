@@ -127,7 +127,6 @@ class Sender {
         Channel channel;
         Lane lane;
         bool blocked = false;
-        std::deque<DestinationPtr> hungry;  // have parked mail and room
     };
     struct Running {
         Channel channel;
@@ -192,7 +191,6 @@ class Sender {
     bool ends_with_failures(const Active& active) const;
     void ask_for_bounce(Active& active);
     bool is_gone(queue::MessageId id) const;
-    void call_parked(Side& side, const DestinationPtr& destination);
     void leave_open(Active& active, const std::vector<std::uint32_t>& recipients, Channel channel,
                     const Destination& destination);
     void mark_done(Active& active);
@@ -247,8 +245,8 @@ class Sender {
     std::unordered_map<queue::MessageId, std::unique_ptr<Active>> window_;
     std::size_t new_octets_ = 0;
     std::size_t old_octets_ = 0;
-    Side local_{Channel::local, Lane(0, false), false, {}};
-    Side remote_{Channel::remote, Lane(0, true), false, {}};
+    Side local_{Channel::local, Lane(0, false), false};
+    Side remote_{Channel::remote, Lane(0, true), false};
     RunningMap running_;
     // Deliveries of retired spawners, by message.
     std::unordered_map<queue::MessageId, std::vector<RunningKey>> claims_;

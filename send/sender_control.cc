@@ -214,7 +214,7 @@ std::string Sender::statistics() {
             if (++shown > destinations_shown) return text;
             text +=
                 fmt::format("destination {}: {} running, {} queued, {} waiting", one_line(destination->name),
-                            destination->running, destination->queued(), destination->parked.size());
+                            destination->running, destination->queued(), side->lane.parked(*destination));
             if (Lane::backs_off(*destination, now()))
                 text +=
                     fmt::format(", in back-off for {}: {}", span(destination->share->backoff_until - now()),

@@ -53,14 +53,14 @@ bool Sender::start(Side& side, const Lane::Next& next) {
     if (found == window_.end() || found->second->load != next.job.load ||
         found->second->states[next.job.recipients[0]] != RecipientState::queued) {
         side.lane.dropped(next.destination);
-        call_parked(side, next.destination);
+        side.lane.call_parked(*next.destination);
         return true;
     }
     Active& active = *found->second;
     if (!is_current(next, active, side.channel)) {
         for (const std::uint32_t recipient : next.job.recipients) active.set(recipient, RecipientState::open);
         side.lane.dropped(next.destination);
-        call_parked(side, next.destination);
+        side.lane.call_parked(*next.destination);
         distribute(active, false);
         rerouted_ = true;
         return true;
@@ -97,7 +97,7 @@ bool Sender::start(Side& side, const Lane::Next& next) {
         side.channel, active.id(), active.load, next.destination, next.job.recipients, wall(), 0};
     next_delivery_ += next.job.recipients.size();
     log_status();
-    call_parked(side, next.destination);
+    side.lane.call_parked(*next.destination);
     return true;
 }
 
@@ -170,7 +170,7 @@ void Sender::report(Channel channel, const Report& report) {
                 fmt::format("delivery {}: success: the_message_was_deleted_meanwhile/", report.delivery + i));
     }
     if (backs_off) destination_backs_off(side, running.destination);
-    call_parked(side, running.destination);
+    side.lane.call_parked(*running.destination);
     log_status();
     const auto still = window_.find(running.message);
     if (known && still != window_.end() && still->second->load == running.load) settle(*still->second);
@@ -312,10 +312,9 @@ void Sender::destination_backs_off(Side& side, const DestinationPtr& destination
         leave_open(*found->second, job.recipients, side.channel, *destination);
         settle(*found->second);
     }
-    for (const queue::MessageId id : destination->parked) {
+    for (const queue::MessageId id : side.lane.parked_at(*destination)) {
         KnownMessages::Entry* entry = known_.find(id);
-        const bool here =
-            entry != nullptr && entry->place == Place::parked && entry->when == destination->number;
+        const bool here = entry != nullptr && entry->is_parked_at(destination->number);
         if (here && clock_->age(static_cast<std::int64_t>(id / 1'000'000), wall()) > settings_.queue_lifetime)
             known_.schedule(*entry, now());
     }
@@ -330,12 +329,6 @@ void Sender::leave_open(Active& active, const std::vector<std::uint32_t>& recipi
     for (const std::uint32_t recipient : recipients) active.set(recipient, RecipientState::open);
     active.waits_for = destination.name;
     active.waits_on = channel;
-}
-
-void Sender::call_parked(Side& side, const DestinationPtr& destination) {
-    if (destination->hungry || destination->parked.empty()) return;
-    destination->hungry = true;
-    side.hungry.push_back(destination);
 }
 
 // What is to be done with the message when nothing of it is under way.
@@ -380,10 +373,8 @@ void Sender::settle(Active& active) {
     if (active.waits_for.empty()) return postpone(active.id(), 0);  // held, then released meanwhile
     Side& side = side_of(active.waits_on);
     const DestinationPtr destination = side.lane.destination(active.waits_for);
-    entry.place = Place::parked;
-    entry.when = destination->number;
-    side.lane.park(destination, active.id());
-    if (!Lane::backs_off(*destination, now()) && destination->queued() == 0) call_parked(side, destination);
+    entry.park_at(destination->number);
+    side.lane.park(destination, active.id(), now());
     leave_window(active.id());
 }
 

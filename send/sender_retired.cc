@@ -94,7 +94,7 @@ void Sender::late_report(unsigned from, const Report& report) {
     else
         out_.log(fmt::format("delivery {}: success: the_message_was_deleted_meanwhile/", report.delivery));
     if (backs_off) destination_backs_off(side, running.destination);
-    call_parked(side, running.destination);
+    side.lane.call_parked(*running.destination);
     log_status();
     if (const auto still = window_.find(running.message); still != window_.end()) settle(*still->second);
 }
@@ -116,7 +116,7 @@ void Sender::given_back(std::uint64_t delivery, const Running& running) {
                              log_text("It was cut off by a restart before it could have any effect.")));
     Side& side = side_of(running.channel);
     side.lane.dropped(running.destination);
-    call_parked(side, running.destination);
+    side.lane.call_parked(*running.destination);
     log_status();
     reopen(running);
 }
