@@ -43,7 +43,7 @@ struct Share {
     std::string reason;  // why it backs off
     double usual_milliseconds = 0;
     // Of both lines: those that have jobs, in turn.
-    std::array<std::deque<std::shared_ptr<Destination>>, 2> ready;
+    std::array<std::deque<Destination*>, 2> ready;
     std::array<bool, 4> in_ring{};
     std::uint32_t members = 0;
     // control/destinationlimits: what keeps those of all members.
@@ -66,14 +66,15 @@ struct Job {
 struct Destination {
     std::string name;          // lower case
     std::uint32_t number = 0;  // of its parked messages
-    std::shared_ptr<Share> share;
+    Share* share = nullptr;
     std::array<std::deque<Job>, 2> jobs;
     std::array<bool, 2> in_ready{};
     unsigned running = 0;
 
     std::size_t queued() const { return jobs[0].size() + jobs[1].size(); }
 };
-using DestinationPtr = std::shared_ptr<Destination>;
+// Its lane has it as long as something of it waits or runs, or it backs off.
+using DestinationPtr = Destination*;
 
 // How a delivery went, as far as the destination is concerned.
 struct Verdict {
@@ -89,8 +90,6 @@ class Lane {
     // adaptive: shares begin with a few deliveries and learn; otherwise only what is left free binds.
     Lane(unsigned concurrency, bool adaptive) : concurrency_(concurrency), adaptive_(adaptive) {}
 
-    // Destinations and shares point to each other.
-    ~Lane();
     Lane(const Lane&) = delete;
     Lane& operator=(const Lane&) = delete;
 
@@ -169,21 +168,23 @@ class Lane {
     static std::size_t ring_of(const Share& share, std::size_t line) {
         return line + (share.stranger ? 2 : 0);
     }
-    void enter_ring(const std::shared_ptr<Share>& share, std::size_t line);
-    void enter_rings(const std::shared_ptr<Share>& share);
-    void rest(const std::shared_ptr<Share>& share, std::uint32_t until, std::uint32_t now);
+    void enter_ring(Share& share, std::size_t line);
+    void enter_rings(Share& share);
+    void rest(Share& share, std::uint32_t until, std::uint32_t now);
     void leave_ready(const DestinationPtr& destination, std::size_t line);
     std::optional<Next> next_of(std::size_t ring, std::uint32_t now);
     unsigned places_for_strangers() const { return std::max(1U, concurrency_ / 2); }
-    void set_stranger(const std::shared_ptr<Share>& share, bool stranger);
+    void set_stranger(Share& share, bool stranger);
     void count_running(Share& share, int change);
     bool may_run(const Share& share, std::uint32_t now) const;
     bool leaves_places(const Share& share) const {
         return share.running < free_factor * (concurrency_ - running_);
     }
-    std::optional<Next> take_from(const std::shared_ptr<Share>& share, std::size_t line, std::uint32_t now);
+    std::optional<Next> take_from(Share& share, std::size_t line, std::uint32_t now);
     void release(const DestinationPtr& destination);
-    void give_back_token(Share& share);
+    static void spend_token(Share& share, std::uint32_t now);
+    static void give_back_token(Share& share);
+    Share& new_share();
     void join_group(const DestinationPtr& destination, const std::string& group);
     void learn(Share& share, const Verdict& verdict, std::uint32_t now);
     void wake_at(std::uint32_t when);
@@ -196,16 +197,18 @@ class Lane {
     unsigned strangers_running_ = 0;
     std::function<bool(std::string_view)> is_known_;
     std::uint32_t next_number_ = 1;
-    std::unordered_map<std::string, DestinationPtr> destinations_;
-    std::unordered_map<std::uint32_t, std::weak_ptr<Destination>> numbers_;
-    std::unordered_map<std::string, std::weak_ptr<Share>> groups_;
+    // Here alone destinations and shares are owned; purge ends them.
+    std::unordered_map<std::string, std::unique_ptr<Destination>> destinations_;
+    std::unordered_map<Share*, std::unique_ptr<Share>> shares_;
+    std::unordered_map<std::uint32_t, Destination*> numbers_;
+    std::unordered_map<std::string, Share*> groups_;
     // Shares with ready destinations, in turn: of new mail, of tried mail, and the same of strangers. One
     // that may not run now is taken out: release brings it back, or wake. One that is in a ring and belongs
     // into another now is in both.
-    std::array<std::deque<std::shared_ptr<Share>>, 4> rings_;
+    std::array<std::deque<Share*>, 4> rings_;
     std::size_t turn_ = 0;
-    std::vector<std::shared_ptr<Share>>
-        resting_;  // taken out for a time: back-off, or a rate that is used up
+    // Taken out for a time: back-off, or a rate that is used up.
+    std::vector<Share*> resting_;
     control::DestinationLimits limits_;
     Parking parking_;
     std::uint32_t next_wake_ = 0;
