@@ -89,6 +89,9 @@ struct Sender::Active {
 // of them. With the last text, and 8 octets for each recipient, that is well below slow_request_limit.
 inline constexpr std::size_t record_text_limit = std::size_t{1} << 20;
 
+// Before another try when the disk refused something, in seconds.
+inline constexpr std::uint32_t disk_pause = 60;
+
 // Between two tries to submit a bounce, in seconds.
 inline constexpr std::uint32_t bounce_pause = 120;
 

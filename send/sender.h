@@ -152,14 +152,16 @@ class Sender {
     using RunningMap = std::unordered_map<RunningKey, Running, RunningHash>;
     using RunningPlace = RunningMap::iterator;
 
-    // sender.cc: what comes into the window
-    Side& side_of(Channel channel) { return channel == Channel::local ? local_ : remote_; }
-    std::uint32_t now() const { return static_cast<std::uint32_t>(monotonic_ms_ / 1000); }
-    std::int64_t wall() const { return static_cast<std::int64_t>(wall_us_ / 1'000'000); }
+    // sender_scan.cc: what is learnt of messages, and of the time
     void remember_clock(std::int64_t monotonic);
     void keep_clock();
     void found(queue::MessageId id);
     void spread_first_tries();
+
+    // sender.cc: what comes into the window
+    Side& side_of(Channel channel) { return channel == Channel::local ? local_ : remote_; }
+    std::uint32_t now() const { return static_cast<std::uint32_t>(monotonic_ms_ / 1000); }
+    std::int64_t wall() const { return static_cast<std::int64_t>(wall_us_ / 1'000'000); }
     bool room_for(bool is_new) const;
     bool admit();
     bool admit_parked(Side& side);
@@ -175,7 +177,7 @@ class Sender {
     void forget(queue::MessageId id);
     void postpone(queue::MessageId id, std::uint32_t seconds);
 
-    // sender_delivery.cc: orders, reports, the end
+    // sender_delivery.cc: orders and reports
     bool start_deliveries(Side& side);
     bool start(Side& side, const Lane::Next& next);
     bool is_current(const Lane::Next& next, const Active& active, Channel channel) const;
@@ -184,17 +186,13 @@ class Sender {
     Fd file_for_delivery(Active& active);
     bool learn_from(Side& side, const Running& running, const Report& report);
     void conclude(Active& active, std::uint64_t delivery, const Running& running, const Report& report);
-    // texts: one for each recipient, or one for all.
-    void fail(Active& active, const std::vector<std::uint32_t>& recipients,
-              const std::vector<std::string>& texts);
-    void record_failures(Active& active);
-    bool ends_with_failures(const Active& active) const;
     void ask_for_bounce(Active& active);
-    bool is_gone(queue::MessageId id) const;
     void leave_open(Active& active, const std::vector<std::uint32_t>& recipients, Channel channel,
                     const Destination& destination);
-    void mark_done(Active& active);
     void destination_backs_off(Side& side, const DestinationPtr& destination);
+
+    // sender_settle.cc: what comes next, until the end
+    void mark_done(Active& active);
     void settle(Active& active);
     void defer(Active& active);
     void end(Active& active);
@@ -209,7 +207,13 @@ class Sender {
     void given_back(std::uint64_t delivery, const Running& running);
     std::string still_running_text(queue::MessageId id) const;
 
-    // sender_bounce.cc: what the sender is told, in the end and before
+    // sender_bounce.cc: what has failed, and what the sender is told, in the end and before
+    // texts: one for each recipient, or one for all.
+    void fail(Active& active, const std::vector<std::uint32_t>& recipients,
+              const std::vector<std::string>& texts);
+    void record_failures(Active& active);
+    bool ends_with_failures(const Active& active) const;
+    bool is_gone(queue::MessageId id) const;
     bool may_tell(const Active& active) const;
     std::uint32_t next_telling(const Active& active) const;
     void tell_early(Active& active);

@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 #include "send/active.h"
+#include "send/bounce.h"
+#include "send/bounce_hints.h"
 
 namespace relais::send {
 namespace {
@@ -15,7 +17,91 @@ namespace {
 constexpr std::uint32_t first_gap = 600;
 constexpr std::uint32_t longest_gap = 1'000'000;
 
+// Failures gather so long while others of the message are under way: the sender hears of them within five
+// minutes.
+constexpr std::uint32_t gathering_time = 240;
+
 }  // namespace
+
+// They are told to the sender, or recorded until that can be done, by settle.
+void Sender::fail(Active& active, const std::vector<std::uint32_t>& recipients,
+                  const std::vector<std::string>& texts) {
+    active.had_failures = true;
+    for (std::size_t i = 0; i < recipients.size(); ++i) {
+        const Route route =
+            rewrite(settings_.rules, active.stored.envelope.recipients[recipients[i]].address);
+        std::string text = texts[std::min(i, texts.size() - 1)];
+        if (settings_.hints) {
+            const std::string hint = bounce_hint_lines(*settings_.hints, text);
+            text += (text.empty() || hint.empty() ? "" : "\n") + hint;
+        }
+        active.failures.push_back({recipients[i], bounce_paragraph(route.plain, text)});
+        active.failure_octets += active.failures.back().paragraph.size();
+        active.set(recipients[i], RecipientState::failing);
+    }
+    if (active.tell_at != 0 || active.states.size() == 1) return;
+    const auto told = told_.find(active.id());
+    active.tell_at = std::max(now() + gathering_time, told == told_.end() ? 0 : told->second.next);
+    tell_.emplace(active.tell_at, active.id());
+}
+
+// All that is left of the message are failures that one bounce can tell: what makes them last is the bounce
+// itself. After a crash before that the recipients are tried once more.
+bool Sender::ends_with_failures(const Active& active) const {
+    return active.remaining == active.failing && active.failures.size() == active.failing &&
+           active.failure_octets <= record_text_limit && !active.bounce_refused;
+}
+
+// Away from here, for it means to wait for the disk. As many as one record takes; the rest when that is done.
+void Sender::record_failures(Active& active) {
+    FailureRecord record{active.id(), {}, {}};
+    while (!active.failures.empty() && record.text.size() < record_text_limit) {
+        Active::Failure& next = active.failures.front();
+        record.text += next.paragraph;
+        record.recipients.push_back(active.stored.envelope.recipients[next.recipient]);
+        active.failure_octets -= next.paragraph.size();
+        active.recorded.push_back(std::move(next));
+        active.failures.pop_front();
+    }
+    active.tell_at = 0;
+    active.stage = Stage::recording;
+    ++under_way_;
+    out_.record(std::move(record));
+}
+
+void Sender::failure_recorded(queue::MessageId id, const std::string& trouble) {
+    --under_way_;
+    const auto found = window_.find(id);
+    if (found == window_.end()) return;
+    Active& active = *found->second;
+    const Stage stage = active.stage;
+    if (stage != Stage::recording && stage != Stage::marking) return;
+    active.stage = Stage::working;
+    if (stage == Stage::marking) return marked_as_told(active, trouble);
+    if (trouble.empty()) {
+        for (const Active::Failure& failure : active.recorded)
+            active.set(failure.recipient, RecipientState::failed);
+    } else {
+        out_.log("alert: " + trouble);
+        if (is_gone(id)) return forget(id);  // somebody removed the message: nobody is told
+        for (const Active::Failure& failure : active.recorded)
+            active.failure_octets += failure.paragraph.size();
+        active.failures.insert(active.failures.begin(), std::make_move_iterator(active.recorded.begin()),
+                               std::make_move_iterator(active.recorded.end()));
+    }
+    active.recorded.clear();
+    if (!trouble.empty()) return stall(active);
+    settle(active);
+}
+
+bool Sender::is_gone(queue::MessageId id) const {
+    try {
+        static_cast<void>(store_.open_for_delivery(id));
+    } catch (const Error& error) {
+        return error.number() == ENOENT;
+    }
+    return false;
+}
 
 void Sender::ask_for_bounce(Active& active) {
     std::string unrecorded;

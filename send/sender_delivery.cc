@@ -1,4 +1,4 @@
-// Orders, reports, and what follows from them until the message's end: the transitions of docs/internals.md.
+// Orders and reports.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -7,18 +7,12 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "send/active.h"
-#include "send/bounce.h"
-#include "send/bounce_hints.h"
 #include "send/log_text.h"
 
 namespace relais::send {
 namespace {
 
 constexpr int orders_at_once = 256;
-constexpr std::uint32_t disk_pause = 60;
-// Failures gather so long while others of the message are under way: the sender hears of them within five
-// minutes.
-constexpr std::uint32_t gathering_time = 240;
 constexpr std::string_view too_long_in_queue =
     "\nI'm not going to try again; this message has been in the queue too long.";
 
@@ -209,99 +203,6 @@ void Sender::conclude(Active& active, std::uint64_t delivery, const Running& run
     if (!failed.empty()) fail(active, failed, texts);
 }
 
-// They are told to the sender, or recorded until that can be done, by settle.
-void Sender::fail(Active& active, const std::vector<std::uint32_t>& recipients,
-                  const std::vector<std::string>& texts) {
-    active.had_failures = true;
-    for (std::size_t i = 0; i < recipients.size(); ++i) {
-        const Route route =
-            rewrite(settings_.rules, active.stored.envelope.recipients[recipients[i]].address);
-        std::string text = texts[std::min(i, texts.size() - 1)];
-        if (settings_.hints) {
-            const std::string hint = bounce_hint_lines(*settings_.hints, text);
-            text += (text.empty() || hint.empty() ? "" : "\n") + hint;
-        }
-        active.failures.push_back({recipients[i], bounce_paragraph(route.plain, text)});
-        active.failure_octets += active.failures.back().paragraph.size();
-        active.set(recipients[i], RecipientState::failing);
-    }
-    if (active.tell_at != 0 || active.states.size() == 1) return;
-    const auto told = told_.find(active.id());
-    active.tell_at = std::max(now() + gathering_time, told == told_.end() ? 0 : told->second.next);
-    tell_.emplace(active.tell_at, active.id());
-}
-
-// All that is left of the message are failures that one bounce can tell: what makes them last is the bounce
-// itself. After a crash before that the recipients are tried once more.
-bool Sender::ends_with_failures(const Active& active) const {
-    return active.remaining == active.failing && active.failures.size() == active.failing &&
-           active.failure_octets <= record_text_limit && !active.bounce_refused;
-}
-
-// Away from here, for it means to wait for the disk. As many as one record takes; the rest when that is done.
-void Sender::record_failures(Active& active) {
-    FailureRecord record{active.id(), {}, {}};
-    while (!active.failures.empty() && record.text.size() < record_text_limit) {
-        Active::Failure& next = active.failures.front();
-        record.text += next.paragraph;
-        record.recipients.push_back(active.stored.envelope.recipients[next.recipient]);
-        active.failure_octets -= next.paragraph.size();
-        active.recorded.push_back(std::move(next));
-        active.failures.pop_front();
-    }
-    active.tell_at = 0;
-    active.stage = Stage::recording;
-    ++under_way_;
-    out_.record(std::move(record));
-}
-
-void Sender::failure_recorded(queue::MessageId id, const std::string& trouble) {
-    --under_way_;
-    const auto found = window_.find(id);
-    if (found == window_.end()) return;
-    Active& active = *found->second;
-    const Stage stage = active.stage;
-    if (stage != Stage::recording && stage != Stage::marking) return;
-    active.stage = Stage::working;
-    if (stage == Stage::marking) return marked_as_told(active, trouble);
-    if (trouble.empty()) {
-        for (const Active::Failure& failure : active.recorded)
-            active.set(failure.recipient, RecipientState::failed);
-    } else {
-        out_.log("alert: " + trouble);
-        if (is_gone(id)) return forget(id);  // somebody removed the message: nobody is told
-        for (const Active::Failure& failure : active.recorded)
-            active.failure_octets += failure.paragraph.size();
-        active.failures.insert(active.failures.begin(), std::make_move_iterator(active.recorded.begin()),
-                               std::make_move_iterator(active.recorded.end()));
-    }
-    active.recorded.clear();
-    if (!trouble.empty()) return stall(active);
-    settle(active);
-}
-
-bool Sender::is_gone(queue::MessageId id) const {
-    try {
-        static_cast<void>(store_.open_for_delivery(id));
-    } catch (const Error& error) {
-        return error.number() == ENOENT;
-    }
-    return false;
-}
-
-// Delivered recipients are marked, unless the message ends now anyway.
-void Sender::mark_done(Active& active) {
-    while (!active.unmarked.empty()) {
-        const auto& recipient = active.stored.envelope.recipients[active.unmarked.back()];
-        try {
-            store_.mark(active.id(), recipient, queue::Mark::done, false);
-        } catch (const Error& error) {
-            if (error.number() != ENOENT) throw;  // somebody removed the message: nothing to mark
-        }
-        active.unmarked.pop_back();
-    }
-}
-
 // Its jobs wait without a place in the window; one of them will try again when the back-off ends.
 void Sender::destination_backs_off(Side& side, const DestinationPtr& destination) {
     for (const Job& job : side.lane.take_jobs(destination)) {
@@ -329,114 +230,6 @@ void Sender::leave_open(Active& active, const std::vector<std::uint32_t>& recipi
     for (const std::uint32_t recipient : recipients) active.set(recipient, RecipientState::open);
     active.waits_for = destination.name;
     active.waits_on = channel;
-}
-
-// What is to be done with the message when nothing of it is under way.
-void Sender::settle(Active& active) {
-    if (active.stage == Stage::stalled || active.stage == Stage::ending) return;
-    try {
-        // The last open recipient without F needs no mark: the message ends with it.
-        if (active.remaining + active.failed > 0) mark_done(active);
-    } catch (const Error& error) {
-        out_.log(alert_text(error));
-        if (active.stage == Stage::working) return stall(active);
-    }
-    if (active.stage != Stage::working) return;
-    // Failures gather while others of the message are under way: one record, or one bounce, for all of them.
-    const bool under_way = active.queued + active.running > 0;
-    const bool waited = active.tell_at != 0 && active.tell_at <= now() && may_tell(active);
-    if (active.failure_octets > record_text_limit || ((!under_way || waited) && !active.failures.empty())) {
-        if (ends_with_failures(active)) return ask_for_bounce(active);
-        return may_tell(active) ? tell_early(active) : record_failures(active);
-    }
-    if (under_way) return;
-    if (active.remaining + active.failed == 0) return end(active);
-    if (active.remaining == 0)
-        return active.bounce_refused ? postpone(active.id(), bounce_pause) : ask_for_bounce(active);
-    KnownMessages::Entry& entry = *known_.find(active.id());
-    if (active.stored.status.hold) {
-        entry.place = Place::held;
-        return leave_window(active.id());
-    }
-    if (active.failed > 0 && may_tell(active)) return tell_early(active);
-    if (active.deferred > 0) return defer(active);
-    if (active.elsewhere == active.remaining) {
-        entry.place = Place::elsewhere;
-        // What has failed is told meanwhile.
-        if (active.failed > 0) known_.schedule(entry, next_telling(active));
-        return leave_window(active.id());
-    }
-    if (active.resume_at) {
-        known_.schedule(entry, *active.resume_at);
-        return leave_window(active.id());
-    }
-    if (active.waits_for.empty()) return postpone(active.id(), 0);  // held, then released meanwhile
-    Side& side = side_of(active.waits_on);
-    const DestinationPtr destination = side.lane.destination(active.waits_for);
-    entry.park_at(destination->number);
-    side.lane.park(destination, active.id(), now());
-    leave_window(active.id());
-}
-
-void Sender::defer(Active& active) {
-    // One that waits for a local recipient comes back as soon as local mail does.
-    Channel channel = Channel::remote;
-    for (std::size_t i = 0; i < active.states.size(); ++i)
-        if (active.channels[i] == Channel::local && active.states[i] == RecipientState::deferred)
-            channel = Channel::local;
-    // Its own age, whatever the clock says of its birth.
-    const std::int64_t pause =
-        seconds_to_next_try(wall() - clock_->age(active.birth(), wall()), wall(), channel);
-    queue::Status& status = active.stored.status;
-    ++status.tries;
-    status.last_try = wall();
-    status.next_try = wall() + pause;
-    status.last_error = active.last_error;
-    try {
-        store_.write_status(active.stored);
-    } catch (const Error& error) {
-        if (error.number() == ENOENT) return forget(active.id());
-        out_.log(alert_text(error));  // it is advice only
-    }
-    postpone(active.id(), static_cast<std::uint32_t>(std::clamp<std::int64_t>(pause, 1, 100'000'000)));
-}
-
-void Sender::end(Active& active) {
-    const queue::MessageId id = active.id();
-    active.stage = Stage::ending;
-    try {
-        if (active.had_failures)
-            store_.remove(id);
-        else
-            store_.remove_message(id);
-    } catch (const Error& error) {
-        out_.log(alert_text(error));
-        stalled_.emplace(now() + disk_pause, id);
-        return;
-    }
-    forget(id);
-    out_.log("end msg " + std::to_string(id));
-}
-
-void Sender::stall(Active& active) {
-    active.stage = Stage::stalled;
-    stalled_.emplace(now() + disk_pause, active.id());
-}
-
-void Sender::retry_stalled() {
-    while (!stalled_.empty() && stalled_.begin()->first <= now()) {
-        const queue::MessageId id = stalled_.begin()->second;
-        stalled_.erase(stalled_.begin());
-        const auto found = window_.find(id);
-        if (found == window_.end()) continue;
-        Active& active = *found->second;
-        if (active.stage == Stage::ending) {
-            end(active);
-        } else if (active.stage == Stage::stalled) {
-            active.stage = Stage::working;
-            settle(active);
-        }
-    }
 }
 
 }  // namespace relais::send

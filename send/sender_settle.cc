@@ -1,0 +1,131 @@
+// What comes next for a message of which nothing is under way, until its end: the transitions of Stage.
+#include <algorithm>
+#include <cerrno>
+
+#include "base/error.h"
+#include "send/active.h"
+
+namespace relais::send {
+
+// Delivered recipients are marked, unless the message ends now anyway.
+void Sender::mark_done(Active& active) {
+    while (!active.unmarked.empty()) {
+        const auto& recipient = active.stored.envelope.recipients[active.unmarked.back()];
+        try {
+            store_.mark(active.id(), recipient, queue::Mark::done, false);
+        } catch (const Error& error) {
+            if (error.number() != ENOENT) throw;  // somebody removed the message: nothing to mark
+        }
+        active.unmarked.pop_back();
+    }
+}
+
+// What is to be done with the message when nothing of it is under way.
+void Sender::settle(Active& active) {
+    if (active.stage == Stage::stalled || active.stage == Stage::ending) return;
+    try {
+        // The last open recipient without F needs no mark: the message ends with it.
+        if (active.remaining + active.failed > 0) mark_done(active);
+    } catch (const Error& error) {
+        out_.log(alert_text(error));
+        if (active.stage == Stage::working) return stall(active);
+    }
+    if (active.stage != Stage::working) return;
+    // Failures gather while others of the message are under way: one record, or one bounce, for all of them.
+    const bool under_way = active.queued + active.running > 0;
+    const bool waited = active.tell_at != 0 && active.tell_at <= now() && may_tell(active);
+    if (active.failure_octets > record_text_limit || ((!under_way || waited) && !active.failures.empty())) {
+        if (ends_with_failures(active)) return ask_for_bounce(active);
+        return may_tell(active) ? tell_early(active) : record_failures(active);
+    }
+    if (under_way) return;
+    if (active.remaining + active.failed == 0) return end(active);
+    if (active.remaining == 0)
+        return active.bounce_refused ? postpone(active.id(), bounce_pause) : ask_for_bounce(active);
+    KnownMessages::Entry& entry = *known_.find(active.id());
+    if (active.stored.status.hold) {
+        entry.place = Place::held;
+        return leave_window(active.id());
+    }
+    if (active.failed > 0 && may_tell(active)) return tell_early(active);
+    if (active.deferred > 0) return defer(active);
+    if (active.elsewhere == active.remaining) {
+        entry.place = Place::elsewhere;
+        // What has failed is told meanwhile.
+        if (active.failed > 0) known_.schedule(entry, next_telling(active));
+        return leave_window(active.id());
+    }
+    if (active.resume_at) {
+        known_.schedule(entry, *active.resume_at);
+        return leave_window(active.id());
+    }
+    if (active.waits_for.empty()) return postpone(active.id(), 0);  // held, then released meanwhile
+    Side& side = side_of(active.waits_on);
+    const DestinationPtr destination = side.lane.destination(active.waits_for);
+    entry.park_at(destination->number);
+    side.lane.park(destination, active.id(), now());
+    leave_window(active.id());
+}
+
+void Sender::defer(Active& active) {
+    // One that waits for a local recipient comes back as soon as local mail does.
+    Channel channel = Channel::remote;
+    for (std::size_t i = 0; i < active.states.size(); ++i)
+        if (active.channels[i] == Channel::local && active.states[i] == RecipientState::deferred)
+            channel = Channel::local;
+    // Its own age, whatever the clock says of its birth.
+    const std::int64_t pause =
+        seconds_to_next_try(wall() - clock_->age(active.birth(), wall()), wall(), channel);
+    queue::Status& status = active.stored.status;
+    ++status.tries;
+    status.last_try = wall();
+    status.next_try = wall() + pause;
+    status.last_error = active.last_error;
+    try {
+        store_.write_status(active.stored);
+    } catch (const Error& error) {
+        if (error.number() == ENOENT) return forget(active.id());
+        out_.log(alert_text(error));  // it is advice only
+    }
+    postpone(active.id(), static_cast<std::uint32_t>(std::clamp<std::int64_t>(pause, 1, 100'000'000)));
+}
+
+void Sender::end(Active& active) {
+    const queue::MessageId id = active.id();
+    active.stage = Stage::ending;
+    try {
+        if (active.had_failures)
+            store_.remove(id);
+        else
+            store_.remove_message(id);
+    } catch (const Error& error) {
+        out_.log(alert_text(error));
+        stalled_.emplace(now() + disk_pause, id);
+        return;
+    }
+    forget(id);
+    out_.log("end msg " + std::to_string(id));
+}
+
+void Sender::stall(Active& active) {
+    active.stage = Stage::stalled;
+    stalled_.emplace(now() + disk_pause, active.id());
+}
+
+void Sender::retry_stalled() {
+    while (!stalled_.empty() && stalled_.begin()->first <= now()) {
+        const queue::MessageId id = stalled_.begin()->second;
+        stalled_.erase(stalled_.begin());
+        const auto found = window_.find(id);
+        if (found == window_.end()) continue;
+        Active& active = *found->second;
+        if (active.stage == Stage::ending) {
+            end(active);
+        } else if (active.stage == Stage::stalled) {
+            active.stage = Stage::working;
+            settle(active);
+        }
+    }
+}
+
+}  // namespace relais::send
