@@ -26,6 +26,11 @@ DestinationPtr Lane::destination(std::string_view name, const std::string& group
     return found.get();
 }
 
+const Destination* Lane::find(std::string_view name) const {
+    const auto found = destinations_.find(std::string(name));
+    return found == destinations_.end() ? nullptr : found->second.get();
+}
+
 DestinationPtr Lane::numbered(std::uint32_t number) const {
     const auto found = numbers_.find(number);
     return found == numbers_.end() ? nullptr : found->second;

@@ -107,6 +107,8 @@ class Lane {
 
     // The destination of that name, made if there is none; in that group if one is named and it is new.
     DestinationPtr destination(std::string_view name, const std::string& group = {});
+    // Nothing if there is none.
+    const Destination* find(std::string_view name) const;
     // The destination with that number, if there still is one.
     DestinationPtr numbered(std::uint32_t number) const;
     static bool backs_off(const Destination& destination, std::uint32_t now) {

@@ -281,8 +281,8 @@ std::string Sender::why_waiting(const queue::StoredMessage& message, const Known
         const Route route = rewrite(settings_.rules, recipient.address);
         const std::string name = destination_name(route);
         if (!seen.insert(name).second) continue;
-        const DestinationPtr destination = route.is_local() ? local_.lane.destination(name, user_name(route))
-                                                            : remote_.lane.destination(name);
+        const Destination* const destination = side_of(route.channel).lane.find(name);
+        if (destination == nullptr) continue;  // nothing keeps mail for it
         const Share& share = *destination->share;
         if (Lane::backs_off(*destination, now()))
             text += fmt::format("destination {} is in back-off for {}: {}\n", one_line(name),

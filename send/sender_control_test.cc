@@ -1,0 +1,114 @@
+#include <gtest/gtest.h>
+
+#include "send/sender_fixture.h"
+
+namespace relais::send {
+
+TEST_F(SenderTest, FlushTriesEverythingNow) {
+    accept(birth, "s@x", {"ann@dead.example"});
+    accept(birth + 1, "s@x", {"bob@dead.example"});
+    for (const auto& order : take_orders()) answer(order, Outcome::temporary, "no", true);
+    EXPECT_TRUE(take_orders().empty());
+    sender->flush();
+    EXPECT_EQ(take_orders().size(), 1U);  // the first sees whether it lives
+    EXPECT_TRUE(sender->control({ControlVerb::flush, 0}).ok);
+}
+
+TEST_F(SenderTest, AFlushReadsEachMessageOnceHoweverManyWaitForOneHost) {
+    // More than the window takes: the rest waits for its turn.
+    constexpr std::uint64_t count = 1500;
+    std::vector<std::string> recipients;
+    for (int i = 0; i < 20; ++i)
+        recipients.push_back(std::string(900, 'r') + std::to_string(i) + "@far.example");
+    for (std::uint64_t i = 0; i < count; ++i) accept(birth + i, "s@x", recipients);
+    const auto go_on = [this](Outcome outcome) {
+        std::size_t answers = 0;
+        for (auto orders = take_orders(); !orders.empty(); orders = take_orders())
+            for (const auto& order : orders) {
+                answer(order, outcome, "busy");
+                ++answers;
+            }
+        return answers;
+    };
+    const auto messages_read = [this] {
+        const std::string text = sender->control({ControlVerb::stat, 0}).text;
+        return std::stoull(text.substr(text.find("\nread ") + 6));
+    };
+    ASSERT_EQ(go_on(Outcome::temporary), count);
+    const auto before = messages_read();
+    sender->flush();
+    EXPECT_EQ(go_on(Outcome::success), count);
+    EXPECT_EQ(messages_read(), before + count);
+}
+
+TEST_F(SenderTest, HoldAndRelease) {
+    accept(birth, "s@x", {"ann@far.example", "bob@far.example"});
+    EXPECT_TRUE(sender->control({ControlVerb::hold, birth}).ok);
+    EXPECT_TRUE(take_orders().empty());
+    EXPECT_EQ(sender->control({ControlVerb::why, birth}).text,
+              "held: it is tried when somebody releases it\n");
+    EXPECT_FALSE(sender->control({ControlVerb::retry, birth}).ok);
+    sender->flush();
+    EXPECT_TRUE(take_orders().empty());
+    // A restart keeps it held.
+    make();
+    sender->start_scan();
+    while (sender->scan_step()) {
+    }
+    EXPECT_TRUE(take_orders().empty());
+    EXPECT_TRUE(sender->control({ControlVerb::release, birth}).ok);
+    EXPECT_EQ(take_orders().size(), 1U);
+}
+
+TEST_F(SenderTest, HoldWhileDelivering) {
+    accept(birth, "s@x", {"ann@a.example", "bob@b.example"});
+    const auto orders = take_orders();
+    EXPECT_TRUE(sender->control({ControlVerb::hold, birth}).ok);
+    answer(orders[0], Outcome::success);
+    answer(orders[1], Outcome::temporary);
+    EXPECT_EQ(queue.marks(birth), "DT");
+    pass(100'000);
+    EXPECT_TRUE(take_orders().empty());
+    EXPECT_TRUE(sender->control({ControlVerb::release, birth}).ok);
+    EXPECT_EQ(take_orders().size(), 1U);
+}
+
+TEST_F(SenderTest, RetryGoesThroughABackOff) {
+    accept(birth, "s@x", {"ann@dead.example"});
+    answer(take_orders().at(0), Outcome::temporary, "no", true);
+    EXPECT_TRUE(sender->control({ControlVerb::retry, birth}).ok);
+    EXPECT_EQ(take_orders().size(), 1U);
+}
+
+TEST_F(SenderTest, DeleteAndBounceOnRequest) {
+    know({"far.example"});
+    accept(birth, "s@x", {"ann@far.example"});
+    accept(birth + 1, "s@x", {"bob@far.example", "carl@far.example"});
+    accept(birth + 2, "s@x", {"dora@far.example"});
+    const auto orders = take_orders();
+    ASSERT_EQ(orders.size(), 3U);
+    EXPECT_TRUE(sender->control({ControlVerb::remove, birth}).ok);
+    EXPECT_FALSE(queue.has(birth));
+    for (const auto& order : orders) answer(order, Outcome::temporary, "busy");
+    EXPECT_TRUE(sender->control({ControlVerb::bounce, birth + 1}).ok);
+    ASSERT_EQ(out.bounces, std::vector<queue::MessageId>{birth + 1});
+    EXPECT_NE(out.bounce_texts[0].find("bob@far.example>:\nbusy\nThe postmaster of this host"),
+              std::string::npos);
+    EXPECT_NE(out.bounce_texts[0].find("carl@far.example>:\n"), std::string::npos);
+    EXPECT_FALSE(sender->control({ControlVerb::remove, birth + 77}).ok);
+}
+
+TEST_F(SenderTest, WhyInWords) {
+    accept(birth, "s@x", {"ann@far.example"});
+    EXPECT_TRUE(sender->control({ControlVerb::why, birth}).text.starts_with("new: "));
+    auto orders = take_orders();
+    EXPECT_EQ(sender->control({ControlVerb::why, birth}).text, "1 recipient is being delivered to now\n");
+    answer(orders[0], Outcome::temporary, "450 busy");
+    const std::string text = sender->control({ControlVerb::why, birth}).text;
+    EXPECT_TRUE(text.starts_with("next try in 6 minutes, at 14 Nov 2023 ")) << text;
+    EXPECT_TRUE(text.substr(0, text.find('\n')).ends_with(" GMT")) << text;
+    EXPECT_TRUE(text.find("tried once, last error: 450 busy") != std::string::npos) << text;
+    EXPECT_TRUE(sender->control({ControlVerb::stat, 0}).text.find("\nwaiting 1\n") != std::string::npos);
+}
+
+}  // namespace relais::send
