@@ -51,8 +51,7 @@ Policy::Policy(control::Home home)
       locals_(home_, [this] { return control::DomainSet(control::read<"locals">(home_)); }),
       virtualdomains_(home_, [this] { return read_virtualdomains(home_); }),
       gate_(home_),
-      recipientcheck_(home_,
-                      [this] { return RecipientCheck(control::read<"recipientcheck">(home_)); }),
+      recipientcheck_(home_, [this] { return RecipientCheck(control::read<"recipientcheck">(home_)); }),
       recipients_(home_) {}
 
 void Policy::refresh() {
