@@ -7,6 +7,8 @@
 #include <cerrno>
 
 #include "base/error.h"
+#include "base/fd.h"
+#include "base/io.h"
 
 namespace relais::inject {
 namespace {
@@ -30,12 +32,32 @@ bool is_lasting(int error_number) {
     }
 }
 
+std::vector<char*> vector_of(const Arguments& command) {
+    std::vector<char*> argv;
+    argv.reserve(command.size() + 1);
+    for (const std::string& argument : command) argv.push_back(const_cast<char*>(argument.c_str()));
+    argv.push_back(nullptr);
+    return argv;
+}
+
 [[noreturn]] void become_program(std::vector<char*>& argv, int standard_input) {
     // run_program ignores SIGPIPE, and what is ignored stays so across exec.
     ::signal(SIGPIPE, SIG_DFL);
     if (standard_input != STDIN_FILENO && ::dup2(standard_input, STDIN_FILENO) < 0) ::_exit(111);
     ::execvp(argv[0], argv.data());
     ::_exit(is_lasting(errno) ? 100 : 111);
+}
+
+// A program need not read all of its input: that it closed it is no failure.
+void feed(int pipe, std::string_view first) {
+    std::vector<char> buffer(io_buffer_size);
+    try {
+        write_all(pipe, first, Deadline::never());
+        while (const std::size_t count = read_some(STDIN_FILENO, buffer, Deadline::never()))
+            write_all(pipe, {buffer.data(), count}, Deadline::never());
+    } catch (const Error& error) {
+        if (error.number() != EPIPE) throw;
+    }
 }
 
 }  // namespace
@@ -45,14 +67,18 @@ Arguments from(const Arguments& arguments, std::size_t first) {
 }
 
 pid_t start_program(const Arguments& command, int standard_input) {
-    std::vector<char*> argv;
-    argv.reserve(command.size() + 1);
-    for (const std::string& argument : command) argv.push_back(const_cast<char*>(argument.c_str()));
-    argv.push_back(nullptr);
+    std::vector<char*> argv = vector_of(command);
     const pid_t pid = ::fork();
     if (pid < 0) throw_errno("start", command.front());
     if (pid == 0) become_program(argv, standard_input);
     return pid;
+}
+
+void become_command(const Arguments& command) {
+    std::vector<char*> argv = vector_of(command);
+    ::signal(SIGPIPE, SIG_DFL);
+    ::execvp(argv[0], argv.data());
+    throw_errno("run", command.front());
 }
 
 int wait_for_program(pid_t pid) {
@@ -61,6 +87,15 @@ int wait_for_program(pid_t pid) {
         if (errno != EINTR) throw_errno("wait for", "child");
     if (!WIFEXITED(status)) throw Error(Reaction::temporary, "child crashed");
     return WEXITSTATUS(status);
+}
+
+int run_with_input(const Arguments& command, std::string_view first) {
+    Pipe pipe = make_pipe();
+    const pid_t program = start_program(command, pipe.read.get());
+    pipe.read.reset();
+    feed(pipe.write.get(), first);
+    pipe.write.reset();
+    return wait_for_program(program);
 }
 
 Verdict ask_program(const Arguments& command) {

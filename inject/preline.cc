@@ -6,13 +6,9 @@
 //
 // Exit codes: those of the program; 100 wrong usage; 111 the program crashed or the message could not be
 // read.
-#include <unistd.h>
-
 #include <cstdlib>
 
 #include "base/error.h"
-#include "base/fd.h"
-#include "base/io.h"
 #include "inject/child.h"
 #include "inject/options.h"
 
@@ -61,29 +57,12 @@ std::string chosen_lines(inject::OptionReader& options) {
     return (from ? lines[0] : "") + (return_path ? lines[1] : "") + (delivered_to ? lines[2] : "");
 }
 
-// A program need not read all of its input: that it closed it is no failure.
-void feed(int pipe, std::string_view lines) {
-    std::vector<char> buffer(io_buffer_size);
-    try {
-        write_all(pipe, lines, Deadline::never());
-        while (const std::size_t count = read_some(STDIN_FILENO, buffer, Deadline::never()))
-            write_all(pipe, {buffer.data(), count}, Deadline::never());
-    } catch (const Error& error) {
-        if (error.number() != EPIPE) throw;
-    }
-}
-
 int preline(const Arguments& arguments) {
     inject::OptionReader options(arguments, "frdFRD");
     const std::string lines = chosen_lines(options);
     const Arguments command = options.rest();
     if (command.empty()) throw_permanent(usage);
-    Pipe pipe = make_pipe();
-    const pid_t program = inject::start_program(command, pipe.read.get());
-    pipe.read.reset();
-    feed(pipe.write.get(), lines);
-    pipe.write.reset();
-    return inject::wait_for_program(program);
+    return inject::run_with_input(command, lines);
 }
 
 }  // namespace

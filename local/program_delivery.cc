@@ -111,26 +111,6 @@ class RunningProgram {
 
 }  // namespace
 
-ProgramEnd program_end(int exit_code) {
-    switch (exit_code) {
-        case 0:
-            return ProgramEnd::done;
-        case 99:
-            return ProgramEnd::done_and_stop;
-        case 100:
-        case 64:
-        case 65:
-        case 70:
-        case 76:
-        case 77:
-        case 78:
-        case 112:
-            return ProgramEnd::permanent;
-        default:
-            return ProgramEnd::temporary;
-    }
-}
-
 ProgramEnd run_program_delivery(const std::string& command, const Message& message, Output& output,
                                 std::optional<Seconds> limit, const ProgramResources& resources) {
     RunningProgram program(command, message, output, limit.has_value(), resources);

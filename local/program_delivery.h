@@ -8,18 +8,10 @@
 #include "base/deadline.h"
 #include "local/message.h"
 #include "local/output.h"
+#include "local/program_end.h"
 #include "local/program_resources.h"
 
 namespace relais::local {
-
-// What a program's exit code asks for: interfaces of the qmail family since its first day.
-enum class ProgramEnd {
-    done,           // 0
-    done_and_stop,  // 99: the remaining lines are not for this message
-    permanent,      // 100, 64, 65, 70, 76, 77, 78, 112
-    temporary,      // any other
-};
-ProgramEnd program_end(int exit_code);
 
 // Runs /bin/sh -c command in the current directory and environment. The program's fd 0 is a copy of the
 // message alone, at its beginning; a captured output gets what it writes to fd 1 and fd 2 until it exits (not
