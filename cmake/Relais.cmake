@@ -131,6 +131,17 @@ function(relais_program name)
   endif()
 endfunction()
 
+# relais_script(NAME): a shell script, scripts/NAME of the folder, that is installed beside the programs and finds
+# them there.
+function(relais_script name)
+  set(copy ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/${name})
+  add_custom_command(OUTPUT ${copy} DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/scripts/${name}
+                     COMMAND ${CMAKE_COMMAND} -E copy ${CMAKE_CURRENT_SOURCE_DIR}/scripts/${name} ${copy})
+  add_custom_target(${name} ALL DEPENDS ${copy})
+  install(PROGRAMS scripts/${name} DESTINATION bin)
+  set_property(GLOBAL APPEND PROPERTY RELAIS_PROGRAMS ${name})
+endfunction()
+
 # relais_test(NAME SOURCES x_test.cc... DEPENDS lib...): unit tests with GoogleTest, run by CTest.
 # An ordinary build compiles the sources of one program together: most of a test's time goes into what GoogleTest's and
 # the standard headers instantiate at its end. So names beside the tests differ within a folder. The checked build,
