@@ -48,6 +48,9 @@ class HeaderReader {
     std::string rest_;
 };
 
+// A message with so many hops is looping.
+inline constexpr std::size_t hop_limit = 100;
+
 // Counts the Received and Delivered-To fields of a message that passes by in pieces: its hops (RFC
 // 5321, 6.3).
 class HopCounter {
