@@ -19,8 +19,8 @@ struct Record {
 // Recipients have at most so many octets.
 inline constexpr std::size_t recipient_limit = 800;
 
-// The records of a table in setforward's language, "TARGET: COMMAND, COMMAND;", in the order in which setforward
-// writes them. Throws a permanent Error.
+// The records of a table in setforward's language, "TARGET: COMMAND, COMMAND;", in the order in which it writes
+// them. Throws a permanent Error.
 std::vector<Record> parse_table(std::string_view text);
 // A record in that language, as printforward prints it; nothing for a key of another kind. Throws a permanent
 // Error "bad database format".
