@@ -15,12 +15,13 @@ namespace relais {
 
 std::string netstring(std::string_view octets);
 
-// Reads netstrings, also within netstrings. What is no netstring, or is longer than it may be, throws a permanent
-// Error; the end of the input a temporary one with the number EPIPE; a passed deadline one with ETIMEDOUT.
+// Reads netstrings, also within netstrings. What is no netstring, or is longer than it may be, throws a
+// permanent Error; the end of the input a temporary one with the number EPIPE; a passed deadline one with
+// ETIMEDOUT.
 class NetstringReader {
   public:
-    // Borrows reader. budget: the octets that may be read altogether, lengths and commas too. silence: how long a
-    // wait for more may last.
+    // Borrows reader. budget: the octets that may be read altogether, lengths and commas too. silence: how
+    // long a wait for more may last.
     NetstringReader(Reader& reader, std::uint64_t budget, std::chrono::milliseconds silence)
         : reader_(reader), budget_(budget), silence_(silence) {}
 
@@ -36,7 +37,8 @@ class NetstringReader {
     void read_octets(std::uint64_t count, const std::function<void(std::string_view)>& use);
     void read_comma();
 
-    // A whole netstring of at most limit octets; of a longer one the rest is skipped, and nothing is the result.
+    // A whole netstring of at most limit octets; of a longer one the rest is skipped, and nothing is the
+    // result.
     std::optional<std::string> read(std::size_t limit);
 
   private:

@@ -1,5 +1,5 @@
-// from [MAILBOX] prints a line "From SENDER DATE" for each message of a Maildir or an mbox: the argument, else
-// $MAILDIR, else $MAIL.
+// from [MAILBOX] prints a line "From SENDER DATE" for each message of a Maildir or an mbox: the argument,
+// else $MAILDIR, else $MAIL.
 //
 // Trust: run by anybody, with no privilege of its own; what senders wrote is shown without what could command
 // the terminal. Exit codes: 0; 100 wrong usage or no mailbox is named; 111 it cannot be read.

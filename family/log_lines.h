@@ -12,8 +12,8 @@ inline constexpr std::size_t syslog_text_limit = 800;
 
 class LogLines {
   public:
-    // emit: one entry with its priority (LOG_ALERT, LOG_WARNING or LOG_INFO of syslog.h). stamp: the time of a
-    // line, asked at its first entry.
+    // emit: one entry with its priority (LOG_ALERT, LOG_WARNING or LOG_INFO of syslog.h). stamp: the time of
+    // a line, asked at its first entry.
     LogLines(std::function<void(int priority, const std::string& text)> emit,
              std::function<std::string()> stamp)
         : emit_(std::move(emit)), stamp_(std::move(stamp)) {}

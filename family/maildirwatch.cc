@@ -1,8 +1,8 @@
 // maildirwatch shows what is new in $MAILDIR, twice a minute, in a terminal that it clears first.
 //
 // Trust: run by anybody in a window of his own, with no privilege of its own; what senders wrote is shown
-// without what could command the terminal. Exit codes: 111 MAILDIR is not set, or cannot be read; otherwise it
-// runs until it is interrupted.
+// without what could command the terminal. Exit codes: 111 MAILDIR is not set, or cannot be read; otherwise
+// it runs until it is interrupted.
 #include <unistd.h>
 
 #include <cstdlib>

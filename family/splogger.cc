@@ -2,8 +2,8 @@
 // names behind qmail-start.
 //
 // Trust: run by qmail-start as qmaill, or by anybody. Inputs: lines of any length; tag (default: splogger)
-// stands before each entry, facility is a number (default: 2, mail). syslog promises nothing: entries are lost
-// while nobody listens at /dev/log.
+// stands before each entry, facility is a number (default: 2, mail). syslog promises nothing: entries are
+// lost while nobody listens at /dev/log.
 //
 // Exit codes: 0 at the end of the input; 100 wrong usage; 111 the input cannot be read.
 #include <fmt/core.h>

@@ -1,14 +1,14 @@
-// tcp-env [-rR] [-t seconds] program [argument...] says in variables what TCP connection its standard input is,
-// and runs the program: what inetd needs before qmail-smtpd. -R does not ask the other host for TCPREMOTEINFO,
-// -t says how long it has (default: 30 seconds). Where PROTO is already TCP or TCP6 the variables are left
-// alone.
+// tcp-env [-rR] [-t seconds] program [argument...] says in variables what TCP connection its standard input
+// is, and runs the program: what inetd needs before qmail-smtpd. -R does not ask the other host for
+// TCPREMOTEINFO, -t says how long it has (default: 30 seconds). Where PROTO is already TCP or TCP6 the
+// variables are left alone.
 //
 // Trust: runs as whoever inetd says, with no privilege of its own. Inputs: the addresses of the connection,
 // names from DNS or /etc/hosts, the other host's answer about its user: all but the addresses are what
 // strangers say.
 //
-// Exit codes: those of the program; 100 wrong usage; 111 the input is no TCP connection, or the program cannot
-// be run.
+// Exit codes: those of the program; 100 wrong usage; 111 the input is no TCP connection, or the program
+// cannot be run.
 #include <netdb.h>
 #include <signal.h>
 #include <sys/socket.h>

@@ -10,9 +10,9 @@
 
 namespace relais::forwarding {
 
-// Runs a command with the message on descriptor 0 from its beginning, which must be a file, and before it these
-// lines if there are any. The exit code for who asked, 100 or 111, unless it succeeded: what went wrong the
-// command has said itself. Throws Error.
+// Runs a command with the message on descriptor 0 from its beginning, which must be a file, and before it
+// these lines if there are any. The exit code for who asked, 100 or 111, unless it succeeded: what went wrong
+// the command has said itself. Throws Error.
 std::optional<Exit> run_command(const Arguments& command, std::string_view lines = {});
 
 // Sends the message on descriptor 0, from its beginning, with $DTLINE above it if that is set. Its qp. Throws

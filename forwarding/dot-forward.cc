@@ -4,9 +4,9 @@
 // Trust: run by qmail-local as the recipient, with no privilege of its own; runs the programs that his file
 // names. Inputs: the message on descriptor 0; USER, HOST, NEWSENDER, UFLINE, RPLINE, DTLINE.
 //
-// Exit codes: 99 obeyed, so that qmail-local stops here; 0 no file, or the file says that the user himself gets
-// the message; 100 wrong usage, or a program or the queue said so; 111 later. -n prints what would be done, on
-// standard error.
+// Exit codes: 99 obeyed, so that qmail-local stops here; 0 no file, or the file says that the user himself
+// gets the message; 100 wrong usage, or a program or the queue said so; 111 later. -n prints what would be
+// done, on standard error.
 #include "base/error.h"
 #include "base/file.h"
 #include "control/home.h"

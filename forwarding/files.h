@@ -13,11 +13,12 @@ std::string read_input();
 // The cdb on standard input, which may be a pipe. Throws a permanent Error "bad database format".
 CdbReader cdb_of_input();
 
-// Writes temporary, syncs it, and moves it to path; everybody may read it. Throws Error and leaves the old path.
+// Writes temporary, syncs it, and moves it to path; everybody may read it. Throws Error and leaves the old
+// path.
 void write_list(const std::string& path, const std::string& temporary, const std::string& list);
 
-// A mailing list, at most 256 MiB. Throws a temporary Error if it cannot be read, or if not everybody may read
-// it: what is in it will be known to who looks at bounces.
+// A mailing list, at most 256 MiB. Throws a temporary Error if it cannot be read, or if not everybody may
+// read it: what is in it will be known to who looks at bounces.
 std::string read_list(const std::string& path);
 
 }  // namespace relais::forwarding

@@ -16,9 +16,9 @@ struct ForwardFile {
     bool empty() const { return !to_user && recipients.empty() && commands.empty(); }
 };
 
-// Reads the file's lines: addresses as in a header field, "|command", # at the beginning of a line for a remark.
-// user@host is the user himself, and so is user alone; letter case does not count. Throws a temporary Error for
-// a line that cannot be read, and for deliveries to files and :include:, which .qmail has.
+// Reads the file's lines: addresses as in a header field, "|command", # at the beginning of a line for a
+// remark. user@host is the user himself, and so is user alone; letter case does not count. Throws a temporary
+// Error for a line that cannot be read, and for deliveries to files and :include:, which .qmail has.
 ForwardFile parse_forward_file(std::string_view text, std::string_view user, std::string_view host,
                                const inject::Rewriter& rewriter);
 

@@ -1,8 +1,8 @@
 // setforward CDB TMP makes fastforward's table from the instructions on standard input,
 // "TARGET: COMMAND, COMMAND;". The table is replaced as a whole: written as TMP, synced, renamed.
 //
-// Run by whoever may write there. Exit codes: 0; 100 wrong usage, or instructions that are none; 111 something
-// cannot be read or written. Whatever goes wrong leaves the old table.
+// Run by whoever may write there. Exit codes: 0; 100 wrong usage, or instructions that are none; 111
+// something cannot be read or written. Whatever goes wrong leaves the old table.
 #include "base/cdb.h"
 #include "base/error.h"
 #include "base/program.h"

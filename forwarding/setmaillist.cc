@@ -1,8 +1,8 @@
-// setmaillist BIN TMP makes a mailing list for fastforward's tables from the lines on standard input: an address
-// or the name of another list each.
+// setmaillist BIN TMP makes a mailing list for fastforward's tables from the lines on standard input: an
+// address or the name of another list each.
 //
-// Run by whoever may write there. Exit codes: 0; 100 wrong usage; 111 a line that cannot be, or something cannot
-// be read or written. Whatever goes wrong leaves the old list.
+// Run by whoever may write there. Exit codes: 0; 100 wrong usage; 111 a line that cannot be, or something
+// cannot be read or written. Whatever goes wrong leaves the old list.
 #include "base/error.h"
 #include "base/program.h"
 #include "forwarding/files.h"

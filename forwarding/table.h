@@ -1,7 +1,7 @@
 // Forwarding tables and mailing lists, in their text forms and as the octets that fastforward reads.
 //
-// A table is a cdb. The record of the key ":TARGET" holds commands, each ended by a NUL: "&ADDRESS", "/FILE" or
-// "./FILE" (a mailing list), "|COMMAND", "!COMMAND" (by preline). That of "?TARGET" holds the address that
+// A table is a cdb. The record of the key ":TARGET" holds commands, each ended by a NUL: "&ADDRESS", "/FILE"
+// or "./FILE" (a mailing list), "|COMMAND", "!COMMAND" (by preline). That of "?TARGET" holds the address that
 // bounces go to. A mailing list is a file of such commands, of the first two kinds.
 #pragma once
 
@@ -19,8 +19,8 @@ struct Record {
 // Recipients have at most so many octets.
 inline constexpr std::size_t recipient_limit = 800;
 
-// The records of a table in setforward's language, "TARGET: COMMAND, COMMAND;", in the order in which it writes
-// them. Throws a permanent Error.
+// The records of a table in setforward's language, "TARGET: COMMAND, COMMAND;", in the order in which it
+// writes them. Throws a permanent Error.
 std::vector<Record> parse_table(std::string_view text);
 // A record in that language, as printforward prints it; nothing for a key of another kind. Throws a permanent
 // Error "bad database format".

@@ -43,8 +43,8 @@ struct Pw2uFiles {
 using OwnerOf = std::function<std::optional<uid_t>(const std::string& directory)>;
 
 // The lines of users/assign, the last one too. alias_home: where the user alias has its .qmail files,
-// whatever passwd says. Lines of passwd that are none are skipped. Throws a temporary Error when alias, the user of a
-// subuser, or a home that must be there is missing.
+// whatever passwd says. Lines of passwd that are none are skipped. Throws a temporary Error when alias, the
+// user of a subuser, or a home that must be there is missing.
 std::string assign_of_passwd(std::string_view passwd, const Pw2uFiles& files, const Pw2uOptions& options,
                              const std::string& alias_home, const OwnerOf& owner_of);
 
