@@ -35,6 +35,9 @@ void forward_message(std::string_view sender, const std::vector<std::string>& re
     const std::string delivered_to = required_variable("DTLINE");
     const Deadline deadline = submission_deadline();
     queue::Submission submission(control::Home::from_environment(), queue::Door::submit, deadline);
+    mail::Envelope envelope{std::string(sender)};
+    envelope.options.submitter.kind = mail::Submitter::Kind::forward;
+    submission.begin(envelope);
     submission.write(delivered_to);
     copy_message(0, submission, deadline);
     finish(submission, sender, recipients);

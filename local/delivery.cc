@@ -250,6 +250,9 @@ void Delivery::forward() {
     // A $QMAILQUEUE program is one that sees the environment.
     export_variables();
     queue::Submission submission(*instance_, queue::Door::submit, Deadline::in(forward_patience));
+    mail::Envelope envelope{new_sender_};
+    envelope.options.submitter.kind = mail::Submitter::Kind::forward;
+    submission.begin(envelope);
     submission.write(delivered_to_);
     message_->each_piece([&](std::string_view piece) { submission.write(piece); });
     const queue::SubmitAnswer answer = submission.finish(new_sender_, forwards_);

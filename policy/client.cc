@@ -44,6 +44,9 @@ Client Client::from(const Variables& variable) {
         client.databytes =
             parse_number(std::string_view(*databytes).substr(0, databytes->find_first_not_of("0123456789")));
     client.fixcrio = variable("FIXCRIO").has_value();
+    const std::string domains = variable("FROMDOMAINS").value_or("");
+    for (const std::string_view domain : split(domains, ' '))
+        if (!domain.empty()) client.may_use.push_back((domain.starts_with('@') ? "" : "@") + lower(domain));
     client.submission = variable("SUBMISSION").value_or("0") != "0";
     client.refuse_nul = variable("REFUSENUL").has_value();
     return client;

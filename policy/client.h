@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace relais::policy {
 
@@ -20,10 +21,11 @@ struct Client {
     std::optional<std::uint64_t> databytes;  // DATABYTES: instead of control/databytes
     bool submission = false;                 // SUBMISSION: for our users alone
     std::optional<std::string>
-        certificate{};                // subject of the client's certificate, listed in control/tlsclients
-    std::optional<std::string> user;  // who has authenticated, by the protocol or by whom we stand in for
-    bool fixcrio = false;             // FIXCRIO: bare LF and bare CR are line ends
-    bool refuse_nul = false;          // REFUSENUL: messages with NUL are refused
+        certificate{};                   // subject of the client's certificate, listed in control/tlsclients
+    std::optional<std::string> user;     // who has authenticated, by the protocol or by whom we stand in for
+    std::vector<std::string> may_use{};  // FROMDOMAINS: domains, with an @ before each (mail::Submitter)
+    bool fixcrio = false;                // FIXCRIO: bare LF and bare CR are line ends
+    bool refuse_nul = false;             // REFUSENUL: messages with NUL are refused
 
     // Reads TCP* (TCP6* where those are missing, as some IPv6 builds of tcpserver have it) and the rules'
     // variables.

@@ -131,6 +131,10 @@ SenderLogins::Mode Policy::rejects_login(std::string_view user, std::string_view
     return rules.may_use(user, sender) ? SenderLogins::Mode::off : rules.mode();
 }
 
+std::vector<std::string> Policy::senders_of(std::string_view user) {
+    return senderlogins_.last().senders_of(user);
+}
+
 bool Policy::lists_certificate(const tls::Description& certificate) {
     const auto lines = control::read<"tlsclients">(home_);
     if (lines.empty() || !certificate.peer_verified) return false;

@@ -57,6 +57,8 @@ class Policy {
     LocalSenders suspects(const Client& client, std::string_view sender);
     // What control/senderlogins says about a login with this sender: off if it may use it. Throws Error.
     SenderLogins::Mode rejects_login(std::string_view user, std::string_view sender);
+    // What a login may use in From (policy/sender_logins.h). Throws Error.
+    std::vector<std::string> senders_of(std::string_view user);
     // True if control/tlsclients lists the subject of a client's certificate, or an address of mail in it.
     // Throws Error.
     bool lists_certificate(const tls::Description& certificate);

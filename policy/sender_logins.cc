@@ -59,4 +59,15 @@ bool SenderLogins::may_use(std::string_view account, std::string_view sender) co
     return is_own(name, address) || lists(name, address) || lists("*", address);
 }
 
+std::vector<std::string> SenderLogins::senders_of(std::string_view account) const {
+    const std::string name = lower(account);
+    std::vector<std::string> all;
+    if (const std::size_t at = name.rfind('@'); at != std::string::npos)
+        all.push_back(mode_ == Mode::enforce ? name : name.substr(at));
+    for (const std::string& login : {name, std::string("*")})
+        if (const auto found = senders_.find(login); found != senders_.end())
+            all.insert(all.end(), found->second.begin(), found->second.end());
+    return all;
+}
+
 }  // namespace relais::policy

@@ -29,6 +29,9 @@ class SenderLogins {
     Mode mode() const { return mode_; }
     // account: in its one spelling, user@domain in lower case.
     bool may_use(std::string_view account, std::string_view sender) const;
+    // Addresses, "@domain" or "*" that a login may use in From where mail is signed: what the file lists, and
+    // its own address, or its whole domain where nothing is enforced.
+    std::vector<std::string> senders_of(std::string_view account) const;
 
   private:
     bool lists(const std::string& login, std::string_view sender) const;

@@ -74,6 +74,7 @@ send::ControlAnswer Changer::change(send::ControlVerb verb, MessageId id) {
     const Load load = Store(home_).load(id, seen.message, true);
     if (load == Load::missing) return {false, "there is no such message"};
     if (load == Load::unfinished) return {false, "it is still being received"};
+    if (load == Load::another_version) return {false, "another version of relais wrote it: it is left alone"};
     seen.damaged = load == Load::damaged;
     seen.message.id = id;
     if (seen.damaged && verb != send::ControlVerb::remove)

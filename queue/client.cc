@@ -17,6 +17,8 @@ namespace {
 
 constexpr std::size_t header_size = 4;
 constexpr std::size_t length_size = 4;
+// Of one variable of the environment: Linux takes 128 KiB.
+constexpr std::size_t variable_limit = std::size_t{100} * 1024;
 
 std::string_view socket_name(Door door) {
     switch (door) {
@@ -77,6 +79,9 @@ struct Submission::State {
     const Door door;
     const Deadline deadline;
     bool named_by_pid = false;
+    std::string extension;
+    std::string extension_sender;  // the envelope must have it
+    std::string extension_variable;
     std::optional<std::string> filter_program;
     std::unique_ptr<Filter> filter;
     Fd server;
@@ -96,17 +101,24 @@ struct Submission::State {
     void fail(SubmitCode code) { failure = SubmitAnswer{code, 0, {}}; }
     void guarded(SubmitCode (*code_of)(int), void (State::*step)());
     SubmitAnswer finish_filter(std::string_view envelope);
-    void append_envelope(std::string_view envelope);
+    void append_group(std::string_view octets);
+    void name_version();
+    bool server_knows_extensions();
+    void exchange(std::string_view envelope);
+    bool refused_version() const;
+    void say_again(const std::string& message, std::string_view envelope);
     void read_answer();
 };
 
 void Submission::State::open() {
     try {
         if (filter_program) {
-            filter = std::make_unique<Filter>(home, *filter_program);
+            filter = std::make_unique<Filter>(home, *filter_program, extension_variable);
             qp = static_cast<std::uint64_t>(filter->pid());
         } else {
+            if (streaming && !extension.empty() && !server_knows_extensions()) extension.clear();
             server = connect();
+            name_version();
         }
     } catch (const Error& error) {
         fail(filter_program ? SubmitCode::out_of_memory : connect_code(home, error.number()));
@@ -161,15 +173,58 @@ void Submission::State::guarded(SubmitCode (*code_of)(int), void (State::*step)(
     }
 }
 
-void Submission::State::append_envelope(std::string_view envelope) {
-    append_group_end(buffer);
-    while (!envelope.empty()) {
-        const std::string_view part = envelope.substr(0, frame_limit);
+void Submission::State::append_group(std::string_view octets) {
+    while (!octets.empty()) {
+        const std::string_view part = octets.substr(0, frame_limit);
         append_le(buffer, part.size(), length_size);
         buffer += part;
-        envelope.remove_prefix(part.size());
+        octets.remove_prefix(part.size());
     }
     append_group_end(buffer);
+}
+
+// In the header, which is still in the buffer.
+void Submission::State::name_version() {
+    const char flag = streaming ? 'l' : 's';
+    const std::string header = {'R', 'Q', extension.empty() ? '1' : '2',
+                                named_by_pid ? static_cast<char>(flag - 'a' + 'A') : flag};
+    buffer.replace(0, header_size, header);
+}
+
+// Asked on a connection of its own, for what streams cannot be said again.
+bool Submission::State::server_knows_extensions() {
+    server = connect();
+    send_all(server.get(), "RQ2?", deadline);
+    read_answer();
+    server.reset();
+    const SubmitCode code = failure->code;
+    failure.reset();
+    return code == SubmitCode::accepted;
+}
+
+// Ends the message, sends the envelope, reads the answer into failure.
+void Submission::State::exchange(std::string_view envelope) {
+    append_group_end(buffer);
+    append_group(envelope);
+    if (!extension.empty()) append_group(extension);
+    guarded(&exchange_code, &State::send_buffer);
+    // A server that gave up early has closed its side, and said why.
+    if (failure && failure->code != SubmitCode::communication) return;
+    failure.reset();
+    guarded(&exchange_code, &State::read_answer);
+}
+
+bool Submission::State::refused_version() const {
+    return !extension.empty() && failure && failure->code == SubmitCode::bug;
+}
+
+// In version 1. message: what was in the buffer before the envelope.
+void Submission::State::say_again(const std::string& message, std::string_view envelope) {
+    extension.clear();
+    failure.reset();
+    buffer = message;
+    open();
+    if (!failure) exchange(envelope);
 }
 
 void Submission::State::read_answer() {
@@ -199,10 +254,26 @@ Submission::Submission(const control::Home& home, Door door, Deadline deadline, 
     state_->named_by_pid = named_by_pid;
     const std::string program = honour_qmailqueue ? environment("QMAILQUEUE", "") : "";
     if (!program.empty()) state_->filter_program = program;
-    state_->buffer.replace(0, header_size, named_by_pid ? "RQ1S" : "RQ1s");
 }
 
 Submission::~Submission() = default;
+
+void Submission::begin(const mail::Envelope& envelope) {
+    begin(envelope.sender, mail::encode_extension(envelope));
+}
+
+void Submission::begin(std::string_view sender, std::string extension) {
+    State& state = *state_;
+    state.extension = std::move(extension);
+    state.extension_sender = sender;
+    if (!state.filter_program) return;
+    state.extension_variable = mail::extension_variable(sender, state.extension);
+    if (state.extension_variable.size() <= variable_limit) return;
+    // What is said of thousands of recipients does not fit; how the message came does.
+    const auto decoded = mail::decode_extension(state.extension, 0);
+    state.extension_variable =
+        mail::extension_variable(sender, decoded ? mail::encode_extension(decoded->options, {}) : "");
+}
 
 void Submission::write(std::string_view data) {
     State& state = *state_;
@@ -212,7 +283,6 @@ void Submission::write(std::string_view data) {
         data.remove_prefix(part.size());
         if (!state.streaming) {
             state.streaming = true;
-            state.buffer[header_size - 1] = state.named_by_pid ? 'L' : 'l';
             state.open();
             if (state.failure) break;
         }
@@ -228,16 +298,19 @@ SubmitAnswer Submission::finish(std::string_view sender, const std::vector<std::
 
 SubmitAnswer Submission::finish_encoded(std::string_view envelope) {
     State& state = *state_;
+    // Who has it from the environment may have been called for another message. One without fields says
+    // nothing.
+    if (!state.extension.empty() && !envelope.starts_with("F" + state.extension_sender + '\0'))
+        state.extension.assign(state.streaming ? 1 : 0, '\0');
     if (!state.failure && !state.streaming) state.open();
     if (!state.failure && state.filter) return state.finish_filter(envelope);
     if (state.filter) return *state.failure;
     if (!state.failure) {
         state.end_frame();
-        state.append_envelope(envelope);
-        state.guarded(&exchange_code, &State::send_buffer);
-    }
-    // A server that gave up early has closed its side, and said why.
-    if (state.server && (!state.failure || state.failure->code == SubmitCode::communication)) {
+        const std::string message = state.extension.empty() || state.streaming ? std::string() : state.buffer;
+        state.exchange(envelope);
+        if (!message.empty() && state.refused_version()) state.say_again(message, envelope);
+    } else if (state.server && state.failure->code == SubmitCode::communication) {
         state.failure.reset();
         state.guarded(&exchange_code, &State::read_answer);
     }

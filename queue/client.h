@@ -29,6 +29,11 @@ class Submission {
     Submission(const Submission&) = delete;
     Submission& operator=(const Submission&) = delete;
 
+    // Before the first octet: what the envelope says beside sender and recipients. A $QMAILQUEUE program gets
+    // it in its environment, for qmail-queue. A qmail-queued that knows only version 1 does not get it.
+    void begin(const mail::Envelope& envelope);
+    // The same, as encode_extension has written it.
+    void begin(std::string_view sender, std::string extension);
     // Adds octets of the message. Never throws for a server that is away or a disk that is full: finish()
     // tells.
     void write(std::string_view data);

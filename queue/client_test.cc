@@ -41,6 +41,28 @@ class ClientTest : public testing::Test {
             write_all(peer.get(), encode_answer(answer), patience);
         });
     }
+    // One that knows the first version only, as long as it is asked for another one.
+    void serve_version_one(std::size_t refusals, const SubmitAnswer& answer) {
+        listener =
+            listen_unix(home.socket("queue-submit"), 0600, static_cast<uid_t>(-1), static_cast<gid_t>(-1));
+        server = std::thread([this, refusals, answer] {
+            for (std::size_t i = 0; i < refusals; ++i) {
+                const Fd peer(::accept(listener.get(), nullptr, nullptr));
+                refused += take(peer.get(), 4) + " ";
+                write_all(peer.get(), encode_answer({SubmitCode::bug, 0, ""}), patience);
+            }
+            const Fd peer(::accept(listener.get(), nullptr, nullptr));
+            header = take(peer.get(), 4);
+            message = take_group(peer.get());
+            envelope = take_group(peer.get());
+            write_all(peer.get(), encode_answer(answer), patience);
+        });
+    }
+    static mail::Envelope by_login() {
+        mail::Envelope all{"s@x", {{"a@y"}}};
+        all.options.submitter = {mail::Submitter::Kind::login, "s@x"};
+        return all;
+    }
     static std::string take(int fd, std::size_t size) {
         std::string data(size, '\0');
         read_exactly(fd, data, patience);
@@ -64,7 +86,7 @@ class ClientTest : public testing::Test {
     control::Home home = directory.home();
     Fd listener;
     std::thread server;
-    std::string header, message, envelope;
+    std::string header, message, envelope, refused;
 };
 const Deadline ClientTest::patience = Deadline::in(Seconds(30));
 
@@ -80,6 +102,76 @@ TEST_F(ClientTest, ASmallMessageGoesInOnePiece) {
     EXPECT_EQ(header, "RQ1s");
     EXPECT_EQ(message, "Subject: x\n\nbody\n");
     EXPECT_EQ(envelope, "Fs@x\0Ta@y\0Tb@y\0\0"s);
+}
+
+TEST_F(ClientTest, AnExtensionIsSaidInVersionTwo) {
+    listener = listen_unix(home.socket("queue-submit"), 0600, static_cast<uid_t>(-1), static_cast<gid_t>(-1));
+    std::string extension;
+    server = std::thread([&] {
+        const Fd peer(::accept(listener.get(), nullptr, nullptr));
+        header = take(peer.get(), 4);
+        message = take_group(peer.get());
+        envelope = take_group(peer.get());
+        extension = take_group(peer.get());
+        write_all(peer.get(), encode_answer({SubmitCode::accepted, 1, ""}), patience);
+    });
+    Submission submission(home, Door::submit, patience);
+    submission.begin(by_login());
+    submission.write("m\n");
+    EXPECT_EQ(submission.finish("s@x", {"a@y"}).code, SubmitCode::accepted);
+    server.join();
+    EXPECT_EQ(header, "RQ2s");
+    EXPECT_EQ(envelope, "Fs@x\0Ta@y\0\0"s);
+    EXPECT_EQ(extension, "submitter login s@x\0\0"s);
+}
+
+TEST_F(ClientTest, WhatAnOlderServerRefusesIsSaidAgainInVersionOne) {
+    serve_version_one(1, {SubmitCode::accepted, 1, ""});
+    Submission submission(home, Door::submit, patience);
+    submission.begin(by_login());
+    submission.write("m\n");
+    EXPECT_EQ(submission.finish("s@x", {"a@y"}).code, SubmitCode::accepted);
+    server.join();
+    EXPECT_EQ(refused, "RQ2s ");
+    EXPECT_EQ(header, "RQ1s");
+    EXPECT_EQ(message, "m\n");
+    EXPECT_EQ(envelope, "Fs@x\0Ta@y\0\0"s);
+}
+
+TEST_F(ClientTest, ForALargeMessageAnOlderServerIsAskedBefore) {
+    serve_version_one(1, {SubmitCode::accepted, 1, ""});
+    const std::string text(small_message_limit * 2, 'x');
+    Submission submission(home, Door::submit, patience);
+    submission.begin(by_login());
+    submission.write(text);
+    EXPECT_EQ(submission.finish("s@x", {"a@y"}).code, SubmitCode::accepted);
+    server.join();
+    EXPECT_EQ(refused, "RQ2? ");
+    EXPECT_EQ(header, "RQ1l");
+    EXPECT_TRUE(message == text);
+}
+
+TEST_F(ClientTest, AnExtensionForAnotherSenderIsNotSaid) {
+    serve({SubmitCode::accepted, 1, ""});
+    Submission submission(home, Door::submit, patience);
+    submission.begin(by_login());
+    submission.write("m\n");
+    EXPECT_EQ(submission.finish("postmaster@x", {"a@y"}).code, SubmitCode::accepted);
+    server.join();
+    EXPECT_EQ(header, "RQ1s");
+}
+
+TEST_F(ClientTest, AFilterGetsTheExtensionInItsEnvironment) {
+    ::setenv(extension_name, "sender old@x\nret full\n", 1);
+    for (const bool said : {true, false}) {
+        filter("cat >/dev/null; printf '%s' \"$QMAILENVELOPE\" >" + home.path("variable"));
+        Submission submission(home, Door::submit, patience);
+        if (said) submission.begin(by_login());
+        submission.write("m\n");
+        EXPECT_EQ(submission.finish("s@x", {"a@y"}).code, SubmitCode::accepted);
+        EXPECT_EQ(read_file(home.path("variable"), 1000), said ? "sender s@x\nsubmitter login s@x\n" : "");
+    }
+    ::unsetenv(extension_name);
 }
 
 TEST_F(ClientTest, AnEmptyMessageIsOne) {

@@ -60,7 +60,7 @@ void find_parts(int fd, DamagedFile& file) {
         if (piece.empty()) return;
         envelope += piece;
     }
-    file.envelope = decode_envelope(envelope, footer->message_size);
+    file.envelope = decode_envelope(envelope, footer->message_size, footer->version);
     if (!file.envelope) return;
     file.message_size = footer->message_size;
     Checksum body;
@@ -155,6 +155,10 @@ std::string resubmit_damaged(const control::Home& home, const DamagedFile& file)
     const Fd fd = open_damaged(file.path);
     if (!fd) throw_errno("open", file.path);
     Submission submission(home, Door::submit, Deadline::in(patience), false);
+    mail::Envelope said{file.envelope->sender, {}, file.envelope->options};
+    for (const Recipient& recipient : file.envelope->recipients)
+        if (recipient.mark != Mark::done) said.recipients.push_back({recipient.address, recipient.options});
+    submission.begin(said);
     if (!each_piece(fd.get(), file.message_size, file.path,
                     [&](std::string_view piece) { submission.write(piece); }))
         return "it has become shorter meanwhile";

@@ -71,6 +71,15 @@ std::string hint_line(const SeenMessage& seen, const Surroundings& around, std::
     return std::string(start) + "hint: " + printable(hint->cause + " " + hint->remedy) + "\n";
 }
 
+// "" where origin and uid say all of it.
+std::string submitter_text(const Envelope& envelope) {
+    using Kind = mail::Submitter::Kind;
+    const mail::Submitter& submitter = envelope.options.submitter;
+    if (submitter.kind == Kind::stranger || submitter.kind == Kind::local || submitter.kind == Kind::bounce)
+        return {};
+    return std::string(mail::kind_name(submitter.kind)) + " " + printable(submitter.name);
+}
+
 std::string time_text(std::int64_t when) {
     return when == 0 ? "never" : date_gmt(when) + " GMT";
 }
@@ -157,6 +166,8 @@ std::string details(const SeenMessage& seen, const Surroundings& around) {
     text += fmt::format("bytes: {}\nfrom: {}, uid {}, qp {}\nsender: {}\n", seen.message.message_size,
                         origin_name(envelope.origin), envelope.uid,
                         envelope.pid != 0 ? envelope.pid : seen.id(), bracketed(envelope.sender));
+    if (const std::string submitter = submitter_text(envelope); !submitter.empty())
+        text += "submitter: " + submitter + "\n";
     text += fmt::format("tries: {}\nlast try: {}\n", status.tries, time_text(status.last_try));
     const std::int64_t next = next_try(seen, around.rules);
     text += "next try: " + (next == 0 ? std::string("-") : time_text(next)) + "\n";
@@ -184,6 +195,7 @@ std::string json(const SeenMessage& seen, const Surroundings& around) {
         object["bytes"] = seen.message.message_size;
         object["origin"] = origin_name(envelope.origin);
         object["uid"] = envelope.uid;
+        object["submitter"] = text_or_null(submitter_text(envelope));
         object["qp"] = std::to_string(envelope.pid != 0 ? envelope.pid : seen.id());
         object["sender"] = envelope.sender;
         object["held"] = status.hold;

@@ -23,7 +23,8 @@ int moved_up(int fd) {
     return ::fcntl(fd, F_DUPFD_CLOEXEC, 16);
 }
 
-[[noreturn]] void run(const char* home, const char* program, int message, int envelope, int text) {
+[[noreturn]] void run(const char* home, const char* program, const std::string& extension, int message,
+                      int envelope, int text) {
     const auto fail = [](SubmitCode code) { ::_exit(static_cast<int>(code)); };
     message = moved_up(message);
     envelope = moved_up(envelope);
@@ -34,6 +35,10 @@ int moved_up(int fd) {
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    if (extension.empty())
+        ::unsetenv(extension_name);
+    else
+        ::setenv(extension_name, extension.c_str(), 1);
     if (::chdir(home) != 0) fail(SubmitCode::no_home);
     ::execl(program, program, nullptr);
     ::_exit(static_cast<int>(SubmitCode::not_executable));
@@ -70,14 +75,14 @@ bool read_text(int fd, std::string& text) {
 
 }  // namespace
 
-Filter::Filter(const control::Home& home, const std::string& program) {
+Filter::Filter(const control::Home& home, const std::string& program, const std::string& extension) {
     Pipe message = make_pipe();
     Pipe envelope = make_pipe();
     Pipe text = make_pipe();
     pid_ = ::fork();
     if (pid_ < 0) throw_errno("fork for", program);
     if (pid_ == 0)
-        run(home.directory().c_str(), program.c_str(), message.read.get(), envelope.read.get(),
+        run(home.directory().c_str(), program.c_str(), extension, message.read.get(), envelope.read.get(),
             text.write.get());
     message_ = std::move(message.write);
     envelope_ = std::move(envelope.write);

@@ -17,7 +17,7 @@ namespace relais::queue {
 class Filter {
   public:
     // Starts the program; a path that does not begin with '/' is below the home directory. Throws Error.
-    Filter(const control::Home& home, const std::string& program);
+    Filter(const control::Home& home, const std::string& program, const std::string& extension = "");
     // Kills and reaps a program that was not finished: it must not take half a message for a whole one.
     ~Filter();
     Filter(const Filter&) = delete;

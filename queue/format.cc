@@ -1,5 +1,6 @@
 #include "queue/format.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -11,10 +12,14 @@
 namespace relais::queue {
 namespace {
 
-constexpr std::string_view footer_magic = "relaisQ1";
+// Followed by the version, one digit.
+constexpr std::string_view footer_family = "relaisQ";
+constexpr std::size_t footer_magic_size = 8;
+constexpr unsigned last_version = 2;
 constexpr std::size_t footer_check_at = footer_size - 8;
-// The info text is short; with it an envelope may be a little longer than what was submitted.
+// The info text is short; with it, and with an extension, an envelope may be longer than what was submitted.
 constexpr std::uint64_t info_limit = 128;
+constexpr std::uint64_t stored_envelope_limit = envelope_limit + info_limit + mail::extension_limit;
 
 // Offsets in the status block: check, hold, text length, tries, next try, last try, text.
 constexpr std::size_t status_hold_at = 8;
@@ -56,6 +61,41 @@ bool decode_info(std::string_view info, Envelope& envelope) {
     envelope.pid = static_cast<std::uint32_t>(*pid);
     envelope.origin = *origin;
     return true;
+}
+
+// The version that a footer's beginning names; nothing if it is none of those known here.
+std::optional<unsigned> version_named(std::string_view footer) {
+    if (footer.size() < footer_magic_size || !footer.starts_with(footer_family)) return std::nullopt;
+    const char digit = footer[footer_family.size()];
+    if (digit < '1' || digit > '0' + static_cast<char>(last_version)) return std::nullopt;
+    return static_cast<unsigned>(digit - '0');
+}
+
+std::string extension_of(const Envelope& envelope) {
+    std::vector<mail::RecipientOptions> recipients;
+    for (const Recipient& recipient : envelope.recipients) recipients.push_back(recipient.options);
+    return mail::encode_extension(envelope.options, recipients);
+}
+
+bool take_extension(std::string_view data, Envelope& envelope) {
+    auto extension = mail::decode_extension(data, envelope.recipients.size());
+    if (!extension) return false;
+    envelope.options = std::move(extension->options);
+    for (std::size_t i = 0; i < envelope.recipients.size(); ++i)
+        envelope.recipients[i].options = std::move(extension->recipients[i]);
+    return true;
+}
+
+// What no extension says.
+void name_submitter(Envelope& envelope) {
+    using Kind = mail::Submitter::Kind;
+    mail::Submitter& submitter = envelope.options.submitter;
+    if (submitter.kind == Kind::unsaid)
+        submitter.kind = envelope.origin == Origin::network  ? Kind::stranger
+                         : envelope.origin == Origin::bounce ? Kind::bounce
+                                                             : Kind::local;
+    if (submitter.kind == Kind::local || submitter.kind == Kind::forward)
+        submitter.name = std::to_string(envelope.uid);
 }
 
 // Takes what stands before the next NUL; nothing if there is none.
@@ -139,10 +179,15 @@ std::string encode_envelope(const Envelope& envelope) {
         data += '\0';
     }
     data += '\0';
-    return data;
+    return data += extension_of(envelope);
 }
 
-std::optional<Envelope> decode_envelope(std::string_view data, std::uint64_t envelope_offset) {
+unsigned version_of(const Envelope& envelope) {
+    return extension_of(envelope).empty() ? 1 : 2;
+}
+
+std::optional<Envelope> decode_envelope(std::string_view data, std::uint64_t envelope_offset,
+                                        unsigned version) {
     Envelope envelope;
     const std::size_t whole = data.size();
     const auto info = take_field(data);
@@ -160,7 +205,8 @@ std::optional<Envelope> decode_envelope(std::string_view data, std::uint64_t env
         if (field->size() - 1 > mail::address_limit) return std::nullopt;
         envelope.recipients.push_back({std::string(field->substr(1)), static_cast<Mark>(mark), offset});
     }
-    if (!data.empty()) return std::nullopt;
+    if (version == 1 ? !data.empty() : !take_extension(data, envelope)) return std::nullopt;
+    name_submitter(envelope);
     return envelope;
 }
 
@@ -191,7 +237,7 @@ Status decode_status(std::string_view data) {
 }
 
 std::string encode_footer(const Footer& footer) {
-    std::string block(footer_magic);
+    std::string block = std::string(footer_family) + static_cast<char>('0' + footer.version);
     append_le(block, footer.message_size, 8);
     append_le(block, footer.envelope_size, 8);
     append_le(block, footer.checksum, 8);
@@ -201,28 +247,34 @@ std::string encode_footer(const Footer& footer) {
 }
 
 Trace footer_trace(std::string_view end) {
-    if (find_footer(end)) return Trace::known_version;
-    const std::string_view family = footer_magic.substr(0, footer_magic.size() - 1);
-    const bool another =
-        end.size() >= footer_size && end.substr(end.size() - footer_size).starts_with(family);
-    return another ? Trace::another_version : Trace::none;
+    // First: a later version's message may hold the magic of ours.
+    const std::string_view last = end.substr(end.size() - std::min(end.size(), footer_size));
+    if (last.size() == footer_size && last.starts_with(footer_family) && !version_named(last))
+        return Trace::another_version;
+    return find_footer(end) ? Trace::known_version : Trace::none;
 }
 
 std::optional<std::size_t> find_footer(std::string_view data) {
-    const std::size_t at = data.rfind(footer_magic);
-    return at == std::string_view::npos ? std::nullopt : std::optional(at);
+    for (std::size_t at = data.rfind(footer_family); at != std::string_view::npos;
+         at = data.rfind(footer_family, at - 1)) {
+        if (version_named(data.substr(at))) return at;
+        if (at == 0) break;
+    }
+    return std::nullopt;
 }
 
 std::optional<Footer> read_footer_loosely(std::string_view data) {
-    if (!data.starts_with(footer_magic) || data.size() < 32) return std::nullopt;
-    return Footer{get_le(data, 8, 8), get_le(data, 16, 8), get_le(data, 24, 8)};
+    const auto version = version_named(data);
+    if (!version || data.size() < 32) return std::nullopt;
+    return Footer{get_le(data, 8, 8), get_le(data, 16, 8), get_le(data, 24, 8), *version};
 }
 
 std::optional<Footer> decode_footer(std::string_view data, std::uint64_t file_size) {
-    if (data.size() != footer_size || !data.starts_with(footer_magic)) return std::nullopt;
+    const auto version = version_named(data);
+    if (data.size() != footer_size || !version) return std::nullopt;
     if (get_le(data, footer_check_at, 8) != checksum_of(data.substr(0, footer_check_at))) return std::nullopt;
-    const Footer footer{get_le(data, 8, 8), get_le(data, 16, 8), get_le(data, 24, 8)};
-    if (footer.envelope_size > envelope_limit + info_limit || file_size < status_size + footer_size)
+    const Footer footer{get_le(data, 8, 8), get_le(data, 16, 8), get_le(data, 24, 8), *version};
+    if (footer.envelope_size > stored_envelope_limit || file_size < status_size + footer_size)
         return std::nullopt;
     const std::uint64_t rest = file_size - status_size - footer_size;
     if (footer.envelope_size > rest || footer.message_size != rest - footer.envelope_size)

@@ -1,13 +1,16 @@
 // A message in the queue is one file, mess/SPLIT/ID, written once by qmail-queued and then only marked:
 //
 //   message    the message as accepted, our trace field on top                               message_size octets
-//   envelope   info NUL sender NUL (mark recipient NUL)* NUL                                  envelope_size octets
+//   envelope   info NUL sender NUL (mark recipient NUL)* NUL [extension]                      envelope_size octets
 //   status     a fixed block, rewritten in place                                             status_size octets
 //   footer     sizes and a checksum; its presence says that the file is whole                footer_size octets
 //
 // info is "uid U pid P role R" in text, for the info line and the tools. mark is one octet: T to do, D done,
 // F failed and bounce owed. The checksum covers message and envelope with every mark read as T. Numbers are
 // little-endian. docs/internals.md draws the states. This header is the only place that knows the layout.
+//
+// The footer's magic names the version: 1 has no extension, 2 has one (mail/envelope.h). 2 is written only
+// for a message of which an extension has something to say; both are read for good.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +19,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "mail/envelope.h"
 
 namespace relais::queue {
 
@@ -40,6 +45,7 @@ struct Recipient {
     std::string address;
     Mark mark = Mark::to_do;
     std::uint64_t mark_offset = 0;  // in the file
+    mail::RecipientOptions options{};
 };
 
 struct Envelope {
@@ -48,6 +54,8 @@ struct Envelope {
     Origin origin = Origin::user;
     std::string sender;
     std::vector<Recipient> recipients;
+    // Read from a file, its submitter is never unsaid: what no extension says is known from origin and uid.
+    mail::EnvelopeOptions options{};
 };
 
 // Written in place by qmail-send and the queue tools; a torn or absurd one counts as all zero.
@@ -63,6 +71,7 @@ struct Footer {
     std::uint64_t message_size = 0;
     std::uint64_t envelope_size = 0;
     std::uint64_t checksum = 0;
+    unsigned version = 1;
 };
 
 // A keyless 64-bit checksum against torn writes, not against malice. Update in pieces.
@@ -82,15 +91,19 @@ class Checksum {
 std::uint64_t checksum_unmarked(Checksum body, std::string envelope, std::uint64_t envelope_offset,
                                 const std::vector<Recipient>& recipients);
 
+// With its extension, if there is something to say by one: version_of tells.
 std::string encode_envelope(const Envelope& envelope);
+// 1 or 2: which version the file of a message with that envelope has.
+unsigned version_of(const Envelope& envelope);
 // The first field of an envelope alone, with its NUL: what qmail-queued puts before a submitted envelope.
 std::string encode_info(const Envelope& envelope);
 std::string encode_status(const Status& status);
 std::string encode_footer(const Footer& footer);
 
 // Decoders answer nothing for anything that is not exactly right; envelope_offset is where the envelope
-// starts in the file (mark offsets are absolute).
-std::optional<Envelope> decode_envelope(std::string_view data, std::uint64_t envelope_offset);
+// starts in the file (mark offsets are absolute), version its footer's.
+std::optional<Envelope> decode_envelope(std::string_view data, std::uint64_t envelope_offset,
+                                        unsigned version = 1);
 Status decode_status(std::string_view data);
 std::optional<Footer> decode_footer(std::string_view data, std::uint64_t file_size);
 

@@ -49,6 +49,51 @@ TEST(Format, AnEnvelopeWithAStrangeMarkOrInfoIsNone) {
     EXPECT_FALSE(decode_envelope("uid 1 pid 2 role user\0s\0T"s + std::string(1003, 'a') + "\0\0"s, 0));
 }
 
+TEST(Format, VersionTwoIsOnlyForWhatNeedsIt) {
+    Envelope envelope = example();
+    EXPECT_EQ(version_of(envelope), 1u);
+    envelope.recipients[1].options.notify.never = true;
+    envelope.options.ret = mail::Ret::full;
+    EXPECT_EQ(version_of(envelope), 2u);
+    const std::string data = encode_envelope(envelope);
+    EXPECT_FALSE(decode_envelope(data, 0, 1));
+    const auto decoded = decode_envelope(data, 0, 2);
+    ASSERT_TRUE(decoded);
+    EXPECT_EQ(decoded->options.ret, mail::Ret::full);
+    EXPECT_TRUE(decoded->recipients[1].options.notify.never);
+    EXPECT_FALSE(decode_envelope(encode_envelope(example()), 0, 2)) << "an extension is missing";
+}
+
+TEST(Format, WhatNoExtensionSaysOfTheSubmitterIsKnown) {
+    Envelope envelope = example();
+    using Kind = mail::Submitter::Kind;
+    const auto submitter = [&](Origin origin) {
+        envelope.origin = origin;
+        return decode_envelope(encode_envelope(envelope), 0, version_of(envelope))->options.submitter;
+    };
+    EXPECT_EQ(submitter(Origin::network).kind, Kind::stranger);
+    EXPECT_EQ(submitter(Origin::bounce).kind, Kind::bounce);
+    EXPECT_EQ(submitter(Origin::user), (mail::Submitter{Kind::local, "1000"}));
+    envelope.options.submitter = {Kind::forward};
+    EXPECT_EQ(submitter(Origin::user), (mail::Submitter{Kind::forward, "1000"}));
+}
+
+TEST(Format, AFooterSaysItsVersion) {
+    const std::string block = encode_footer({10, 20, 30, 2});
+    const std::uint64_t size = 10 + 20 + status_size + footer_size;
+    ASSERT_TRUE(decode_footer(block, size));
+    EXPECT_EQ(decode_footer(block, size)->version, 2u);
+    EXPECT_EQ(footer_trace("text" + block), Trace::known_version);
+    EXPECT_EQ(read_footer_loosely(block)->version, 2u);
+    std::string later = block;
+    later[7] = '3';
+    EXPECT_FALSE(decode_footer(later, size));
+    EXPECT_EQ(footer_trace("text" + later), Trace::another_version);
+    EXPECT_EQ(footer_trace("it says relaisQ1 in its text" + later), Trace::another_version);
+    EXPECT_EQ(footer_trace(block + "garbage"), Trace::known_version);
+    EXPECT_EQ(footer_trace("text"), Trace::none);
+}
+
 TEST(Format, AStatusComesBackAndItsTextIsCut) {
     const Status status{true, 7, 1700000000, 1600000000, std::string(300, 'e')};
     const std::string block = encode_status(status);

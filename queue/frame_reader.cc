@@ -14,7 +14,7 @@
 namespace relais::queue {
 namespace {
 
-constexpr std::string_view version = "RQ1";
+constexpr std::string_view family = "RQ";
 constexpr std::size_t header_size = 4;
 constexpr std::size_t length_size = 4;
 
@@ -56,10 +56,12 @@ FrameReader::Input FrameReader::read_header(Header& header, Deadline deadline) {
     while (untouched().size() < header_size)
         if (const Input input = fill(deadline, io_buffer_size); input != Input::more) return input;
     const std::string_view octets = untouched().substr(0, header_size);
-    if (!octets.starts_with(version)) return Input::malformed;
+    const char version = octets[family.size()];
+    if (!octets.starts_with(family) || (version != '1' && version != '2')) return Input::malformed;
     const char flag = octets.back();
-    if (flag != 's' && flag != 'l' && flag != 'S' && flag != 'L') return Input::malformed;
-    header = {flag == 'l' || flag == 'L', flag == 'S' || flag == 'L'};
+    const bool question = version == '2' && flag == '?';
+    if (flag != 's' && flag != 'l' && flag != 'S' && flag != 'L' && !question) return Input::malformed;
+    header = {flag == 'l' || flag == 'L', flag == 'S' || flag == 'L', version == '2', question};
     begin_ += header_size;
     return Input::more;
 }

@@ -27,6 +27,8 @@ class FrameReader {
     struct Header {
         bool large = false;
         bool named_by_pid = false;
+        bool extended = false;  // version 2
+        bool question = false;  // only whether version 2 is known
     };
     // Takes the header, receiving what is missing of it.
     Input read_header(Header& header, Deadline deadline);

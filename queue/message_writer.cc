@@ -113,14 +113,18 @@ void MessageWriter::flush() {
     write_back_begun_ = written_;
 }
 
-void MessageWriter::finish(const Envelope& info, std::string_view submitted_envelope) {
+void MessageWriter::finish(const Envelope& info, std::string_view submitted_envelope,
+                           std::string_view extension) {
     static const std::string status(status_size, '\0');
     const std::uint64_t message_size = message_size_;
     const std::string info_field = encode_info(info);
     // F sender NUL T recipient NUL ... NUL: without its F it is the rest of the envelope, every mark T.
     add(info_field);
     add(submitted_envelope.substr(1));
-    const std::string footer = encode_footer({message_size, message_size_ - message_size, checksum_.value()});
+    add(extension);
+    const unsigned version = extension.empty() ? 1 : 2;
+    const std::string footer =
+        encode_footer({message_size, message_size_ - message_size, checksum_.value(), version});
     add(status);
     add(footer);
     flush();

@@ -51,9 +51,10 @@ class MessageWriter {
     void add(std::string_view octets);
     // Writes what was added. Throws Error.
     void flush();
-    // Adds the envelope (as submitted: F sender NUL (T recipient NUL)* NUL) and the rest, writes, syncs file
-    // and directory. When it returns, the message is there to stay. Throws Error; the file is gone then.
-    void finish(const Envelope& info, std::string_view submitted_envelope);
+    // Adds the envelope (as submitted: F sender NUL (T recipient NUL)* NUL), an extension if there is one,
+    // and the rest, writes, syncs file and directory. When it returns, the message is there to stay. Throws
+    // Error; the file is gone then.
+    void finish(const Envelope& info, std::string_view submitted_envelope, std::string_view extension = "");
 
   private:
     void sync();

@@ -129,6 +129,7 @@ void EnvelopeCheck::take_letter(char letter) {
     if (sender_seen_ && letter == '\0') {
         complete_ = true;
     } else if (letter == (sender_seen_ ? 'T' : 'F')) {
+        if (sender_seen_) ++recipients_;
         in_address_ = sender_seen_ = true;
         address_octets_ = 0;
     } else {

@@ -3,13 +3,21 @@
 // queue-bounce (qmails: bounces), queue-submit (everybody). The server trusts nothing in it but what the
 // kernel says (SO_PEERCRED).
 //
-//   submission = header message-frames envelope-frames
-//   header     = "RQ1" flag                     flag: 's' small: all of it follows at once; 'l' large: the server gives
+//   submission = header message-frames envelope-frames                                            version 1
+//              | header message-frames envelope-frames extension-frames                           version 2
+//   header     = "RQ" version flag              version: '1' or '2'
+//                                               flag: 's' small: all of it follows at once; 'l' large: the server gives
 //                                               it a process of its own, for it may come slowly
 //                                               (lower case); 'S' 'L': the caller's process id names the message (qp)
 //   frame      = length (4 octets, little-endian, at most 1 MiB) octets;  length 0 ends a group of frames
 //   envelope   = F sender NUL (T recipient NUL)* NUL     as qmail-queue takes it on fd 1
+//   extension  = what mail/envelope.h says of it; only qmail-smtpd's word counts for how the message came
 //   answer     = code (1 octet: SubmitCode) id (8 octets, little-endian) text-length (2 octets) text
+//
+// Version 2 is said only for what needs it, and version 1 is accepted for good. A server that knows no
+// version 2 answers its header with SubmitCode::bug; the client then says the submission again in version 1,
+// without the extension. For a large one that would be too late: it asks before, with the header "RQ2?" on a
+// connection of its own, which a server that knows it answers with SubmitCode::accepted, id 0.
 //
 // A connection that ends before the last frame is a message that was never sent.
 #pragma once
@@ -28,6 +36,9 @@ inline constexpr std::size_t small_message_limit = 256 * 1024;
 inline constexpr std::size_t frame_limit = std::size_t{1} << 20;
 // Sender, recipients and their marks together.
 inline constexpr std::size_t envelope_limit = std::size_t{64} << 20;
+
+// The environment variable by which a $QMAILQUEUE program's qmail-queue learns the extension.
+inline constexpr const char* extension_name = "QMAILENVELOPE";
 
 // qmail-queue's exit codes (the outside contract), also the code of an answer. 11 to 40 are permanent.
 enum class SubmitCode : int {
@@ -90,6 +101,8 @@ class EnvelopeCheck {
     // octets); accepted while nothing is wrong.
     SubmitCode problem() const { return problem_; }
     std::uint64_t consumed() const { return consumed_; }
+    // So far.
+    std::size_t recipients() const { return recipients_; }
 
   private:
     void take_letter(char letter);
@@ -100,6 +113,7 @@ class EnvelopeCheck {
     bool complete_ = false;
     SubmitCode problem_ = SubmitCode::accepted;
     std::size_t address_octets_ = 0;
+    std::size_t recipients_ = 0;
     std::uint64_t consumed_ = 0;
 };
 

@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/io.h"
+#include "base/program.h"
 #include "queue/client.h"
 
 namespace {
@@ -35,6 +36,8 @@ std::string_view read_piece(int fd, std::vector<char>& buffer, Deadline deadline
 int submit(std::vector<char>& buffer, Deadline deadline) {
     queue::Submission submission(control::Home::from_environment(), queue::Door::submit, deadline, false,
                                  true);
+    if (auto said = mail::extension_from_variable(environment(queue::extension_name, "")))
+        submission.begin(said->sender, std::move(said->extension));
     for (std::string_view piece = read_piece(0, buffer, deadline); !piece.empty();
          piece = read_piece(0, buffer, deadline))
         submission.write(piece);

@@ -15,13 +15,13 @@ void require(bool condition) {
     if (!condition) std::abort();
 }
 
-void check_envelope(std::string_view data) {
-    const auto envelope = decode_envelope(data, 1000);
+void check_envelope(std::string_view data, unsigned version) {
+    const auto envelope = decode_envelope(data, 1000, version);
     if (!envelope) return;
-    std::string again = encode_envelope(*envelope);
-    const auto second = decode_envelope(again, 1000);
+    const std::string again = encode_envelope(*envelope);
+    const auto second = decode_envelope(again, 1000, version_of(*envelope));
     require(second && second->recipients.size() == envelope->recipients.size() &&
-            second->uid == envelope->uid);
+            second->uid == envelope->uid && second->options == envelope->options);
     for (const Recipient& recipient : envelope->recipients)
         require(data.at(static_cast<std::size_t>(recipient.mark_offset - 1000)) ==
                 static_cast<char>(recipient.mark));
@@ -31,7 +31,7 @@ void check_envelope(std::string_view data) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
     const std::string_view data(reinterpret_cast<const char*>(bytes), size);
-    check_envelope(data);
+    for (const unsigned version : {1U, 2U}) check_envelope(data, version);
     if (size >= footer_size) {
         const auto footer = decode_footer(data.substr(size - footer_size), size);
         if (footer) {

@@ -49,9 +49,9 @@ SubmitAnswer run(const Scratch& scratch, Ledger& ledger, int socket, std::span<c
     FrameReader input(socket, buffer);
     FrameReader::Header header;
     const Deadline deadline = Deadline::in(Seconds(10));
-    if (input.read_header(header, deadline) != FrameReader::Input::more) return {};
+    if (input.read_header(header, deadline) != FrameReader::Input::more || header.question) return {};
     MessageWriter writer(scratch.directories(), ledger, 0);
-    return receive(input, {}, writer, {deadline, Seconds(10)});
+    return receive(input, {}, writer, {deadline, Seconds(10)}, header.extended);
 }
 
 }  // namespace

@@ -62,6 +62,7 @@ class IncomingEnvelope {
         if (joined_.empty()) joined_ = single_;
     }
     std::string_view octets() const { return joined_.empty() ? single_ : joined_; }
+    std::size_t recipients() const { return check_.recipients(); }
     SubmitCode problem() const {
         if (check_.problem() != SubmitCode::accepted) return check_.problem();
         return check_.complete() && check_.consumed() == octets_ ? SubmitCode::accepted
@@ -93,9 +94,22 @@ bool means_full(int error_number) {
     return error_number == ENOSPC || error_number == EDQUOT || error_number == EROFS || error_number == EIO;
 }
 
+// Reads the group of an extension. before_reuse: as Group::read has it.
+template <class BeforeReuse>
+SubmitCode read_extension(Group& group, std::string& extension, const BeforeReuse& before_reuse) {
+    const auto state = group.read(
+        [&](std::string_view piece) {
+            extension += piece;
+            return extension.size() <= mail::extension_limit;
+        },
+        before_reuse);
+    return code_of(state);
+}
+
 // The steps of receive() that may throw Error for what the disk says.
 SubmitAnswer receive_or_throw(FrameReader& input, const Caller& caller, MessageWriter& writer,
-                              const Patience& patience, const std::function<bool()>& is_full, bool& created) {
+                              const Patience& patience, bool extended, const std::function<bool()>& is_full,
+                              bool& created) {
     const MessageId id = writer.create();
     created = true;
     const std::string trace = trace_field(caller, id, now_seconds());
@@ -114,16 +128,24 @@ SubmitAnswer receive_or_throw(FrameReader& input, const Caller& caller, MessageW
     if (state != FrameReader::Input::more) return {code_of(state), 0, {}};
 
     IncomingEnvelope envelope;
-    state = group.read([&](std::string_view piece) { return envelope.add(piece); },
-                       [&] {
-                           writer.flush();
-                           envelope.keep();
-                       });
+    const auto keep = [&] {
+        writer.flush();
+        envelope.keep();
+    };
+    state = group.read([&](std::string_view piece) { return envelope.add(piece); }, keep);
     if (envelope.problem() != SubmitCode::accepted && code_of(state) != SubmitCode::communication &&
         code_of(state) != SubmitCode::timed_out)
         return {envelope.problem(), 0, {}};
     if (state != FrameReader::Input::more) return {code_of(state), 0, {}};
-    writer.finish({caller.uid, caller.pid, caller.origin, {}, {}}, envelope.octets());
+    std::optional<std::string> extension("");
+    if (extended) {
+        std::string said;
+        if (const SubmitCode code = read_extension(group, said, keep); code != SubmitCode::accepted)
+            return {code, 0, {}};
+        extension = checked_extension(said, envelope.recipients(), caller);
+        if (!extension) return {SubmitCode::bad_envelope, 0, {}};
+    }
+    writer.finish({caller.uid, caller.pid, caller.origin, {}, {}}, envelope.octets(), *extension);
     return {SubmitCode::accepted, id, {}};
 }
 
@@ -143,6 +165,8 @@ bool may_enter(const control::Owners& owners, Door door, const Peer& peer) {
 
 Caller caller_of(const control::Owners& owners, Door door, const Peer& peer, bool named_by_pid) {
     Caller caller{peer.uid, named_by_pid ? static_cast<std::uint32_t>(peer.pid) : 0, Origin::user, false};
+    // Where all is one user, a $QMAILQUEUE program of qmail-smtpd's is nobody else.
+    caller.tells_submitter = door == Door::network || is(owners, control::Role::qmaild, peer.uid);
     if (door == Door::network) caller.origin = Origin::network;
     if (door == Door::bounce) caller.origin = Origin::bounce;
     if (door != Door::submit || owners.single()) return caller;
@@ -168,11 +192,34 @@ std::string trace_field(const Caller& caller, MessageId id, std::int64_t now) {
     return field + "); " + date_822(now) + "\n";
 }
 
+std::optional<std::string> checked_extension(std::string_view extension, std::size_t recipients,
+                                             const Caller& caller) {
+    auto decoded = mail::decode_extension(extension, recipients);
+    if (!decoded) return std::nullopt;
+    using Kind = mail::Submitter::Kind;
+    mail::Submitter& submitter = decoded->options.submitter;
+    switch (submitter.kind) {
+        case Kind::stranger:
+        case Kind::login:
+        case Kind::certificate:
+        case Kind::rule:
+        case Kind::open_smtp:
+            if (!caller.tells_submitter) submitter = {};
+            break;
+        case Kind::forward:
+            submitter = {caller.origin == Origin::user ? Kind::forward : Kind::unsaid};
+            break;
+        default:
+            submitter = {};  // the socket says it
+    }
+    return mail::encode_extension(decoded->options, decoded->recipients);
+}
+
 SubmitAnswer receive(FrameReader& input, const Caller& caller, MessageWriter& writer,
-                     const Patience& patience, const std::function<bool()>& is_full) {
+                     const Patience& patience, bool extended, const std::function<bool()>& is_full) {
     bool created = false;
     try {
-        return receive_or_throw(input, caller, writer, patience, is_full, created);
+        return receive_or_throw(input, caller, writer, patience, extended, is_full, created);
     } catch (const Error& error) {
         log_line(std::string("warning: ") + error.what());
         const bool write_error = created || means_full(error.number());

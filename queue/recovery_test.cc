@@ -49,6 +49,34 @@ TEST_F(RecoveryTest, WithoutACheckpointWhatIsNotWholeIsPutAside) {
     EXPECT_EQ(Store(home).count(), 1u);
 }
 
+TEST_F(RecoveryTest, AFileOfALaterFormatIsLeftAlone) {
+    const MessageId whole = accept("it says relaisQ1 in its text\n");
+    std::string octets = content(message_path(home, whole));
+    octets[octets.size() - footer_size + 7] = '3';
+    write(message_path(home, whole), octets);
+    const Recovery recovery = recover_messages(home, std::nullopt);
+    EXPECT_EQ(recovery.damaged + recovery.removed, 0u);
+    EXPECT_EQ(content(message_path(home, whole)), octets);
+}
+
+TEST_F(RecoveryTest, AnExtensionIsPartOfTheEnvelope) {
+    const MessageDirectories directories(home);
+    MessageWriter writer(directories, ledger, 0);
+    const MessageId id = writer.create();
+    writer.add("text\n");
+    mail::EnvelopeOptions options;
+    options.submitter = {mail::Submitter::Kind::login, "anna@x", {"@x"}};
+    mail::RecipientOptions recipient;
+    recipient.notify.success = true;
+    writer.finish({1, 0, Origin::network, "", {}}, encode_submitted_envelope("s@x", {"a@x"}),
+                  mail::encode_extension(options, {recipient}));
+    StoredMessage message;
+    ASSERT_EQ(Store(home).load(id, message, true), Load::whole);
+    EXPECT_EQ(message.envelope.options, options);
+    EXPECT_EQ(message.envelope.recipients[0].options, recipient);
+    EXPECT_EQ(recover_messages(home, std::nullopt).kept, 1u);
+}
+
 TEST_F(RecoveryTest, WithACheckpointOnlyWhatNeverHadAFooterIsRemoved) {
     const MessageId whole = accept("whole\n");
     const std::string octets = content(message_path(home, whole));

@@ -54,7 +54,7 @@ void read_share(const Store& store, const Filter& filter, bool verify, std::span
             SeenMessage seen;
             const Load load = store.load(id, seen.message, verify);
             if (load == Load::missing) continue;
-            seen.damaged = load == Load::damaged || load == Load::unfinished;
+            seen.damaged = load != Load::whole;
             seen.message.id = id;
             if (filter.matches(seen)) found.push_back(std::move(seen));
         }

@@ -204,7 +204,7 @@ Load Store::load(MessageId id, StoredMessage& message, bool verify, Fd* file) co
     std::string tail = read_at(fd.get(), first, static_cast<std::size_t>(size - first), path);
     if (tail.size() != size - first || tail.size() < status_size + footer_size) return Load::damaged;
     const auto footer = decode_footer(std::string_view(tail).substr(tail.size() - footer_size), size);
-    if (!footer) return Load::damaged;
+    if (!footer) return footer_trace(tail) == Trace::another_version ? Load::another_version : Load::damaged;
 
     message.id = id;
     message.message_size = footer->message_size;
@@ -218,7 +218,7 @@ Load Store::load(MessageId id, StoredMessage& message, bool verify, Fd* file) co
     else
         envelope_octets =
             read_at(fd.get(), footer->message_size, static_cast<std::size_t>(footer->envelope_size), path);
-    auto envelope = decode_envelope(envelope_octets, footer->message_size);
+    auto envelope = decode_envelope(envelope_octets, footer->message_size, footer->version);
     if (!envelope) return Load::damaged;
     message.envelope = std::move(*envelope);
     if (!verify) {

@@ -66,7 +66,9 @@ class Connection {
         }
         const auto state = input_.read_header(header_, Deadline::in(small_patience));
         if (state == FrameReader::Input::malformed) send_answer(socket_, {SubmitCode::bug, 0, {}});
-        if (state != FrameReader::Input::more) return false;
+        if (state == FrameReader::Input::more && header_.question)
+            send_answer(socket_, {SubmitCode::accepted, 0, {}});
+        if (state != FrameReader::Input::more || header_.question) return false;
         if (!no_room()) return true;
         // Who calls qmail-queue knows its exit code for a full disk.
         if (door_ == Door::network)
@@ -84,7 +86,8 @@ class Connection {
         SubmitAnswer answer;
         {
             MessageWriter writer(service_.directories, service_.ledger, slot_, only_one_);
-            answer = receive(input_, caller, writer, patience(), [this] { return no_room(); });
+            answer =
+                receive(input_, caller, writer, patience(), header_.extended, [this] { return no_room(); });
         }
         if (answer.code == SubmitCode::accepted) send_hint(service_.hint_pipe, answer.id);
         send_answer(socket_, answer);

@@ -7,7 +7,7 @@ namespace relais::send {
 namespace {
 
 constexpr std::string_view local_magic = "RL2\n";
-constexpr std::string_view remote_magic = "RR2\n";
+constexpr std::string_view remote_magic = "RR3\n";
 constexpr std::string_view report_magic = "RP1\n";
 constexpr std::string_view under_way_magic = "RU1\n";
 constexpr std::string_view end_of_list = "RZ1\n";
@@ -127,6 +127,7 @@ std::string encode(const RemoteOrder& order) {
     for (std::size_t i = 0; i < order.recipients.size(); ++i)
         put_number(out, i < order.indices.size() ? order.indices[i] : 0, 4);
     put_number(out, order.crowded ? 1 : 0, 1);
+    put_string(out, mail::encode_extension(order.options, order.recipient_options));
     return out;
 }
 
@@ -147,7 +148,13 @@ std::optional<RemoteOrder> decode_remote_order(std::string_view packet) {
     for (std::uint64_t i = 0; i < count && in.good(); ++i) order.indices.push_back(in.index());
     const std::uint64_t crowded = in.number(1);
     order.crowded = crowded == 1;
+    const std::string extension = in.string();
     if (crowded > 1 || !in.complete()) return std::nullopt;
+    if (extension.empty()) return order;
+    auto decoded = mail::decode_extension(extension, count);
+    if (!decoded) return std::nullopt;
+    order.options = std::move(decoded->options);
+    order.recipient_options = std::move(decoded->recipients);
     return order;
 }
 

@@ -23,14 +23,17 @@
 #include <string_view>
 #include <vector>
 
+#include "mail/envelope.h"
 #include "send/channel.h"
 
 namespace relais::send {
 
 inline constexpr std::size_t packet_limit = 128 * 1024;
 inline constexpr std::size_t address_field = 1024;
-// Recipients in one order to qmail-remote at most; together they fit a packet.
+// Recipients in one order to qmail-remote at most, and where more is said of them than their addresses;
+// together they fit a packet.
 inline constexpr std::size_t order_recipient_limit = 100;
+inline constexpr std::size_t order_option_limit = 50;
 
 struct LocalOrder {
     std::uint64_t delivery = 0;
@@ -51,6 +54,8 @@ struct RemoteOrder {
     std::uint32_t connection_messages = 0;  // on one connection at most; 0: as control/remotemessages says
     std::vector<std::uint32_t> indices{};   // of the recipients, in the message's envelope
     bool crowded = false;                   // others need the place: a silent server is given less time
+    mail::EnvelopeOptions options{};        // who submitted the message, and what DSN and its like say of it
+    std::vector<mail::RecipientOptions> recipient_options{};  // of each, or none
 };
 
 enum class Outcome : char { success = 'r', permanent = 'h', temporary = 's' };

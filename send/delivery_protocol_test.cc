@@ -55,6 +55,33 @@ TEST(DeliveryProtocol, RemoteOrderRoundTrip) {
     EXPECT_EQ(back->indices, some_remote_order().indices);
 }
 
+TEST(DeliveryProtocol, ARemoteOrderSaysWhatTheEnvelopeSays) {
+    RemoteOrder order = some_remote_order();
+    order.options.ret = mail::Ret::headers;
+    order.options.submitter = {mail::Submitter::Kind::login, "ann@example.net", {"@example.net"}};
+    order.recipient_options.resize(2);
+    order.recipient_options[1].notify.never = true;
+    const auto back = decode_remote_order(encode(order));
+    ASSERT_TRUE(back);
+    EXPECT_EQ(back->options, order.options);
+    EXPECT_EQ(back->recipient_options, order.recipient_options);
+    EXPECT_FALSE(decode_remote_order(encode(order) + "x"));
+}
+
+TEST(DeliveryProtocol, TheLargestOrderFitsAPacket) {
+    RemoteOrder order = some_remote_order();
+    order.recipients.assign(order_option_limit, std::string(address_field - 1, 'a'));
+    order.indices.assign(order_option_limit, 1);
+    mail::RecipientOptions options{*mail::parse_notify("success,failure,delay"),
+                                   "rfc822;" + std::string(mail::orcpt_limit - 7, 'a')};
+    order.recipient_options.assign(order_option_limit, options);
+    order.options.envid = std::string(mail::envid_limit, 'a');
+    order.options.submitter = {mail::Submitter::Kind::login, std::string(1000, 'a'), {}};
+    order.options.submitter.may_use.assign(mail::may_use_limit, "@" + std::string(319, 'a'));
+    EXPECT_LE(encode(order).size(), packet_limit);
+    EXPECT_TRUE(decode_remote_order(encode(order)));
+}
+
 TEST(DeliveryProtocol, UnderWayRoundTrip) {
     const auto back = decode_under_way(encode(some_delivery()));
     ASSERT_TRUE(back);

@@ -165,8 +165,8 @@ Sender::Active* Sender::load(queue::MessageId id, bool is_new) {
         known_.schedule(entry, now() + unfinished_pause);
         return nullptr;
     }
-    if (result == queue::Load::damaged) {
-        found_damaged(id, entry);
+    if (result == queue::Load::damaged || result == queue::Load::another_version) {
+        found_damaged(id, entry, result);
         return nullptr;
     }
     entry.verified = true;
@@ -204,7 +204,7 @@ void Sender::take_up(queue::MessageId id, bool is_new) {
     leave_window(id);
 }
 
-void Sender::found_damaged(queue::MessageId id, KnownMessages::Entry& entry) {
+void Sender::found_damaged(queue::MessageId id, KnownMessages::Entry& entry, queue::Load found) {
     if (!entry.hinted && !entry.forced) {
         entry.forced = true;
         known_.schedule(entry, now() + second_look_pause);
@@ -212,7 +212,9 @@ void Sender::found_damaged(queue::MessageId id, KnownMessages::Entry& entry) {
     }
     entry.place = Place::damaged;
     out_.log("alert: message " + std::to_string(id) +
-             " is damaged: footer or checksum are wrong; it is left alone, as " + store_.path(id));
+             (found == queue::Load::damaged ? " is damaged: footer or checksum are wrong"
+                                            : " was written by another version of relais") +
+             "; it is left alone, as " + store_.path(id));
 }
 
 // Only for a message that nobody has tried: what a restart finds has been announced before.
@@ -230,7 +232,11 @@ void Sender::log_arrival(const Active& active) {
 // Gives each open recipient to its destination.
 void Sender::distribute(Active& active, bool forced) {
     const auto& envelope = active.stored.envelope;
-    const bool verp = is_verp(envelope.sender);
+    const bool options = std::any_of(envelope.recipients.begin(), envelope.recipients.end(),
+                                     [](const auto& recipient) { return recipient.options.said(); });
+    const std::size_t most = is_verp(envelope.sender) ? 1
+                             : options                ? order_option_limit
+                                                      : order_recipient_limit;
     std::map<std::string, std::vector<std::uint32_t>> by_host;
     std::vector<std::uint32_t> too_long;
     struct LocalRecipient {
@@ -263,7 +269,6 @@ void Sender::distribute(Active& active, bool forced) {
         place_recipients(active, local_, local_.lane.destination(name, user), {recipient}, single, forced);
     for (auto& [host, recipients] : by_host) {
         const DestinationPtr destination = remote_.lane.destination(host);
-        const std::size_t most = verp ? 1 : order_recipient_limit;
         for (std::size_t first = 0; first < recipients.size(); first += most) {
             const auto begin = recipients.begin() + static_cast<std::ptrdiff_t>(first);
             const auto end =

@@ -168,7 +168,7 @@ class Sender {
     bool park_unread(queue::MessageId id);
     Active* load(queue::MessageId id, bool is_new);
     void take_up(queue::MessageId id, bool is_new);
-    void found_damaged(queue::MessageId id, KnownMessages::Entry& entry);
+    void found_damaged(queue::MessageId id, KnownMessages::Entry& entry, queue::Load found);
     void log_arrival(const Active& active);
     void distribute(Active& active, bool forced);
     void place_recipients(Active& active, Side& side, const DestinationPtr& destination,

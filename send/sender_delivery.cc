@@ -128,8 +128,11 @@ bool Sender::send_order(Channel channel, std::uint64_t delivery, const Active& a
                       {},
                       next.destination->share->limits.messages,
                       next.job.recipients,
-                      remote_.lane.is_crowded(*next.destination)};
+                      remote_.lane.is_crowded(*next.destination),
+                      active.stored.envelope.options};
     for (const Route& route : routes) order.recipients.push_back(route.address);
+    for (const std::uint32_t recipient : next.job.recipients)
+        order.recipient_options.push_back(active.stored.envelope.recipients[recipient].options);
     return out_.order(order, std::move(message));
 }
 

@@ -18,6 +18,7 @@ class LateHeader final : public MessageSink {
     LateHeader(std::unique_ptr<MessageSink> next, std::size_t limit, std::function<std::string()> early)
         : next_(std::move(next)), limit_(limit), early_(std::move(early)) {}
 
+    void begin(const mail::Envelope& envelope) override { next_->begin(envelope); }
     void write(std::string_view text) override;
     // Fields with LF line ends. Nothing happens for a message that has gone on.
     void put_on_top(std::string_view fields);

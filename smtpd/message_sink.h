@@ -16,6 +16,8 @@ namespace relais::smtpd {
 class MessageSink {
   public:
     virtual ~MessageSink() = default;
+    // Before the first octet: what the envelope says beside the addresses that finish() is given.
+    virtual void begin(const mail::Envelope&) {}
     virtual void write(std::string_view text) = 0;
     virtual queue::SubmitAnswer finish(const std::string& sender,
                                        const std::vector<std::string>& recipients) = 0;

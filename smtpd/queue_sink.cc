@@ -12,6 +12,7 @@ class QueueSink : public MessageSink {
     explicit QueueSink(const control::Home& home)
         : submission_(home, queue::Door::network, Deadline::in(submission_time_limit)) {}
 
+    void begin(const mail::Envelope& envelope) override { submission_.begin(envelope); }
     void write(std::string_view text) override { submission_.write(text); }
     queue::SubmitAnswer finish(const std::string& sender,
                                const std::vector<std::string>& recipients) override {

@@ -213,6 +213,7 @@ void Session::mail(std::string_view argument) {
     const mail::MailParameters parameters = mail::parse_mail_parameters(path->parameters);
     // Older servers of the family say the sender of a double bounce.
     transaction_ = Transaction{path->address == mail::double_bounce_sender ? "" : path->address, {}};
+    transaction_->options.submitter = of_controls([&] { return submitter(); });
     if (parameters.fault == mail::MailParameters::Fault::syntax) {
         refuse("501 syntax error in parameters (#5.5.4)");
     } else if (parameters.fault == mail::MailParameters::Fault::unknown ||
@@ -242,7 +243,10 @@ void Session::rcpt(std::string_view argument) {
     if (verdict.cause == policy::Cause::spf) return refuse(verdict.reply, path->address, verdict.why);
     if (!verdict.passes()) return refuse_recipient(verdict.reply, path->address, verdict.why);
     refusals_.recipient_accepted();
+    if (verdict.decision.reason == policy::Reason::open_smtp)
+        transaction_->options.submitter = {mail::Submitter::Kind::open_smtp, verdict.decision.detail};
     transaction_->recipients.push_back(std::move(verdict.recipient));
+    transaction_->recipient_options.emplace_back();
     channel_.reply("250 ok");
 }
 
@@ -251,6 +255,7 @@ void Session::data(std::string_view argument) {
     if (!transaction_) return channel_.reply(mail_first);
     if (transaction_->recipients.empty()) return channel_.reply("503 RCPT first (#5.5.1)");
     std::unique_ptr<MessageSink> sink = open_sink();
+    sink->begin(transaction_->envelope());
     channel_.reply("354 go ahead");
     policy::Client traced = client_;
     // As the usual patches show it.

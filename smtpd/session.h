@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "listen/visitor.h"
+#include "mail/envelope.h"
 #include "policy/chain.h"
 #include "policy/client.h"
 #include "smtpd/auth.h"
@@ -56,6 +57,9 @@ class Session {
     struct Transaction {
         std::string sender;
         std::vector<std::string> recipients;
+        mail::EnvelopeOptions options{};
+        std::vector<mail::RecipientOptions> recipient_options{};
+        mail::Envelope envelope() const;
     };
     struct Command {
         std::string_view verb;
@@ -121,6 +125,8 @@ class Session {
     void refuse(std::string_view reply, std::optional<std::string_view> recipient = std::nullopt,
                 std::string_view why = "");
     void refuse_recipient(std::string_view reply, std::string_view recipient, std::string_view why = "");
+    // Whose mail this is; unsaid for a client without a right of its own.
+    mail::Submitter submitter();
     // One whose refusals are never limited.
     bool is_trusted() const { return client_.user || client_.relayclient || client_.certificate; }
     Speaker speaker() const;

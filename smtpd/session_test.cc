@@ -23,6 +23,7 @@ struct Message {
     std::string text;
     std::string sender;
     std::vector<std::string> recipients;
+    mail::EnvelopeOptions options{};
 };
 
 class SessionTest : public testing::Test {
@@ -39,6 +40,7 @@ class SessionTest : public testing::Test {
     class Sink : public MessageSink {
       public:
         explicit Sink(SessionTest& test) : test_(test) { ++test_.sinks_opened; }
+        void begin(const mail::Envelope& envelope) override { message_.options = envelope.options; }
         void write(std::string_view text) override { message_.text += text; }
         queue::SubmitAnswer finish(const std::string& sender,
                                    const std::vector<std::string>& recipients) override {
@@ -207,6 +209,25 @@ TEST_F(SessionTest, RelayclientIsAppended) {
     talk(message_of("joe@foreign.example", "x\r\n.\r\n"));
     ASSERT_EQ(messages.size(), 1U);
     EXPECT_THAT(messages[0].recipients, ElementsAre("joe@foreign.example.gateway"));
+}
+
+TEST_F(SessionTest, TheEnvelopeSaysHowTheMessageCame) {
+    using Kind = mail::Submitter::Kind;
+    const auto submitter = [&] {
+        talk("EHLO x\r\n" + message_of("bob@mail.test", "\r\n.\r\n"));
+        return messages.back().options.submitter;
+    };
+    EXPECT_EQ(submitter(), mail::Submitter{});
+    client.relayclient = "";
+    client.may_use = {"@customer.test"};
+    EXPECT_EQ(submitter(), (mail::Submitter{Kind::rule, "192.0.2.7", {"@customer.test"}}));
+    client.certificate = "CN=relay";
+    EXPECT_EQ(submitter(), (mail::Submitter{Kind::certificate, "CN=relay", {"@customer.test"}}));
+    client.user = "anna@mail.test";
+    EXPECT_EQ(submitter(), (mail::Submitter{Kind::login, "anna@mail.test", {"@mail.test"}}));
+    files.control("senderlogins", "enforce\nanna@mail.test a@b.example\n");
+    EXPECT_EQ(submitter(),
+              (mail::Submitter{Kind::login, "anna@mail.test", {"anna@mail.test", "a@b.example"}}));
 }
 
 TEST_F(SessionTest, BadSenderMayWriteToPostmaster) {

@@ -141,7 +141,7 @@ class Queued:
         """The message of a file in the queue: what its footer says."""
         data = self.file(id).read_bytes()
         size = struct.unpack("<Q", data[-56:-48])[0]
-        assert data[-64:-56] == b"relaisQ1", "no footer"
+        assert data[-64:-56] in (b"relaisQ1", b"relaisQ2"), "no footer"
         return data[:size]
 
 
@@ -155,8 +155,11 @@ def frames(data, size=1 << 20):
     return b"".join(struct.pack("<I", len(p)) + p for p in pieces) + bytes(4)
 
 
-def encode(message, addresses, flag="s", frame_size=1 << 20):
-    return b"RQ1" + flag.encode() + frames(relais.octets(message), frame_size) + frames(addresses, frame_size)
+def encode(message, addresses, flag="s", frame_size=1 << 20, extension=None):
+    groups = frames(relais.octets(message), frame_size) + frames(addresses, frame_size)
+    if extension is None:
+        return b"RQ1" + flag.encode() + groups
+    return b"RQ2" + flag.encode() + groups + frames(extension, frame_size)
 
 
 def read_answer(client):

@@ -116,6 +116,9 @@ class Acceptance(QueuedTest):
                 (encode("m", b"Fs\0Tr\0"), 91),
                 (encode("m", b"Fs\0Tr\0\0more"), 91),
                 (encode("m", b""), 91),
+                (encode("m", envelope("s", ["r"]), extension=b""), 91),
+                (encode("m", envelope("s", ["r"]), extension=b"ret maybe\0\0"), 91),
+                (b"RQ3s", 81),
                 (encode("m", b"Fs\0Ta\nb\0\0"), 31),
                 (b"RQ1s" + b"\xff\xff\xff\xff", 81),
                 (b"RQ1x", 81),
@@ -152,6 +155,37 @@ class Roles(QueuedTest):
             self.assertEqual(self.as_user(uid, lambda: queued.submit("m", door=door)[0]), 0)
             (id,) = queued.hints()
             self.assertRegex(self.first_line(queued, id), rf"^Received: \(qmail {id} invoked {words}\); {DATE}$")
+
+    @unittest.skipUnless(relais.IS_ROOT, "needs several users")
+    def test_only_qmail_smtpd_says_who_has_logged_in(self):
+        queued = self.queued()
+        said = b"submitter login root@mail.test\0may-use *\0"
+        for door, extension, version, kept in (
+                ("network", said + b"ret full\0\0", b"relaisQ2", said + b"ret full\0\0"),
+                ("bounce", said + b"ret full\0\0", b"relaisQ2", b"ret full\0\0"),
+                ("bounce", said + b"\0", b"relaisQ1", b""),
+                ("network", b"submitter local 0\0\0", b"relaisQ1", b""),
+                ("submit", b"submitter forward 0\0\0", b"relaisQ2", b"submitter forward \0\0"),
+                ("submit", b"\0", b"relaisQ1", b"")):
+            with queued.connect(door) as client:
+                client.sendall(encode("m\n", envelope("s", ["r"]), extension=extension))
+                code, id, _ = read_answer(client)
+            self.assertEqual(code, 0)
+            data = queued.file(id).read_bytes()
+            self.assertEqual(data[-64:-56], version, extension)
+            self.assertTrue(data[: -64 - 256].endswith(b"Tr\0\0" + kept), data)
+        with queued.connect("submit") as client:
+            client.sendall(encode("m\n", envelope("s", ["r"]), extension=said + b"\0"))
+            data = queued.file(read_answer(client)[1]).read_bytes()
+        if not queued.instance.single:
+            self.assertEqual(data[-64:-56], b"relaisQ1")
+
+    def test_whether_version_two_is_known_can_be_asked(self):
+        queued = self.queued()
+        with queued.connect("submit") as client:
+            client.sendall(b"RQ2?")
+            self.assertEqual(read_answer(client)[:2], (0, 0))
+        self.assertEqual(queued.ids(), [])
 
     def test_in_an_instance_of_one_user_the_door_alone_decides(self):
         queued = self.queued(single=True)
