@@ -64,6 +64,8 @@ inline constexpr Cage smtpd_cage{"qmail-smtpd", "qmaild", "read unix pair accept
                                  "control LINKED GIVEN open-smtp", ""};
 inline constexpr Cage smtpd_alone_cage{"qmail-smtpd under tcpserver", "qmaild", "read unix",
                                        "control LINKED GIVEN open-smtp", ""};
+inline constexpr Cage qmtpd_cage{"qmail-qmtpd and qmail-qmqpd", "qmaild", "read unix",
+                                 "control LINKED GIVEN open-smtp", ""};
 inline constexpr Cage keyd_files_cage{"qmail-keyd, the half that opens files", "root", "read fork", "/", ""};
 inline constexpr Cage keyd_cage{"qmail-keyd, the half that signs", "qmailk", "accept", "", ""};
 inline constexpr Cage authd_cage{"qmail-authd", "root", "read accept pair fork kill become",

@@ -193,6 +193,8 @@ inline constexpr std::array table = {
     lines("pop3listen", "service", "", "ADDRESS PORT of each POP3 server"),
     lines("pop3slisten", "service", "", "ADDRESS PORT of each POP3 server with TLS from the first octet"),
     domains("privatemx", "remote", "domains whose servers may have private or loopback addresses"),
+    lines("qmqpservers", "qmqpc", "",
+          "servers that take the mail of a host without a queue, by QMQP: an address, or one with its port"),
     seconds("queuelifetime", "send", "604800", 0, std::uint64_t{1} << 40,
             "seconds after which undelivered mail bounces"),
     line("queueminfree", "queued", "0",
