@@ -22,6 +22,7 @@
 #include "local/user_database.h"
 #include "local/user_process.h"
 #include "mail/address.h"
+#include "mail/enhanced_status.h"
 #include "start/descriptors.h"
 
 namespace relais::local {
@@ -386,7 +387,8 @@ void Spawner::report(std::uint64_t delivery, send::Outcome outcome, std::string 
     deliveries_.erase(delivery);
     send::Report report;
     report.delivery = delivery;
-    report.recipients.push_back({outcome, std::move(text)});
+    std::string status = mail::enhanced_status(send::status_class(outcome), "", text);
+    report.recipients.push_back({outcome, std::move(text), std::move(status)});
     line_.report(delivery, send::encode(report));
 }
 

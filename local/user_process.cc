@@ -8,6 +8,7 @@
 #include "local/delivery.h"
 #include "local/maildir.h"
 #include "mail/address.h"
+#include "mail/enhanced_status.h"
 
 namespace relais::local {
 namespace {
@@ -25,7 +26,8 @@ struct Work {
 
 void answer_with(Work& work, send::Outcome outcome, std::string_view text) {
     while (text.ends_with('\n')) text.remove_suffix(1);
-    work.answer.recipients.assign(1, {outcome, std::string(text)});
+    work.answer.recipients.assign(
+        1, {outcome, std::string(text), mail::enhanced_status(send::status_class(outcome), "", text)});
 }
 
 void answer_with(Work& work, const Error& error) {

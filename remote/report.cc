@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "mail/enhanced_status.h"
+
 namespace relais::remote {
 namespace {
 
@@ -102,15 +104,22 @@ send::Report to_report(const Result& result, std::size_t recipients) {
     send::Report report;
     report.mx_group = result.mx_group;
     report.connection_failed = result.connection_failed;
+    report.server = result.server;
+    report.server_ip = result.server_ip;
+    report.tls = result.tls;
+    report.dsn = result.dsn;
     for (std::size_t i = 0; i < recipients; ++i) {
-        send::RecipientReport one{outcome_of(result.message.letter), result.message.text};
+        send::RecipientReport one{outcome_of(result.message.letter), result.message.text, "",
+                                  result.message.diagnostic};
         if (i < result.recipients.size() && result.recipients[i].outcome != send::Outcome::success) {
             one.outcome = result.recipients[i].outcome;
+            one.diagnostic = result.recipients[i].diagnostic;
             // What became of the others' message is not this recipient's business.
             one.text = result.recipients[i].text +
                        (result.message.letter == Letter::accepted ? "" : result.message.text);
         }
         one.text = without_nul(std::move(one.text));
+        one.status = mail::enhanced_status(send::status_class(one.outcome), one.diagnostic, one.text);
         if (one.text.ends_with('\n')) one.text.pop_back();
         report.recipients.push_back(std::move(one));
     }

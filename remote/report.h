@@ -15,7 +15,8 @@ enum class Letter : char { accepted = 'K', temporary = 'Z', permanent = 'D' };
 
 struct Verdict {
     Letter letter = Letter::temporary;
-    std::string text;  // lines, each with its LF
+    std::string text;          // lines, each with its LF
+    std::string diagnostic{};  // the server's reply, where that is the verdict: a line
 };
 
 struct Result {
@@ -25,6 +26,11 @@ struct Result {
     Verdict message;
     std::string mx_group;
     bool connection_failed = false;  // no server could be reached
+    // The server that the message was offered to.
+    std::string server{};
+    std::string server_ip{};
+    std::string tls{};
+    bool dsn = false;
 };
 
 Verdict no_connection();  // Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)

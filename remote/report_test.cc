@@ -29,6 +29,23 @@ TEST(Report, EachRecipientOfTheOrderIsAnswered) {
     EXPECT_EQ(report.mx_group, "g");
 }
 
+TEST(Report, EachRecipientHasItsStatusAndTheReplyThatDecided) {
+    Result result{{{Outcome::permanent, "192.0.2.1 does not like recipient.\n", "", "550 5.1.1 no such user"},
+                   {Outcome::success, ""}},
+                  {Letter::temporary, "192.0.2.1 failed after I sent the message.\n", "451 busy"},
+                  "",
+                  false};
+    result.server = "mx.far.test";
+    result.server_ip = "192.0.2.1";
+    const send::Report report = to_report(result, 2);
+    EXPECT_EQ(report.recipients[0].status, "5.1.1");
+    EXPECT_EQ(report.recipients[0].diagnostic, "550 5.1.1 no such user");
+    EXPECT_EQ(report.recipients[1].status, "4.0.0");
+    EXPECT_EQ(report.recipients[1].diagnostic, "451 busy");
+    EXPECT_EQ(report.server, "mx.far.test");
+    EXPECT_EQ(to_report({{}, no_such_host("x.test"), "", false}, 1).recipients[0].status, "5.1.2");
+}
+
 TEST(Report, AVerdictOverTheMessageIsForThoseItWasAcceptedFor) {
     const Result result{
         {{Outcome::success, ""}, {Outcome::temporary, "later\n"}}, {Letter::permanent, "bad\n"}, "", false};

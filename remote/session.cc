@@ -21,6 +21,15 @@ std::string quoted(const Reply& reply) {
     return text;
 }
 
+// The same in one line, for reports.
+std::string diagnostic_of(const Reply& reply) {
+    std::string text = reply.text.substr(0, send::diagnostic_limit);
+    while (text.ends_with('\n')) text.pop_back();
+    std::replace_if(
+        text.begin(), text.end(), [](char c) { return c == '\n' || c == '\0'; }, ' ');
+    return text;
+}
+
 // A path that could end its command, or begin another, must never be sent. Octets above 127 pass, as in
 // qmail.
 bool fits_in_path(std::string_view address) {
@@ -76,7 +85,7 @@ void Session::require_silence() const {
 
 Verdict Session::verdict(Letter letter, std::string_view what, const Reply& reply) const {
     const std::string begin = what.starts_with(" but ") ? "Connected to " : "";
-    return {letter, begin + ip_ + std::string(what) + ".\n" + quoted(reply)};
+    return {letter, begin + ip_ + std::string(what) + ".\n" + quoted(reply), diagnostic_of(reply)};
 }
 
 Verdict Session::connection_died(bool critical) const {
@@ -85,8 +94,10 @@ Verdict Session::connection_died(bool critical) const {
 }
 
 Verdict Session::unusable(std::string_view what, std::string_view status, const Reply& reply) const {
-    return {Letter::temporary, "Connected to " + ip_ + " but " + std::string(what) + ". (#" +
-                                   std::string(status) + ")\n" + quoted(reply)};
+    return {Letter::temporary,
+            "Connected to " + ip_ + " but " + std::string(what) + ". (#" + std::string(status) + ")\n" +
+                quoted(reply),
+            diagnostic_of(reply)};
 }
 
 Session::Opening Session::open() {
@@ -226,6 +237,9 @@ std::string Session::mail_command(const std::string& sender, Message& message) c
 Session::Attempt Session::send(const std::string& sender, const std::vector<std::string>& recipients,
                                Message& message) {
     Transaction transaction{sender, recipients, message, {}};
+    transaction.result.server = settings_.server_name;
+    transaction.result.server_ip = ip_;
+    transaction.result.tls = wire_.tls() != nullptr ? protection_ : "";
     try {
         if (auto refusal = refuse_unsent(message, sender))
             return {{{}, *std::move(refusal), "", false}, false};
@@ -314,7 +328,7 @@ void Session::take_recipient_reply(Transaction& transaction, const Reply& reply)
     }
     transaction.result.recipients.push_back(
         {reply.permanent() ? send::Outcome::permanent : send::Outcome::temporary,
-         ip_ + " does not like recipient.\n" + quoted(reply)});
+         ip_ + " does not like recipient.\n" + quoted(reply), "", diagnostic_of(reply)});
 }
 
 void Session::take_data_reply(Transaction& transaction, const Reply& reply) {
@@ -362,8 +376,9 @@ void Session::send_data(Transaction& transaction) {
 
 void Session::take_final_reply(Transaction& transaction, const Reply& reply) {
     if (reply.positive())
-        transaction.decide(
-            {Letter::accepted, verdict(Letter::accepted, " accepted message", reply).text + protection()});
+        transaction.decide({Letter::accepted,
+                            verdict(Letter::accepted, " accepted message", reply).text + protection(),
+                            diagnostic_of(reply)});
     else
         transaction.decide(verdict(reply.permanent() ? Letter::permanent : Letter::temporary,
                                    " failed after I sent the message", reply));

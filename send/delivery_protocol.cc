@@ -8,14 +8,19 @@ namespace {
 
 constexpr std::string_view local_magic = "RL2\n";
 constexpr std::string_view remote_magic = "RR3\n";
-constexpr std::string_view report_magic = "RP1\n";
+constexpr std::string_view report_magic = "RP2\n";
+constexpr std::string_view old_report_magic = "RP1\n";  // without status, diagnostic and server
 constexpr std::string_view under_way_magic = "RU1\n";
 constexpr std::string_view end_of_list = "RZ1\n";
 constexpr std::string_view taken_magic = "RT1\n";
 constexpr std::string_view retire = "RE1\n";
 constexpr std::size_t local_order_size = 4 + 3 * 8 + 4 + 2 * address_field;
-// What a report spends beside its texts: head, group, and per recipient the outcome and a length.
-constexpr std::size_t report_head_limit = 2048;
+// What a report spends beside its texts: head, group, server; and for each recipient the outcome, three
+// lengths and the status.
+constexpr std::size_t report_head_limit = 3072;
+constexpr std::size_t status_limit = 16;
+constexpr std::size_t recipient_head = 1 + 3 * 4 + status_limit;
+constexpr std::size_t server_limit = 255;
 
 void put_number(std::string& out, std::uint64_t value, std::size_t octets) {
     for (std::size_t i = 0; i < octets; ++i) out += static_cast<char>((value >> (8 * i)) & 0xff);
@@ -85,7 +90,16 @@ bool is_outcome(std::uint64_t value) {
     return value == 'r' || value == 'h' || value == 's';
 }
 
+bool fits(const Report& report) {
+    return report.mx_group.size() <= address_field && report.server.size() <= server_limit &&
+           report.server_ip.size() <= server_limit && report.tls.size() <= server_limit;
+}
+
 }  // namespace
+
+char status_class(Outcome outcome) {
+    return outcome == Outcome::success ? '2' : outcome == Outcome::permanent ? '5' : '4';
+}
 
 std::string encode(const LocalOrder& order) {
     std::string out;
@@ -164,29 +178,41 @@ std::string encode(const Report& report) {
     put_number(out, report.connection_failed ? 1 : 0, 1);
     put_number(out, report.milliseconds, 4);
     put_string(out, std::string_view(report.mx_group).substr(0, address_field));
+    for (const std::string* of_server : {&report.server, &report.server_ip, &report.tls})
+        put_string(out, std::string_view(*of_server).substr(0, server_limit));
+    put_number(out, report.dsn ? 1 : 0, 1);
     put_number(out, report.recipients.size(), 2);
     const std::size_t share =
         (packet_limit - report_head_limit) / std::max<std::size_t>(1, report.recipients.size());
-    const std::size_t text_limit = share > 5 ? share - 5 : 0;
+    const std::size_t said = recipient_head + diagnostic_limit;
+    const std::size_t text_limit = share > said ? share - said : 0;
     for (const RecipientReport& recipient : report.recipients) {
         out += static_cast<char>(recipient.outcome);
         put_string(out, std::string_view(recipient.text).substr(0, text_limit));
+        put_string(out, std::string_view(recipient.status).substr(0, status_limit));
+        put_string(out, std::string_view(recipient.diagnostic).substr(0, diagnostic_limit));
     }
     return out;
 }
 
 std::optional<Report> decode_report(std::string_view packet) {
     if (packet.size() > packet_limit) return std::nullopt;
+    const bool old = packet.starts_with(old_report_magic);
     Taker in(packet);
     Report report;
-    in.magic(report_magic);
+    in.magic(old ? old_report_magic : report_magic);
     report.delivery = in.number(8);
     const std::uint64_t failed = in.number(1);
     report.connection_failed = failed == 1;
     report.milliseconds = static_cast<std::uint32_t>(in.number(4));
     report.mx_group = in.string();
+    if (!old)
+        for (std::string* of_server : {&report.server, &report.server_ip, &report.tls})
+            *of_server = in.string();
+    const std::uint64_t dsn = old ? 0 : in.number(1);
+    report.dsn = dsn == 1;
     const std::uint64_t count = in.number(2);
-    if (!in.good() || failed > 1 || report.mx_group.size() > address_field || count > order_recipient_limit)
+    if (!in.good() || failed > 1 || dsn > 1 || !fits(report) || count > order_recipient_limit)
         return std::nullopt;
     for (std::uint64_t i = 0; i < count && in.good(); ++i) {
         RecipientReport recipient;
@@ -194,6 +220,12 @@ std::optional<Report> decode_report(std::string_view packet) {
         if (!is_outcome(outcome)) return std::nullopt;
         recipient.outcome = static_cast<Outcome>(outcome);
         recipient.text = in.string();
+        if (!old) {
+            recipient.status = in.string();
+            recipient.diagnostic = in.string();
+            if (recipient.status.size() > status_limit || recipient.diagnostic.size() > diagnostic_limit)
+                return std::nullopt;
+        }
         report.recipients.push_back(std::move(recipient));
     }
     if (!in.complete()) return std::nullopt;

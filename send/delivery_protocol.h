@@ -28,7 +28,7 @@
 
 namespace relais::send {
 
-inline constexpr std::size_t packet_limit = 128 * 1024;
+inline constexpr std::size_t packet_limit = 168 * 1024;
 inline constexpr std::size_t address_field = 1024;
 // Recipients in one order to qmail-remote at most, and where more is said of them than their addresses;
 // together they fit a packet.
@@ -59,11 +59,16 @@ struct RemoteOrder {
 };
 
 enum class Outcome : char { success = 'r', permanent = 'h', temporary = 's' };
+// The first digit of its enhanced status codes.
+char status_class(Outcome outcome);
 
 struct RecipientReport {
     Outcome outcome = Outcome::temporary;
-    std::string text;  // for the log and the bounce, without line end
+    std::string text;          // for the log and the bounce, without line end
+    std::string status{};      // RFC 3463, of the class of the outcome; "" where nobody said one
+    std::string diagnostic{};  // the reply of the server that decided, "" if none did
 };
+inline constexpr std::size_t diagnostic_limit = 300;
 
 struct Report {
     std::uint64_t delivery = 0;
@@ -73,6 +78,11 @@ struct Report {
     bool connection_failed =
         false;  // remote: no server could be reached: the destination as a whole backs off
     std::uint32_t milliseconds = 0;  // remote: how long the transaction took
+    // The server that the message was offered to, "" if it came to none.
+    std::string server{};     // name
+    std::string server_ip{};  // address
+    std::string tls{};        // how the connection was encrypted; "" if it was not
+    bool dsn = false;         // what DSN asks for was passed on to it
 };
 
 // A delivery of a retired spawner's, told to its heir.
@@ -88,6 +98,7 @@ struct UnderWay {
 // A LocalOrder is a struct of fixed size on the wire; the others are counted strings. Decoders answer nothing
 // for anything that is not exactly right. Addresses and hosts are shorter than address_field and hold no NUL
 // (longer ones must be refused before); an encoded report cuts its texts so that all of it fits one packet.
+// A report of the release before, as retired spawners send it, is understood too.
 std::string encode(const LocalOrder& order);
 std::string encode(const RemoteOrder& order);
 std::string encode(const Report& report);

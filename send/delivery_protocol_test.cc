@@ -82,6 +82,37 @@ TEST(DeliveryProtocol, TheLargestOrderFitsAPacket) {
     EXPECT_TRUE(decode_remote_order(encode(order)));
 }
 
+TEST(DeliveryProtocol, AReportHasFields) {
+    Report report;
+    report.delivery = 7;
+    report.server = "mx.far.test";
+    report.server_ip = "192.0.2.1";
+    report.tls = "TLSv1.3";
+    report.dsn = true;
+    report.recipients = {{Outcome::permanent, "no", "5.1.1", "550 5.1.1 no"}, {Outcome::success, "yes"}};
+    const auto back = decode_report(encode(report));
+    ASSERT_TRUE(back);
+    EXPECT_EQ(back->server, "mx.far.test");
+    EXPECT_EQ(back->server_ip, "192.0.2.1");
+    EXPECT_EQ(back->tls, "TLSv1.3");
+    EXPECT_TRUE(back->dsn);
+    EXPECT_EQ(back->recipients[0].status, "5.1.1");
+    EXPECT_EQ(back->recipients[0].diagnostic, "550 5.1.1 no");
+    EXPECT_EQ(back->recipients[1].diagnostic, "");
+}
+
+// As a spawner of the release before sends it, that has been retired by a restart into this one.
+TEST(DeliveryProtocol, AReportWithoutFieldsIsUnderstood) {
+    using namespace std::string_literals;
+    const auto report = decode_report("RP1\n\x07\0\0\0\0\0\0\0\x01\x05\0\0\0\x01\0\0\0g\x01\0h\x02\0\0\0no"s);
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->delivery, 7U);
+    EXPECT_TRUE(report->connection_failed);
+    EXPECT_EQ(report->mx_group, "g");
+    ASSERT_EQ(report->recipients.size(), 1U);
+    EXPECT_EQ(report->recipients[0].text, "no");
+}
+
 TEST(DeliveryProtocol, UnderWayRoundTrip) {
     const auto back = decode_under_way(encode(some_delivery()));
     ASSERT_TRUE(back);
