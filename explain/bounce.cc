@@ -13,6 +13,7 @@
 #include "base/printable.h"
 #include "base/text.h"
 #include "queue/store.h"
+#include "send/recipient_facts.h"
 
 namespace relais::explain {
 namespace {
@@ -27,8 +28,8 @@ std::vector<Refusal> in_queue(const control::Home& home, std::uint64_t id) {
     const queue::Store store(home);
     queue::StoredMessage message;
     if (store.load(id, message, false) != queue::Load::whole) return {};
-    std::vector<Refusal> refusals =
-        read_paragraphs(store.read_bounce(id, bounce_text_limit).value_or(std::string()));
+    std::vector<Refusal> refusals = read_paragraphs(
+        send::parse_bounce_text(store.read_bounce(id, bounce_text_limit).value_or("")).paragraphs);
     if (message.status.last_error.empty()) return refusals;
     std::string open;
     for (const queue::Recipient& recipient : message.envelope.recipients)

@@ -1,4 +1,4 @@
-// Enhanced status codes (RFC 3463): class.subject.detail, as they stand in replies and in qmail's texts. Pure.
+// Enhanced status codes (RFC 3463): class.subject.detail, as replies and qmail's texts have them. Pure.
 #pragma once
 
 #include <string>

@@ -21,6 +21,7 @@
 #include "queue/damaged.h"
 #include "queue/describe.h"
 #include "send/bounce_hints.h"
+#include "send/recipient_facts.h"
 
 namespace relais::queue {
 namespace {
@@ -101,7 +102,9 @@ int list(const control::Home& home, const Options& options, bool everything) {
         if (options.json) {
             text += (count == 0 ? "\n" : ",\n") + json(seen, around);
         } else if (everything) {
-            around.bounce_text = Store(home).read_bounce(seen.id(), bounce_text_shown).value_or("");
+            around.bounce_text =
+                send::parse_bounce_text(Store(home).read_bounce(seen.id(), bounce_text_shown).value_or(""))
+                    .paragraphs;
             text += (count == 0 ? "" : "\n") + details(seen, around);
         } else {
             text += (count == 0 ? table_head() : "") + table_rows(seen, around);

@@ -24,6 +24,7 @@ enum class RecipientState : std::uint8_t {
 //               --the same, and the sender may be told--> telling --accepted--> marking --> working
 //               --all that are left have failed---------> bouncing --accepted--> ending
 //               --nobody is left------------------------> ending --> the file is gone
+//               --DSN asks to be told of deliveries-----> reporting --> working
 //     telling, bouncing --refused--> working: the bounce comes later
 //     working, recording, marking --the disk refused--> stalled --a minute--> working
 //     ending    --the disk refused, a minute--> ending
@@ -32,6 +33,7 @@ enum class Stage : std::uint8_t {
     recording,  // its failures are being written down, with the marks F
     telling,    // a bounce that tells of what has failed so far is being submitted
     marking,    // those whose record it has told of are being marked D
+    reporting,  // deliveries are being told
     bouncing,   // its last bounce is being submitted
     ending,     // nobody is owed anything any more: the file is to be removed
     stalled,    // the disk refused a mark or a record: another try comes
@@ -75,6 +77,10 @@ struct Sender::Active {
     std::vector<std::uint32_t>
         telling_recorded;                    // and that which is: being marked as told when it has been taken
     std::optional<std::uint32_t> resume_at;  // loaded for a late report: when the rest goes on
+    // Paragraphs with facts: of those deferred in this round who are owed a warning; of those delivered of
+    // whom DSN asks to be told.
+    std::vector<Failure> delayed;
+    std::vector<Failure> delivered;
     Fd file;  // it was loaded from: for its first delivery, if not too many are open
     // Whether queue/bounce may have a text of it: not as long as nothing of a message that came while we run
     // has failed.

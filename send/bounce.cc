@@ -16,7 +16,13 @@ BounceSettings BounceSettings::read(const control::Home& home) {
     settings.double_to =
         control::read<"doublebounceto">(home) + "@" + control::read<"doublebouncehost">(home);
     settings.max_octets = control::read<"bouncemaxbytes">(home);
+    settings.format = read_bounce_format(home);
     return settings;
+}
+
+BounceFormat read_bounce_format(const control::Home& home) {
+    const std::string word = control::read<"bounceformat">(home);
+    return word == "dsn" ? BounceFormat::dsn : word == "both" ? BounceFormat::both : BounceFormat::qsbmf;
 }
 
 std::string bounce_paragraph(std::string_view address, std::string_view text) {
@@ -44,19 +50,27 @@ std::optional<BounceEnvelope> bounce_envelope(const BounceSettings& settings, st
     return BounceEnvelope{"", std::string(sender), false};
 }
 
-std::string bounce_head(const BounceSettings& settings, const BounceEnvelope& envelope,
-                        std::string_view sender, std::string_view paragraphs, std::int64_t now) {
+std::string bounce_header(const BounceSettings& settings, const BounceEnvelope& envelope,
+                          std::string_view subject, std::int64_t now) {
     std::string head = "Date: " + date_822(now) + "\n";
     head += "From: " + mail::quoted_address(settings.from + "@" + settings.host) + "\n";
     head += "To: " + mail::quoted_address(envelope.recipient) + "\n";
-    head += "Subject: failure notice\n\n";
-    head += "Hi. This is the qmail-send program at " + settings.host + ".\n";
+    return head.append("Subject: ").append(subject).append("\n");
+}
+
+std::string bounce_greeting(const BounceSettings& settings, const BounceEnvelope& envelope) {
+    const std::string hello = "Hi. This is the qmail-send program at " + settings.host + ".\n";
     if (envelope.is_double)
-        head += "I tried to deliver a bounce message to this address, but the bounce bounced!\n\n";
-    else
-        head +=
-            "I'm afraid I wasn't able to deliver your message to the following addresses.\n"
-            "This is a permanent error; I've given up. Sorry it didn't work out.\n\n";
+        return hello + "I tried to deliver a bounce message to this address, but the bounce bounced!\n\n";
+    return hello +
+           "I'm afraid I wasn't able to deliver your message to the following addresses.\n"
+           "This is a permanent error; I've given up. Sorry it didn't work out.\n\n";
+}
+
+std::string bounce_head(const BounceSettings& settings, const BounceEnvelope& envelope,
+                        std::string_view sender, std::string_view paragraphs, std::int64_t now) {
+    std::string head = bounce_header(settings, envelope, "failure notice", now) + "\n";
+    head += bounce_greeting(settings, envelope);
     head += paragraphs;
     head += envelope.is_double ? "--- Below this line is the original bounce.\n\n"
                                : "--- Below this line is a copy of the message.\n\n";

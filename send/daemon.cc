@@ -60,8 +60,8 @@ SlowWorker& least_busy(std::vector<SlowWorker>& workers) {
 
 }  // namespace
 
-// Answers of the children: the message's id, then "" or what went wrong; or the kind of a BounceResult, qp
-// and text.
+// Requests to those that report: the message's id, the kind of report, its text. Answers of the children: the
+// message's id, then "" or what went wrong; or the kind of report, that of a BounceResult, qp and text.
 SlowWorker::Work record_work(const control::Home& home) {
     return [store = queue::Store(home)](const std::string& request) {
         const auto record = decode_failure_record(request);
@@ -73,9 +73,11 @@ SlowWorker::Work record_work(const control::Home& home) {
 SlowWorker::Work bounce_work(const control::Home& home) {
     return [home, store = queue::Store(home)](const std::string& request) {
         const std::uint64_t id = request.size() >= 8 ? get_number(request, 0) : 0;
+        const char kind = request.size() >= 9 ? request[8] : '\0';
         const BounceResult result =
-            submit_bounce(home, store, id, id == 0 ? "" : request.substr(8), Deadline::in(bounce_patience));
-        return put_number(id) + static_cast<char>(result.kind) + put_number(result.qp) + result.text;
+            submit_report(home, store, id, static_cast<ReportKind>(kind), id == 0 ? "" : request.substr(9),
+                          Deadline::in(bounce_patience));
+        return put_number(id) + kind + static_cast<char>(result.kind) + put_number(result.qp) + result.text;
     };
 }
 
@@ -315,17 +317,25 @@ void Daemon::on_recorded(const std::string& answer) {
 }
 
 void Daemon::on_bounced(const std::string& answer) {
-    if (answer.size() < 17) return;
+    if (answer.size() < 18) return;
     tell_time();
-    const auto kind = static_cast<BounceResult::Kind>(answer[8]);
-    sender_.bounce_done(get_number(answer, 0), {kind, get_number(answer, 9), answer.substr(17)});
+    const auto report = static_cast<ReportKind>(answer[8]);
+    const BounceResult result{static_cast<BounceResult::Kind>(answer[9]), get_number(answer, 10),
+                              answer.substr(18)};
+    if (report == ReportKind::failure)
+        sender_.bounce_done(get_number(answer, 0), result);
+    else
+        sender_.reported(get_number(answer, 0), report, result);
 }
 
 void Daemon::record(FailureRecord record) {
     least_busy(recorders_).ask(encode(record));
 }
 void Daemon::bounce(queue::MessageId id, std::string unrecorded) {
-    least_busy(bouncers_).ask(put_number(id) + unrecorded);
+    report(id, ReportKind::failure, std::move(unrecorded));
+}
+void Daemon::report(queue::MessageId id, ReportKind kind, std::string text) {
+    least_busy(bouncers_).ask(put_number(id) + static_cast<char>(kind) + text);
 }
 
 // Thousands of failures can wait for the disk: their recipients are tried again after the next start.

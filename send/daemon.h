@@ -30,6 +30,7 @@ class Daemon final : private Outlets {
     bool order(const RemoteOrder& order, Fd message) override;
     void record(FailureRecord record) override;
     void bounce(queue::MessageId id, std::string unrecorded) override;
+    void report(queue::MessageId id, ReportKind kind, std::string text) override;
     void log(std::string_view line) override { log_.line(line); }
 
     // The way to one of them.

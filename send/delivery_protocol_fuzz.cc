@@ -27,8 +27,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 round_trip(decode_remote_order(encode(*order)), encode(*order));
             break;
         case 2: {
-            // Encoding may cut texts, so only packets far below the limit come back as they were; those of the
-            // release before come back as ours.
+            // Encoding may cut texts, so only packets far below the limit come back as they were; those of
+            // the release before come back as ours.
             const auto report = decode_report(packet);
             if (report && packet.size() < 1000 && !packet.starts_with("RP1")) round_trip(report, packet);
             break;

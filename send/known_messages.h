@@ -31,11 +31,12 @@ class KnownMessages {
         std::uint32_t when = 0;  // seconds on the monotonic clock, or see Place
         // Of the one remote destination of all its open recipients, as far as that is known; 0: it must be
         // read to tell.
-        std::uint32_t destination : 26 = 0;
+        std::uint32_t destination : 25 = 0;
         Place place : 3 = Place::fresh;
         bool verified : 1 = false;  // its checksum has been compared, or it came with a hint
         bool hinted : 1 = false;    // qmail-queued said that it is whole
         bool forced : 1 = false;    // to be tried even if its destination is in back-off
+        bool warned : 1 = false;    // no warning of a delay is owed any more
 
         // At the destination of that number (send/parking.h).
         void park_at(std::uint32_t number) {
@@ -44,7 +45,7 @@ class KnownMessages {
         }
         bool is_parked_at(std::uint32_t number) const { return place == Place::parked && when == number; }
     };
-    static constexpr std::uint32_t last_destination = (std::uint32_t{1} << 26) - 1;
+    static constexpr std::uint32_t last_destination = (std::uint32_t{1} << 25) - 1;
     static_assert(sizeof(Entry) == 16);
 
     // Adds a message in line of new mail. False if it is known already. The reference that find returns dies

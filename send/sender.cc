@@ -138,6 +138,7 @@ bool Sender::park_unread(queue::MessageId id) {
     if (!destination || entry.forced) return false;
     if (clock_->age(static_cast<std::int64_t>(id / 1'000'000), wall()) > settings_.queue_lifetime)
         return false;
+    if (!entry.warned && is_delayed(id)) return false;
     if (remote_.lane.has_room(*destination, now())) return false;
     entry.park_at(destination->number);
     remote_.lane.park(destination, id, now());
@@ -186,6 +187,7 @@ Sender::Active* Sender::load(queue::MessageId id, bool is_new) {
         if (recipients[i].mark == queue::Mark::failed) active->set(i, RecipientState::failed);
     }
     claim_recipients(*active);
+    entry.warned = was_warned(*active);
     (is_new ? new_octets_ : old_octets_) += active->octets;
     return (window_[id] = std::move(active)).get();
 }
@@ -277,7 +279,7 @@ void Sender::distribute(Active& active, bool forced) {
         }
     }
     if (!too_long.empty())
-        fail(active, too_long, {"Sorry, this address is too long for a delivery. (#5.1.3)"});
+        fail_all(active, too_long, "Sorry, this address is too long for a delivery. (#5.1.3)");
     settle(active);
 }
 

@@ -17,6 +17,7 @@
 #include "queue/store.h"
 #include "send/control_protocol.h"
 #include "send/delivery_protocol.h"
+#include "send/delivery_report.h"
 #include "send/known_destinations.h"
 #include "send/known_messages.h"
 #include "send/lane.h"
@@ -31,6 +32,8 @@ struct Settings {
     unsigned concurrency_remote = control::default_of<"concurrencyremote">();
     std::int64_t queue_lifetime = control::default_of<"queuelifetime">().count();
     std::shared_ptr<const mail::HintTable> hints{};  // shown in bounces; usually none are
+    bool facts = false;                              // control/bounceformat asks for more than prose
+    std::int64_t delay_warning = 0;                  // control/delaywarning, seconds; 0: nobody is warned
     control::DestinationLimits limits{};
 };
 
@@ -59,11 +62,13 @@ class Outlets {
     virtual bool order(const LocalOrder& order, Fd message) = 0;
     virtual bool order(const RemoteOrder& order, Fd message) = 0;
     // Work that waits for the disk or for qmail-queued. Each call is answered once, later: by
-    // failure_recorded, bounce_done.
+    // failure_recorded, bounce_done, reported.
     virtual void record(FailureRecord record) = 0;
     // unrecorded: what the bounce says of recipients whose failure was not recorded; at most
     // record_text_limit and one paragraph.
     virtual void bounce(queue::MessageId id, std::string unrecorded) = 0;
+    // A report that is no failure; text: a bounce text (send/recipient_facts.h). Answered by reported.
+    virtual void report(queue::MessageId id, ReportKind kind, std::string text) = 0;
     virtual void log(std::string_view line) = 0;
 };
 
@@ -108,6 +113,7 @@ class Sender {
     // So many records and bounces that were asked for will not be answered: their messages are as they were.
     void not_done(std::size_t count) { under_way_ -= count; }
     void bounce_done(queue::MessageId id, const BounceResult& result);
+    void reported(queue::MessageId id, ReportKind kind, const BounceResult& result);
 
     void reload(Settings settings);
     const Settings& settings() const { return settings_; }
@@ -208,9 +214,16 @@ class Sender {
     std::string still_running_text(queue::MessageId id) const;
 
     // sender_bounce.cc: what has failed, and what the sender is told, in the end and before
-    // texts: one for each recipient, or one for all.
+    // One failure for each recipient.
+    struct Failing {
+        RecipientReport result;
+        std::string server;
+    };
     void fail(Active& active, const std::vector<std::uint32_t>& recipients,
-              const std::vector<std::string>& texts);
+              const std::vector<Failing>& failures);
+    // The same reason for all.
+    void fail_all(Active& active, const std::vector<std::uint32_t>& recipients, const std::string& reason,
+                  std::string_view status = "");
     void record_failures(Active& active);
     bool ends_with_failures(const Active& active) const;
     bool is_gone(queue::MessageId id) const;
@@ -221,6 +234,19 @@ class Sender {
     void note_told(Active& active);
     void marked_as_told(Active& active, const std::string& trouble);
     void tell_what_has_gathered();
+
+    // sender_report.cc: what the sender is told of delays and deliveries
+    RecipientFacts facts_of(const Active& active, std::uint32_t recipient, const RecipientReport& result,
+                            const std::string& server) const;
+    static bool wants_warning(const Active& active, std::uint32_t recipient);
+    bool was_warned(const Active& active) const;
+    bool is_delayed(queue::MessageId id) const;
+    void warn_of_delay(Active& active, const std::string& reason);
+    void note_delayed(Active& active, std::uint32_t recipient, const RecipientReport& result,
+                      const Report& report);
+    void note_delivered(Active& active, std::uint32_t recipient, const RecipientReport& result,
+                        const Running& running, const Report& report);
+    void report_deliveries(Active& active);
 
     // sender_control.cc
     std::string running_text() const;

@@ -25,17 +25,25 @@ constexpr std::uint32_t gathering_time = 240;
 
 // They are told to the sender, or recorded until that can be done, by settle.
 void Sender::fail(Active& active, const std::vector<std::uint32_t>& recipients,
-                  const std::vector<std::string>& texts) {
+                  const std::vector<Failing>& failures) {
     active.had_failures = true;
     for (std::size_t i = 0; i < recipients.size(); ++i) {
-        const Route route =
-            rewrite(settings_.rules, active.stored.envelope.recipients[recipients[i]].address);
-        std::string text = texts[std::min(i, texts.size() - 1)];
+        const queue::Recipient& recipient = active.stored.envelope.recipients[recipients[i]];
+        if (!recipient.options.notify.wants_failure()) {
+            active.set(recipients[i], RecipientState::done);
+            active.unmarked.push_back(recipients[i]);
+            continue;
+        }
+        const Route route = rewrite(settings_.rules, recipient.address);
+        std::string text = failures[i].result.text;
         if (settings_.hints) {
             const std::string hint = bounce_hint_lines(*settings_.hints, text);
             text += (text.empty() || hint.empty() ? "" : "\n") + hint;
         }
         active.failures.push_back({recipients[i], bounce_paragraph(route.plain, text)});
+        if (settings_.facts)
+            active.failures.back().paragraph +=
+                encode(facts_of(active, recipients[i], failures[i].result, failures[i].server));
         active.failure_octets += active.failures.back().paragraph.size();
         active.set(recipients[i], RecipientState::failing);
     }
@@ -43,6 +51,12 @@ void Sender::fail(Active& active, const std::vector<std::uint32_t>& recipients,
     const auto told = told_.find(active.id());
     active.tell_at = std::max(now() + gathering_time, told == told_.end() ? 0 : told->second.next);
     tell_.emplace(active.tell_at, active.id());
+}
+
+void Sender::fail_all(Active& active, const std::vector<std::uint32_t>& recipients, const std::string& reason,
+                      std::string_view status) {
+    const RecipientReport result{Outcome::permanent, reason, std::string(status)};
+    fail(active, recipients, std::vector<Failing>(recipients.size(), {result, ""}));
 }
 
 // All that is left of the message are failures that one bounce can tell: what makes them last is the bounce

@@ -237,8 +237,8 @@ TEST_F(SenderTest, TheFailureOfARemovedMessageIsNotRecorded) {
     accept(birth, "s@x", {"ann@far.example"});
     answer(take_orders().at(0), Outcome::permanent, "no");
     queue.store().remove(birth);
-    sender->bounce_done(birth,
-                        submit_bounce(queue.home(), queue.store(), birth, "text", Deadline::in(Seconds(1))));
+    sender->bounce_done(birth, submit_report(queue.home(), queue.store(), birth, ReportKind::failure, "text",
+                                             Deadline::in(Seconds(1))));
     do_records();
     EXPECT_FALSE(queue.store().read_bounce(birth, 100));
     pass(60);

@@ -154,9 +154,9 @@ ControlAnswer Sender::bounce(queue::MessageId id) {
     if (!open.empty()) {
         const std::string error =
             active->last_error.empty() ? active->stored.status.last_error : active->last_error;
-        fail(
+        fail_all(
             *active, open,
-            {(error.empty() ? "" : error + "\n") + "The postmaster of this host has given this message up."});
+            (error.empty() ? "" : error + "\n") + "The postmaster of this host has given this message up.");
     }
     settle(*active);
     return ok();

@@ -13,6 +13,7 @@ namespace relais::send {
 namespace {
 
 constexpr int orders_at_once = 256;
+constexpr std::string_view time_expired = "5.4.7";  // RFC 3463
 constexpr std::string_view too_long_in_queue =
     "\nI'm not going to try again; this message has been in the queue too long.";
 
@@ -177,7 +178,7 @@ void Sender::report(Channel channel, const Report& report) {
 void Sender::conclude(Active& active, std::uint64_t delivery, const Running& running, const Report& report) {
     const RecipientReport missing{Outcome::temporary, "The spawner's report was incomplete. (#4.3.0)"};
     std::vector<std::uint32_t> failed;
-    std::vector<std::string> texts;
+    std::vector<Failing> failures;
     for (std::size_t i = 0; i < running.recipients.size(); ++i) {
         const std::uint32_t recipient = running.recipients[i];
         // A report that comes twice, for nobody said that the first had been taken, tells nothing new.
@@ -192,18 +193,23 @@ void Sender::conclude(Active& active, std::uint64_t delivery, const Running& run
             word = "success";
             active.set(recipient, RecipientState::done);
             active.unmarked.push_back(recipient);
+            note_delivered(active, recipient, result, running, report);
         } else if (result.outcome == Outcome::permanent || active.dying) {
             word = "failure";
             if (result.outcome != Outcome::permanent) text += too_long_in_queue;
             failed.push_back(recipient);
-            texts.push_back(text);
+            const bool expired = result.outcome != Outcome::permanent;
+            failures.push_back({{Outcome::permanent, text,
+                                 expired ? std::string(time_expired) : result.status, result.diagnostic},
+                                report.server});
         } else {
             active.set(recipient, RecipientState::deferred);
             active.last_error = text;
+            note_delayed(active, recipient, result, report);
         }
         out_.log(fmt::format("delivery {}: {}: {}", delivery + i, word, log_text(text)));
     }
-    if (!failed.empty()) fail(active, failed, texts);
+    if (!failed.empty()) fail(active, failed, failures);
 }
 
 // Its jobs wait without a place in the window; one of them will try again when the back-off ends.
@@ -219,7 +225,9 @@ void Sender::destination_backs_off(Side& side, const DestinationPtr& destination
     for (const queue::MessageId id : side.lane.parked_at(*destination)) {
         KnownMessages::Entry* entry = known_.find(id);
         const bool here = entry != nullptr && entry->is_parked_at(destination->number);
-        if (here && clock_->age(static_cast<std::int64_t>(id / 1'000'000), wall()) > settings_.queue_lifetime)
+        if (!here) continue;
+        if ((!entry->warned && is_delayed(id)) ||
+            clock_->age(static_cast<std::int64_t>(id / 1'000'000), wall()) > settings_.queue_lifetime)
             known_.schedule(*entry, now());
     }
 }
@@ -229,7 +237,8 @@ void Sender::destination_backs_off(Side& side, const DestinationPtr& destination
 void Sender::leave_open(Active& active, const std::vector<std::uint32_t>& recipients, Channel channel,
                         const Destination& destination) {
     if (active.dying && Lane::backs_off(destination, now()))
-        return fail(active, recipients, {destination.share->reason + std::string(too_long_in_queue)});
+        return fail_all(active, recipients, destination.share->reason + std::string(too_long_in_queue),
+                        time_expired);
     for (const std::uint32_t recipient : recipients) active.set(recipient, RecipientState::open);
     active.waits_for = destination.name;
     active.waits_on = channel;

@@ -28,6 +28,8 @@ class SenderTest : public testing::Test {
         settings.concurrency_local = local_concurrency;
         settings.concurrency_remote = remote_concurrency;
         settings.queue_lifetime = lifetime;
+        settings.delay_warning = delay_warning;
+        settings.facts = facts;
         sender = std::make_unique<Sender>(queue.home(), settings, out, 1);
         pass(0);
     }
@@ -74,6 +76,8 @@ class SenderTest : public testing::Test {
     unsigned local_concurrency = 10;
     unsigned remote_concurrency = 20;
     std::int64_t lifetime = 604800;
+    std::int64_t delay_warning = 0;
+    bool facts = false;
     std::uint64_t wall = birth + 10;
     std::uint64_t monotonic = 5000;
     std::unique_ptr<Sender> sender;

@@ -25,7 +25,7 @@ void Sender::settle(Active& active) {
     if (active.stage == Stage::stalled || active.stage == Stage::ending) return;
     try {
         // The last open recipient without F needs no mark: the message ends with it.
-        if (active.remaining + active.failed > 0) mark_done(active);
+        if (active.remaining + active.failed + active.delivered.size() > 0) mark_done(active);
     } catch (const Error& error) {
         out_.log(alert_text(error));
         if (active.stage == Stage::working) return stall(active);
@@ -33,6 +33,7 @@ void Sender::settle(Active& active) {
     if (active.stage != Stage::working) return;
     // Failures gather while others of the message are under way: one record, or one bounce, for all of them.
     const bool under_way = active.queued + active.running > 0;
+    if (!under_way && !active.delivered.empty()) return report_deliveries(active);
     const bool waited = active.tell_at != 0 && active.tell_at <= now() && may_tell(active);
     if (active.failure_octets > record_text_limit || ((!under_way || waited) && !active.failures.empty())) {
         if (ends_with_failures(active)) return ask_for_bounce(active);
@@ -62,6 +63,7 @@ void Sender::settle(Active& active) {
     if (active.waits_for.empty()) return postpone(active.id(), 0);  // held, then released meanwhile
     Side& side = side_of(active.waits_on);
     const DestinationPtr destination = side.lane.destination(active.waits_for);
+    warn_of_delay(active, destination->share->reason);
     entry.park_at(destination->number);
     side.lane.park(destination, active.id(), now());
     leave_window(active.id());
@@ -76,6 +78,7 @@ void Sender::defer(Active& active) {
     // Its own age, whatever the clock says of its birth.
     const std::int64_t pause =
         seconds_to_next_try(wall() - clock_->age(active.birth(), wall()), wall(), channel);
+    warn_of_delay(active, active.last_error);
     queue::Status& status = active.stored.status;
     ++status.tries;
     status.last_try = wall();

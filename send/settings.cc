@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/program.h"
 #include "control/setting.h"
+#include "send/bounce.h"
 #include "send/bounce_hints.h"
 
 namespace relais::send {
@@ -28,6 +29,8 @@ void read_numbers(const control::Home& home, Settings& settings) {
     settings.concurrency_local = static_cast<unsigned>(control::read<"concurrencylocal">(home));
     settings.concurrency_remote = static_cast<unsigned>(control::read<"concurrencyremote">(home));
     settings.limits = control::DestinationLimits::read(home);
+    settings.facts = read_bounce_format(home) != BounceFormat::qsbmf;
+    settings.delay_warning = control::read<"delaywarning">(home).count();
     settings.queue_lifetime = control::read<"queuelifetime">(home).count();
 }
 

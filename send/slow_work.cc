@@ -1,7 +1,10 @@
 #include "send/slow_work.h"
 
+#include <fmt/core.h>
 #include <signal.h>
+#include <sys/random.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -12,7 +15,9 @@
 #include "base/io.h"
 #include "base/process_title.h"
 #include "base/program.h"
+#include "base/text.h"
 #include "base/time.h"
+#include "control/control_file.h"
 #include "queue/client.h"
 #include "send/bounce.h"
 
@@ -23,6 +28,7 @@ namespace {
 constexpr std::size_t bounce_text_limit = std::size_t{16} << 20;
 constexpr std::string_view more_failed = "There are more such addresses than one message can name.\n\n";
 constexpr std::size_t length_octets = 4;
+constexpr std::size_t header_limit = std::size_t{256} << 10;
 
 void put_number(std::string& out, std::uint64_t value, std::size_t octets) {
     for (std::size_t i = 0; i < octets; ++i) out += static_cast<char>((value >> (8 * i)) & 0xff);
@@ -91,6 +97,64 @@ void copy_message(queue::Submission& to, int from, std::uint64_t size, std::uint
     if (cut) to.write(bounce_cut_note());
 }
 
+// Up to the empty line, as far as it is of a reasonable size; the descriptor's offset stays.
+std::string header_of(int fd, std::uint64_t size) {
+    std::string text(static_cast<std::size_t>(std::min<std::uint64_t>(size, header_limit)), '\0');
+    const ssize_t count = ::pread(fd, text.data(), text.size(), 0);
+    if (count < 0) throw_errno("read", "the message to report on");
+    text.resize(static_cast<std::size_t>(count));
+    if (text.starts_with('\n')) return {};
+    const std::size_t end = text.find("\n\n");
+    text.resize(end == std::string::npos ? text.rfind('\n') + 1 : end + 1);
+    return text;
+}
+
+// Its sender is no person who waits for an answer.
+bool is_of_a_list(std::string_view header) {
+    for (const std::string_view line : split(header, '\n')) {
+        if (starts_ignoring_case(line, "List-Id:") || starts_ignoring_case(line, "List-Post:")) return true;
+        const std::string_view value = trim(line.substr(std::min(line.find(':') + 1, line.size())));
+        if (starts_ignoring_case(line, "Precedence:") &&
+            (equal_ignoring_case(value, "bulk") || equal_ignoring_case(value, "list") ||
+             equal_ignoring_case(value, "junk")))
+            return true;
+        if (starts_ignoring_case(line, "Auto-Submitted:") && !starts_ignoring_case(value, "no")) return true;
+    }
+    return false;
+}
+
+std::string new_salt() {
+    std::uint64_t number = 0;
+    if (::getrandom(&number, sizeof number, 0) != sizeof number) number = now_microseconds();
+    return fmt::format("{:016x}", number);
+}
+
+queue::SubmitAnswer submit_qsbmf(queue::Submission& submission, const BounceSettings& settings,
+                                 const BounceEnvelope& envelope, const queue::StoredMessage& message,
+                                 const std::string& paragraphs, int copy) {
+    submission.write(bounce_head(settings, envelope, message.envelope.sender, paragraphs, now_seconds()));
+    copy_message(submission, copy, message.message_size, settings.max_octets);
+    return submission.finish(envelope.sender, {envelope.recipient});
+}
+
+queue::SubmitAnswer submit_parts(queue::Submission& submission, const BounceSettings& settings,
+                                 const BounceEnvelope& envelope, const queue::StoredMessage& message,
+                                 DeliveryReport& report, const std::string& header, int copy) {
+    report.message = message.id;
+    report.sender = message.envelope.sender;
+    report.options = message.envelope.options;
+    report.now = now_seconds();
+    report.header_only = report.kind != ReportKind::failure || report.options.ret == mail::Ret::headers ||
+                         (settings.max_octets != 0 && message.message_size > settings.max_octets);
+    submission.write(report_head(settings, envelope, report));
+    if (report.header_only)
+        submission.write(header);
+    else
+        copy_message(submission, copy, message.message_size, 0);
+    submission.write(report_tail(settings, report));
+    return submission.finish(envelope.sender, {envelope.recipient});
+}
+
 }  // namespace
 
 std::string encode(const FailureRecord& record) {
@@ -134,22 +198,31 @@ std::string record_failure(const queue::Store& store, const FailureRecord& recor
     }
 }
 
-BounceResult submit_bounce(const control::Home& home, const queue::Store& store, queue::MessageId id,
-                           const std::string& unrecorded, Deadline deadline) {
+BounceResult submit_report(const control::Home& home, const queue::Store& store, queue::MessageId id,
+                           ReportKind kind, const std::string& text, Deadline deadline) {
     try {
         queue::StoredMessage message;
         if (store.load(id, message, false) != queue::Load::whole)
             return {BounceResult::Kind::trouble, 0, "the message cannot be read"};
-        const BounceSettings settings = BounceSettings::read(home);
+        BounceSettings settings = BounceSettings::read(home);
+        settings.salt = new_salt();
         const std::string& sender = message.envelope.sender;
         const auto envelope = bounce_envelope(settings, sender);
-        if (!envelope) return {BounceResult::Kind::discarded, 0, {}};
+        const bool failure = kind == ReportKind::failure;
+        if (!envelope || (!failure && envelope->is_double)) return {BounceResult::Kind::discarded, 0, {}};
         const Fd copy = store.open_for_delivery(id);
+        const std::string header = header_of(copy.get(), message.message_size);
+        if (kind == ReportKind::delay && is_of_a_list(header)) return {BounceResult::Kind::discarded, 0, {}};
+        DeliveryReport report;
+        report.kind = kind;
+        report.text = parse_bounce_text(failure ? paragraphs_of(store, message, text) : text);
+        report.expires = static_cast<std::int64_t>(id / 1'000'000) +
+                         static_cast<std::int64_t>(control::read_number(home, "queuelifetime", 604800));
         queue::Submission submission(home, queue::Door::bounce, deadline, false);
-        submission.write(bounce_head(settings, *envelope, sender, paragraphs_of(store, message, unrecorded),
-                                     now_seconds()));
-        copy_message(submission, copy.get(), message.message_size, settings.max_octets);
-        const queue::SubmitAnswer answer = submission.finish(envelope->sender, {envelope->recipient});
+        const queue::SubmitAnswer answer =
+            failure && settings.format == BounceFormat::qsbmf
+                ? submit_qsbmf(submission, settings, *envelope, message, report.text.paragraphs, copy.get())
+                : submit_parts(submission, settings, *envelope, message, report, header, copy.get());
         if (answer.code == queue::SubmitCode::accepted) return {BounceResult::Kind::accepted, answer.id, {}};
         return {BounceResult::Kind::trouble, 0, queue::submit_text(answer.code, answer.text)};
     } catch (const std::exception& error) {

@@ -27,9 +27,10 @@ inline constexpr std::size_t slow_requests_given = 4;
 
 // What the child does. Public for tests.
 std::string record_failure(const queue::Store& store, const FailureRecord& record);  // "" or what went wrong
-// unrecorded: of the recipients whose failure has no record.
-BounceResult submit_bounce(const control::Home& home, const queue::Store& store, queue::MessageId id,
-                           const std::string& unrecorded, Deadline deadline);
+// text: of a failure, what is to be said of the recipients who have no record; else all of it. A report that
+// is no failure is discarded where nobody wants it: no sender, or a mailing list's message.
+BounceResult submit_report(const control::Home& home, const queue::Store& store, queue::MessageId id,
+                           ReportKind kind, const std::string& text, Deadline deadline);
 
 std::string encode(const FailureRecord& record);
 std::optional<FailureRecord> decode_failure_record(std::string_view data);

@@ -45,13 +45,16 @@ class TestQueue {
         envelope.sender = sender;
         for (const std::string& recipient : recipients)
             envelope.recipients.push_back({recipient, queue::Mark::to_do, 0});
-        const std::string encoded = queue::encode_envelope(envelope);
-        queue::Checksum sum;
-        sum.update(text);
-        sum.update(encoded);
-        const std::string tail =
-            queue::encode_status({}) + queue::encode_footer({text.size(), encoded.size(), sum.value()});
-        std::ofstream(queue::message_path(home(), id), std::ios::binary) << text << encoded << tail;
+        put_encoded(id, envelope, text);
+    }
+    // What is said of a recipient is said of each.
+    void put_envelope(queue::MessageId id, const std::string& sender,
+                      const std::vector<std::string>& recipients, queue::Origin origin,
+                      const mail::EnvelopeOptions& options, const mail::RecipientOptions& recipient) const {
+        queue::Envelope envelope{1000, 0, origin, sender, {}, options};
+        for (const std::string& address : recipients)
+            envelope.recipients.push_back({address, queue::Mark::to_do, 0, recipient});
+        put_encoded(id, envelope, "Subject: test\n\nhello\n");
     }
     bool has(queue::MessageId id) const { return std::filesystem::exists(queue::message_path(home(), id)); }
     // The marks of a message, as "TDF".
@@ -65,6 +68,17 @@ class TestQueue {
     }
 
   private:
+    void put_encoded(queue::MessageId id, const queue::Envelope& envelope, const std::string& text) const {
+        const std::string encoded = queue::encode_envelope(envelope);
+        queue::Checksum sum;
+        sum.update(text);
+        sum.update(encoded);
+        const std::string tail =
+            queue::encode_status({}) +
+            queue::encode_footer({text.size(), encoded.size(), sum.value(), queue::version_of(envelope)});
+        std::ofstream(queue::message_path(home(), id), std::ios::binary) << text << encoded << tail;
+    }
+
     std::string directory_;
 };
 
@@ -96,6 +110,9 @@ class TestOutlets : public Outlets {
         bounces.push_back(id);
         bounce_texts.push_back(std::move(unrecorded));
     }
+    void report(queue::MessageId id, ReportKind kind, std::string text) override {
+        reports.push_back({id, kind, std::move(text)});
+    }
     void log(std::string_view line) override { lines.emplace_back(line); }
 
     bool logged(const std::string& part) const {
@@ -109,6 +126,12 @@ class TestOutlets : public Outlets {
     std::vector<FailureRecord> records;
     std::vector<queue::MessageId> bounces;
     std::vector<std::string> bounce_texts;
+    struct Report {
+        queue::MessageId id;
+        ReportKind kind;
+        std::string text;
+    };
+    std::vector<Report> reports;
     std::vector<std::string> lines;
 };
 

@@ -72,6 +72,9 @@ std::string listen_text(const std::vector<Listen>& listen) {
     return text;
 }
 
+constexpr const char* dsnfrom_example =
+    "# Addresses and networks that may ask for delivery reports, beside logins and RELAYCLIENT. "
+    "qmail-smtpd(8)\n";
 constexpr const char* limits_example =
     "# What a program of a .qmail file may use: take the # away from what shall hold. qmail-local(8)\n"
     "#nproc 200\n#as 2000000000\n#cpu 600\n#fsize 1000000000\n#nofile 1024\n#core 0\n";
@@ -101,6 +104,9 @@ void add_control(Table& table, const Plan& plan) {
     table.settings("control/defaultdelivery", "./Maildir/\n");
     if (!plan.identity.single) table.settings("control/minimumuid", "1000\n", false);
     table.settings("control/smtplisten", listen_text(plan.listen));
+    table.settings("control/bounceformat", "both\n", false);
+    table.settings("control/delaywarning", "14400\n", false);
+    table.settings("control/dsnfrom", dsnfrom_example, false);
     table.settings("control/recipientcheck", "on\n", false);
     table.settings("control/mailauth", "on\n", false);
     table.settings("control/concurrencyincoming",

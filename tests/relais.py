@@ -490,6 +490,9 @@ class Instance:
         # Tests of bounces send to users that there are not.
         self.control("recipientcheck", None)
         self.control("mailauth", None)
+        # What bounces look like in instances that have existed for long.
+        for name in ("bounceformat", "delaywarning", "dsnfrom"):
+            self.control(name, None)
         self.rules(":allow\n")
 
     def _write(self, path, content):
