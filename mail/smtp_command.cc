@@ -61,6 +61,34 @@ MailParameters::Fault take_parameter(const EsmtpParameter& parameter, MailParame
         result.auth = value == "<>" ? std::string() : decode_xtext(value);
         return result.auth && !value.empty() ? Fault::none : Fault::syntax;
     }
+    if (equal_ignoring_case(parameter.keyword, "RET")) {
+        if (result.ret != Ret::unsaid) return Fault::syntax;
+        if (equal_ignoring_case(value, "FULL")) result.ret = Ret::full;
+        if (equal_ignoring_case(value, "HDRS")) result.ret = Ret::headers;
+        return result.ret != Ret::unsaid ? Fault::none : Fault::syntax;
+    }
+    if (equal_ignoring_case(parameter.keyword, "ENVID")) {
+        if (!result.envid.empty()) return Fault::syntax;
+        result.envid = value;
+        return is_envid(value) ? Fault::none : Fault::syntax;
+    }
+    return Fault::unknown;
+}
+
+MailParameters::Fault take_rcpt_parameter(const EsmtpParameter& parameter, RecipientOptions& options) {
+    using Fault = MailParameters::Fault;
+    const std::string_view value = parameter.value.value_or("");
+    if (equal_ignoring_case(parameter.keyword, "NOTIFY")) {
+        const auto notify = parse_notify(value);
+        if (!notify || options.notify.said()) return Fault::syntax;
+        options.notify = *notify;
+        return Fault::none;
+    }
+    if (equal_ignoring_case(parameter.keyword, "ORCPT")) {
+        if (!options.orcpt.empty() || !is_orcpt(value)) return Fault::syntax;
+        options.orcpt = value;
+        return Fault::none;
+    }
     return Fault::unknown;
 }
 
@@ -105,6 +133,20 @@ MailParameters parse_mail_parameters(std::string_view text) {
     }
     for (const EsmtpParameter& parameter : *parameters) {
         result.fault = take_parameter(parameter, result);
+        if (result.fault != MailParameters::Fault::none) break;
+    }
+    return result;
+}
+
+RcptParameters parse_rcpt_parameters(std::string_view text) {
+    RcptParameters result;
+    const auto parameters = parse_esmtp_parameters(text);
+    if (!parameters) {
+        result.fault = MailParameters::Fault::syntax;
+        return result;
+    }
+    for (const EsmtpParameter& parameter : *parameters) {
+        result.fault = take_rcpt_parameter(parameter, result.options);
         if (result.fault != MailParameters::Fault::none) break;
     }
     return result;

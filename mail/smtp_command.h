@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "mail/envelope.h"
+
 namespace relais::mail {
 
 struct SmtpCommand {
@@ -28,7 +30,8 @@ struct EsmtpParameter {
 };
 std::optional<std::vector<EsmtpParameter>> parse_esmtp_parameters(std::string_view text);
 
-// The parameters of MAIL that we offer: SIZE (RFC 1870), BODY (RFC 6152), AUTH (RFC 4954, 5).
+// The parameters of MAIL that we know: SIZE (RFC 1870), BODY (RFC 6152), AUTH (RFC 4954, 5), RET and ENVID
+// (RFC 3461, 4.3 and 4.4).
 struct MailParameters {
     enum class Fault {
         none,
@@ -39,8 +42,19 @@ struct MailParameters {
     std::optional<std::uint64_t> size;  // octets; the largest number there is for one that does not fit
     bool eight_bit = false;             // BODY=8BITMIME
     std::optional<std::string> auth;    // decoded; empty for <>
+    Ret ret = Ret::unsaid;
+    std::string envid{};  // as it came
+
+    bool asks_dsn() const { return ret != Ret::unsaid || !envid.empty(); }
 };
 MailParameters parse_mail_parameters(std::string_view text);
+
+// The parameters of RCPT that we know: NOTIFY and ORCPT (RFC 3461, 4.1 and 4.2).
+struct RcptParameters {
+    MailParameters::Fault fault = MailParameters::Fault::none;
+    RecipientOptions options{};
+};
+RcptParameters parse_rcpt_parameters(std::string_view text);
 
 // RFC 3461, 4: "+2B" stands for '+'. Nothing for what is no xtext.
 std::optional<std::string> decode_xtext(std::string_view text);

@@ -55,13 +55,38 @@ TEST(MailParameters, TakesWhatWeOffer) {
               std::numeric_limits<std::uint64_t>::max());
 }
 
+TEST(MailParameters, TakesWhatDsnHas) {
+    const MailParameters parameters = parse_mail_parameters("ret=hdrs ENVID=QQ+2B1");
+    EXPECT_EQ(parameters.fault, Fault::none);
+    EXPECT_EQ(parameters.ret, Ret::headers);
+    EXPECT_EQ(parameters.envid, "QQ+2B1");
+    EXPECT_TRUE(parameters.asks_dsn());
+    EXPECT_FALSE(parse_mail_parameters("SIZE=1").asks_dsn());
+    for (const char* text :
+         {"RET", "RET=HALF", "RET=FULL RET=FULL", "ENVID=", "ENVID=a+2", "ENVID=a ENVID=a"})
+        EXPECT_EQ(parse_mail_parameters(text).fault, Fault::syntax) << text;
+}
+
+TEST(RcptParameters, TakesWhatDsnHas) {
+    const RcptParameters parameters =
+        parse_rcpt_parameters("NOTIFY=success,Delay ORCPT=rfc822;bob+2Bx@b.test");
+    EXPECT_EQ(parameters.fault, Fault::none);
+    EXPECT_TRUE(parameters.options.notify.success && parameters.options.notify.delay);
+    EXPECT_EQ(parameters.options.orcpt, "rfc822;bob+2Bx@b.test");
+    EXPECT_FALSE(parse_rcpt_parameters("").options.said());
+    for (const char* text : {"NOTIFY=NEVER,DELAY", "NOTIFY=", "NOTIFY=NEVER NOTIFY=NEVER", "ORCPT=bob",
+                             "ORCPT=rfc822;a ORCPT=rfc822;a", "=x"})
+        EXPECT_EQ(parse_rcpt_parameters(text).fault, Fault::syntax) << text;
+    EXPECT_EQ(parse_rcpt_parameters("BY=120;R").fault, Fault::unknown);
+}
+
 TEST(MailParameters, SaysWhatIsWrong) {
     for (const char* text :
          {"SIZE", "SIZE=", "SIZE=-1", "SIZE=1x", "SIZE=1 SIZE=2", "SIZE=999999999999999999999",
           "BODY=BINARYMIME", "BODY", "AUTH", "AUTH=", "AUTH=a+", "AUTH=a+2", "AUTH=a+2b", "a=b=c@"})
         EXPECT_NE(parse_mail_parameters(text).fault, Fault::none) << text;
     EXPECT_EQ(parse_mail_parameters("SIZE=x").fault, Fault::syntax);
-    EXPECT_EQ(parse_mail_parameters("RET=HDRS").fault, Fault::unknown);
+    EXPECT_EQ(parse_mail_parameters("BY=120;R").fault, Fault::unknown);
     EXPECT_EQ(parse_mail_parameters("SMTPUTF8").fault, Fault::unknown);
 }
 

@@ -45,6 +45,10 @@ std::string tls_with(const std::string& ip) {
     return "tls " + ip;
 }
 
+DsnRequest dsn_of(const Envelope& envelope) {
+    return {envelope.options.ret, envelope.options.envid, envelope.recipient_options};
+}
+
 }  // namespace
 
 Result Delivery::deliver(const Envelope& envelope, Message& message) {
@@ -84,7 +88,8 @@ bool Delivery::may_reuse(const std::string& key) const {
 
 // Nothing if the server turned out to have gone before it took anything: a fresh connection, silently.
 std::optional<Result> Delivery::deliver_on_open(const Envelope& envelope, Message& message) {
-    Session::Attempt attempt = session_->send(envelope.sender, envelope.recipients, message);
+    Session::Attempt attempt =
+        session_->send(envelope.sender, envelope.recipients, message, dsn_of(envelope));
     ++messages_;
     if (attempt.nothing_taken && !session_->usable()) {
         session_.reset();
@@ -118,7 +123,8 @@ Result Delivery::deliver_on_fresh(const Envelope& envelope, Message& message) {
         group_ = way.route.of_sender ? "" : search.group();
         messages_ = 1;
         connected_at_ = Clock::now();
-        Result result = session_->send(envelope.sender, envelope.recipients, message).result;
+        Result result =
+            session_->send(envelope.sender, envelope.recipients, message, dsn_of(envelope)).result;
         result.mx_group = group_;
         keep_or_close();
         return result;

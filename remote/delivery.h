@@ -27,6 +27,8 @@ struct Envelope {
     std::vector<std::string> recipients;
     std::uint64_t connection_messages = 0;  // on one connection at most; 0: as control/remotemessages says
     bool crowded = false;                   // others need the place
+    mail::EnvelopeOptions options{};
+    std::vector<mail::RecipientOptions> recipient_options{};  // of each, or none
 };
 
 class Delivery {

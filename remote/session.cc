@@ -59,6 +59,7 @@ struct Session::Transaction {
     const std::string& sender;
     const std::vector<std::string>& recipients;
     Message& message;
+    const DsnRequest& dsn;
     Result result;
     bool mail_answered = false;
     bool decided = false;    // result.message holds
@@ -226,24 +227,37 @@ std::optional<Verdict> Session::refuse_unsent(Message& message, const std::strin
     return std::nullopt;
 }
 
-std::string Session::mail_command(const std::string& sender, Message& message) const {
+std::string Session::mail_command(const std::string& sender, Message& message, const DsnRequest& dsn) const {
     // Others know no second kind of bounce, and refuse its sender.
     std::string line = "MAIL FROM:" + (sender == mail::double_bounce_sender ? "<>" : path(sender));
     if (extensions_.size) line += " SIZE=" + std::to_string(message.scan().wire_size);
     if (extensions_.eight_bit_mime && message.scan().eight_bit) line += " BODY=8BITMIME";
+    if (!extensions_.dsn) return line;
+    if (dsn.ret != mail::Ret::unsaid) line += dsn.ret == mail::Ret::full ? " RET=FULL" : " RET=HDRS";
+    if (!dsn.envid.empty()) line += " ENVID=" + dsn.envid;
+    return line;
+}
+
+std::string Session::rcpt_command(const Transaction& transaction, std::size_t index) const {
+    std::string line = "RCPT TO:" + path(transaction.recipients[index]);
+    if (!extensions_.dsn || index >= transaction.dsn.recipients.size()) return line;
+    const mail::RecipientOptions& options = transaction.dsn.recipients[index];
+    if (options.notify.said()) line += " NOTIFY=" + mail::notify_text(options.notify);
+    if (!options.orcpt.empty()) line += " ORCPT=" + options.orcpt;
     return line;
 }
 
 Session::Attempt Session::send(const std::string& sender, const std::vector<std::string>& recipients,
-                               Message& message) {
-    Transaction transaction{sender, recipients, message, {}};
+                               Message& message, const DsnRequest& dsn) {
+    Transaction transaction{sender, recipients, message, dsn, {}};
+    transaction.result.dsn = extensions_.dsn;
     transaction.result.server = settings_.server_name;
     transaction.result.server_ip = ip_;
     transaction.result.tls = wire_.tls() != nullptr ? protection_ : "";
     try {
         if (auto refusal = refuse_unsent(message, sender))
             return {{{}, *std::move(refusal), "", false}, false};
-        mail_command(sender, message);  // reads the message if it has to, before anything is said
+        mail_command(sender, message, dsn);  // reads the message if it has to, before anything is said
     } catch (const Error&) {
         return {{{}, cannot_read_message(), "", false}, false};
     }
@@ -265,9 +279,9 @@ Session::Attempt Session::send(const std::string& sender, const std::vector<std:
 void Session::send_pipelined(Transaction& transaction) {
     std::string group = std::exchange(reset_needed_, false) ? "RSET\r\n" : "";
     const bool reset = !group.empty();
-    group += mail_command(transaction.sender, transaction.message) + "\r\n";
-    for (const std::string& recipient : transaction.recipients)
-        if (fits_in_path(recipient)) group += "RCPT TO:" + path(recipient) + "\r\n";
+    group += mail_command(transaction.sender, transaction.message, transaction.dsn) + "\r\n";
+    for (std::size_t i = 0; i < transaction.recipients.size(); ++i)
+        if (fits_in_path(transaction.recipients[i])) group += rcpt_command(transaction, i) + "\r\n";
     require_silence();
     wire_.write(group + "DATA\r\n", deadline());
 
@@ -285,10 +299,13 @@ void Session::send_pipelined(Transaction& transaction) {
 
 void Session::send_stepwise(Transaction& transaction) {
     if (std::exchange(reset_needed_, false)) command("RSET");
-    if (!take_mail_reply(transaction, command(mail_command(transaction.sender, transaction.message)))) return;
-    for (const std::string& recipient : transaction.recipients)
-        take_recipient_reply(transaction,
-                             fits_in_path(recipient) ? command("RCPT TO:" + path(recipient)) : Reply{});
+    if (!take_mail_reply(transaction,
+                         command(mail_command(transaction.sender, transaction.message, transaction.dsn))))
+        return;
+    for (std::size_t i = 0; i < transaction.recipients.size(); ++i)
+        take_recipient_reply(transaction, fits_in_path(transaction.recipients[i])
+                                              ? command(rcpt_command(transaction, i))
+                                              : Reply{});
     if (!transaction.accepted) {
         reset_needed_ = true;
         transaction.decide({Letter::permanent, "Giving up on " + ip_ + ".\n"});

@@ -29,6 +29,13 @@ struct SessionSettings {
     Deadline opening_ends = Deadline::never();         // for everything before MAIL
 };
 
+// What the sender asks of reports on deliveries (RFC 3461); said to a server that offers DSN.
+struct DsnRequest {
+    mail::Ret ret = mail::Ret::unsaid;
+    std::string envid{};                               // xtext
+    std::vector<mail::RecipientOptions> recipients{};  // of each, or none
+};
+
 class Session {
   public:
     // ip: the server's address, for the reports.
@@ -54,7 +61,8 @@ class Session {
             false;  // the server had gone, or went, before it answered MAIL: may be tried again elsewhere
     };
     // One message. Never throws; recipients are asked about in order.
-    Attempt send(const std::string& sender, const std::vector<std::string>& recipients, Message& message);
+    Attempt send(const std::string& sender, const std::vector<std::string>& recipients, Message& message,
+                 const DsnRequest& dsn = {});
 
     // True if another message may be sent: the last one left the session in order. When an idle server speaks
     // or closes, fd() becomes readable; is_there() tells whether that means its end.
@@ -81,7 +89,8 @@ class Session {
     Verdict verdict(Letter letter, std::string_view what, const Reply& reply) const;
     Verdict connection_died(bool critical) const;
     std::optional<Verdict> refuse_unsent(Message& message, const std::string& sender) const;
-    std::string mail_command(const std::string& sender, Message& message) const;
+    std::string mail_command(const std::string& sender, Message& message, const DsnRequest& dsn) const;
+    std::string rcpt_command(const Transaction& transaction, std::size_t index) const;
     void send_pipelined(Transaction& transaction);
     void send_stepwise(Transaction& transaction);
     bool take_mail_reply(Transaction& transaction, const Reply& reply);

@@ -60,6 +60,7 @@ Extensions parse_extensions(const Reply& reply) {
         if (equal_ignoring_case(keyword, "PIPELINING")) extensions.pipelining = true;
         if (equal_ignoring_case(keyword, "8BITMIME")) extensions.eight_bit_mime = true;
         if (equal_ignoring_case(keyword, "STARTTLS")) extensions.starttls = true;
+        if (equal_ignoring_case(keyword, "DSN")) extensions.dsn = true;
         if (starts_ignoring_case(keyword, "AUTH") && (keyword.size() == 4 || keyword[4] == '='))
             take_mechanisms(parameters.substr(std::min<std::size_t>(5, parameters.size())), extensions.auth);
         if (!equal_ignoring_case(keyword, "SIZE")) continue;

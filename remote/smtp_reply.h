@@ -44,6 +44,7 @@ struct Extensions {
     bool size = false;
     std::uint64_t size_limit = 0;  // 0: none is told
     bool starttls = false;
+    bool dsn = false;
     std::vector<std::string> auth{};  // mechanisms, as "AUTH" or the older "AUTH=" names them; each once
 };
 Extensions parse_extensions(const Reply& reply);

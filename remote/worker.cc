@@ -65,8 +65,9 @@ class Worker {
 
     Result deliver(const send::RemoteOrder& order, Message& message) {
         const Interruption interruption(channel_, order.delivery, order.recipients.size());
-        return delivery_.deliver(
-            {order.host, order.sender, order.recipients, order.connection_messages, order.crowded}, message);
+        return delivery_.deliver({order.host, order.sender, order.recipients, order.connection_messages,
+                                  order.crowded, order.options, order.recipient_options},
+                                 message);
     }
 
     // ps(1) shows the delivery as if it were qmail-remote by hand.

@@ -113,13 +113,12 @@ void Sender::warn_of_delay(Active& active, const std::string& reason) {
 void Sender::note_delivered(Active& active, std::uint32_t recipient, const RecipientReport& result,
                             const Running& running, const Report& report) {
     if (!active.stored.envelope.recipients[recipient].options.notify.success || report.dsn) return;
-    RecipientFacts facts =
-        facts_of(active, recipient, result, running.channel == Channel::local ? "" : report.server);
     const bool local = running.channel == Channel::local;
+    RecipientFacts facts = facts_of(active, recipient, result, local ? "" : report.server);
     if (!local) facts.relayed = "yes";
-    const std::string words = running.local ? "It was delivered."
-                                            : "It was handed on to " + report.server +
-                                                  ", which tells nothing of what becomes of it.";
+    const std::string words =
+        local ? "It was delivered."
+              : "It was handed on to " + report.server + ", which tells nothing of what becomes of it.";
     active.delivered.push_back({recipient, bounce_paragraph(facts.address, words) + encode(facts)});
 }
 

@@ -17,7 +17,7 @@
 #include "base/program.h"
 #include "base/text.h"
 #include "base/time.h"
-#include "control/control_file.h"
+#include "control/setting.h"
 #include "queue/client.h"
 #include "send/bounce.h"
 
@@ -216,8 +216,8 @@ BounceResult submit_report(const control::Home& home, const queue::Store& store,
         DeliveryReport report;
         report.kind = kind;
         report.text = parse_bounce_text(failure ? paragraphs_of(store, message, text) : text);
-        report.expires = static_cast<std::int64_t>(id / 1'000'000) +
-                         static_cast<std::int64_t>(control::read_number(home, "queuelifetime", 604800));
+        report.expires =
+            static_cast<std::int64_t>(id / 1'000'000) + control::read<"queuelifetime">(home).count();
         queue::Submission submission(home, queue::Door::bounce, deadline, false);
         const queue::SubmitAnswer answer =
             failure && settings.format == BounceFormat::qsbmf

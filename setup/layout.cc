@@ -73,8 +73,8 @@ std::string listen_text(const std::vector<Listen>& listen) {
 }
 
 constexpr const char* dsnfrom_example =
-    "# Addresses and networks that may ask for delivery reports, beside logins and RELAYCLIENT. "
-    "qmail-smtpd(8)\n";
+    "# Clients that may ask for delivery reports, beside logins and RELAYCLIENT. qmail-smtpd(8)\n"
+    "127.0.0.0/8\n::1\n";
 constexpr const char* limits_example =
     "# What a program of a .qmail file may use: take the # away from what shall hold. qmail-local(8)\n"
     "#nproc 200\n#as 2000000000\n#cpu 600\n#fsize 1000000000\n#nofile 1024\n#core 0\n";

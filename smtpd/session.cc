@@ -199,6 +199,7 @@ void Session::ehlo(std::string_view argument) {
     channel_.reply("250-PIPELINING");
     if (tls_ == nullptr && encryption_ != nullptr && encryption_->offered()) channel_.reply("250-STARTTLS");
     channel_.reply("250-8BITMIME");
+    if (may_ask_dsn()) channel_.reply("250-DSN");
     channel_.reply("250-HELP");
     channel_.reply("250 SIZE " + std::to_string(size_limit()));
 }
@@ -217,11 +218,13 @@ void Session::mail(std::string_view argument) {
     if (parameters.fault == mail::MailParameters::Fault::syntax) {
         refuse("501 syntax error in parameters (#5.5.4)");
     } else if (parameters.fault == mail::MailParameters::Fault::unknown ||
-               (parameters.auth && authority_ == nullptr)) {
+               (parameters.auth && authority_ == nullptr) || (parameters.asks_dsn() && !may_ask_dsn())) {
         refuse("555 unknown parameter (#5.5.4)");
     } else if (size_limit() > 0 && parameters.size.value_or(0) > size_limit()) {
         refuse(too_big);
     } else {
+        transaction_->options.ret = parameters.ret;
+        transaction_->options.envid = parameters.envid;
         chain_.heard_mail(transaction_->sender);
         return channel_.reply("250 ok");
     }
@@ -234,7 +237,12 @@ void Session::rcpt(std::string_view argument) {
     const auto path = to ? mail::parse_path(*to) : std::nullopt;
     if (!path || path->address.empty()) return refuse_recipient(policy::syntax_error, argument);
     if (!fits(path->address)) return refuse_recipient(path_too_long, path->address);
-    if (!path->parameters.empty()) return refuse_recipient("555 unknown parameter (#5.5.4)", path->address);
+    const mail::RcptParameters parameters = mail::parse_rcpt_parameters(path->parameters);
+    if (!path->parameters.empty() &&
+        (parameters.fault == mail::MailParameters::Fault::unknown || !may_ask_dsn()))
+        return refuse_recipient("555 unknown parameter (#5.5.4)", path->address);
+    if (parameters.fault != mail::MailParameters::Fault::none)
+        return refuse_recipient("501 syntax error in parameters (#5.5.4)", path->address);
     if (transaction_->recipients.size() >= settings_.recipient_limit)
         return refuse("452 too many recipients (#4.5.3)", path->address);
     policy::Verdict verdict = of_controls([&] { return chain_.judge(path->address); });
@@ -246,7 +254,7 @@ void Session::rcpt(std::string_view argument) {
     if (verdict.decision.reason == policy::Reason::open_smtp)
         transaction_->options.submitter = {mail::Submitter::Kind::open_smtp, verdict.decision.detail};
     transaction_->recipients.push_back(std::move(verdict.recipient));
-    transaction_->recipient_options.emplace_back();
+    transaction_->recipient_options.push_back(parameters.options);
     channel_.reply("250 ok");
 }
 

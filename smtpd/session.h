@@ -125,6 +125,9 @@ class Session {
     void refuse(std::string_view reply, std::optional<std::string_view> recipient = std::nullopt,
                 std::string_view why = "");
     void refuse_recipient(std::string_view reply, std::string_view recipient, std::string_view why = "");
+    // Whether this client may ask for reports on deliveries: whoever is asked for may get one that he never
+    // wanted, so it is not for strangers.
+    bool may_ask_dsn() const;
     // Whose mail this is; unsaid for a client without a right of its own.
     mail::Submitter submitter();
     // One whose refusals are never limited.

@@ -10,6 +10,11 @@ mail::Envelope Session::Transaction::envelope() const {
     return envelope;
 }
 
+bool Session::may_ask_dsn() const {
+    if (!settings_.dsn_from) return false;
+    return is_trusted() || client_.submission || settings_.dsn_from->match(client_.ip);
+}
+
 mail::Submitter Session::submitter() {
     using Kind = mail::Submitter::Kind;
     if (client_.user) return {Kind::login, *client_.user, policy_.senders_of(*client_.user)};

@@ -24,6 +24,7 @@ struct Message {
     std::string sender;
     std::vector<std::string> recipients;
     mail::EnvelopeOptions options{};
+    std::vector<mail::RecipientOptions> of_recipients{};
 };
 
 class SessionTest : public testing::Test {
@@ -40,7 +41,11 @@ class SessionTest : public testing::Test {
     class Sink : public MessageSink {
       public:
         explicit Sink(SessionTest& test) : test_(test) { ++test_.sinks_opened; }
-        void begin(const mail::Envelope& envelope) override { message_.options = envelope.options; }
+        void begin(const mail::Envelope& envelope) override {
+            message_.options = envelope.options;
+            for (const mail::Recipient& recipient : envelope.recipients)
+                message_.of_recipients.push_back(recipient.options);
+        }
         void write(std::string_view text) override { message_.text += text; }
         queue::SubmitAnswer finish(const std::string& sender,
                                    const std::vector<std::string>& recipients) override {
@@ -228,6 +233,29 @@ TEST_F(SessionTest, TheEnvelopeSaysHowTheMessageCame) {
     files.control("senderlogins", "enforce\nanna@mail.test a@b.example\n");
     EXPECT_EQ(submitter(),
               (mail::Submitter{Kind::login, "anna@mail.test", {"anna@mail.test", "a@b.example"}}));
+}
+
+TEST_F(SessionTest, DsnIsForOurUsersAndThoseListed) {
+    const std::string input =
+        "EHLO x\r\nMAIL FROM:<a@b.example> RET=HDRS ENVID=QQ1\r\n"
+        "RCPT TO:<bob@mail.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;bob@old.test\r\nDATA\r\n\r\n.\r\n";
+    EXPECT_THAT(talk(input), testing::Not(testing::Contains("250-DSN"))) << "without the file nobody may";
+    EXPECT_TRUE(messages.empty());
+    settings.dsn_from.emplace(std::vector<std::string>{"192.0.2.0/24"});
+    EXPECT_THAT(talk(input), testing::Contains("250-DSN"));
+    ASSERT_EQ(messages.size(), 1u);
+    EXPECT_EQ(messages[0].options.ret, mail::Ret::headers);
+    EXPECT_EQ(messages[0].options.envid, "QQ1");
+    ASSERT_EQ(messages[0].of_recipients.size(), 1u);
+    EXPECT_TRUE(messages[0].of_recipients[0].notify.success && messages[0].of_recipients[0].notify.delay);
+    EXPECT_EQ(messages[0].of_recipients[0].orcpt, "rfc822;bob@old.test");
+    client.ip = "198.51.100.1";
+    EXPECT_THAT(talk(input), testing::Contains("555 unknown parameter (#5.5.4)"));
+    client.relayclient = "";
+    EXPECT_THAT(talk(input), testing::Contains("250-DSN"));
+    EXPECT_EQ(messages.size(), 2u);
+    EXPECT_THAT(talk("EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<bob@mail.test> NOTIFY=NEVER,DELAY\r\n"),
+                testing::Contains("501 syntax error in parameters (#5.5.4)"));
 }
 
 TEST_F(SessionTest, BadSenderMayWriteToPostmaster) {

@@ -39,6 +39,7 @@ Settings Settings::read(const control::Home& home) {
     settings.stress_timeout = control::read<"stresstimeout">(home);
     settings.reuse = listen::parse_reuse(control::read<"sessionreuse">(home));
     settings.mechanisms = parse_mechanisms(control::read<"authmechanisms">(home));
+    if (const auto lines = control::read<"dsnfrom">(home); !lines.empty()) settings.dsn_from.emplace(lines);
     return settings;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "control/setting.h"
 #include "control/watched.h"
 #include "listen/reuse.h"
+#include "opensmtp/address.h"
 #include "policy/settings.h"
 #include "sasl/mechanism.h"
 
@@ -35,6 +37,8 @@ struct Settings : policy::Settings {
     listen::Reuse reuse = listen::Reuse::same;  // sessionreuse
     // authmechanisms, in the order in which they are offered
     std::vector<sasl::Mechanism> mechanisms = default_mechanisms();
+    // dsnfrom: who may ask for reports on deliveries beside our own users; without a line nobody may
+    std::optional<opensmtp::NetworkSet> dsn_from{};
 
     // Throws Error when a file cannot be read or control/me is missing.
     static Settings read(const control::Home& home);
