@@ -14,11 +14,14 @@ START = 'exec 3<&"$1" 4<&"$2"; eval "exec $1<&- $2<&-"; shift 2; exec "$@"'
 
 class Report:
     def __init__(self, packet):
-        magic, self.delivery, _, _, group = struct.unpack_from("<4sQBII", packet)
-        count, outcome, length = struct.unpack_from("<HcI", packet, 21 + group)
-        assert magic == b"RP1\n" and count == 1, packet
+        magic, self.delivery, _, _ = struct.unpack_from("<4sQBI", packet)
+        at = 17
+        for _ in range(4):  # group, and the server's name, address, TLS
+            at += 4 + struct.unpack_from("<I", packet, at)[0]
+        _, count, outcome, length = struct.unpack_from("<BHcI", packet, at)
+        assert magic == b"RP2\n" and count == 1, packet
         self.outcome = {b"r": "success", b"h": "failure", b"s": "deferral"}[outcome]
-        self.text = relais.text(packet[28 + group:28 + group + length])
+        self.text = relais.text(packet[at + 8:at + 8 + length])
 
     def __repr__(self):
         return f"delivery {self.delivery}: {self.outcome}: {self.text}"
@@ -66,7 +69,7 @@ class Spawner:
 
     def report(self, seconds=60):
         self.channel.settimeout(seconds)
-        return Report(self.channel.recv(131072))
+        return Report(self.channel.recv(1 << 18))
 
     def deliver(self, *args, **options):
         """One order and its report."""

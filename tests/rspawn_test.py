@@ -14,7 +14,7 @@ import relais
 from fake_smtp import CLOSE, SILENT, FakeServer
 
 HELLO = b"Subject: test\n\nhello\n"
-PACKET = 128 * 1024
+PACKET = 168 * 1024
 
 
 def counted(text):
@@ -24,19 +24,28 @@ def counted(text):
 
 class Report:
     def __init__(self, packet):
-        assert packet[:4] == b"RP1\n", packet
-        self.delivery, failed, self.milliseconds, size = struct.unpack_from("<QBII", packet, 4)
+        assert packet[:4] == b"RP2\n", packet
+        self.delivery, failed, self.milliseconds = struct.unpack_from("<QBI", packet, 4)
         self.connection_failed = bool(failed)
-        at = 21 + size
-        self.mx_group = packet[21:at].decode()
-        (count,) = struct.unpack_from("<H", packet, at)
-        at += 2
-        self.recipients = []
+        self.packet, self.at = packet, 17
+        self.mx_group, self.server, self.server_ip, self.tls = (self.take() for _ in range(4))
+        dsn, count = struct.unpack_from("<BH", packet, self.at)
+        self.dsn = bool(dsn)
+        self.at += 3
+        self.recipients, self.details = [], []
         for _ in range(count):
-            (size,) = struct.unpack_from("<I", packet, at + 1)
-            self.recipients.append((chr(packet[at]), relais.text(packet[at + 5:at + 5 + size])))
-            at += 5 + size
-        assert at == len(packet)
+            outcome = chr(packet[self.at])
+            self.at += 1
+            text, status, reply = self.take(), self.take(), self.take()
+            self.recipients.append((outcome, text))
+            self.details.append((status, reply))
+        assert self.at == len(packet)
+
+    def take(self):
+        """The next counted string."""
+        (size,) = struct.unpack_from("<I", self.packet, self.at)
+        self.at += 4 + size
+        return relais.text(self.packet[self.at - size:self.at])
 
     def __repr__(self):
         return f"delivery {self.delivery} {self.recipients} {self.mx_group!r} {self.connection_failed}"
@@ -59,9 +68,9 @@ class Spawner:
               connection_messages=0):
         """Sends an order; returns its number. The file is longer than the message, as in the queue."""
         self.deliveries += 1
-        packet = b"RR2\n" + struct.pack("<QQQ", self.deliveries, 4711, len(message) if size is None else size)
+        packet = b"RR3\n" + struct.pack("<QQQ", self.deliveries, 4711, len(message) if size is None else size)
         packet += counted(host) + counted(sender) + struct.pack("<H", len(recipients)) + b"".join(map(counted, recipients))
-        packet += struct.pack(f"<I{len(recipients)}IB", connection_messages, *range(len(recipients)), 0)
+        packet += struct.pack(f"<I{len(recipients)}IB", connection_messages, *range(len(recipients)), 0) + counted(b"")
         passed = []
         if file:
             passed = [os.memfd_create("message")]
@@ -259,7 +268,7 @@ class Rspawn(relais.TestCase):
 
     def test_a_bad_order_disturbs_nobody(self):
         _, _, spawner = self.start()
-        for packet in (b"x", b"RR2\n", b"RR2\n" + b"\xff" * 100, b"RL2\n" + b"\0" * 2076):
+        for packet in (b"x", b"RR3\n", b"RR3\n" + b"\xff" * 100, b"RL2\n" + b"\0" * 2076):
             spawner.channel.send(packet)
         self.assertEqual(spawner.deliver().recipients[0][0], "r")
 

@@ -60,6 +60,42 @@ class SendTest(relais.TestCase):
         return path.name
 
 
+class OldQueue(SendTest):
+    def test_a_message_of_the_first_format_goes_on(self):
+        """Its file was written by the first version of relais, before there was another format."""
+        server = self.server()
+        i = self.routed(server, queuelifetime="1000000000")
+        id = 1796020080142330
+        path = i.home / f"queue/mess/{id % 64}/{id}"
+        path.write_bytes((relais.ROOT / "tests/golden/queue/format-1").read_bytes())
+        path.chmod(0o660)
+        if relais.IS_ROOT:
+            os.chown(path, i.ids("qmailq")[0], path.parent.stat().st_gid)
+        i.start()
+        i.wait_for(lambda: [self.ask(i, "flush")] and self.bob.messages(), 60, "what an old message is tried for")
+        (message,) = self.bob.messages()
+        self.assertTrue(message.endswith(b"\nSubject: of format 1\n\nhello\n"), message)
+        # Nobody is carl: the sender is told.
+        i.wait_empty()
+        self.assertIn(b"RCPT TO:<anna@far.test>", server.sessions[0].commands)
+
+    def test_a_message_of_a_later_format_is_left_alone(self):
+        i = self.make()
+        octets = bytearray((relais.ROOT / "tests/golden/queue/format-1").read_bytes())
+        octets[-57:-56] = b"3"
+        path = i.home / "queue/mess/1/1796020080142337"
+        path.write_bytes(octets)
+        path.chmod(0o660)
+        if relais.IS_ROOT:
+            os.chown(path, i.ids("qmailq")[0], path.parent.stat().st_gid)
+        i.start()
+        i.wait_log("was written by another version of relais")
+        i.send("ann@mail.test", ["bob@mail.test"], HELLO)
+        self.bob.wait_messages(1)
+        self.assertEqual(path.read_bytes(), octets)
+        self.assertFalse([line for line in i.log() if "damaged" in line])
+
+
 class Bounces(SendTest):
     def test_permanent_failure_with_the_words_of_the_remote_host(self):
         server = self.server(RCPT=b"550 5.1.1 there is nobody\r\n    like that here\r\n".replace(b"\r\n    ", b" "))
