@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "local/dot_qmail.h"
+#include "local/forwarded_envelope.h"
 #include "local/maildir.h"
 #include "local/mbox.h"
 #include "local/program_delivery.h"
@@ -250,9 +251,7 @@ void Delivery::forward() {
     // A $QMAILQUEUE program is one that sees the environment.
     export_variables();
     queue::Submission submission(*instance_, queue::Door::submit, Deadline::in(forward_patience));
-    mail::Envelope envelope{new_sender_};
-    envelope.options.submitter.kind = mail::Submitter::Kind::forward;
-    submission.begin(envelope);
+    submission.begin(forwarded_envelope(order_.sender, new_sender_, order_.extension, forwards_));
     submission.write(delivered_to_);
     message_->each_piece([&](std::string_view piece) { submission.write(piece); });
     const queue::SubmitAnswer answer = submission.finish(new_sender_, forwards_);

@@ -24,7 +24,8 @@ struct Order {
     std::string
         default_delivery;  // instructions for an empty .qmail, or for a missing one of the user himself
     std::optional<Seconds> program_limit;
-    bool own_uid = false;  // no other user has it
+    bool own_uid = false;     // no other user has it
+    std::string extension{};  // what DSN asks for the recipient (mail/envelope.h)
 };
 
 // Finds the instructions for the recipient and carries them out. Returns success, permanent (bounce) or

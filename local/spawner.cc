@@ -31,7 +31,7 @@ namespace {
 // As much of a delivery's words as goes into a bounce.
 constexpr std::size_t report_limit = 3000;
 constexpr std::chrono::milliseconds longest_look_pause{10'000};
-// A LocalOrder has a fixed size well below this; so many packets are taken at a time.
+// A LocalOrder is well below this; so many packets are taken at a time.
 constexpr std::size_t order_limit = 4096;
 constexpr std::size_t packets_at_once = 32;
 // So long a user's instructions are taken to ask for more than a Maildir; so many users are remembered.
@@ -319,6 +319,7 @@ void Spawner::deliver_in_child(const Delivery& delivery, const LookupAnswer& ans
         if (answer.program_limit > 0) order.program_limit = Seconds(answer.program_limit);
         // users/assign may give one uid to many users, and a user instance has one for everything.
         order.own_uid = !answer.assigned && !owners_.single();
+        order.extension = delivery.order.extension;
         end = deliver(home_, order, Message(child_message, delivery.order.message_size), words);
     } catch (const std::exception& error) {
         words.complain(std::string("qmail-lspawn: ") + error.what() + ". (#4.3.0)");

@@ -6,7 +6,7 @@
 namespace relais::send {
 namespace {
 
-constexpr std::string_view local_magic = "RL2\n";
+constexpr std::string_view local_magic = "RL3\n";
 constexpr std::string_view remote_magic = "RR3\n";
 constexpr std::string_view report_magic = "RP2\n";
 constexpr std::string_view old_report_magic = "RP1\n";  // without status, diagnostic and server
@@ -111,6 +111,7 @@ std::string encode(const LocalOrder& order) {
     put_number(out, order.index, 4);
     put_field(out, order.sender);
     put_field(out, order.recipient);
+    put_string(out, order.extension);
     return out;
 }
 
@@ -124,7 +125,9 @@ std::optional<LocalOrder> decode_local_order(std::string_view packet) {
     order.index = in.index();
     order.sender = in.field();
     order.recipient = in.field();
-    if (!in.complete()) return std::nullopt;
+    order.extension = in.string();
+    if (!in.complete() || order.extension.size() > local_extension_limit) return std::nullopt;
+    if (!order.extension.empty() && !mail::decode_extension(order.extension, 1)) return std::nullopt;
     return order;
 }
 

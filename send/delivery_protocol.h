@@ -42,7 +42,9 @@ struct LocalOrder {
     std::string sender;              // VERP already expanded
     std::string recipient;           // after locals and virtualdomains
     std::uint32_t index = 0;         // of the recipient, in the message's envelope
+    std::string extension{};         // mail/envelope.h: what DSN asks for him, "" if nothing
 };
+inline constexpr std::size_t local_extension_limit = 1024;
 
 struct RemoteOrder {
     std::uint64_t delivery = 0;
@@ -95,10 +97,10 @@ struct UnderWay {
     std::vector<std::uint32_t> indices;  // of the recipients, in the message's envelope
 };
 
-// A LocalOrder is a struct of fixed size on the wire; the others are counted strings. Decoders answer nothing
-// for anything that is not exactly right. Addresses and hosts are shorter than address_field and hold no NUL
-// (longer ones must be refused before); an encoded report cuts its texts so that all of it fits one packet.
-// A report of the release before, as retired spawners send it, is understood too.
+// A LocalOrder is a struct of fixed size on the wire, and its extension; the others are counted strings.
+// Decoders answer nothing for anything that is not exactly right. Addresses and hosts are shorter than
+// address_field and hold no NUL (longer ones must be refused before); an encoded report cuts its texts so
+// that all of it fits one packet. A report of the release before, as retired spawners send it, is understood.
 std::string encode(const LocalOrder& order);
 std::string encode(const RemoteOrder& order);
 std::string encode(const Report& report);

@@ -21,7 +21,7 @@ UnderWay some_delivery() {
 }
 
 TEST(DeliveryProtocol, LocalOrderRoundTrip) {
-    const LocalOrder order{1, 2, 3, "", "joe-ext@example.org", 70000};
+    const LocalOrder order{1, 2, 3, "", "joe-ext@example.org", 70000, std::string("ret full\0\0", 10)};
     const auto back = decode_local_order(encode(order));
     ASSERT_TRUE(back);
     EXPECT_EQ(back->delivery, 1U);
@@ -30,6 +30,7 @@ TEST(DeliveryProtocol, LocalOrderRoundTrip) {
     EXPECT_EQ(back->sender, "");
     EXPECT_EQ(back->recipient, "joe-ext@example.org");
     EXPECT_EQ(back->index, 70000U);
+    EXPECT_EQ(back->extension, order.extension);
 }
 
 TEST(DeliveryProtocol, LocalOrderHasOneFormOnly) {
@@ -38,7 +39,7 @@ TEST(DeliveryProtocol, LocalOrderHasOneFormOnly) {
     EXPECT_FALSE(decode_local_order(packet.substr(0, packet.size() - 1)));
     EXPECT_FALSE(decode_local_order(packet + "x"));
     std::string not_ended = packet;
-    not_ended.replace(packet.size() - address_field, address_field, std::string(address_field, 'a'));
+    not_ended.replace(packet.size() - 4 - address_field, address_field, std::string(address_field, 'a'));
     EXPECT_FALSE(decode_local_order(not_ended));
     std::string garbage_behind = packet;
     garbage_behind.back() = 'x';

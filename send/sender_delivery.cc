@@ -17,6 +17,14 @@ constexpr std::string_view time_expired = "5.4.7";  // RFC 3463
 constexpr std::string_view too_long_in_queue =
     "\nI'm not going to try again; this message has been in the queue too long.";
 
+// What is asked of reports on one recipient.
+std::string dsn_extension(const queue::Envelope& envelope, std::uint32_t recipient) {
+    mail::EnvelopeOptions options;
+    options.ret = envelope.options.ret;
+    options.envid = envelope.options.envid;
+    return mail::encode_extension(options, {envelope.recipients[recipient].options});
+}
+
 }  // namespace
 
 Verdict verdict_of(const Report& report) {
@@ -118,9 +126,10 @@ bool Sender::send_order(Channel channel, std::uint64_t delivery, const Active& a
     const Route& first = routes[0];
     const std::string sender = expand_verp(active.stored.envelope.sender, first.plain);
     if (channel == Channel::local)
-        return out_.order(LocalOrder{delivery, active.id(), active.stored.message_size, sender, first.address,
-                                     next.job.recipients[0]},
-                          std::move(message));
+        return out_.order(
+            LocalOrder{delivery, active.id(), active.stored.message_size, sender, first.address,
+                       next.job.recipients[0], dsn_extension(active.stored.envelope, next.job.recipients[0])},
+            std::move(message));
     RemoteOrder order{delivery,
                       active.id(),
                       active.stored.message_size,

@@ -88,6 +88,20 @@ class Asked(DsnTest):
         self.assertEqual(status.get_payload()[1]["Original-Recipient"], "rfc822; old+nobody@mail.test")
         self.assertEqual(copy.get_content_type(), "text/rfc822-headers")
 
+    def test_a_forward_asks_for_the_same_but_for_success(self):
+        server = self.server(EHLO=EHLO_DSN)
+        i = self.routed(server, dsnfrom="192.0.2.0/24")
+        ann = i.add_user("ann")
+        ann.write(".qmail", "&carl@far.test\n")
+        i.start()
+        self.send(i, "ann@mail.test", "SUCCESS,FAILURE")
+        (report,) = self.bob.wait_messages(1)
+        i.wait_empty()
+        self.assertIn(b"RCPT TO:<carl@far.test> NOTIFY=FAILURE ORCPT=rfc822;old+2Bann@mail.test", server.sessions[0].commands)
+        self.assertIn(b"MAIL FROM:<bob@mail.test> RET=HDRS ENVID=QQ+2B314", server.sessions[0].commands)
+        _, (_, status, _) = parts(report)
+        self.assertEqual(status.get_payload()[1]["Action"], "delivered")
+
     def test_a_filter_in_qmailqueue_loses_nothing(self):
         i = self.make(dsnfrom="192.0.2.0/24")
         ann = i.add_user("ann")

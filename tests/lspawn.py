@@ -60,8 +60,8 @@ class Spawner:
         self.count += 1
         message = relais.octets(message)
         opened = os.open(self.queue_file(message), os.O_RDONLY) if fd is None else fd
-        packet = struct.pack("<4sQQQI1024s1024s", b"RL2\n", self.count, 77, len(message) if size is None else size, 0,
-                             relais.octets(sender), relais.octets(recipient))
+        packet = struct.pack("<4sQQQI1024s1024sI", b"RL3\n", self.count, 77, len(message) if size is None else size, 0,
+                             relais.octets(sender), relais.octets(recipient), 0)
         socket.send_fds(self.channel, [packet], [opened] if opened >= 0 else [])
         if fd is None:
             os.close(opened)

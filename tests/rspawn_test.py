@@ -268,7 +268,7 @@ class Rspawn(relais.TestCase):
 
     def test_a_bad_order_disturbs_nobody(self):
         _, _, spawner = self.start()
-        for packet in (b"x", b"RR3\n", b"RR3\n" + b"\xff" * 100, b"RL2\n" + b"\0" * 2076):
+        for packet in (b"x", b"RR3\n", b"RR3\n" + b"\xff" * 100, b"RL3\n" + b"\0" * 2080):
             spawner.channel.send(packet)
         self.assertEqual(spawner.deliver().recipients[0][0], "r")
 
