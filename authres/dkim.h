@@ -95,14 +95,18 @@ class DkimSigner final : public MessageSink {
     explicit DkimSigner(DkimSigning signing) : signing_(std::move(signing)) {}
     void header(const MessageHeader& header) override;
     void body(std::string_view data) override { hashes_.add(data); }
-    // The field DKIM-Signature, lines ended by CR LF, to be put on top. Throws Error: of the key, and a
-    // permanent one for a message that cannot be signed (no From, a header beyond the limit).
+    // d= and s= of the field that follows, where they were not known before.
+    void set_name(std::string domain, std::string selector);
+    // The field DKIM-Signature, lines ended by CR LF, to be put on top; one for each call, behind the whole
+    // message. Throws Error: of the key, and a permanent one for a message that cannot be signed (no From, a
+    // header beyond the limit).
     std::string finish(SigningKey& key);
 
   private:
     DkimSigning signing_;
     const MessageHeader* header_ = nullptr;
     BodyHashes hashes_;
+    bool hashed_ = false;
     std::size_t body_ = 0;
 };
 

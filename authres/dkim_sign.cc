@@ -1,6 +1,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "authres/dkim.h"
 #include "base/error.h"
@@ -64,12 +65,17 @@ void DkimSigner::header(const MessageHeader& header) {
     body_ = hashes_.want({signing_.body_form, std::nullopt});
 }
 
+void DkimSigner::set_name(std::string domain, std::string selector) {
+    signing_.domain = std::move(domain);
+    signing_.selector = std::move(selector);
+}
+
 std::string DkimSigner::finish(SigningKey& key) {
     if (!header_ || header_->too_large) throw_permanent("unable to sign: the header is too large");
     const auto is_from = [](const HeaderField& field) { return equal_ignoring_case(field.name, "from"); };
     if (!std::any_of(header_->fields.begin(), header_->fields.end(), is_from))
         throw_permanent("unable to sign: the message has no From");
-    hashes_.finish();
+    if (!std::exchange(hashed_, true)) hashes_.finish();
     DkimSignature signature;
     signature.header_form = signing_.header_form;
     signature.fields = names_to_sign(signing_, header_->fields);

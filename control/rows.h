@@ -150,6 +150,8 @@ inline constexpr std::array table = {
             "seconds until the sender of undelivered mail is warned, once; 0: never"),
     lines("destinationlimits", "send", "",
           "domain:connections:messages:rate, the most for a domain: at once, on one connection, a second"),
+    lines("dkimusers", "send", "",
+          "USER:DOMAIN ..., in whose names the mail of a user's programs is signed (DKIM); root's: all"),
     words("dmarc", "smtpd", "off", "off log refuse",
           "off, log or refuse: mail that fails the DMARC policy of its From domain, p=reject"),
     lines("dmarcexempt", "smtpd", "",

@@ -25,7 +25,6 @@ class KeyClient {
 
   private:
     std::string ask(const Request& request, Deadline deadline);
-    std::optional<std::string> try_to_ask(std::string_view framed, Deadline deadline);
 
     control::Home home_;
     Fd fd_;

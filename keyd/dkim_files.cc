@@ -61,6 +61,10 @@ std::string checked_dkim_name(std::string_view name, std::string_view what) {
     return lower(name);
 }
 
+std::vector<std::string> list_dkim_selectors(const control::Home& home, std::string_view domain) {
+    return selectors_in(dkim_directory(home) + "/" + checked_dkim_name(domain, "domain"));
+}
+
 std::vector<DkimKeyFile> read_dkim_keys(const control::Home& home, std::string_view domain,
                                         std::string_view selector) {
     const std::string name = checked_dkim_name(domain, "domain");
@@ -83,7 +87,7 @@ std::vector<DkimKeyFile> read_dkim_keys(const control::Home& home, std::string_v
 }
 
 DkimKeyFile make_dkim_key(const control::Home& home, std::string_view domain, std::string_view selector,
-                          authres::KeyType type) {
+                          authres::KeyType type, const std::function<void()>& prepare) {
     DkimKeyFile file{checked_dkim_name(domain, "domain"), checked_dkim_name(selector, "selector"), "",
                      nullptr};
     if (!net::is_askable_name(file.record_name()))
@@ -98,6 +102,7 @@ DkimKeyFile make_dkim_key(const control::Home& home, std::string_view domain, st
         throw_permanent(file.path + " exists: a key is never overwritten, take another selector");
     if (errno != ENOENT) throw_errno("look at", file.path);
     file.key = authres::PrivateKey::make(type);
+    prepare();
     replace_file(file.path, file.key->pem(), file_mode);
     return file;
 }

@@ -2,6 +2,7 @@
 // and files are their owner's alone.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -34,9 +35,12 @@ std::string checked_dkim_name(std::string_view name, std::string_view what);
 std::vector<DkimKeyFile> read_dkim_keys(const control::Home& home, std::string_view domain,
                                         std::string_view selector);
 
-// Writes a new key, durably; makes directories that are missing. Throws Error, and a permanent one if the
-// selector has a key already.
+// The domain's selectors in order, none if it has no key. Throws Error.
+std::vector<std::string> list_dkim_selectors(const control::Home& home, std::string_view domain);
+
+// Writes a new key, durably; makes directories that are missing. prepare is called before the key is there.
+// Throws Error, and a permanent one if the selector has a key already.
 DkimKeyFile make_dkim_key(const control::Home& home, std::string_view domain, std::string_view selector,
-                          authres::KeyType type);
+                          authres::KeyType type, const std::function<void()>& prepare);
 
 }  // namespace relais::keyd

@@ -14,6 +14,8 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/unix_socket.h"
+#include "keyd/mail_keys.h"
+#include "net/dns_name.h"
 
 namespace relais::keyd {
 namespace {
@@ -83,21 +85,44 @@ FileWatch::FileWatch(control::Home home)
     if (!inotify_) throw_errno("watch", "files");
 }
 
-std::vector<std::string> FileWatch::names() const {
-    std::vector<std::string> found = {"servercert.pem", "servercert.key"};
-    const std::string folder = home_.control_file("servercerts");
+namespace {
+
+// The names in a directory, in order, at most so many; none if it cannot be read.
+std::vector<std::string> list_directory(const std::string& path, std::size_t limit) {
     struct Close {
         void operator()(DIR* open) const { ::closedir(open); }
     };
-    const std::unique_ptr<DIR, Close> directory(::opendir(folder.c_str()));
-    while (directory != nullptr && found.size() < files_limit) {
+    std::vector<std::string> found;
+    const std::unique_ptr<DIR, Close> directory(::opendir(path.c_str()));
+    while (directory != nullptr && found.size() < limit) {
         const dirent* entry = ::readdir(directory.get());
         if (entry == nullptr) break;
-        const std::string name = entry->d_name;
+        found.emplace_back(entry->d_name);
+    }
+    std::sort(found.begin(), found.end());
+    return found;
+}
+
+}  // namespace
+
+std::vector<std::string> FileWatch::names() const {
+    std::vector<std::string> found = {"servercert.pem", "servercert.key"};
+    for (const std::string& name : list_directory(home_.control_file("servercerts"), files_limit))
         if (name[0] != '.' && (name.ends_with(".pem") || name.ends_with(".key")))
             found.push_back("servercerts/" + name);
-    }
-    std::sort(found.begin() + 2, found.end());
+    for (const std::string& folder : mail_key_folders())
+        for (const std::string& name : list_directory(home_.control_file(folder), files_limit))
+            // What an interrupted write has left is no key.
+            if ((net::is_askable_name(name) || name == selectors_in_use) && found.size() < files_limit)
+                found.push_back(folder + "/" + name);
+    return found;
+}
+
+std::vector<std::string> FileWatch::mail_key_folders() const {
+    std::vector<std::string> found;
+    for (const std::string& domain :
+         list_directory(home_.control_file(std::string(mail_key_folder)), files_limit))
+        if (net::is_askable_name(domain)) found.push_back(std::string(mail_key_folder) + domain);
     return found;
 }
 
@@ -140,6 +165,9 @@ void FileWatch::refresh() {
     while (::read(inotify_.get(), buffer.data(), buffer.size()) > 0) continue;
     // A directory that is watched already stays as it is.
     std::vector<std::string> directories = {home_.path("control"), home_.control_file("servercerts")};
+    directories.push_back(home_.control_file(std::string(mail_key_folder)));
+    for (const std::string& folder : mail_key_folders())
+        directories.push_back(home_.control_file(folder) + "/");
     for (const std::string& name : names()) append_directories(home_.control_file(name), directories);
     for (const char* name : settings_files) append_directories(home_.control_file(name), directories);
     std::sort(directories.begin(), directories.end());

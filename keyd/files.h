@@ -28,7 +28,7 @@ class FileWatch {
   public:
     explicit FileWatch(control::Home home);
     // Names below control/ that exist, in order: servercert.pem, servercert.key, servercerts/*.pem,
-    // servercerts/*.key.
+    // servercerts/*.key, dkim/DOMAIN/SELECTOR, dkim/DOMAIN/.use.
     std::vector<std::string> names() const;
     // Opens one; an empty Fd if it is gone or no ordinary file.
     Fd open(const std::string& name) const;
@@ -41,6 +41,7 @@ class FileWatch {
 
   private:
     std::string describe() const;
+    std::vector<std::string> mail_key_folders() const;
 
     control::Home home_;
     Fd inotify_;

@@ -1,7 +1,8 @@
-// qmail-keyd: the one process that holds the private keys of our certificates, and the keys of session
-// tickets.
+// qmail-keyd: the one process that holds private keys: of our certificates, of session tickets, and of what
+// signs mail (DKIM).
 //
-//   qmail-keyd        started by qmail-start, listening socket sockets/keys on descriptor 3
+//   qmail-keyd mail   started by qmail-start: start/descriptors.h has its descriptors. An older qmail-start gives
+//                     no "mail", and only sockets/keys: then no mail is signed
 //
 // Two halves. The first is root (or the instance's one user), opens control/servercert.pem, servercert.key
 // and servercerts/*, sees when they change, passes their descriptors on, and reads none of them; it speaks
@@ -29,6 +30,7 @@
 #include "control/owners.h"
 #include "control/setting.h"
 #include "keyd/files.h"
+#include "keyd/mail_token.h"
 #include "keyd/server.h"
 #include "start/daemons.h"
 
@@ -41,18 +43,26 @@ constexpr std::chrono::milliseconds settling{20};
 // For changes that no directory tells of.
 constexpr std::chrono::seconds sweep{60};
 
-int serve(const control::Home& home, const control::Owners& owners, std::chrono::seconds lifetime,
-          int files) {
+constexpr int token_secret = start::descriptor_of("qmail-keyd", start::Given::token_secret);
+
+int serve(const control::Home& home, const control::Owners& owners, std::chrono::seconds lifetime, int files,
+          bool signs_mail) {
     keyd::prepare_locked_memory();
     control::become(owners, control::Role::qmailk);
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     EventLoop loop;
     loop.on_signal(SIGTERM, [&loop] { loop.stop(); });
     keyd::TicketKeys tickets(lifetime, Clock::now());
-    keyd::Server server(
-        loop, start::listening("keys"), files, tickets,
-        {.clients = {owners.of(control::Role::qmaild).uid, owners.single() ? ::geteuid() : 0}},
-        [](const std::string& line) { log_line(line); });
+    const uid_t own = owners.single() ? ::geteuid() : 0;
+    keyd::Server::Settings settings{
+        .tls = {start::listening("keys"), {owners.of(control::Role::qmaild).uid, own}}};
+    if (signs_mail) {
+        settings.mail = {start::listening("signing"), {owners.of(control::Role::qmailr).uid, own}};
+        settings.token_secret = keyd::read_token_secret(token_secret);
+        ::close(token_secret);
+    }
+    keyd::Server server(loop, files, tickets, std::move(settings),
+                        [](const std::string& line) { log_line(line); });
     control::enter(control::keyd_cage, home);
     loop.run();
     return static_cast<int>(Exit::success);
@@ -88,7 +98,8 @@ int look_after(const control::Home& home, int other_half) {
 }
 
 int work(const Arguments& arguments) {
-    if (!arguments.empty()) throw_permanent("usage: qmail-keyd");
+    const bool signs_mail = arguments == Arguments{std::string(start::daemon_named("qmail-keyd").argument)};
+    if (!arguments.empty() && !signs_mail) throw_permanent("usage: qmail-keyd [mail]");
     const control::Home home = control::Home::from_environment();
     const control::Owners owners = control::Owners::read(home);
     const auto lifetime = control::read<"tlsticketlifetime">(home);
@@ -103,10 +114,14 @@ int work(const Arguments& arguments) {
         ours.reset();
         if (::prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || ::getppid() != parent)
             return static_cast<int>(Exit::temporary);
-        return serve(home, owners, lifetime, theirs.get());
+        return serve(home, owners, lifetime, theirs.get(), signs_mail);
     }
     theirs.reset();
     ::close(start::listening("keys"));
+    if (signs_mail) {
+        ::close(start::listening("signing"));
+        ::close(token_secret);
+    }
     return look_after(home, ours.get());
 }
 

@@ -7,8 +7,10 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/time.h"
 #include "base/unix_socket.h"
 #include "keyd/files.h"
+#include "keyd/mail_token.h"
 #include "keyd/signer.h"
 
 namespace relais::keyd {
@@ -17,6 +19,9 @@ namespace {
 constexpr int accepts_at_once = 64;
 // A client that asks without reading: its own fault.
 constexpr std::size_t output_limit = 2 * answer_limit;
+
+constexpr std::string_view bad_token = "the order has no leave to sign mail, or it is over";
+constexpr std::string_view other_domain = "the order has no leave to sign in the name of that domain";
 
 struct Answerer {
     const KeyStore& store;
@@ -38,6 +43,30 @@ struct Answerer {
     std::string operator()(const NewTicket&) const { return encode_new_ticket(tickets.make(Clock::now())); }
 };
 
+struct MailAnswerer {
+    MailKeys& keys;
+    std::string_view secret;
+    std::int64_t now;
+
+    std::optional<MailGrant> open(std::string_view token) const {
+        return secret.empty() ? std::nullopt : open_mail_token(secret, token, now);
+    }
+    std::string operator()(const KeysWanted& wanted) const {
+        const auto grant = open(wanted.token);
+        if (!grant) return encode_trouble(bad_token);
+        for (const std::string_view domain : wanted.domains)
+            if (!grant->allows(domain)) return encode_trouble(other_domain);
+        return encode_keys_found(keys.find(wanted.domains));
+    }
+    std::string operator()(const MailSigning& signing) const {
+        const auto grant = open(signing.token);
+        if (!grant) return encode_trouble(bad_token);
+        if (!grant->allows(signing.domain)) return encode_trouble(other_domain);
+        const auto signature = keys.sign(signing.domain, signing.selector, signing.hash);
+        return signature ? encode_mail_signature(*signature) : encode_trouble("there is no such key");
+    }
+};
+
 }  // namespace
 
 std::optional<std::string> answer(std::string_view request, const KeyStore& store,
@@ -51,33 +80,50 @@ std::optional<std::string> answer(std::string_view request, const KeyStore& stor
     }
 }
 
-Server::Server(EventLoop& loop, int listening, int files, TicketKeys& tickets, Settings settings, Log log)
-    : loop_(loop),
-      listening_(listening),
-      files_(files),
-      tickets_(tickets),
-      settings_(std::move(settings)),
-      log_(std::move(log)) {
-    set_nonblocking(listening, true);
+std::optional<std::string> answer_mail(std::string_view request, MailKeys& keys, std::string_view secret,
+                                       std::int64_t now) noexcept {
+    try {
+        const auto decoded = decode_mail_request(request);
+        if (!decoded) return std::nullopt;
+        return std::visit(MailAnswerer{keys, secret, now}, *decoded);
+    } catch (const std::exception& error) {
+        return encode_trouble(error.what());
+    }
+}
+
+Server::Server(EventLoop& loop, int files, TicketKeys& tickets, Settings settings, Log log)
+    : loop_(loop), files_(files), tickets_(tickets), settings_(std::move(settings)), log_(std::move(log)) {
     loop_.add(files, EPOLLIN, [this](std::uint32_t) { take_file(); });
 }
 
-void Server::accept_clients() {
+void Server::accept_clients(const Door& door) {
     for (int i = 0; i < accepts_at_once && clients_.size() < settings_.connections; ++i) {
-        Fd fd(::accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        Fd fd(::accept4(door.listening, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (!fd) break;
         const uid_t uid = peer_of(fd.get()).uid;
-        if (std::find(settings_.clients.begin(), settings_.clients.end(), uid) == settings_.clients.end()) {
+        if (std::find(door.clients.begin(), door.clients.end(), uid) == door.clients.end()) {
             if (!std::exchange(refused_was_logged_, true))
                 log_("refused a client with the uid " + std::to_string(uid) + " (said once)");
             continue;
         }
         Client client;
         client.fd = std::move(fd);
+        client.of_mail = &door != &settings_.tls;
         // Most have asked by now, and need no more than this one answer.
         if (read(client)) keep(std::move(client));
     }
-    if (clients_.size() >= settings_.connections) loop_.change(listening_, 0);
+    if (clients_.size() >= settings_.connections) listen(false);
+}
+
+void Server::listen(bool open) {
+    const std::uint32_t events = open ? std::uint32_t{EPOLLIN} : 0;
+    loop_.change(settings_.tls.listening, events);
+    if (settings_.mail) loop_.change(settings_.mail->listening, events);
+}
+
+std::optional<std::string> Server::answer_to(const Client& client, std::string_view request) {
+    return client.of_mail ? answer_mail(request, mail_keys_, settings_.token_secret, now_seconds())
+                          : answer(request, store_, tickets_);
 }
 
 void Server::keep(Client client) {
@@ -103,7 +149,7 @@ void Server::close(int fd) {
     if (found->second.timer != 0) loop_.cancel(found->second.timer);
     loop_.remove(fd);
     clients_.erase(found);
-    if (clients_.size() + 1 == settings_.connections) loop_.change(listening_, EPOLLIN);
+    if (clients_.size() + 1 == settings_.connections) listen(true);
 }
 
 void Server::handle(int fd, std::uint32_t events) {
@@ -131,9 +177,9 @@ bool Server::take_requests(Client& client) {
         if (size > request_limit || client.output.size() > output_limit) return false;
         if (rest.size() < 4 + size) break;
         const std::string_view request = rest.substr(4, size);
-        std::optional<std::string> body = answer(request, store_, tickets_);
+        std::optional<std::string> body = answer_to(client, request);
         if (!body) return false;
-        if (request == "W") client.watches = true;
+        if (!client.of_mail && request == "W") client.watches = true;
         client.satisfied = is_last_of_handshake(*body);
         std::string framed = frame(*body);
         client.output += framed;
@@ -170,7 +216,11 @@ void Server::take_file() {
         auto packet = receive_file(files_);
         if (!packet) return loop_.stop();
         if (packet->name.empty()) return commit();
-        store_.add(packet->name, read_secret(packet->fd.get()));
+        SecretText content = read_secret(packet->fd.get());
+        if (packet->name.starts_with(mail_key_folder))
+            mail_keys_.add(packet->name, content.view());
+        else
+            store_.add(packet->name, std::move(content));
     } catch (const Error& error) {
         if (error.number() != EAGAIN) log_(error.what());
     }
@@ -179,10 +229,16 @@ void Server::take_file() {
 void Server::commit() {
     for (const std::string& problem : store_.commit(Clock::now())) log_("warning: " + problem);
     if (store_.size() == 0) log_("there is no certificate (control/servercert.pem): TLS is not offered");
+    for (const std::string& problem : mail_keys_.commit()) log_("warning: " + problem);
     // The first set: until now nobody was served.
-    static bool listens = false;
-    if (!std::exchange(listens, true))
-        loop_.add(listening_, EPOLLIN, [this](std::uint32_t) { accept_clients(); });
+    if (!std::exchange(serves_, true)) {
+        const auto open = [this](const Door& door) {
+            set_nonblocking(door.listening, true);
+            loop_.add(door.listening, EPOLLIN, [this, &door](std::uint32_t) { accept_clients(door); });
+        };
+        open(settings_.tls);
+        if (settings_.mail) open(*settings_.mail);
+    }
     std::vector<int> gone;
     for (auto& [fd, client] : clients_) {
         if (!client.watches) continue;

@@ -1,6 +1,8 @@
 #include "remote/data.h"
 
+#include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace relais::remote {
 namespace {
@@ -61,6 +63,28 @@ void DataEncoder::finish(std::string& out) {
     at_line_start_ = true;
     after_cr_ = false;
     out.append(final_dot);
+}
+
+void LineEnds::mend(std::string_view piece, std::string& out) {
+    while (!piece.empty()) {
+        if (std::exchange(after_cr_, false) && piece.front() == '\n') {
+            piece.remove_prefix(1);
+            continue;
+        }
+        const std::size_t end = std::min(piece.find_first_of("\r\n"), piece.size());
+        out.append(piece.substr(0, end));
+        in_line_ = in_line_ || end > 0;
+        if (end == piece.size()) return;
+        out += "\r\n";
+        in_line_ = false;
+        after_cr_ = piece[end] == '\r';
+        piece.remove_prefix(end + 1);
+    }
+}
+
+void LineEnds::finish(std::string& out) {
+    if (in_line_) out += "\r\n";
+    in_line_ = after_cr_ = false;
 }
 
 bool has_eight_bit(std::string_view data) {

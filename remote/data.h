@@ -22,6 +22,18 @@ class DataEncoder {
     bool after_cr_ = false;  // the piece before ended with a CR, whose line end has been written
 };
 
+// The same line ends without added dots and the final one: what a receiver has, who takes these away again.
+class LineEnds {
+  public:
+    void mend(std::string_view piece, std::string& out);
+    // Ends the last line.
+    void finish(std::string& out);
+
+  private:
+    bool in_line_ = false;
+    bool after_cr_ = false;
+};
+
 // How long a message, in pieces, is with its line ends mended (RFC 1870: without added dots and the final
 // one), without making that form.
 class WireSize {

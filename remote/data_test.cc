@@ -76,5 +76,31 @@ TEST(HasEightBit, WhereverItIs) {
     }
 }
 
+// What a receiver makes of the encoded form is what LineEnds gives, however the message is cut.
+TEST(LineEnds, AreThoseOfTheEncodedFormWithoutItsDots) {
+    const std::string message = "a\r\nb\nc\rd\r\r\n\n..e\n.\nz.\nf\r";
+    for (std::size_t cut = 0; cut <= message.size(); ++cut)
+        for (const std::string& text : {message, message + "\n", message.substr(0, cut)}) {
+            LineEnds lines;
+            DataEncoder encoder;
+            std::string mended, encoded;
+            for (const std::string& piece : {text.substr(0, std::min(cut, text.size())),
+                                             cut < text.size() ? text.substr(cut) : std::string()}) {
+                lines.mend(piece, mended);
+                encoder.encode(piece, encoded);
+            }
+            lines.finish(mended);
+            encoder.finish(encoded);
+            std::string undone;
+            for (std::size_t at = 0; at + 3 < encoded.size();) {
+                const std::size_t end = encoded.find("\r\n", at) + 2;
+                if (encoded[at] == '.') ++at;
+                undone += encoded.substr(at, end - at);
+                at = end;
+            }
+            EXPECT_EQ(mended, undone) << cut;
+        }
+}
+
 }  // namespace
 }  // namespace relais::remote

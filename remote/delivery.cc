@@ -28,6 +28,9 @@ constexpr std::chrono::minutes connection_age_limit{5};
 // How long the addresses of one family are tried before those of the other start beside them.
 constexpr std::chrono::milliseconds head_start{300};
 
+// For qmail-keyd, which answers within milliseconds.
+constexpr Seconds signing_patience{20};
+
 // How long a process waits for another that finds out whether a login is right.
 constexpr Seconds login_patience{30};
 
@@ -86,10 +89,21 @@ bool Delivery::may_reuse(const std::string& key) const {
            Clock::now() - connected_at_ < connection_age_limit;
 }
 
+// A message is signed when a server is there to take it, once for all of them.
+Session::Attempt Delivery::hand_over(const Envelope& envelope, Message& message) {
+    try {
+        if (message.signed_by().empty())
+            signer_.sign(message, {envelope.options.submitter, envelope.signing},
+                         Deadline::in(signing_patience));
+    } catch (const Error& error) {
+        return {{{}, cannot_sign(error.what()), "", false}, false};
+    }
+    return session_->send(envelope.sender, envelope.recipients, message, dsn_of(envelope));
+}
+
 // Nothing if the server turned out to have gone before it took anything: a fresh connection, silently.
 std::optional<Result> Delivery::deliver_on_open(const Envelope& envelope, Message& message) {
-    Session::Attempt attempt =
-        session_->send(envelope.sender, envelope.recipients, message, dsn_of(envelope));
+    Session::Attempt attempt = hand_over(envelope, message);
     ++messages_;
     if (attempt.nothing_taken && !session_->usable()) {
         session_.reset();
@@ -123,8 +137,7 @@ Result Delivery::deliver_on_fresh(const Envelope& envelope, Message& message) {
         group_ = way.route.of_sender ? "" : search.group();
         messages_ = 1;
         connected_at_ = Clock::now();
-        Result result =
-            session_->send(envelope.sender, envelope.recipients, message, dsn_of(envelope)).result;
+        Result result = hand_over(envelope, message).result;
         result.mx_group = group_;
         keep_or_close();
         return result;

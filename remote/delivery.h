@@ -17,6 +17,7 @@
 #include "remote/session.h"
 #include "remote/settings.h"
 #include "remote/shared_memory.h"
+#include "remote/signing.h"
 #include "remote/tcpto.h"
 
 namespace relais::remote {
@@ -29,6 +30,7 @@ struct Envelope {
     bool crowded = false;                   // others need the place
     mail::EnvelopeOptions options{};
     std::vector<mail::RecipientOptions> recipient_options{};  // of each, or none
+    std::string signing{};                                    // leave to sign it (keyd/mail_token.h), or none
 };
 
 class Delivery {
@@ -40,7 +42,8 @@ class Delivery {
           resolver_(resolver),
           timeouts_(timeouts),
           memory_(memory),
-          encryption_(home, memory) {}
+          encryption_(home, memory),
+          signer_(home) {}
     ~Delivery() { close(); }
     Delivery(const Delivery&) = delete;
     Delivery& operator=(const Delivery&) = delete;
@@ -77,6 +80,7 @@ class Delivery {
     };
     Result try_deliver(Envelope envelope, Message& message);
     bool may_reuse(const std::string& key) const;
+    Session::Attempt hand_over(const Envelope& envelope, Message& message);
     std::optional<Result> deliver_on_open(const Envelope& envelope, Message& message);
     Result deliver_on_fresh(const Envelope& envelope, Message& message);
     bool open_session(const Server& server, const Way& way, std::optional<Verdict>& last);
@@ -98,6 +102,7 @@ class Delivery {
     TimeoutTable& timeouts_;
     SharedMemory& memory_;
     Encryption encryption_;
+    MailSigner signer_;
     LocalAddresses local_addresses_;
     const Settings* settings_ = nullptr;  // files_'; as they were when the last message came
     std::unique_ptr<Session> session_;

@@ -43,15 +43,16 @@ const Message::Scan& Message::scan() {
     });
     if (keep) {
         encoder.finish(out);
-        encoded_ = std::move(out);
+        encoded_ = front_ + out;
     }
-    scan_.wire_size = wire_size.octets();
+    scan_.wire_size = front_.size() + wire_size.octets();
     scanned_ = true;
     return scan_;
 }
 
 void Message::encode(const std::function<void(std::string_view, bool)>& visit) const {
     if (!encoded_.empty()) return visit(encoded_, true);
+    if (!front_.empty()) visit(front_, false);
     DataEncoder encoder;
     std::string out;
     out.reserve(io_buffer_size + io_buffer_size / 8);
@@ -65,6 +66,27 @@ void Message::encode(const std::function<void(std::string_view, bool)>& visit) c
     });
     encoder.finish(out);
     visit(out, true);
+}
+
+void Message::read_wire(const std::function<void(std::string_view)>& visit) const {
+    LineEnds lines;
+    std::string out;
+    read([&](std::string_view block) {
+        out.clear();
+        lines.mend(block, out);
+        visit(out);
+    });
+    out.clear();
+    lines.finish(out);
+    visit(out);
+}
+
+void Message::precede_with(std::string fields, std::string name) {
+    front_ = std::move(fields);
+    signed_by_ = std::move(name);
+    scanned_ = false;
+    scan_ = {};
+    encoded_.clear();
 }
 
 MessageInput message_input(int fd) {

@@ -20,6 +20,15 @@ class Message {
     // end of the last one. Throws Error if the message cannot be read.
     void encode(const std::function<void(std::string_view piece, bool last)>& visit) const;
 
+    // The same without added dots and the final one: what a signature is over.
+    void read_wire(const std::function<void(std::string_view piece)>& visit) const;
+
+    // Fields that go before the message, lines ended by CR LF, from now on counted and encoded with it. name:
+    // of the domain that signed them.
+    void precede_with(std::string fields, std::string name);
+    // Whose signature goes with it; "" without one.
+    const std::string& signed_by() const { return signed_by_; }
+
     std::uint64_t size() const { return size_; }
 
     struct Scan {
@@ -39,6 +48,8 @@ class Message {
     bool scanned_ = false;
     Scan scan_;
     std::string encoded_;  // a small message, kept from its scan
+    std::string front_;
+    std::string signed_by_;
 };
 
 // A message that comes on a descriptor of any kind: a file from its offset on; anything else is copied into

@@ -83,6 +83,11 @@ Verdict login_rests(std::string_view host, std::string_view file, std::int64_t s
 Verdict cannot_read_message() {
     return {Letter::temporary, "Unable to read message. (#4.3.0)\n"};
 }
+Verdict cannot_sign(std::string_view why) {
+    return {Letter::temporary,
+            "Sorry, this message could not be signed: " + std::string(why) + ". (#4.3.0)\n"};
+}
+
 Verdict cannot_read_control(std::string_view detail) {
     return {Letter::temporary, with_detail("Unable to read control files. (#4.3.0)\n", detail)};
 }

@@ -49,6 +49,7 @@ Verdict no_local_address(
 Verdict login_rests(std::string_view host, std::string_view file, std::int64_t seconds_ago,
                     std::int64_t seconds_left);
 Verdict cannot_read_message();
+Verdict cannot_sign(std::string_view why);  // (#4.3.0)
 Verdict cannot_read_control(std::string_view detail);
 Verdict system_failure(std::string_view detail);
 

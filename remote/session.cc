@@ -394,19 +394,21 @@ void Session::send_data(Transaction& transaction) {
 void Session::take_final_reply(Transaction& transaction, const Reply& reply) {
     if (reply.positive())
         transaction.decide({Letter::accepted,
-                            verdict(Letter::accepted, " accepted message", reply).text + protection(),
+                            verdict(Letter::accepted, " accepted message", reply).text +
+                                protection(transaction.message.signed_by()),
                             diagnostic_of(reply)});
     else
         transaction.decide(verdict(reply.permanent() ? Letter::permanent : Letter::temporary,
                                    " failed after I sent the message", reply));
 }
 
-// What stands behind the server's words: how the message went. Nothing for one that went in the clear, as
-// ever.
-std::string Session::protection() const {
+// What stands behind the server's words: how the message went. Nothing for one that went in the clear and
+// unsigned, as ever.
+std::string Session::protection(const std::string& signed_by) const {
     std::string text;
     if (wire_.tls() != nullptr) text = "Encrypted: " + protection_;
     if (!login_.empty()) text += (text.empty() ? "Authenticated: " : ", authenticated: ") + login_;
+    if (!signed_by.empty()) text += (text.empty() ? "Signed by: " : ", signed by: ") + signed_by;
     return text.empty() ? "" : text + "\n";
 }
 

@@ -97,7 +97,7 @@ class Session {
     void take_recipient_reply(Transaction& transaction, const Reply& reply);
     void take_data_reply(Transaction& transaction, const Reply& reply);
     void send_data(Transaction& transaction);
-    std::string protection() const;
+    std::string protection(const std::string& signed_by) const;
     void take_final_reply(Transaction& transaction, const Reply& reply);
 
     Wire wire_;

@@ -66,7 +66,7 @@ class Worker {
     Result deliver(const send::RemoteOrder& order, Message& message) {
         const Interruption interruption(channel_, order.delivery, order.recipients.size());
         return delivery_.deliver({order.host, order.sender, order.recipients, order.connection_messages,
-                                  order.crowded, order.options, order.recipient_options},
+                                  order.crowded, order.options, order.recipient_options, order.signing},
                                  message);
     }
 

@@ -82,8 +82,9 @@ SlowWorker::Work bounce_work(const control::Home& home) {
 }
 
 Daemon::Daemon(const control::Home& home, std::vector<SlowWorker>& recorders,
-               std::vector<SlowWorker>& bouncers, std::string_view retired)
+               std::vector<SlowWorker>& bouncers, std::string_view retired, Signing& signing)
     : home_(home),
+      signing_(signing),
       recorders_(recorders),
       bouncers_(bouncers),
       watch_(home),
@@ -97,7 +98,9 @@ Daemon::Daemon(const control::Home& home, std::vector<SlowWorker>& recorders,
     watch_.record([&] {
         Settings unused;
         read_numbers(home, unused);
+        read_signing();
     });
+    watch_.add(home.path("control/dkim"));
     tell_time();
 
     set_nonblocking(start::send_hint_pipe, true);
@@ -185,7 +188,10 @@ void Daemon::read_changed_settings() {
     if (!watch_.changed()) return;
     try {
         Settings settings = sender_.settings();
-        watch_.record([&] { read_numbers(home_, settings); });
+        watch_.record([&] {
+            read_numbers(home_, settings);
+            read_signing();
+        });
         sender_.reload(std::move(settings));
         sender_.log_status();
     } catch (const Error& error) {
@@ -196,9 +202,14 @@ void Daemon::read_changed_settings() {
 void Daemon::reread() {
     try {
         sender_.reload(read_settings(home_));
+        read_signing();
     } catch (const Error& error) {
         log(std::string("alert: unable to reread controls: ") + error.what());
     }
+}
+
+void Daemon::read_signing() {
+    for (const std::string& mistake : signing_.read()) log("warning: " + mistake);
 }
 
 void Daemon::on_hints() {
@@ -289,7 +300,13 @@ bool Daemon::order(const LocalOrder& order, Fd message) {
 
 bool Daemon::order(const RemoteOrder& order, Fd message) {
     if (remote_->full) return false;
-    remote_->out.put(encode(order), std::move(message));
+    if (signing_.has_keys()) {
+        RemoteOrder with_leave = order;
+        with_leave.signing = signing_.allow(with_leave.options.submitter, order.message, now_seconds());
+        remote_->out.put(encode(with_leave), std::move(message));
+    } else {
+        remote_->out.put(encode(order), std::move(message));
+    }
     flush(*remote_);
     return true;
 }

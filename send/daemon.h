@@ -12,6 +12,7 @@
 #include "send/control_server.h"
 #include "send/log_text.h"
 #include "send/sender.h"
+#include "send/signing.h"
 #include "send/slow_work.h"
 
 namespace relais::send {
@@ -20,7 +21,7 @@ class Daemon final : private Outlets {
   public:
     // retired: a letter for each retired spawner (start/descriptors.h).
     Daemon(const control::Home& home, std::vector<SlowWorker>& recorders, std::vector<SlowWorker>& bouncers,
-           std::string_view retired);
+           std::string_view retired, Signing& signing);
     // Until SIGTERM and the last delivery, or until another qmail-send takes over: 0; until a spawner has
     // ended: 111.
     int run();
@@ -59,11 +60,13 @@ class Daemon final : private Outlets {
     void drop_slow_work();
     void read_changed_settings();
     void reread();
+    void read_signing();
     bool before_wait();
     void tell_time();
     void arm_timer();
 
     const control::Home home_;
+    Signing& signing_;
     EventLoop loop_;
     LogBuffer log_;
     std::vector<SlowWorker>& recorders_;

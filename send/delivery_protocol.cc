@@ -145,6 +145,7 @@ std::string encode(const RemoteOrder& order) {
         put_number(out, i < order.indices.size() ? order.indices[i] : 0, 4);
     put_number(out, order.crowded ? 1 : 0, 1);
     put_string(out, mail::encode_extension(order.options, order.recipient_options));
+    put_string(out, order.signing);
     return out;
 }
 
@@ -166,6 +167,7 @@ std::optional<RemoteOrder> decode_remote_order(std::string_view packet) {
     const std::uint64_t crowded = in.number(1);
     order.crowded = crowded == 1;
     const std::string extension = in.string();
+    order.signing = in.string();
     if (crowded > 1 || !in.complete()) return std::nullopt;
     if (extension.empty()) return order;
     auto decoded = mail::decode_extension(extension, count);

@@ -58,6 +58,7 @@ struct RemoteOrder {
     bool crowded = false;                   // others need the place: a silent server is given less time
     mail::EnvelopeOptions options{};        // who submitted the message, and what DSN and its like say of it
     std::vector<mail::RecipientOptions> recipient_options{};  // of each, or none
+    std::string signing{};  // leave to have it signed (keyd/mail_token.h), or none
 };
 
 enum class Outcome : char { success = 'r', permanent = 'h', temporary = 's' };

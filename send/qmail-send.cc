@@ -11,11 +11,14 @@
 // Exit codes: 0 after SIGTERM, 111 when a spawner has ended or for temporary failures, 100 wrong owners or
 // control files.
 #include "base/error.h"
+#include "base/file.h"
 #include "base/program.h"
 #include "control/cages.h"
 #include "control/home.h"
 #include "control/owners.h"
+#include "keyd/mail_token.h"
 #include "send/daemon.h"
+#include "send/signing.h"
 #include "start/descriptors.h"
 
 namespace {
@@ -23,10 +26,14 @@ namespace {
 using namespace relais;
 using control::Home;
 
+constexpr std::size_t passwd_limit = std::size_t{8} << 20;
+
 int work(const Arguments& arguments) {
-    const std::string retired = arguments.empty() ? "" : arguments[0];
+    std::string retired = arguments.empty() ? "" : arguments[0];
+    const bool has_secret = retired.ends_with(start::send_token_secret);
+    if (has_secret) retired.pop_back();
     if (arguments.size() > 1 || retired.find_first_not_of("lr") != std::string::npos)
-        throw_permanent("usage: qmail-send [lr...] (started by qmail-start)");
+        throw_permanent("usage: qmail-send [lr...][s] (started by qmail-start)");
     const Home home = Home::from_environment();
     control::become(control::Owners::read(home), control::Role::qmails);
 
@@ -34,6 +41,12 @@ int work(const Arguments& arguments) {
                                  start::send_control_socket};
     for (std::size_t i = 0; i < retired.size(); ++i)
         channels.push_back(start::send_retired + static_cast<int>(i));
+    std::string secret;
+    if (has_secret) {
+        const Fd file(start::send_retired + static_cast<int>(retired.size()));
+        secret = keyd::read_token_secret(file.get());
+    }
+    send::Signing signing(home, std::move(secret), read_file("/etc/passwd", passwd_limit).value_or(""));
     const auto confine_child = [&] { control::enter(control::send_cage, home); };
     const auto fork_workers = [&](std::size_t count, const char* name, const send::SlowWorker::Work& work) {
         std::vector<send::SlowWorker> workers;
@@ -47,7 +60,7 @@ int work(const Arguments& arguments) {
     auto recorders = fork_workers(send::recorder_count, "qmail-send-recorder", send::record_work(home));
     auto bouncers = fork_workers(send::bouncer_count, "qmail-send-bouncer", send::bounce_work(home));
     control::enter(control::send_cage, home);
-    return send::Daemon(home, recorders, bouncers, retired).run();
+    return send::Daemon(home, recorders, bouncers, retired, signing).run();
 }
 
 }  // namespace

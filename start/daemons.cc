@@ -30,6 +30,8 @@ std::string word_of(const Descriptor& descriptor) {
             return "channel to qmail-send";
         case Given::heirs:
             return "socket for heirs";
+        case Given::token_secret:
+            return "secret of tokens";
     }
     return "";
 }

@@ -26,6 +26,7 @@ enum class Given {
     send_lock,       // the instance lock
     orders,          // a spawner's end of its channel
     heirs,           // where a spawner listens for the next qmail-send, made anew for each one
+    token_secret,    // a file with the secret of keyd/mail_token.h, made anew by each qmail-start
 };
 
 struct Descriptor {
@@ -66,6 +67,8 @@ struct Daemon {
     bool ends_with_start = true;
     // SIGHUP, SIGALRM and SIGTERM stay blocked until its event loop takes them.
     bool takes_signals = false;
+    // By which a program knows that this row, and no older and shorter one, has given it its descriptors.
+    std::string_view argument = "";
 };
 
 using control::Role;
@@ -83,7 +86,11 @@ inline constexpr std::array daemons = {
     Daemon{.name = "qmail-authd",
            .role = std::nullopt,
            .descriptors = {socket_for_administrator("auth"), socket_for(Role::qmaild, "auth-smtp")}},
-    Daemon{.name = "qmail-keyd", .role = std::nullopt, .descriptors = {socket_for(Role::qmaild, "keys")}},
+    Daemon{.name = "qmail-keyd",
+           .role = std::nullopt,
+           .descriptors = {socket_for(Role::qmaild, "keys"), socket_for(Role::qmailr, "signing"),
+                           given(Given::token_secret)},
+           .argument = "mail"},
     Daemon{
         .name = "qmail-rcptd", .role = std::nullopt, .descriptors = {socket_for(Role::qmaild, "recipients")}},
     Daemon{

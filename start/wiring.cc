@@ -2,10 +2,16 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#include <array>
 
 #include "base/error.h"
 #include "base/unix_socket.h"
+#include "keyd/mail_token.h"
 #include "queue/store.h"
+#include "start/descriptors.h"
 #include "start/succession.h"
 
 namespace relais::start {
@@ -19,6 +25,16 @@ Pipe make_hint_pipe() {
     Pipe pipe = make_pipe();
     ::fcntl(pipe.write.get(), F_SETPIPE_SZ, hint_pipe_size);  // a smaller one only means more scans
     return pipe;
+}
+
+// Readable for who has the descriptor, by position.
+Fd make_token_secret() {
+    Fd file(::memfd_create("token-secret", MFD_CLOEXEC));
+    std::array<char, keyd::token_secret_size> secret{};
+    if (::getrandom(secret.data(), secret.size(), 0) != static_cast<ssize_t>(secret.size()) || !file)
+        throw_errno("make", "the secret for signing mail");
+    write_all(file.get(), {secret.data(), secret.size()}, Deadline::never());
+    return file;
 }
 
 }  // namespace
@@ -43,7 +59,8 @@ Wiring::Wiring(control::Home home, control::Owners owners, std::string delivery)
     : home_(std::move(home)),
       owners_(std::move(owners)),
       delivery_(std::move(delivery)),
-      hints_(make_hint_pipe()) {
+      hints_(make_hint_pipe()),
+      token_secret_(make_token_secret()) {
     for_each_socket([&](const Descriptor& socket) {
         const auto who = socket.client ? owner(*socket.client) : std::nullopt;
         sockets_.emplace(socket.name, listen_unix(home_.socket(socket.name), socket.mode,
@@ -60,6 +77,7 @@ Program Wiring::program(const Daemon& daemon, const Supply& supply) const {
                     .owner = daemon.role ? owner(*daemon.role) : std::nullopt,
                     .ends_with_parent = daemon.ends_with_start,
                     .takes_signals = daemon.takes_signals};
+    if (!daemon.argument.empty()) program.arguments = {std::string(daemon.argument)};
     for (const Descriptor& descriptor : daemon.descriptors) {
         if (descriptor.what == Given::nothing) break;
         program.descriptors.push_back(descriptor.what == Given::socket ? sockets_.at(descriptor.name).get()
@@ -69,7 +87,8 @@ Program Wiring::program(const Daemon& daemon, const Supply& supply) const {
 }
 
 std::vector<Program> Wiring::services() const {
-    const Supply supply = {{Given::hint_writer, hints_.write.get()}};
+    const Supply supply = {{Given::hint_writer, hints_.write.get()},
+                           {Given::token_secret, token_secret_.get()}};
     std::vector<Program> programs;
     for (const Daemon& daemon : daemons)
         if (daemon.end == End::again) programs.push_back(program(daemon, supply));
@@ -90,8 +109,9 @@ std::vector<Program> Wiring::generation(Fd lock, std::vector<Fd>& ours) const {
     const Supply of_rspawn = {{Given::orders, rspawn.get()}, {Given::heirs, remote_heirs.get()}};
 
     Program send = program(daemon_named("qmail-send"), of_send);
-    if (!retired.letters.empty()) send.arguments = {retired.letters};
+    send.arguments = {retired.letters + send_token_secret};
     for (const Fd& channel : retired.channels) send.descriptors.push_back(channel.get());
+    send.descriptors.push_back(token_secret_.get());
     Program local_spawner = program(daemon_named("qmail-lspawn"), of_lspawn);
     local_spawner.arguments = {delivery_};
     Program remote_spawner = program(daemon_named("qmail-rspawn"), of_rspawn);

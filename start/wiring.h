@@ -45,6 +45,7 @@ class Wiring {
     std::string delivery_;
     std::map<std::string_view, Fd> sockets_;
     Pipe hints_;
+    Fd token_secret_;
 };
 
 }  // namespace relais::start

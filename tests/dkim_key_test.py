@@ -75,6 +75,7 @@ class DkimKeyTest(unittest.TestCase):
             self.assertEqual(err, "")
             return code, [line.partition(": ")[2] for line in said.splitlines()]
 
+        self.assertEqual(self.run_tool("use", "example.org", "--dns", self.zone(rsa + ed25519))[0], 0)
         self.assertEqual(check(rsa + ed25519), (0, ["published", "published"]))
         self.assertEqual(check(rsa), (1, ["not published", "published"]))
         self.assertEqual(check(ed25519 + f"{name} TIMEOUT\n"), (111, ["published", "no answer from DNS"]))
@@ -93,6 +94,53 @@ class DkimKeyTest(unittest.TestCase):
         code, said, err = self.run_tool("-", "--dns", self.zone(self.zone_lines(out)), program="mail-verify",
                                         stdin=signed.encode())
         self.assertIn("dkim: pass d=example.org s=s1", said)
+
+    def in_use(self):
+        return (self.home / "control/dkim/example.org/.use").read_text().split()
+
+    def test_a_key_signs_when_it_is_published(self):
+        _, out, _ = self.run_tool("make", "example.org", "--selector", "s1")
+        self.assertEqual(self.in_use(), [])
+        code, said, _ = self.run_tool("use", "example.org", "--dns", self.zone("\n"))
+        self.assertEqual(code, 1)
+        self.assertIn("s1._domainkey.example.org: not published; it does not sign\nnothing is changed: ", said)
+        self.assertEqual(self.in_use(), [])
+        code, said, _ = self.run_tool("use", "example.org", "--dns", self.zone(self.zone_lines(out)))
+        self.assertEqual((code, self.in_use()), (0, ["s1"]))
+        self.assertTrue(said.endswith("s1 signs the mail of example.org now\n"), said)
+
+    def test_keys_that_were_there_before_go_on_signing(self):
+        self.run_tool("make", "example.org", "--selector", "old")
+        (self.home / "control/dkim/example.org/.use").unlink()
+        self.run_tool("make", "example.org", "--selector", "new")
+        self.assertEqual(self.in_use(), ["old"])
+
+    def test_an_exchange_goes_by_steps(self):
+        _, old, _ = self.run_tool("make", "example.org", "--selector", "old")
+        self.assertEqual(self.run_tool("use", "example.org", "--unchecked")[0], 0)
+        code, new, _ = self.run_tool("rotate", "example.org")
+        self.assertEqual(code, 1)
+        selector = re.search(r"^(r\d{6})\._domainkey\.example\.org\. IN TXT", new, re.MULTILINE).group(1)
+        self.assertEqual(self.in_use(), ["old"])
+        # Nobody sees it yet; then they do.
+        self.assertEqual(self.run_tool("rotate", "example.org", "--dns", self.zone(self.zone_lines(old)))[0], 1)
+        self.assertEqual(self.in_use(), ["old"])
+        both = self.zone(self.zone_lines(old) + self.zone_lines(new))
+        code, said, _ = self.run_tool("rotate", "example.org", "--dns", both)
+        self.assertEqual((code, self.in_use()), (0, [selector]))
+        self.assertIn("old does not sign any more: its record must stay published", said)
+        # What it has signed may be in the queue for a week, and be read two days later.
+        folder = self.home / "control/dkim/example.org"
+        code, said, _ = self.run_tool("rotate", "example.org")
+        self.assertEqual((code, said), (1, "old signs no more and is kept for 216 hours\n"))
+        name, when = (folder / ".retired").read_text().split()
+        (folder / ".retired").write_text(f"{name} {int(when) - 9 * 86400 - 1}\n")
+        code, said, _ = self.run_tool("rotate", "example.org")
+        self.assertEqual((code, said), (0, "the key old is gone: take the record old._domainkey.example.org out of DNS\n"))
+        self.assertFalse((folder / "old").exists())
+        self.assertEqual((self.in_use(), (folder / ".retired").read_text()), ([selector], ""))
+        # The next exchange takes another name in the same month.
+        self.assertIn(f"{selector}b._domainkey", self.run_tool("rotate", "example.org")[1])
 
     def test_names_never_leave_the_directory(self):
         for arguments in (("..",), ("a/b",), ("../x.org",), (".hidden",), ("",), ("x.org", "--selector", "../y"),
