@@ -7,6 +7,9 @@
 namespace relais::remote {
 namespace {
 
+// Longer than any line that a server takes (RFC 5321, 4.5.3.1.6).
+constexpr std::size_t held_nuls_limit = 4096;
+
 // Eight octets at a time: those that equal become zero, and a zero octet alone keeps its high bit clear.
 std::uint64_t count_line_feeds(std::string_view data) {
     constexpr std::uint64_t low_bits = 0x7f7f7f7f7f7f7f7fU;
@@ -37,12 +40,33 @@ void WireSize::feed(std::string_view piece) {
     last_ = piece.back();
 }
 
+// Takes NULs from the beginning of a line of which nothing else has come. How many octets.
+std::size_t DataEncoder::take_nuls(std::string_view piece, std::string& out) {
+    const std::size_t count = std::min(piece.find_first_not_of('\0'), piece.size());
+    nuls_ += count;
+    const bool go_on = count == piece.size();
+    if (go_on && nuls_ < held_nuls_limit) return count;
+    // RFC 5321, 4.5.2 has the receiver take the line's first octet away where that is a dot. Where too many
+    // NULs had gone before it is not the first: better one dot too many than a message in a message.
+    if (!go_on && piece[count] == '.') out += '.';
+    out.append(nuls_, '\0');
+    nuls_ = 0;
+    return count;
+}
+
 void DataEncoder::encode(std::string_view piece, std::string& out) {
     if (piece.empty()) return;
     if (after_cr_ && piece.front() == '\n') piece.remove_prefix(1);
     after_cr_ = false;
     while (!piece.empty()) {
-        if (at_line_start_ && piece.front() == '.') out += '.';
+        if (at_line_start_ && (piece.front() == '\0' || in_nuls_)) {
+            in_nuls_ = true;
+            piece.remove_prefix(take_nuls(piece, out));
+            if (piece.empty()) return;
+            in_nuls_ = false;
+        } else if (at_line_start_ && piece.front() == '.') {
+            out += '.';
+        }
         const std::size_t line_feed = piece.find('\n');
         const std::string_view line = piece.substr(0, line_feed);
         const std::size_t end = std::min(line.find('\r'), line.size());
@@ -59,8 +83,10 @@ void DataEncoder::encode(std::string_view piece, std::string& out) {
 }
 
 void DataEncoder::finish(std::string& out) {
-    if (!at_line_start_) out += "\r\n";
+    out.append(std::exchange(nuls_, 0), '\0');
+    if (!at_line_start_ || in_nuls_) out += "\r\n";
     at_line_start_ = true;
+    in_nuls_ = false;
     after_cr_ = false;
     out.append(final_dot);
 }

@@ -9,8 +9,8 @@ namespace relais::remote {
 
 // Turns a message, in pieces, into what follows DATA. A line ends at LF, at CR LF, and at a CR that stands
 // alone; each leaves as CR LF, so that no bare CR or LF ever does. A line that begins with a dot gets another
-// one, whatever ended the line before it: nothing in a message can end the data. A last line without an end
-// gets one.
+// one, whatever ended the line before it: nothing in a message can end the data. So does a line of NULs and a
+// dot, for some servers drop NULs before they look for the end. A last line without an end gets one.
 class DataEncoder {
   public:
     void encode(std::string_view piece, std::string& out);
@@ -18,7 +18,11 @@ class DataEncoder {
     void finish(std::string& out);
 
   private:
+    std::size_t take_nuls(std::string_view piece, std::string& out);
+
     bool at_line_start_ = true;
+    bool in_nuls_ = false;   // nothing but NULs of this line has come
+    std::size_t nuls_ = 0;   // those of them that are held back until it is known what follows
     bool after_cr_ = false;  // the piece before ended with a CR, whose line end has been written
 };
 

@@ -32,19 +32,39 @@ TEST(DataEncoder, NothingInAMessageEndsTheData) {
     EXPECT_EQ(encoded("X\r\r.\r"), "X\r\n\r\n..\r\n.\r\n");
 }
 
+std::string without_nuls(std::string text) {
+    std::erase(text, '\0');
+    return text;
+}
+
+TEST(DataEncoder, NulsInFrontOfADotEndNothing) {
+    using namespace std::string_literals;
+    EXPECT_EQ(encoded("a\n\0.\nMAIL\n"s), "a\r\n.\0.\r\nMAIL\r\n.\r\n"s);
+    EXPECT_EQ(encoded("\0\0.\r\n\0a\n\0"s), ".\0\0.\r\n\0a\r\n\0\r\n.\r\n"s);
+    EXPECT_EQ(encoded("\0\n.\n"s), "\0\r\n..\r\n.\r\n"s);
+    for (const std::size_t count : {1, 4095, 4096, 4097, 100000})
+        for (const std::size_t piece : {1, 4096, 1 << 20}) {
+            const std::string wire = encoded("a\n" + std::string(count, '\0') + ".\nMAIL\n", piece);
+            EXPECT_EQ(without_nuls(wire), "a\r\n..\r\nMAIL\r\n.\r\n") << count << " in pieces of " << piece;
+        }
+}
+
 TEST(DataEncoder, PiecesDoNotMatter) {
-    const std::string message = ".\r.\n..\r\n\r\r\n.a\rb.\n\n.";
+    using namespace std::string_literals;
+    const std::string message = "\0.\r.\n..\r\n\r\r\n.a\rb.\n\0\0\n\0.\n.\0"s;
     for (std::size_t piece = 1; piece <= message.size(); ++piece)
         EXPECT_EQ(encoded(message, piece), encoded(message)) << piece;
 }
 
 TEST(DataEncoder, WhatIsReadIsTheMessageWithItsLineEndsMended) {
     std::mt19937 random(1);
-    constexpr std::string_view octets = "\r\n..a\r\n.\xff";
+    constexpr std::string_view octets("\r\n..a\r\n.\xff\0\0", 11);
     for (int round = 0; round < 20000; ++round) {
-        std::string message(random() % 40, '\0');
+        std::string message(random() % 40, ' ');
         for (char& c : message) c = octets[random() % octets.size()];
         const std::string wire = encoded(message, 1 + random() % 8);
+        const std::string seen = "\r\n" + without_nuls(wire);
+        ASSERT_EQ(seen.find("\r\n.\r\n"), seen.size() - 5) << ::testing::PrintToString(message);
         const auto read = decode_data(wire);
         ASSERT_TRUE(read) << ::testing::PrintToString(message);
         ASSERT_EQ(*read, with_mended_line_ends(message)) << ::testing::PrintToString(message);

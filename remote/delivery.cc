@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/time.h"
+#include "remote/path.h"
 
 namespace relais::remote {
 namespace {
@@ -73,6 +74,7 @@ Result Delivery::try_deliver(Envelope envelope, Message& message) {
     } catch (const Error& error) {
         return {{}, cannot_read_control(error.what()), "", false};
     }
+    if (auto refused = refuse_unsayable(envelope.sender, envelope.recipients)) return *std::move(refused);
     most_messages_ = settings_->messages;
     if (envelope.connection_messages > 0)
         most_messages_ = std::min(most_messages_, envelope.connection_messages);
@@ -126,6 +128,8 @@ Result Delivery::deliver_on_fresh(const Envelope& envelope, Message& message) {
     std::optional<Verdict> last;  // what the last server said that would not talk to us
     std::size_t tried = 0;
     hopeless_ = false;
+    failures_.clear();
+    resting_.clear();
     effort_ = {address_limit, silence_limit, envelope.crowded ? crowded_patience : greeting_patience,
                Deadline::in(opening_patience)};
     while (tried < server_limit && !hopeless_ && !effort_.over()) {
@@ -143,14 +147,16 @@ Result Delivery::deliver_on_fresh(const Envelope& envelope, Message& message) {
         return result;
     }
     if (tried == 0) return {{}, search.refusal(), search.group(), false};
-    return {
-        {}, last ? *last : no_connection(), way.route.of_sender ? "" : search.group(), !way.route.of_sender};
+    return {{},
+            last ? *last : no_connection(failures_, resting_),
+            way.route.of_sender ? "" : search.group(),
+            !way.route.of_sender};
 }
 
-std::vector<net::Endpoint> Delivery::endpoints(const Server& server, std::uint16_t port) const {
+std::vector<net::Endpoint> Delivery::endpoints(const Server& server, std::uint16_t port) {
     std::vector<net::Endpoint> result;
     for (const std::string& address : server.addresses)
-        if (!timeouts_.is_resting(address, now_seconds())) result.push_back({address, port});
+        (timeouts_.is_resting(address, now_seconds()) ? resting_ : result).push_back({address, port});
     // The family that answered last time goes first.
     if (result.size() > 1)
         std::stable_partition(result.begin(), result.end(), [this](const net::Endpoint& endpoint) {
@@ -189,6 +195,7 @@ void Delivery::note(const net::ConnectResult& connected) {
     for (const net::ConnectFailure& failure : connected.failures)
         if (failure.error_number == ETIMEDOUT || failure.error_number == EHOSTUNREACH)
             timeouts_.note_timeout(failure.endpoint.ip, now_seconds());
+    failures_.insert(failures_.end(), connected.failures.begin(), connected.failures.end());
     if (connected.slow) memory_.note_slow(connected.slow->ip, now_seconds());
     if (connected.fd) timeouts_.note_success(connected.endpoint.ip);
 }
@@ -279,6 +286,7 @@ bool Delivery::open_session_at(net::ConnectResult connected, const SessionSettin
         session.reset();
         if (opening.hung_in_tls) memory_.note_slow(tls_with(endpoint.ip), now_seconds());
         connected = net::connect_any({endpoint}, settings_->timeout_connect, head_start, way.from);
+        note(connected);
         if (!connected.fd) return false;
         SessionSettings plain = here;
         plain.encryption = nullptr;

@@ -91,7 +91,7 @@ class Delivery {
                          std::optional<Verdict>& last);
     bool open_session_at(net::ConnectResult connected, const SessionSettings& terms, const Way& way,
                          std::optional<Verdict>& last);
-    std::vector<net::Endpoint> endpoints(const Server& server, std::uint16_t port) const;
+    std::vector<net::Endpoint> endpoints(const Server& server, std::uint16_t port);
     std::vector<net::Endpoint> take_some(std::vector<net::Endpoint>& left) const;
     void note(const net::ConnectResult& connected);
     void note_silence(const std::string& ip);
@@ -109,7 +109,9 @@ class Delivery {
     std::string key_;    // what the open connection is for
     std::string group_;  // its servers' name
     std::uint64_t messages_ = 0;
-    bool hopeless_ = false;  // no further server of this message is to be tried
+    std::vector<net::ConnectFailure> failures_;  // of this message
+    std::vector<net::Endpoint> resting_;         // of this message: not tried
+    bool hopeless_ = false;                      // no further server of this message is to be tried
     Effort effort_;
     bool login_refused_ = false;
     std::uint64_t most_messages_ = 0;  // on this connection

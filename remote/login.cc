@@ -52,7 +52,7 @@ class Dialogue {
     void send(std::initializer_list<std::string_view> parts);
     void read() { reply_ = wire_.read_reply(deadline()); }
     Deadline deadline() const { return earlier(Deadline::in(terms_.timeout), terms_.end); }
-    bool answer(sasl::Client& client);
+    bool answer(sasl::Client& client, Mechanism mechanism);
     Outcome judge(const sasl::Client& client);
     Outcome cancel(Mechanism mechanism);
 
@@ -94,20 +94,21 @@ Outcome Dialogue::attempt(Mechanism mechanism, const sasl::ChannelBinding* bindi
         }
     }
     read();
-    for (int asked = 0; reply_.code == 334; ++asked) {
-        if (asked == challenge_limit || !answer(*client)) return cancel(mechanism);
+    for (int asked = 0; reply_.intermediate(); ++asked) {
+        if (asked == challenge_limit || !answer(*client, mechanism)) return cancel(mechanism);
         read();
     }
     return judge(*client);
 }
 
-// False if the challenge is not one.
-bool Dialogue::answer(sasl::Client& client) {
+// False if the challenge is not one. LOGIN's are read by nobody, and some servers write them as they are.
+bool Dialogue::answer(sasl::Client& client, Mechanism mechanism) {
     std::optional<Secret> encoded = std::move(waiting_);
     waiting_.reset();
     if (!encoded) {
         const std::string_view line = std::string_view(reply_.text).substr(0, reply_.text.find('\n'));
-        const auto challenge = sasl::decode_base64(trim(line.substr(std::min<std::size_t>(4, line.size()))));
+        auto challenge = sasl::decode_base64(trim(line.substr(std::min<std::size_t>(4, line.size()))));
+        if (!challenge && mechanism == Mechanism::login) challenge.emplace();
         if (!challenge) return false;
         regrets_ = challenge->starts_with("e=");
         const auto response = client.respond(*challenge);
@@ -135,7 +136,7 @@ Outcome Dialogue::cancel(Mechanism mechanism) {
 }
 
 Outcome Dialogue::judge(const sasl::Client& client) {
-    if (reply_.code == 235) {
+    if (reply_.positive()) {
         if (client.complete()) return Outcome::done;
         complaint_ = "it cannot prove that it knows our password";
         return Outcome::failed;

@@ -2,10 +2,14 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "mail/enhanced_status.h"
 
 namespace relais::remote {
 namespace {
+
+// Addresses that one report names.
+constexpr std::size_t told_limit = 10;
 
 // NUL ends a report; the rest of what a server says is shown as it is.
 std::string without_nul(std::string text) {
@@ -36,8 +40,20 @@ send::Outcome outcome_of(Letter letter) {
 
 }  // namespace
 
-Verdict no_connection() {
-    return {Letter::temporary, "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)\n"};
+Verdict no_connection(const std::vector<net::ConnectFailure>& failures,
+                      const std::vector<net::Endpoint>& resting) {
+    std::string text = "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)\n";
+    std::size_t told = 0;
+    const auto tell = [&](const net::Endpoint& whom, const std::string& why) {
+        if (++told > told_limit) return;
+        text += whom.text() + ": " + why + "\n";
+    };
+    for (const net::ConnectFailure& failure : failures)
+        tell(failure.endpoint, errno_text(failure.error_number));
+    for (const net::Endpoint& endpoint : resting)
+        tell(endpoint, "not tried again yet, for it let us wait a short time ago");
+    if (told > told_limit) text += "and " + std::to_string(told - told_limit) + " more addresses\n";
+    return {Letter::temporary, std::move(text)};
 }
 Verdict dns_failed() {
     return {Letter::temporary, "CNAME lookup failed temporarily. (#4.4.3)\n"};

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "net/connect.h"
 #include "send/delivery_protocol.h"
 
 namespace relais::remote {
@@ -33,8 +34,11 @@ struct Result {
     bool dsn = false;
 };
 
-Verdict no_connection();  // Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)
-Verdict dns_failed();     // CNAME lookup failed temporarily. (#4.4.3)
+// Sorry, I wasn't able to establish an SMTP connection. (#4.4.1): then to whom, and why not. resting: those
+// that were not tried, for they let us wait a short time ago.
+Verdict no_connection(const std::vector<net::ConnectFailure>& failures,
+                      const std::vector<net::Endpoint>& resting);
+Verdict dns_failed();                         // CNAME lookup failed temporarily. (#4.4.3)
 Verdict no_such_host(std::string_view host);  // (#5.1.2)
 Verdict no_exchanger();                       // neither MX nor address (#5.4.4)
 // Best-preference MX is me (#5.4.6). loopback: its address if that is every host's own, else empty.

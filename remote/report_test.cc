@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cerrno>
+
 namespace relais::remote {
 namespace {
 
@@ -13,6 +16,20 @@ TEST(Report, ClassicOutput) {
     EXPECT_EQ(classic_output(result), std::string("r\0hno\n\0Kyes\n\0", 13));
     EXPECT_EQ(classic_output({{}, {Letter::temporary, std::string("a\0b", 3)}, "", false}),
               std::string("Za?b\0", 5));
+}
+
+TEST(Report, WhoWasNotReachedAndWhy) {
+    EXPECT_EQ(no_connection({}, {}).text, "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)\n");
+    EXPECT_EQ(no_connection({{{"192.0.2.1", 25}, ECONNREFUSED}, {{"2001:db8::1", 2525}, ETIMEDOUT}},
+                            {{"192.0.2.2", 25}})
+                  .text,
+              "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)\n"
+              "192.0.2.1:25: Connection refused\n[2001:db8::1]:2525: Connection timed out\n"
+              "192.0.2.2:25: not tried again yet, for it let us wait a short time ago\n");
+    const std::vector<net::ConnectFailure> many(50, {{"192.0.2.1", 25}, ENETUNREACH});
+    const std::string text = no_connection(many, {}).text;
+    EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 12);
+    EXPECT_TRUE(text.ends_with("\nand 40 more addresses\n"));
 }
 
 TEST(Report, EachRecipientOfTheOrderIsAnswered) {

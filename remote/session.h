@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "remote/credentials.h"
 #include "remote/encryption.h"
 #include "remote/login.h"
@@ -35,6 +36,11 @@ struct DsnRequest {
     std::string envid{};                               // xtext
     std::vector<mail::RecipientOptions> recipients{};  // of each, or none
 };
+
+// What reports quote of a server's words: "Remote host said: ...", with LF; empty if it has said none.
+std::string quoted(const Reply& reply);
+// The same in one line, for reports.
+std::string diagnostic_of(const Reply& reply);
 
 class Session {
   public:
@@ -83,18 +89,24 @@ class Session {
     std::optional<Verdict> say_hello();
     Opening secure_by_command();
     Opening secure();
-    Opening not_opened(bool greeted, bool timed_out) const;
+    Opening not_opened(bool greeted, const Error& error) const;
     Opening authenticate();
     Verdict unusable(std::string_view what, std::string_view status, const Reply& reply = {}) const;
     Verdict verdict(Letter letter, std::string_view what, const Reply& reply) const;
-    Verdict connection_died(bool critical) const;
+    Verdict connection_lost(const Error& error, bool sending, bool critical) const;
+    Verdict not_understood(const Reply& reply, bool critical) const;
     std::optional<Verdict> refuse_unsent(Message& message, const std::string& sender) const;
-    std::string mail_command(const std::string& sender, Message& message, const DsnRequest& dsn) const;
+    std::optional<send::RecipientReport> refuse_unasked(const std::string& recipient) const;
+    std::optional<Result> refuse_all(const std::vector<std::string>& recipients) const;
+    std::string no_smtp_utf8(std::string_view what) const;
+    std::string mail_command(const std::string& sender, bool smtp_utf8, Message& message,
+                             const DsnRequest& dsn) const;
     std::string rcpt_command(const Transaction& transaction, std::size_t index) const;
     void send_pipelined(Transaction& transaction);
     void send_stepwise(Transaction& transaction);
     bool take_mail_reply(Transaction& transaction, const Reply& reply);
-    void take_recipient_reply(Transaction& transaction, const Reply& reply);
+    void take_recipient_reply(Transaction& transaction, std::optional<send::RecipientReport> refused,
+                              const Reply& reply);
     void take_data_reply(Transaction& transaction, const Reply& reply);
     void send_data(Transaction& transaction);
     std::string protection(const std::string& signed_by) const;

@@ -34,13 +34,31 @@ void take_mechanisms(std::string_view parameters, std::vector<std::string>& know
 
 }  // namespace
 
-bool ReplyParser::take(std::string_view line) {
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    ++lines_;
-    if (reply_.text.size() + line.size() < text_limit) reply_.text.append(line).append("\n");
-    reply_.code = line_code(line);
-    if (lines_ >= lines_limit) reply_.code = 0;
-    return reply_.code == 0 || line.size() < 4 || line[3] != '-';
+std::size_t ReplyParser::feed(std::string_view octets) {
+    std::size_t used = 0;
+    while (used < octets.size() && !complete_) {
+        const std::string_view rest = octets.substr(used);
+        const std::size_t end = rest.find('\n');
+        const std::string_view piece = rest.substr(0, end);
+        line_.append(piece.substr(0, line_limit - std::min(line_.size(), line_limit)));
+        used += piece.size() + (end != std::string_view::npos ? 1 : 0);
+        octets_ += piece.size() + 1;
+        if (end != std::string_view::npos || (line_.size() == line_limit && line_code(line_) == 0))
+            end_line();
+        if (octets_ > octets_limit && !complete_) {
+            reply_.code = 0;
+            complete_ = true;
+        }
+    }
+    return used;
+}
+
+void ReplyParser::end_line() {
+    if (line_.ends_with('\r')) line_.pop_back();
+    if (reply_.text.size() + line_.size() < text_limit) reply_.text.append(line_).append("\n");
+    reply_.code = line_code(line_);
+    complete_ = reply_.code == 0 || line_.size() < 4 || line_[3] != '-';
+    line_.clear();
 }
 
 Reply ReplyParser::finish() {
@@ -59,6 +77,7 @@ Extensions parse_extensions(const Reply& reply) {
         const std::string_view keyword = parameters.substr(0, parameters.find(' '));
         if (equal_ignoring_case(keyword, "PIPELINING")) extensions.pipelining = true;
         if (equal_ignoring_case(keyword, "8BITMIME")) extensions.eight_bit_mime = true;
+        if (equal_ignoring_case(keyword, "SMTPUTF8")) extensions.smtp_utf8 = true;
         if (equal_ignoring_case(keyword, "STARTTLS")) extensions.starttls = true;
         if (equal_ignoring_case(keyword, "DSN")) extensions.dsn = true;
         if (starts_ignoring_case(keyword, "AUTH") && (keyword.size() == 4 || keyword[4] == '='))

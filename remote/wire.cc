@@ -97,23 +97,12 @@ bool Wire::write_in_silence(std::string_view data, Deadline deadline) {
 
 Reply Wire::read_reply(Deadline deadline) {
     ReplyParser parser;
-    std::size_t searched = 0;
     // Under TLS octets may be here already, where poll(2) does not see them.
     bool try_first = tls_ != nullptr;
     short events = POLLIN;
     for (;;) {
-        const std::string_view have = std::string_view(input_).substr(begin_);
-        const std::size_t end = have.find('\n', searched);
-        if (end != std::string_view::npos) {
-            const bool complete = end > ReplyParser::line_limit || parser.take(have.substr(0, end));
-            begin_ += end + 1;
-            searched = 0;
-            if (complete) return parser.finish();
-            continue;
-        }
-        searched = have.size();
-        // Not a line: not a reply. What it is stays unread, for the connection will not be used again.
-        if (searched > ReplyParser::line_limit) return Reply{};
+        begin_ += parser.feed(std::string_view(input_).substr(begin_));
+        if (parser.complete()) return parser.finish();
         if (ended_) throw_errno("read from", "the server", ECONNRESET);
         if (!try_first && !wait_for(fd_.get(), events, deadline))
             throw_errno("read from", "the server", ETIMEDOUT);

@@ -273,6 +273,19 @@ class Logins(TlsCase):
         self.assertEqual(self.remote(i).letter, "K")
         self.assertEqual([s.mechanisms for s in server.sessions], [["SCRAM-SHA-256"], ["SCRAM-SHA-256", "PLAIN"], [*ALL]])
 
+    def test_answers_to_auth_are_judged_by_their_first_digit(self):
+        def login(session, line):
+            for question in (b"300 User?\r\n", b"399 and the password, please\r\n"):
+                session.socket.sendall(question)
+                session.read_line()
+            session.user = "anna"
+            return b"250 welcome\r\n"
+        for mechanism, answer in (("PLAIN", lambda session, line: (setattr(session, "user", "anna"), b"254 Authentication OK\r\n")[1]), ("LOGIN", login)):
+            server = self.tls(mechanisms=(mechanism,), AUTH=answer)
+            report = self.remote(self.to(server, self.LINE, credentials=True))
+            self.assertEqual(report.letter, "K", report)
+            self.assertIn(f"authenticated: {mechanism}", report.text)
+
     def test_a_wrong_password(self):
         server = self.tls(mechanisms=ALL)
         i = self.to(server, self.LINE)
@@ -330,7 +343,7 @@ class Logins(TlsCase):
                 (self.tls(mechanisms=("PLAIN", "LOGIN"), auth_in_clear=True), "127.0.0.1:none", "nothing may be used here: PLAIN LOGIN" + refused),
                 (self.tls(mechanisms=ALL, AUTH=b"454 4.7.0 later\r\n"), self.LINE, "it cannot check our login now" + refused),
                 (self.tls(mechanisms=ALL, AUTH=b"421 closing\r\n"), self.LINE, "it cannot check our login now" + refused),
-                (self.tls(mechanisms=ALL, AUTH=b"250 welcome\r\n"), self.LINE, "it cannot check our login now" + refused),
+                (self.tls(mechanisms=ALL, AUTH=b"250 welcome\r\n"), self.LINE, "it cannot prove that it knows our password" + refused),
                 (self.tls(mechanisms=ALL, AUTH=CLOSE), self.LINE, "connection died. (#4.4.2)"),
                 (self.tls(mechanisms=("PLAIN",), AUTH=b"334 !!!\r\n"), self.LINE, "what it asked for the login makes no sense"),
                 (self.tls(mechanisms=("SCRAM-SHA-256", "PLAIN"), impostor=True), self.LINE, "what it asked for the login makes no sense"),

@@ -274,9 +274,11 @@ class Rspawn(relais.TestCase):
 
     def test_no_server(self):
         i, server, spawner = self.start()
-        i.control("smtproutes", f":127.0.0.1:{relais.free_port()}")
+        port = relais.free_port()
+        i.control("smtproutes", f":127.0.0.1:{port}")
         report = spawner.deliver(recipients=["a@b.test", "c@b.test"])
-        self.assertEqual(report.recipients, [("s", "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)")] * 2)
+        self.assertEqual(report.recipients, [("s", "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)\n"
+                                                   f"127.0.0.1:{port}: Connection refused")] * 2)
         self.assertTrue(report.connection_failed)
 
     def test_a_changed_control_file_counts_for_the_next_message(self):
