@@ -4,11 +4,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <exception>
 
 #include "base/error.h"
 #include "base/process_title.h"
+#include "base/version.h"
 
 namespace relais {
 namespace {
@@ -25,6 +27,11 @@ int run_program(std::string_view name, int argc, char** argv,
     program_name() = name;
     ::signal(SIGPIPE, SIG_IGN);
     Arguments arguments(argv + std::min(argc, 1), argv + argc);
+    // No classic form of a program has that as its only argument.
+    if (arguments == Arguments{"--version"}) {
+        std::printf("%s (relais) %s\n", std::string(name).c_str(), std::string(version()).c_str());
+        return std::fflush(stdout) == 0 ? 0 : static_cast<int>(Exit::temporary);
+    }
     remember_title_area(argc, argv);
     try {
         return work(arguments);

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "base/classic_errno.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/io.h"
@@ -45,7 +46,9 @@ std::vector<char*> vector_of(const Arguments& command) {
     ::signal(SIGPIPE, SIG_DFL);
     if (standard_input != STDIN_FILENO && ::dup2(standard_input, STDIN_FILENO) < 0) ::_exit(111);
     ::execvp(argv[0], argv.data());
-    ::_exit(is_lasting(errno) ? 100 : 111);
+    const int why = errno;
+    log_line("fatal: unable to run " + std::string(argv[0]) + ": " + classic_errno_text(why));
+    ::_exit(is_lasting(why) ? 100 : 111);
 }
 
 // A program need not read all of its input: that it closed it is no failure.

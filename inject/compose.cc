@@ -112,12 +112,11 @@ class Composer {
         if (known == nullptr || !known->removed) kept_ += without_cr(text);
     }
 
-    // A field of recipients that nobody asks for its recipients may stay as it is.
+    // A field that nobody needs for its addresses may stay as it is.
     std::string rewritten(const std::string& field, Use use) {
-        const bool must = from_header_ || use == Use::sender || use == Use::return_path;
         auto list = mail::parse_address_list(mail::field_body(field));
         if (!list) {
-            if (must) throw_permanent("unable to parse this line:\n" + std::string(trim(field)));
+            refuse_unreadable(field, use);
             return field;
         }
         for (mail::ListedAddress* address : mail::addresses_of(*list)) {
@@ -125,6 +124,18 @@ class Composer {
             use_address(address->address(), use);
         }
         return mail::write_address_field(*mail::field_name(field), *list);
+    }
+
+    // Recipients are needed at the end, if at all. An author's field is only shown: a '<' that is never
+    // closed does no harm there, but a quote or parenthesis would take what follows with it.
+    void refuse_unreadable(const std::string& field, Use use) {
+        const std::string complaint = "unable to parse this line:\n" + std::string(trim(field));
+        if (use == Use::public_recipients || use == Use::recipients || use == Use::resent_recipients) {
+            std::string& first = use == Use::resent_recipients ? bad_resent_field_ : bad_field_;
+            if (first.empty()) first = complaint;
+        } else if (use == Use::return_path ? !sender_ : !mail::tokenize(mail::field_body(field))) {
+            throw_permanent(complaint);
+        }
     }
 
     void use_address(std::string address, Use use) {
@@ -212,6 +223,8 @@ class Composer {
         if (from_arguments_)
             for (const std::string& argument : request_.arguments)
                 all.push_back(settings_.rewriter.completed(argument));
+        if (const std::string& bad = resent() ? bad_resent_field_ : bad_field_; from_header_ && !bad.empty())
+            throw_permanent(bad);
         if (from_header_)
             for (std::string& recipient : resent() ? resent_recipients_ : header_recipients_)
                 all.push_back(std::move(recipient));
@@ -229,6 +242,8 @@ class Composer {
     std::vector<std::string> header_recipients_;
     std::vector<std::string> resent_recipients_;
     std::vector<std::string> followup_;
+    std::string bad_field_;  // what is wrong with the first field of recipients that cannot be read
+    std::string bad_resent_field_;
 };
 
 }  // namespace

@@ -223,6 +223,20 @@ TEST(Compose, KeepsRecipientsItNeedNotUnderstand) {
     EXPECT_THAT(made({"Bcc: a <b@c\n"}, to({"b"})).header, Not(HasSubstr("Bcc")));
 }
 
+TEST(Compose, KeepsAnAuthorWhoseBracketIsNeverClosed) {
+    EXPECT_THAT(made({"From: foo<bar\n"}, to({"b"})).header, HasSubstr("\nFrom: foo<bar\n"));
+    EXPECT_THAT(made({"Reply-To: foo<bar\n"}, to({"b"})).header, HasSubstr("\nReply-To: foo<bar\n"));
+    EXPECT_THAT(made({"From: foo<bar\n", "To: b\n"}).header, HasSubstr("\nFrom: foo<bar\n"));
+    for (const char* field : {"From: \"foo <bar>\n", "From: (foo bar\n", "Return-Path: foo<bar\n"})
+        EXPECT_THROW(made({field}, to({"b"})), Error) << field;
+}
+
+TEST(Compose, NeedsOnlyTheFieldsThatNameRecipients) {
+    const Composed resent = made({"Resent-To: c@d.example\n", "To: a <b@c\n"});
+    EXPECT_THAT(resent.recipients, ::testing::ElementsAre("c@d.example"));
+    EXPECT_THROW(made({"Resent-To: c <d@e\n", "To: a@b.example\n"}), Error);
+}
+
 TEST(Compose, LeavesNoCarriageReturnsInTheHeader) {
     EXPECT_EQ(header({"To: a@b.example\r\n", "Subject: x\r\n y\r\n"}),
               std::string(stamps) + "From: joe@host.example.org\nTo: a@b.example\nSubject: x\n y\n");

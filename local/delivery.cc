@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "base/classic_errno.h"
 #include "base/error.h"
 #include "base/time.h"
 #include "local/dot_qmail.h"
@@ -116,10 +117,10 @@ class Delivery {
 void Delivery::enter_home() const {
     const std::string& home = order_.user.home;
     if (::chdir(home.c_str()) != 0)
-        defer("Unable to switch to " + home + ": " + errno_text(errno) + ". (#4.3.0)", errno);
+        defer("Unable to switch to " + home + ": " + classic_errno_text(errno) + ". (#4.3.0)", errno);
     struct stat status {};
     if (::stat(".", &status) != 0)
-        defer("Unable to stat home directory: " + errno_text(errno) + ". (#4.3.0)", errno);
+        defer("Unable to stat home directory: " + classic_errno_text(errno) + ". (#4.3.0)", errno);
     if ((status.st_mode & written_by_others) != 0) defer("Uh-oh: home directory is writable. (#4.7.0)");
     if ((status.st_mode & S_ISVTX) == 0) return;
     if (message_ != nullptr) defer("Home directory is sticky: user is editing his .qmail file. (#4.2.1)");

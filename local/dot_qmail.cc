@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/classic_errno.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/io.h"
@@ -18,7 +19,8 @@ constexpr std::string_view default_name = "default";
 
 [[noreturn]] void cannot_open(const std::string& path, int error_number) {
     throw Error(Reaction::temporary,
-                "Unable to open " + path + ": " + errno_text(error_number) + ". (#4.3.0)", error_number);
+                "Unable to open " + path + ": " + classic_errno_text(error_number) + ". (#4.3.0)",
+                error_number);
 }
 
 // Nobody can have a file of a name that the file system does not take.

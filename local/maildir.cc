@@ -8,6 +8,7 @@
 #include <map>
 #include <utility>
 
+#include "base/classic_errno.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/sys.h"
@@ -21,7 +22,7 @@ constexpr int name_attempts = 100;
 
 Error failure(std::string_view verb, const std::string& object, int error_number) {
     std::string text = "Temporary error on maildir delivery. (#4.3.0)\nunable to ";
-    text.append(verb).append(" ").append(object).append(": ").append(errno_text(error_number));
+    text.append(verb).append(" ").append(object).append(": ").append(classic_errno_text(error_number));
     return {Reaction::temporary, std::move(text), error_number};
 }
 

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "base/classic_errno.h"
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/fd.h"
@@ -24,7 +25,7 @@ constexpr std::string_view from = "From ";
 
 [[noreturn]] void fail(const std::string& verb, const std::string& path, int error_number, const char* code) {
     throw Error(Reaction::temporary,
-                "Unable to " + verb + " " + path + ": " + errno_text(error_number) + ". " + code,
+                "Unable to " + verb + " " + path + ": " + classic_errno_text(error_number) + ". " + code,
                 error_number);
 }
 

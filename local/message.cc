@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/classic_errno.h"
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/io.h"
@@ -13,8 +14,8 @@ namespace relais::local {
 namespace {
 
 [[noreturn]] void cannot_read(int error_number) {
-    throw Error(Reaction::temporary, "Unable to read message: " + errno_text(error_number) + ". (#4.3.0)",
-                error_number);
+    throw Error(Reaction::temporary,
+                "Unable to read message: " + classic_errno_text(error_number) + ". (#4.3.0)", error_number);
 }
 
 // Tells, line by line of a header that comes in pieces, whether one of them is the wanted line.

@@ -9,6 +9,7 @@
 #include <array>
 #include <vector>
 
+#include "base/classic_errno.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/io.h"
@@ -48,7 +49,8 @@ class RunningProgram {
         pid_ = ::fork();
         if (pid_ == 0) become_shell(command.c_str(), copy.get(), pipe.write.get(), own_group, resources);
         if (pid_ < 0)
-            throw Error(Reaction::temporary, "Unable to fork: " + errno_text(errno) + ". (#4.3.0)", errno);
+            throw Error(Reaction::temporary, "Unable to fork: " + classic_errno_text(errno) + ". (#4.3.0)",
+                        errno);
         // In both processes, so that it has happened whoever comes first.
         if (own_group) ::setpgid(pid_, pid_);
         output_end_ = std::move(pipe.read);

@@ -318,7 +318,7 @@ class DotQmailPrograms(ProgramTest):
 
     def test_preline_gives_the_programs_exit_code(self):
         self.assertEqual(self.run_program("preline", "sh", "-c", "exit 37").code, 37)
-        self.assertEqual(self.run_program("preline", "/nonexistent").code, 100)
+        self.fails(100, "preline: fatal: unable to run /nonexistent: file does not exist (No such file or directory)\n", "preline", "/nonexistent")
         self.assertEqual(self.run_program("preline", "sh", "-c", "kill -9 $$").code, 111)
         # Nobody need read a large message to its end, and the reader dies of SIGPIPE as usual.
         self.assertEqual(self.run_program("preline", "sh", "-c", "exit 0", input=b"x" * 1000000).code, 0)

@@ -105,7 +105,7 @@ class Instructions(Local):
         result = self.local("-n")
         self.assertEqual((result.code, result.err), (0, "Warning: home directory is sticky.\n"))
         self.assertEqual(self.joe.messages(), [])
-        self.expect(111, "Unable to switch to /none: No such file or directory. (#4.3.0)\n", home="/none")
+        self.expect(111, "Unable to switch to /none: file does not exist (No such file or directory). (#4.3.0)\n", home="/none")
 
     def test_search_for_extensions(self):
         self.expect(100, "Sorry, no mailbox here by that name. (#5.1.1)\n", dash="-", ext="x", local="joe-x")

@@ -1,0 +1,9 @@
+#include "base/version.h"
+
+namespace relais {
+
+std::string_view version() {
+    return RELAIS_VERSION;
+}
+
+}  // namespace relais
