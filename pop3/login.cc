@@ -14,21 +14,32 @@
 #include "pop3/settings.h"
 
 namespace relais::pop3 {
+namespace {
 
-std::optional<std::string> LineTaker::take(std::chrono::seconds timeout) {
+// Of a line that is too long: a client that sends more than that is none.
+constexpr std::size_t skip_limit = 64 * 1024;
+
+}  // namespace
+
+std::optional<std::string> LineTaker::take(Deadline deadline) {
     std::string line;
-    while (take_some(line, timeout)) {
+    std::size_t skipped = 0;
+    while (skipped <= skip_limit && take_some(line, deadline)) {
         if (line.ends_with('\n')) {
             line.pop_back();
+            if (skipped > 0) line.resize(line_limit + 1);
             return line;
         }
-        if (line.size() > line_limit) return std::nullopt;
+        if (line.size() <= line_limit + 1) continue;
+        skipped += line.size() - line_limit - 1;
+        ::explicit_bzero(line.data() + line_limit + 1, line.size() - line_limit - 1);
+        line.resize(line_limit + 1);
     }
     return std::nullopt;
 }
 
-bool LineTaker::take_some(std::string& line, std::chrono::seconds timeout) {
-    if (!wait_readable(fd_, Deadline::in(timeout))) return false;
+bool LineTaker::take_some(std::string& line, Deadline deadline) {
+    if (!wait_readable(fd_, deadline)) return false;
     std::array<char, 512> seen{};
     std::size_t wanted = 1;
     if (is_socket_) {
@@ -42,7 +53,7 @@ bool LineTaker::take_some(std::string& line, std::chrono::seconds timeout) {
             wanted = std::min(text.find('\n'), text.size() - 1) + 1;
         }
     }
-    const std::size_t count = read_some(fd_, std::span(seen).first(wanted), Deadline::in(timeout));
+    const std::size_t count = read_some(fd_, std::span(seen).first(wanted), deadline);
     line.append(seen.data(), count);
     return count > 0;
 }
@@ -59,8 +70,7 @@ std::optional<Credentials> Login::run() {
     // Half an hour of patience would let a hundred silent clients keep everybody out.
     const Deadline last = Deadline::in(std::min<std::chrono::seconds>(timeout_, std::chrono::minutes(5)));
     while (!last.passed()) {
-        auto line = taker_.take(
-            std::chrono::ceil<std::chrono::seconds>(std::chrono::milliseconds(last.milliseconds())));
+        auto line = taker_.take(last);
         if (!line) return std::nullopt;
         if (line->ends_with('\r')) line->pop_back();
         const Next next = line->size() > line_limit ? bad("line too long") : handle(parse_command(*line));

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/deadline.h"
 #include "pop3/command.h"
 
 namespace relais::pop3 {
@@ -17,12 +18,13 @@ namespace relais::pop3 {
 class LineTaker {
   public:
     explicit LineTaker(int fd) : fd_(fd) {}
-    // The line without its end, CR included; nothing when the client has gone or the time is over, or when it
-    // is longer than line_limit. Throws Error.
-    std::optional<std::string> take(std::chrono::seconds timeout);
+    // The line without its end, CR included; of one longer than line_limit so much of its beginning that this
+    // shows. Nothing when the client has gone, the time is over, or a line does not end within 64 KiB. Throws
+    // Error.
+    std::optional<std::string> take(Deadline deadline);
 
   private:
-    bool take_some(std::string& line, std::chrono::seconds timeout);
+    bool take_some(std::string& line, Deadline deadline);
 
     int fd_;
     bool is_socket_ = true;

@@ -196,6 +196,12 @@ class Pop3(relais.TestCase):
             with contextlib.suppress(ConnectionError):
                 self.assertIn(client.line()[:4], ("", "-ERR"))
         with pop3.Client(self.port) as client:
+            for size in (994, 996, 1500, 5000, 60000):
+                self.assertEqual(client.command("USER " + "x" * size), "+OK" if size < 996 else "-ERR line too long", size)
+            self.assertEqual(client.command("USER anna"), "+OK")
+            self.assertEqual(client.command(f"PASS {PASSWORD}"), "+OK")
+            self.assertEqual(client.command("NOOP " + "x" * 5000), "-ERR line too long")
+        with pop3.Client(self.port) as client:
             client.command("USER " + "u" * 400)
             self.assertEqual(client.command("PASS " + "p" * 400), "-ERR [AUTH] authorization failed")
         with pop3.Client(self.port) as client:
