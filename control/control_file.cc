@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/program.h"
 #include "base/text.h"
+#include "control/amount.h"
 #include "control/directory_watch.h"
 #include "control/watched.h"
 
@@ -63,8 +64,7 @@ std::optional<std::vector<std::string>> read_lines(const Home& home, std::string
 std::uint64_t read_number(const Home& home, std::string_view name, std::uint64_t fallback) {
     const auto line = read_line(home, name);
     if (!line) return fallback;
-    return parse_number(std::string_view(*line).substr(0, line->find_first_not_of("0123456789")))
-        .value_or(fallback);
+    return parse_amount(*line).value_or(fallback);
 }
 
 std::string read_me(const Home& home) {

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "control/amount.h"
 #include "control/control_file.h"
 #include "control/destination_limits.h"
 #include "control/owners.h"
@@ -142,7 +143,7 @@ void Inspector::check_content(const ControlFile& row, std::string_view content,
 }
 
 void Inspector::check_number(const ControlFile& row, const std::string& text) {
-    const auto value = parse_number(text);
+    const auto value = parse_whole_amount(text);
     const std::uint64_t read = read_number(home_, row.name, parse_number(row.fallback).value_or(0));
     const std::string used = ": " + std::to_string(std::clamp(read, row.least, row.most)) + " is used";
     if (!value) {
