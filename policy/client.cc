@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "base/text.h"
+#include "control/amount.h"
 #include "net/socket.h"
 
 namespace relais::policy {
@@ -40,9 +41,7 @@ Client Client::from(const Variables& variable) {
     client.relayclient = variable("RELAYCLIENT");
     // A value of blanks alone is a slip of the pen in tcp.smtp; appended it would spoil every address.
     if (client.relayclient && trim(*client.relayclient).empty()) client.relayclient = "";
-    if (const auto databytes = variable("DATABYTES"))
-        client.databytes =
-            parse_number(std::string_view(*databytes).substr(0, databytes->find_first_not_of("0123456789")));
+    if (const auto databytes = variable("DATABYTES")) client.databytes = control::parse_amount(*databytes);
     client.fixcrio = variable("FIXCRIO").has_value();
     const std::string domains = variable("FROMDOMAINS").value_or("");
     for (const std::string_view domain : split(domains, ' '))

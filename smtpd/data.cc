@@ -28,6 +28,11 @@ void DataDecoder::end_line(std::string& out) {
 void DataDecoder::resolve_returns(bool line_feed, std::string& out) {
     const std::size_t returns = returns_;
     returns_ = 0;
+    if (line_feed && place_ == Place::after_dot && returns > 1) {
+        // Only one of them belongs to this LF: a server behind us may see no end here.
+        bare_ = !normalise_;
+        place_ = Place::in_line;
+    }
     if (line_feed) return end_line(out);
     if (normalise_)
         out.append(returns, '\n');

@@ -11,8 +11,9 @@ namespace relais::smtpd {
 // Turns octets from the network into the message with LF line ends, dots unstuffed.
 class DataDecoder {
   public:
-    // normalise (FIXCRIO): a bare LF is a line end like CRLF, also around the final dot; a bare CR becomes a
-    // line end in the message, but never one that could end it. Otherwise both are remembered as bare().
+    // normalise (FIXCRIO): a bare LF is a line end like CRLF, also around the final dot, and several CRs
+    // before it count as one, but behind the final dot, where they make a line of it; a bare CR becomes a
+    // line end in the message, but never one that could end it. Otherwise all are remembered as bare().
     explicit DataDecoder(bool normalise) : normalise_(normalise) {}
 
     // Decodes input, in whatever pieces it comes, onto the end of out. Returns how many octets were used: all

@@ -79,6 +79,11 @@ TEST(DataDecoder, BareCrNeverEndsTheDataForFixcrio) {
     const std::string input = "X\r.\r\nMAIL FROM:<x@y>\r\n.\r\n";
     EXPECT_EQ(decode(input, true, at_once), (Decoded{"X\n.\nMAIL FROM:<x@y>\n", input.size(), true, false}));
     EXPECT_EQ(decode("X\r.\rMAIL\r\n.\r\n", true, 1).text, "X\n.\nMAIL\n");
+    for (const std::string end : {".\r\r\n", ".\r\r\r\n"})
+        for (const std::size_t piece : {std::size_t{1}, at_once}) {
+            const std::string all = "X\r\n" + end + "MAIL FROM:<x@y>\r\n.\r\n";
+            EXPECT_EQ(decode(all, true, piece), (Decoded{"X\n\nMAIL FROM:<x@y>\n", all.size(), true, false}));
+        }
 }
 
 TEST(DataDecoder, NulAndLongLinesPass) {
