@@ -15,7 +15,7 @@ struct VerbRow {
     std::string_view word;
     bool has_message;
 };
-constexpr std::array<VerbRow, 10> verbs = {{{ControlVerb::hold, "hold", true},
+constexpr std::array<VerbRow, 11> verbs = {{{ControlVerb::hold, "hold", true},
                                             {ControlVerb::release, "release", true},
                                             {ControlVerb::retry, "retry", true},
                                             {ControlVerb::remove, "delete", true},
@@ -24,6 +24,7 @@ constexpr std::array<VerbRow, 10> verbs = {{{ControlVerb::hold, "hold", true},
                                             {ControlVerb::stat, "stat", false},
                                             {ControlVerb::why, "why", true},
                                             {ControlVerb::running, "running", false},
+                                            {ControlVerb::rules, "rules", false},
                                             {ControlVerb::handover, "handover", false}}};
 constexpr std::size_t answer_line_limit = 8192;
 
@@ -55,7 +56,8 @@ std::optional<ControlRequest> decode_control_request(std::string_view line) {
 }
 
 bool has_text(ControlVerb verb) {
-    return verb == ControlVerb::stat || verb == ControlVerb::why || verb == ControlVerb::running;
+    return verb == ControlVerb::stat || verb == ControlVerb::why || verb == ControlVerb::running ||
+           verb == ControlVerb::rules;
 }
 
 std::string encode(const ControlAnswer& answer, bool has_text) {

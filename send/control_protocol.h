@@ -16,6 +16,7 @@
 //   why ID       text: why this message waits
 //   running      text: "qmail-send is ending ..." if it starts nothing more; a line for each delivery under way, of which
 //                those that an earlier qmail-send has begun end with "from before the last restart"
+//   rules        text: why changed locals and virtualdomains do not count; none if they do
 //   handover     another qmail-send is about to start: end as soon as records and bounces are done, and leave what is under
 //                way to the spawners
 //
@@ -38,7 +39,7 @@ namespace relais::send {
 
 inline constexpr std::size_t control_line_limit = 64;
 
-enum class ControlVerb { hold, release, retry, remove, bounce, flush, stat, why, running, handover };
+enum class ControlVerb { hold, release, retry, remove, bounce, flush, stat, why, running, rules, handover };
 
 struct ControlRequest {
     ControlVerb verb = ControlVerb::stat;

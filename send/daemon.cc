@@ -88,10 +88,12 @@ Daemon::Daemon(const control::Home& home, std::vector<SlowWorker>& recorders,
       recorders_(recorders),
       bouncers_(bouncers),
       watch_(home),
+      rules_watch_(home),
       sender_(home, read_settings(home), *this, random_number()),
       control_(loop_, start::send_control_socket,
                [this](const ControlRequest& request) {
                    tell_time();
+                   if (request.verb == ControlVerb::rules) return rules_text();
                    return sender_.control(request);
                }),
       reports_(packet_limit, reports_at_once) {
@@ -173,6 +175,11 @@ bool Daemon::before_wait() {
     return more_to_scan || more_work;
 }
 
+ControlAnswer Daemon::rules_text() const {
+    const std::string& trouble = rules_watch_.trouble();
+    return {true, trouble.empty() ? "" : trouble + "\n"};
+}
+
 // An earlier timer than needed only costs a look.
 void Daemon::arm_timer() {
     const auto at = std::min(Clock::now() + std::chrono::seconds(sender_.seconds_to_next()), next_look_);
@@ -185,6 +192,7 @@ void Daemon::arm_timer() {
 void Daemon::read_changed_settings() {
     if (Clock::now() < next_look_) return;
     next_look_ = Clock::now() + look_pause;
+    read_changed_rules();
     if (!watch_.changed()) return;
     try {
         Settings settings = sender_.settings();
@@ -199,7 +207,18 @@ void Daemon::read_changed_settings() {
     }
 }
 
+void Daemon::read_changed_rules() {
+    RulesWatch::News news = rules_watch_.look(sender_.settings().rules, Clock::now(), look_pause);
+    if (!news.alert.empty()) log("alert: " + news.alert);
+    if (!news.rules) return;
+    Settings settings = sender_.settings();
+    settings.rules = *std::move(news.rules);
+    sender_.reload(std::move(settings));
+    log("locals and virtualdomains have changed: they count from now on");
+}
+
 void Daemon::reread() {
+    rules_watch_.forget();
     try {
         sender_.reload(read_settings(home_));
         read_signing();

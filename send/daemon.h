@@ -11,6 +11,7 @@
 #include "control/watched.h"
 #include "send/control_server.h"
 #include "send/log_text.h"
+#include "send/rules_watch.h"
 #include "send/sender.h"
 #include "send/signing.h"
 #include "send/slow_work.h"
@@ -59,6 +60,8 @@ class Daemon final : private Outlets {
     void on_worker_death(std::string_view name);
     void drop_slow_work();
     void read_changed_settings();
+    void read_changed_rules();
+    ControlAnswer rules_text() const;
     void reread();
     void read_signing();
     bool before_wait();
@@ -72,6 +75,7 @@ class Daemon final : private Outlets {
     std::vector<SlowWorker>& recorders_;
     std::vector<SlowWorker>& bouncers_;
     control::WatchList watch_;
+    RulesWatch rules_watch_;
     Clock::time_point next_look_{};
     Sender sender_;
     ControlServer control_;

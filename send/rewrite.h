@@ -27,6 +27,8 @@ class RewriteRules {
     const std::string& envnoathost() const { return envnoathost_; }
     bool is_local(std::string_view domain) const;
     bool has_percenthack(std::string_view domain) const;
+    bool has_locals() const { return !locals_.empty(); }
+    bool has_virtual_domains() const { return !virtualdomains_.empty(); }
     // The prefix for user@domain, domain, .suffix (longest first) or everything, in this order; nullptr if no
     // key matches. An empty prefix is an exception: the address is remote.
     const std::string* virtual_prefix(std::string_view address) const;

@@ -252,18 +252,45 @@ class Bounces(SendTest):
         i.wait_empty()
 
 
+class Rules(SendTest):
+    def test_locals_and_virtualdomains_count_without_a_signal(self):
+        i = self.make(locals="mail.test", rcpthosts="mail.test\nnew.test")
+        i.start()
+        self.bob.write(".qmail-default", "./Maildir/\n")
+        i.control("virtualdomains", "virtual.test:bob")
+        i.control("locals", "mail.test\nnew.test")
+        i.wait_log("locals and virtualdomains have changed: they count from now on", seconds=60)
+        self.assertEqual(i.submit("a@b.test", ["bob@new.test", "ann@virtual.test"]), 0)
+        self.bob.wait_messages(2)
+
+    def test_what_looks_like_a_mistake_does_not_count_until_a_signal(self):
+        i = self.make(locals="mail.test\nnew.test", rcpthosts="mail.test\nnew.test", smtproutes=":127.0.0.1:1")
+        i.start()
+        i.control("locals", "mail.test")
+        i.wait_log("alert: control/locals and control/virtualdomains were changed, and do not count: "
+                   "new.test is in control/rcpthosts, but no longer in control/locals or control/virtualdomains", seconds=60)
+        self.assertEqual(i.submit("a@b.test", ["bob@new.test"]), 0)
+        self.bob.wait_messages(1)
+        i.kill("qmail-send", signal.SIGHUP)
+        self.assertEqual(i.submit("a@b.test", ["bob@new.test"]), 0)
+        i.wait_log("to remote bob@new.test")
+
+
 class Retries(SendTest):
     def test_dead_host_is_retried_then_bounced(self):
-        i = self.make(smtproutes=f":127.0.0.1:{relais.free_port()}", queuelifetime="2")
+        port = relais.free_port()
+        i = self.make(smtproutes=f":127.0.0.1:{port}", queuelifetime="2")
         i.start()
         i.send("bob@mail.test", ["ann@dead.test"], HELLO)
-        i.wait_log("deferral: Sorry,_I_wasn't_able_to_establish_an_SMTP_connection._(#4.4.1)/")
+        i.wait_log("deferral: Sorry,_I_wasn't_able_to_establish_an_SMTP_connection._(#4.4.1)/"
+                   f"127.0.0.1:{port}:_Connection_refused/")
         born = int(self.id_of(i)) / 1e6
         i.wait_for(lambda: time.time() > born + 3)
         i.kill("qmail-send", signal.SIGALRM)
         (bounce,) = self.bob.wait_messages(1)
         self.assertIn(b"<ann@dead.test>:\nSorry, I wasn't able to establish an SMTP connection. (#4.4.1)\n"
-                      b"I'm not going to try again; this message has been in the queue too long.\n\n", bounce)
+                      b"127.0.0.1:%d: Connection refused\n"
+                      b"I'm not going to try again; this message has been in the queue too long.\n\n" % port, bounce)
         i.wait_empty()
 
     def test_the_next_try_is_written_down_and_survives_a_restart(self):
