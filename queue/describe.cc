@@ -59,6 +59,32 @@ std::string reasons(const SeenMessage& seen, const Surroundings& around) {
     return text;
 }
 
+// An error as it is found again in other words' lines: without line ends and what stands for them.
+std::string kernel_of(std::string_view error) {
+    std::string text;
+    for (const char c : error)
+        if (c != ' ' && c != '\n' && c != '/' && c != '_') text += c;
+    return text;
+}
+
+// The reasons with the error in the first of them that has it, and "the same" in the others.
+std::string told_once(std::string_view lines, const std::string& error) {
+    const std::string kernel = kernel_of(error);
+    std::string text;
+    bool told = false;
+    for (const std::string_view line : split(lines, '\n')) {
+        if (line.empty()) continue;
+        const bool has = !kernel.empty() && kernel_of(line).ends_with(kernel);
+        const std::size_t colon = line.find(": ");
+        if (has && told && colon != std::string_view::npos)
+            text.append(line.substr(0, colon)).append(": the same\n");
+        else
+            text.append(line).append("\n");
+        told = told || has;
+    }
+    return text;
+}
+
 // The hint for the message's last error; nullptr if there is none, or none is wanted.
 const mail::BounceHint* hint_for(const SeenMessage& seen, const Surroundings& around) {
     const std::string& error = seen.message.status.last_error;
@@ -145,11 +171,19 @@ std::string table_rows(const SeenMessage& seen, const Surroundings& around) {
         "{:<16} {:>5} {:>9} {:<8} {:>5} {:>5}  {} -> {}\n", seen.id(), age, seen.message.message_size,
         states_of(seen).front(), status.tries, next_text(next_try(seen, around.rules), around.now),
         bracketed(seen.message.envelope.sender), recipients_text(seen.message.envelope));
-    const std::string why = reasons(seen, around);
+    if (around.subject) text += "    subject: " + printable(*around.subject) + "\n";
+    const std::string why = told_once(reasons(seen, around), printable(status.last_error));
     if (!around.why.empty() || states_of(seen).front() != "new") text += why;
-    if (!status.last_error.empty() && why.find(printable(status.last_error)) == std::string::npos)
+    if (kernel_of(why).find(kernel_of(printable(status.last_error))) == std::string::npos)
         text += "    last error: " + printable(status.last_error) + "\n";
     return text + hint_line(seen, around, "    ");
+}
+
+std::string summary(const SeenMessage& seen, std::int64_t now) {
+    const std::string age = span_text(now - seen.birth());
+    if (seen.damaged) return fmt::format("{} {:>5}  damaged\n", seen.id(), age);
+    return fmt::format("{} {:>5} {:>9}  {} -> {}\n", seen.id(), age, seen.message.message_size,
+                       bracketed(seen.message.envelope.sender), recipients_text(seen.message.envelope));
 }
 
 std::string details(const SeenMessage& seen, const Surroundings& around) {
@@ -159,8 +193,9 @@ std::string details(const SeenMessage& seen, const Surroundings& around) {
     for (const std::string_view state : states_of(seen))
         states += (states.empty() ? "" : ", ") + std::string(state);
     text += "state: " + states + "\n";
-    text += "waits:\n" + reasons(seen, around);
-    if (seen.damaged) return text;
+    if (seen.damaged) return text + "waits:\n" + reasons(seen, around);
+    text += "waits:\n" + told_once(reasons(seen, around), printable(seen.message.status.last_error));
+    if (around.subject) text += "subject: " + printable(*around.subject) + "\n";
     const Envelope& envelope = seen.message.envelope;
     const Status& status = seen.message.status;
     text += fmt::format("bytes: {}\nfrom: {}, uid {}, qp {}\nsender: {}\n", seen.message.message_size,
@@ -198,6 +233,7 @@ std::string json(const SeenMessage& seen, const Surroundings& around) {
         object["submitter"] = text_or_null(submitter_text(envelope));
         object["qp"] = std::to_string(envelope.pid != 0 ? envelope.pid : seen.id());
         object["sender"] = envelope.sender;
+        if (around.subject) object["subject"] = *around.subject;
         object["held"] = status.hold;
         object["tries"] = status.tries;
         object["last_try"] = when(status.last_try);

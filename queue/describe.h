@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,7 @@ struct Surroundings {
     std::string bounce_text;          // so far; for show
     std::string path;                 // of its file; for show
     const mail::HintTable* hints = nullptr;  // for what other servers said; null: none are shown
+    std::optional<std::string> subject{};    // if it is wanted
 };
 
 // Which recipients are local, for show: where the control files cannot be read none is, and the log has a
@@ -35,6 +37,8 @@ std::string reason(const SeenMessage& seen);
 // The line above the table, and a message's lines in it.
 std::string table_head();
 std::string table_rows(const SeenMessage& seen, const Surroundings& around);
+// One line: id, age, size, sender and recipients.
+std::string summary(const SeenMessage& seen, std::int64_t now);
 // Everything, in lines "name: value".
 std::string details(const SeenMessage& seen, const Surroundings& around);
 // One JSON object on one line, without line end.

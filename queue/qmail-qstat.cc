@@ -30,6 +30,15 @@ std::uint64_t known_to_qmail_send(const control::Home& home) {
     throw Error(Reaction::temporary, "unable to ask qmail-send what it knows: " + answer.text);
 }
 
+// Whoever reads a pipe may have seen enough.
+void print(const std::string& text) {
+    try {
+        write_all(STDOUT_FILENO, text, Deadline::never());
+    } catch (const Error& error) {
+        if (error.number() != EPIPE) throw;
+    }
+}
+
 int count(const Arguments&) {
     const auto home = control::Home::from_environment();
     std::uint64_t messages = 0;
@@ -38,12 +47,10 @@ int count(const Arguments&) {
     } catch (const Error& error) {
         throw_helpfully(home, error);
     }
-    write_all(STDOUT_FILENO, "messages in queue: " + std::to_string(messages) + "\n", Deadline::never());
+    print("messages in queue: " + std::to_string(messages) + "\n");
     // Messages may come and go between the two counts.
     const std::uint64_t known = messages > 0 ? std::min(known_to_qmail_send(home), messages) : 0;
-    write_all(STDOUT_FILENO,
-              "messages in queue but not yet preprocessed: " + std::to_string(messages - known) + "\n",
-              Deadline::never());
+    print("messages in queue but not yet preprocessed: " + std::to_string(messages - known) + "\n");
     return 0;
 }
 

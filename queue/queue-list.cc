@@ -18,6 +18,7 @@
 #include "base/time.h"
 #include "control/tool.h"
 #include "queue/change.h"
+#include "queue/content.h"
 #include "queue/damaged.h"
 #include "queue/describe.h"
 #include "send/bounce_hints.h"
@@ -37,10 +38,14 @@ struct Options {
     bool yes = false;
     bool resubmit = false;
     bool remove = false;
+    bool subject = false;
+    bool message = false;
     std::uint64_t limit = UINT64_MAX;
 };
 
 constexpr std::size_t bounce_text_shown = 65536;
+// Before they are removed.
+constexpr std::size_t named_at_most = 20;
 // Asking qmail-send why each message waits is for a screen, not for a million of them.
 constexpr std::uint64_t reasons_asked = 1000;
 
@@ -91,6 +96,7 @@ int list(const control::Home& home, const Options& options, bool everything) {
     const auto hints = read_hints(home);
     Reasons reasons(home);
     std::uint64_t count = 0;
+    const Store store(home);
     std::string text = options.json ? "[" : "";
     select(home, options.filter, [&](const SeenMessage& seen) {
         Surroundings around{rules,
@@ -99,13 +105,18 @@ int list(const control::Home& home, const Options& options, bool everything) {
                             "",
                             message_path(home, seen.id()),
                             hints ? &*hints : nullptr};
+        if (options.subject && !seen.damaged) around.subject = subject_of(store, seen.message);
         if (options.json) {
             text += (count == 0 ? "\n" : ",\n") + json(seen, around);
         } else if (everything) {
             around.bounce_text =
-                send::parse_bounce_text(Store(home).read_bounce(seen.id(), bounce_text_shown).value_or(""))
+                send::parse_bounce_text(store.read_bounce(seen.id(), bounce_text_shown).value_or(""))
                     .paragraphs;
             text += (count == 0 ? "" : "\n") + details(seen, around);
+            if (options.message && !seen.damaged) {
+                say(std::exchange(text, "") + "\n");
+                print_message(store, seen.message, ::isatty(STDOUT_FILENO) != 0);
+            }
         } else {
             text += (count == 0 ? table_head() : "") + table_rows(seen, around);
         }
@@ -116,14 +127,20 @@ int list(const control::Home& home, const Options& options, bool everything) {
         return ++count < options.limit;
     });
     say(text + (options.json ? (count == 0 ? "]\n" : "\n]\n") : ""));
-    if (count == 0 && !options.json) log_line("no message matches");
+    if (count == 0 && !options.json)
+        log_line(options.filter.empty() ? "the queue is empty" : "no message matches");
     return count > 0 || (options.filter.empty() && !everything) ? 0 : 1;
 }
 
-bool confirmed(std::string_view verb, std::size_t count) {
+// Asks on standard error, below the lines of the first of them.
+bool confirmed(std::string_view verb, std::size_t count, const std::string& lines) {
     const std::string what = count == 1 ? "1 message" : std::to_string(count) + " messages";
     write_all(STDERR_FILENO,
-              "queue-list: " + std::string(verb) + " " + what + "? This cannot be undone. [y/N] ",
+              lines +
+                  (count > named_at_most && !lines.empty()
+                       ? "and " + std::to_string(count - named_at_most) + " more\n"
+                       : "") +
+                  "queue-list: " + std::string(verb) + " " + what + "? This cannot be undone. [y/N] ",
               Deadline::never());
     std::string answer;
     Reader(STDIN_FILENO).read_line(answer, 100, Deadline::never());
@@ -135,8 +152,10 @@ int change(const control::Home& home, const Options& options, ControlVerb verb, 
     if (options.filter.empty() && !options.all) throw_permanent(word + " needs an id, a filter or --all");
     Changer changer(home);
     std::vector<MessageId> ids;
+    std::string lines;
     select(home, options.filter, [&](const SeenMessage& seen) {
         ids.push_back(seen.id());
+        if (ids.size() <= named_at_most) lines += summary(seen, now_seconds());
         return ids.size() < options.limit;
     });
     int code = 0;
@@ -150,7 +169,7 @@ int change(const control::Home& home, const Options& options, ControlVerb verb, 
         return 1;
     }
     const bool destroys = verb == ControlVerb::remove || verb == ControlVerb::bounce;
-    if (destroys && !options.yes && !confirmed(word, ids.size())) {
+    if (destroys && !options.yes && !confirmed(word, ids.size(), lines)) {
         log_line("nothing was done");
         return 1;
     }
@@ -208,7 +227,7 @@ int damaged(const control::Home& home, const Options& options) {
         list_damaged(options, files);
         return code;
     }
-    if (options.remove && !options.yes && !confirmed("delete", files.size())) {
+    if (options.remove && !options.yes && !confirmed("delete", files.size(), "")) {
         log_line("nothing was done");
         return 1;
     }
@@ -230,6 +249,7 @@ void add_options(CommandLine& line, Options& options) {
                 "new, deferred, partly, held, bouncing, done, damaged (several: any of them)")
         .separated_by(',');
     line.option("--limit", options.limit, "at most so many messages, the oldest first").above_zero();
+    line.flag("--subject", options.subject, "show the subject too");
     line.flag("--json", options.json, "print an array of JSON objects; times in unix seconds");
     line.flag("--all", options.all, "change every message in the queue");
     line.flag("--yes", options.yes, "do not ask before delete and bounce");
@@ -275,6 +295,7 @@ int work(const Arguments& arguments) {
     line.takes_one(CommandLine::Subcommand::optional);
     Command show = line.subcommand("show", "everything about messages").fallthrough();
     show.option("ID", options.ids, "message ids").required();
+    show.flag("--message", options.message, "and the message itself");
     std::vector<std::pair<Command, const Verb*>> changes;
     for (const Verb& each : verbs) {
         changes.emplace_back(line.subcommand(each.word, each.help).fallthrough(), &each);

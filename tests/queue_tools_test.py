@@ -148,6 +148,41 @@ class Looking(Queue):
         result = self.list("show", "12345")
         self.assertEqual((result.code, result.err), (1, "queue-list: no message matches\n"))
 
+    def test_subject_and_message_by_choice(self):
+        body = b"From: a\nSubject: news of\n the \x1b[2Jday\nX: y\n\nhello\n\x1b[31mred\n"
+        number = self.inject("a@b.test", "x@far.test", body=body)
+        bare = self.inject("a@b.test", "x@far.test", body=b"no header\n")
+        self.assertNotIn("news", self.list().out)
+        self.assertIn("\n    subject: news of the _[2Jday\n", self.list("--subject").out)
+        self.assertIn("\nsubject: news of the _[2Jday\n", self.list("show", "--subject", number).out)
+        shown = {each["id"]: each for each in json.loads(self.list("--subject", "--json").out)}
+        self.assertEqual((shown[number]["subject"], shown[bare]["subject"]), ("news of the \x1b[2Jday", ""))
+        whole = self.list("show", "--message", number).out
+        self.assertTrue(whole.endswith(body.decode()), whole)
+        self.assertNotIn("hello", self.list("show", number).out)
+
+    def test_delete_names_what_it_will_delete(self):
+        number = self.inject("a@b.test", "x@far.test", "y@far.test")
+        self.inject("a@b.test", "x@else.test")
+        done = self.list("delete", "--domain", "far.test", input="n\n")
+        self.assertEqual(done.code, 1)
+        self.assertRegex(done.err, rf"^{number} +\d+s +\d+  <a@b\.test> -> x@far\.test and 1 more\nqueue-list: delete 1 message\? ")
+        self.assertEqual(len(self.i.queue_files()), 2)
+        for _ in range(25):
+            self.inject("a@b.test", "x@many.test")
+        said = self.list("delete", "--domain", "many.test", input="y\n").err
+        self.assertEqual(said.count("x@many.test"), 20)
+        self.assertIn("\nand 5 more\nqueue-list: delete 25 messages? ", said)
+
+    def test_an_empty_queue_is_no_failure(self):
+        self.assertEqual(repr(self.list()), "code 0\nstdout: ''\nstderr: 'queue-list: the queue is empty\\n'")
+
+    def test_a_reader_that_has_seen_enough(self):
+        for tool in ("qmail-qstat", "qmail-qread"):
+            done = subprocess.run(["bash", "-c", f"exec 3>&1; {{ sleep 0.3; exec {relais.program(tool)}; }} | exec 0<&-; echo ${{PIPESTATUS[0]}}"],
+                                  capture_output=True, env=self.i.environment)
+            self.assertEqual((done.stdout, done.stderr), (b"0\n", b""), tool)
+
     def test_a_damaged_message_is_said_and_can_be_deleted(self):
         number = self.inject("a@b.test", "x@far.test")
         whole = self.inject("a@b.test", "x@far.test")
