@@ -167,8 +167,11 @@ std::vector<AuditFinding> audit(const control::Home& home) {
         std::set<std::string> seen;
         const auto listeners = find_listeners(home);
         for (const Listener& listener : listeners)
-            if (listener.relays_all || seen.insert(listener.rules).second)
-                audit_rules(listener, RulesOfServer::read(listener), settings.lifetime, findings);
+            if (listener.relays_all || seen.insert(listener.rules).second) {
+                const RulesOfServer rules = RulesOfServer::read(listener);
+                audit_rules(listener, rules, settings.lifetime, findings);
+                look(findings, [&] { audit_variables(home, rules, findings); });
+            }
         audit_loopback(listeners, findings);
     });
     look(findings, [&] { look_at_rcpthosts(home, findings); });

@@ -29,6 +29,9 @@ std::vector<AuditFinding> audit(const control::Home& home);
 // Findings about the rules of one server.
 void audit_rules(const Listener& listener, const RulesOfServer& rules, std::int64_t lifetime,
                  std::vector<AuditFinding>& findings);
+// Findings about the variables that they set.
+void audit_variables(const control::Home& home, const RulesOfServer& rules,
+                     std::vector<AuditFinding>& findings);
 // Programs on this host connect by 127.0.0.1 and by ::1, to one server or to two.
 void audit_loopback(const std::vector<Listener>& all, std::vector<AuditFinding>& findings);
 

@@ -91,6 +91,21 @@ class RouteExplain(relais.TestCase):
 
     # ------------------------------------------------------------ local
 
+    def test_a_mailbox_that_takes_nothing(self):
+        i = self.made()
+        ann = i.add_user("ann", maildir=False)
+        said = i.run("route-explain", "ann@mail.test")
+        self.assertEqual(said.code, 1, said)
+        self.assertIn("ann@mail.test waits in the queue: the mailbox of ann takes nothing", said.out)
+        self.assertIn(f"{ann.home}/Maildir: No such file or directory", said.out)
+        self.assertIn(f"maildirmake {ann.home}/Maildir", said.out)
+        ann.make_maildir()
+        self.assertEqual(i.run("route-explain", "ann@mail.test").code, 0)
+        (ann.home / "Maildir/tmp").chmod(0o500)
+        if not relais.IS_ROOT or not i.single:
+            said = i.run("route-explain", "ann@mail.test")
+            self.assertIn(f"{ann.home}/Maildir/tmp is uid {ann.uid}'s, and uid {ann.uid} may not write there", said.out)
+
     def test_local_user_and_files(self):
         i = self.made()
         ann = i.add_user("ann")
@@ -168,7 +183,7 @@ class RouteExplain(relais.TestCase):
         (ann.home / ".qmail").symlink_to(secret)
         result = i.run("route-explain", "ann@mail.test")
         self.assertNotIn("business", result.out)
-        self.assertIn("Unable to open .qmail: Permission denied", result.out)
+        self.assertIn("Unable to open .qmail: access denied (Permission denied)", result.out)
 
     # ------------------------------------------------------------ MX of local domains
 

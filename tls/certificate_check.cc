@@ -38,7 +38,9 @@ class Check {
         file_ = "control/" + name;
         try {
             const auto content = read_file(home_.control_file(name), size_limit);
-            if (!content) return warn("it is missing: TLS is not offered");
+            if (!content)
+                return warn("it is missing: TLS is not offered (qmail-setup --repair " + home_.directory() +
+                            " makes one that is signed by itself)" + another(host));
             const std::string key_name = name.substr(0, name.size() - 4) + ".key";
             auto key = read_file(home_.control_file(key_name), size_limit);
             check_key_mode(key ? key_name : name);
@@ -69,29 +71,38 @@ class Check {
         const KeyPtr key(PEM_read_bio_PrivateKey(key_from.get(), nullptr, no_passphrase, nullptr));
         const bool belongs = certificate && key && X509_check_private_key(certificate.get(), key.get()) == 1;
         ERR_clear_error();
-        if (!certificate) return warn("there is no certificate in it");
+        if (!certificate) return warn("there is no certificate in it" + another(host));
         if (!key)
             warn(
                 "there is no private key without a passphrase in it, nor in a file of the same name with "
                 ".key");
         else if (!belongs)
             warn("the private key does not belong to the certificate");
-        check_end(certificate.get());
+        check_end(certificate.get(), host);
         if (!host.empty() && X509_check_host(certificate.get(), host.c_str(), host.size(), 0, nullptr) != 1)
-            warn("the certificate is not valid for the name " + host);
+            warn("the certificate is not valid for the name " + host + another(host));
         if (X509_self_signed(certificate.get(), 0) == 1)
-            note("the certificate is signed by itself: clients that check it will refuse it or ask");
+            note("the certificate is signed by itself: clients that check it will refuse it or ask" +
+                 another(host));
         ERR_clear_error();
     }
 
-    void check_end(X509* certificate) {
+    // What puts another one in, where certbot keeps it.
+    std::string another(const std::string& host) const {
+        const std::string path = home_.path(file_);
+        const std::string live = "/etc/letsencrypt/live/" + (host.empty() ? "NAME" : host);
+        return ": ln -sf " + live + "/fullchain.pem " + path + "; ln -sf " + live + "/privkey.pem " +
+               path.substr(0, path.rfind('.')) + ".key";
+    }
+
+    void check_end(X509* certificate, const std::string& host) {
         int days = 0, seconds = 0;
         if (ASN1_TIME_diff(&days, &seconds, nullptr, X509_get0_notAfter(certificate)) != 1)
             return warn("it has no end");
         if (days < 0 || seconds < 0)
-            warn("the certificate has expired");
+            warn("the certificate has expired" + another(host));
         else if (days < days_before_end)
-            warn("the certificate expires in " + std::to_string(days) + " days");
+            warn("the certificate expires in " + std::to_string(days) + " days" + another(host));
     }
 
     const control::Home& home_;
