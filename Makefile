@@ -14,7 +14,7 @@ CTEST = ctest --output-on-failure -j4
 SOURCES = $(shell git ls-files '*.cc' '*.h')
 TIDY_SOURCES ?= $(filter-out tests/seam/% cmake/%,$(filter %.cc,$(SOURCES)))
 
-.PHONY: help configure all run stop test debug test-debug fuzz bench bench-queue install clean format tidy check packages
+.PHONY: help configure all run stop test debug test-debug fuzz bench bench-queue install uninstall clean format tidy check packages
 .DEFAULT_GOAL := all
 
 help:
@@ -28,6 +28,7 @@ help:
 	@echo 'make bench      measure (docs/performance.md)'
 	@echo 'make bench-queue  measure with a million messages in the queue'
 	@echo 'make install    programs, manual pages and service files below DESTDIR and PREFIX=$(PREFIX)'
+	@echo 'make uninstall  remove what make install has put there'
 	@echo 'make format     clang-format; make tidy: clang-tidy; make check: format, layers and tests in one'
 	@echo 'make clean      remove build/ (not the instances)'
 
@@ -82,7 +83,14 @@ bench: all
 
 install: configure
 	@ninja -C build/release -j$(JOBS) programs
-	@DESTDIR='$(DESTDIR)' cmake --install build/release --prefix '$(PREFIX)'
+	@DESTDIR='$(DESTDIR)' cmake --install build/release --prefix '$(PREFIX)' --strip
+
+# What the last make install of this tree has put there; directories and instances stay.
+uninstall:
+	@test -f build/release/install_manifest.txt || { echo 'nothing was installed from this tree'; exit 1; }
+	@sed 's|^|$(DESTDIR)|' build/release/install_manifest.txt | xargs -d '\n' rm -f --
+	@rm -f build/release/install_manifest.txt
+	@echo 'removed; what is in instances stays (docs/backup.md)'
 
 clean:
 	rm -rf build

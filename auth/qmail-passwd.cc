@@ -178,6 +178,19 @@ std::string new_verifier(std::string_view password) {
         sasl::make_scram_verifier(password, salt.substr(0, 16), sasl::scram_iterations));
 }
 
+// An account that nobody can send mail to, or fetch it from, is most likely a slip.
+void warn_of_no_mail(const control::Home& home, const Account& account) {
+    if (!send::rewrite(send::RewriteRules::read(home), account.name).local)
+        log_line(
+            "warning: mail for " + account.name +
+            " is not delivered here: its domain is in neither control/locals nor control/virtualdomains");
+    std::string maildir = account.maildir.empty() ? "Maildir" : account.maildir;
+    if (!maildir.starts_with('/')) maildir = account.home + "/" + maildir;
+    if (::access(maildir.c_str(), F_OK) != 0 && errno == ENOENT)
+        log_line("warning: there is no Maildir " + maildir + ", and POP3 refuses the login: qmail-user add " +
+                 account.name + " makes one");
+}
+
 int set(const control::Home& home, const Options& options) {
     const std::string name = name_of(home, options);
     const Secret password = ask_password();
@@ -197,6 +210,7 @@ int set(const control::Home& home, const Options& options) {
         say("its password itself is stored too, for APOP and CRAM-MD5: who can read users/passwd, root "
             "alone, can read it");
     wipe(account.secret);
+    warn_of_no_mail(home, account);
     return 0;
 }
 

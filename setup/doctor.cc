@@ -18,14 +18,16 @@
 #include "base/landlock.h"
 #include "base/text.h"
 #include "queue/store.h"
+#include "send/control_protocol.h"
 #include "setup/command.h"
 #include "setup/deliveries.h"
 #include "setup/holders.h"
 #include "setup/inspect.h"
+#include "setup/mailboxes.h"
 #include "setup/ports.h"
 #include "setup/programs.h"
-#include "setup/report.h"
 #include "setup/supervision.h"
+#include "setup/surroundings.h"
 
 namespace relais::setup {
 namespace {
@@ -189,6 +191,21 @@ void look_at_queue_programs(const Plan& plan, Report& report) {
     look_at_deliveries(plan, send_lives, remedy, report);
 }
 
+// What stands in the files may not be what qmail-send goes by (send/rules_watch.h).
+void look_at_rules(const Plan& plan, Report& report) {
+    const Deadline deadline = Deadline::in(Seconds(2));
+    send::ControlAnswer answer;
+    try {
+        answer = send::ControlClient(plan.home, deadline).ask({send::ControlVerb::rules, 0}, deadline);
+    } catch (const Error&) {
+        return;  // none runs, or this user may not ask: others say so
+    }
+    if (!answer.ok || answer.text.empty()) return;
+    report.bad(
+        "qmail-send goes by the locals and virtualdomains of before: " + std::string(trim(answer.text)),
+        "mend the file; if it is right so: qmailctl reload " + plan.home.directory());
+}
+
 // After an error ext4 may stop writing without calling itself read-only; a file without a name tells.
 bool takes_no_file(const std::string& directory) {
     const Fd file(::open(directory.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
@@ -251,19 +268,19 @@ void look_at_names(const Plan& plan, Report& report) {
         report.note("the name in control/me, " + plan.me +
                     ", has no address in DNS; on loopback that does no harm");
     else if (code != 0)
-        report.bad("the name in control/me, " + plan.me + ", has no address: " + ::gai_strerror(code),
-                   "other servers refuse mail from a name that does not exist; give it one in DNS");
+        report.look("the name in control/me, " + plan.me + ", has no address: " + ::gai_strerror(code),
+                    "other servers refuse mail from a name that does not exist; give it one in DNS");
     else
         report.good("control/me, " + plan.me + ", has an address");
 }
 
 }  // namespace
 
-int doctor(const Plan& plan) {
-    Report report;
+void examine(const Plan& plan, Report& report) {
     for (const auto look :
          {look_at_files, look_at_login_steps, look_at_settings, look_at_services, look_at_queue_programs,
-          look_at_ports, look_at_disk, look_at_names, look_at_kernel})
+          look_at_rules, look_at_ports, look_at_relaying, look_at_accounts, look_at_users, look_at_sendmail,
+          look_at_disk, look_at_names, look_at_kernel})
         try {
             look(plan, report);
         } catch (const Error& error) {
@@ -272,7 +289,6 @@ int doctor(const Plan& plan) {
         } catch (const std::system_error& error) {
             report.trouble(Error(Reaction::temporary, error.what(), error.code().value()));
         }
-    return report.code();
 }
 
 }  // namespace relais::setup

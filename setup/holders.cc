@@ -1,18 +1,22 @@
 #include "setup/holders.h"
 
+#include <arpa/inet.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <filesystem>
+#include <functional>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/printable.h"
 #include "base/text.h"
+#include "net/socket.h"
 
 namespace relais::setup {
 namespace fs = std::filesystem;
@@ -21,7 +25,8 @@ namespace {
 
 constexpr std::size_t proc_limit = std::size_t{64} << 20;
 constexpr std::size_t command_limit = 200;
-constexpr std::string_view listening = "0A";
+// States in the kernel's tables.
+constexpr std::string_view established = "01", close_wait = "08", listening = "0A";
 
 // Views of the text.
 std::vector<std::vector<std::string_view>> lines_of_words(std::string&&) = delete;
@@ -53,6 +58,43 @@ std::uint64_t hexadecimal(std::string_view text) {
     std::uint64_t value = 0;
     std::from_chars(text.data(), text.data() + text.size(), value, 16);
     return value;
+}
+
+// "0100007F", or four such words: each in the order of this host's octets. IPv4 addresses as IPv6 ones are
+// IPv4.
+std::string address_of(std::string_view hexadecimals) {
+    std::array<std::uint32_t, 4> words{};
+    const std::size_t count = hexadecimals.size() / 8;
+    if (count != 1 && count != 4) return "";
+    for (std::size_t i = 0; i < count; ++i)
+        words[i] = static_cast<std::uint32_t>(hexadecimal(hexadecimals.substr(8 * i, 8)));
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    ::inet_ntop(count == 1 ? AF_INET : AF_INET6, words.data(), text.data(), text.size());
+    return net::canonical_address(text.data()).value_or(text.data());
+}
+
+struct TcpSocket {
+    std::string_view state;
+    std::string local;
+    std::uint64_t port = 0;
+    std::string remote;
+    ino_t inode = 0;
+    uid_t uid = 0;
+};
+
+// "0: 0100007F:0019 00000000:0000 0A 00000000:00000000 00:00000000 00000000 UID 0 INODE ..."
+void each_socket(const std::function<void(const TcpSocket&)>& visit) {
+    for (const char* table : {"/proc/net/tcp", "/proc/net/tcp6"}) {
+        const std::string text = read_proc(table);
+        for (const auto& words : lines_of_words(text)) {
+            if (words.size() < 10) continue;
+            const std::size_t colon = words[1].rfind(':');
+            const auto uid = parse_number(words[7]), inode = parse_number(words[9]);
+            if (colon == std::string_view::npos || !uid || !inode) continue;
+            visit({words[3], address_of(words[1].substr(0, colon)), hexadecimal(words[1].substr(colon + 1)),
+                   address_of(words[2].substr(0, words[2].rfind(':'))), *inode, static_cast<uid_t>(*uid)});
+        }
+    }
 }
 
 // MAJOR:MINOR:INODE. The device that stat(2) names is another than the kernel's own on btrfs and overlays, so
@@ -155,19 +197,23 @@ bool is_open_though_removed(const std::string& path) {
     return false;
 }
 
-// "0: 0100007F:0019 00000000:0000 0A 00000000:00000000 00:00000000 00000000 UID 0 INODE ..."
-std::map<ino_t, uid_t> listeners(unsigned port) {
+std::map<ino_t, uid_t> listeners(unsigned port, const std::string& address) {
     std::map<ino_t, uid_t> sockets;
-    for (const char* table : {"/proc/net/tcp", "/proc/net/tcp6"}) {
-        const std::string text = read_proc(table);
-        for (const auto& words : lines_of_words(text)) {
-            if (words.size() < 10 || words[3] != listening) continue;
-            if (hexadecimal(words[1].substr(words[1].rfind(':') + 1)) != port) continue;
-            const auto uid = parse_number(words[7]), inode = parse_number(words[9]);
-            if (uid && inode) sockets[*inode] = static_cast<uid_t>(*uid);
-        }
-    }
+    each_socket([&](const TcpSocket& socket) {
+        const bool meets = address == "0" || socket.local == address || socket.local == "0.0.0.0" ||
+                           socket.local == "::" || address == "0.0.0.0" || address == "::";
+        if (socket.state == listening && socket.port == port && meets) sockets[socket.inode] = socket.uid;
+    });
     return sockets;
+}
+
+std::map<std::string, std::size_t> clients(unsigned port) {
+    std::map<std::string, std::size_t> count;
+    each_socket([&](const TcpSocket& socket) {
+        if ((socket.state == established || socket.state == close_wait) && socket.port == port)
+            ++count[socket.remote];
+    });
+    return count;
 }
 
 std::vector<pid_t> holders(const std::map<ino_t, uid_t>& sockets) {
@@ -190,6 +236,13 @@ std::vector<pid_t> holders_of_file(const std::string& path) {
         if (const auto pid = parse_number(entry->path().filename().native()))
             if (has_file(static_cast<pid_t>(*pid), file)) pids.push_back(static_cast<pid_t>(*pid));
     return pids;
+}
+
+std::optional<bool> is_of_instance(pid_t pid, const std::string& home) {
+    const std::string environment = read_proc("/proc/" + std::to_string(pid) + "/environ");
+    if (environment.empty()) return std::nullopt;
+    const auto variables = split(environment, '\0');
+    return std::find(variables.begin(), variables.end(), "QMAILHOME=" + home) != variables.end();
 }
 
 bool descends(pid_t pid, pid_t ancestor) {

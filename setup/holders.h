@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,14 +20,22 @@ bool runs_below(pid_t ancestor, const std::string& name);
 // True if a process holds open a file that once had that path and has been removed.
 bool is_open_though_removed(const std::string& path);
 
-// The sockets that listen on this port, whatever their address: inode, and the uid that made it.
-std::map<ino_t, uid_t> listeners(unsigned port);
+// The sockets that listen on this port, where a server at this address would meet them ("0": whatever their
+// address): inode, and the uid that made it.
+std::map<ino_t, uid_t> listeners(unsigned port, const std::string& address = "0");
+
+// How many connections each address has to this port.
+std::map<std::string, std::size_t> clients(unsigned port);
 
 // The processes that have one of these sockets open, as far as we may see.
 std::vector<pid_t> holders(const std::map<ino_t, uid_t>& sockets);
 
 // The processes that have this file open, as far as we may see.
 std::vector<pid_t> holders_of_file(const std::string& path);
+
+// True if the process was started for that instance: by QMAILHOME in its environment. Nothing if that cannot
+// be seen.
+std::optional<bool> is_of_instance(pid_t pid, const std::string& home);
 
 // True if pid is ancestor, or was started by it or by what it has started.
 bool descends(pid_t pid, pid_t ancestor);

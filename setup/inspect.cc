@@ -38,13 +38,21 @@ bool is_linkable(const Piece& piece) {
     return piece.kind == Kind::directory && !piece.path.empty() && parent_of(piece.path).empty();
 }
 
+constexpr std::string_view certificate = "control/servercert.pem";
+
+// A server speaks TLS from the first octet, and has no other certificate for it.
+bool needs_certificate(const Plan& plan) {
+    return (!plan.submissions.empty() || !plan.pop3s.empty()) &&
+           plan.tree->names("control/servercerts").empty();
+}
+
 void inspect_missing(const Plan& plan, const Piece& piece, std::vector<Finding>& findings) {
     const std::string path = plan.tree->path_of(piece.path);
     // Nobody but the administrator knows the name of this host.
     if (piece.path == "control/me")
         findings.push_back(
             {path + " is missing: echo mail.example.org >" + path + ", with this host's name", nullptr});
-    else if (piece.vital)
+    else if (piece.vital || (piece.path == certificate && needs_certificate(plan)))
         findings.push_back({path + " is missing", [&plan, piece] { make(plan, piece); }});
 }
 

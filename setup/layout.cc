@@ -91,16 +91,22 @@ std::string listen_file(std::string_view service) {
     return std::string(service.substr(service.find('-') + 1)) + "listen";
 }
 
+// The domains that a new instance takes mail for.
+std::string own_domains(const Plan& plan) {
+    return plan.me + "\n" + (plan.domain.empty() || plan.domain == plan.me ? "" : plan.domain + "\n");
+}
+
 void add_control(Table& table, const Plan& plan) {
+    const std::string users_domain = plan.domain.empty() ? domain_of(plan.me) : plan.domain;
     table.directory("control");
     table.settings("control/owners", owners_text(plan.identity));
     table.settings("control/me", plan.me + "\n");
-    table.settings("control/defaultdomain", domain_of(plan.me) + "\n", false);
-    table.settings("control/plusdomain", domain_of(plan.me) + "\n", false);
+    table.settings("control/defaultdomain", users_domain + "\n", false);
+    table.settings("control/plusdomain", users_domain + "\n", false);
     table.directory("control/servercerts", 0700);
     table.secret("control/servercert.pem", [name = plan.me] { return self_signed_certificate(name); });
-    table.settings("control/locals", plan.me + "\n", false);
-    table.settings("control/rcpthosts", plan.me + "\n");
+    table.settings("control/locals", own_domains(plan), false);
+    table.settings("control/rcpthosts", own_domains(plan));
     table.settings("control/defaultdelivery", "./Maildir/\n");
     if (!plan.identity.single) table.settings("control/minimumuid", "1000\n", false);
     table.settings("control/smtplisten", listen_text(plan.listen));

@@ -50,6 +50,7 @@ struct Plan {
         admin;  // where mail for root, postmaster and mailer-daemon goes; "" = the alias user's Maildir
     std::vector<Listen> listen;
     bool own_listener = false;  // qmail-smtpd -l in place of tcpserver
+    std::string domain = {};    // of the users' addresses, for a new instance; "" = me, as it has no other
     std::vector<Listen> pop3 =
         {};  // where the POP3 server listens: control/pop3listen, as smtplisten; empty: no server
     std::vector<Listen> submission = {};    // mail of our own users: control/submissionlisten

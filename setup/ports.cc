@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include "base/error.h"
@@ -23,6 +24,8 @@ namespace {
 
 constexpr Seconds patience{15};
 constexpr std::size_t greeting_limit = 1024;
+// Clients at once: without control/concurrencyincoming, and of a POP3 server (setup/scripts.cc).
+constexpr std::uint64_t smtp_places = 40, pop3_places = 100;
 
 struct Protocol {
     const char* name;
@@ -139,6 +142,21 @@ std::optional<std::string> stranger(const Plan& plan, const Protocol& protocol, 
     return greeting + origin(sockets, found);
 }
 
+// "40 of 40 places are taken, 38 of them by 192.0.2.1"; empty if there are some left.
+std::string taken_places(const Plan& plan, const Protocol& protocol, unsigned port) {
+    const std::uint64_t places = protocol.good == "+OK"
+                                     ? pop3_places
+                                     : control::read_number(plan.home, "concurrencyincoming", smtp_places);
+    const auto count = clients(port);
+    std::size_t all = 0;
+    for (const auto& [address, each] : count) all += each;
+    if (all < places || count.empty()) return "";
+    const auto most = std::max_element(count.begin(), count.end(),
+                                       [](const auto& a, const auto& b) { return a.second < b.second; });
+    return fmt::format("{} of {} places are taken, {} of them by {}", places, places,
+                       std::min<std::uint64_t>(most->second, places), most->first);
+}
+
 void look_at_port(const Plan& plan, const Protocol& protocol, std::size_t number, const Listen& listen,
                   Report& report) {
     const std::string service =
@@ -157,6 +175,11 @@ void look_at_port(const Plan& plan, const Protocol& protocol, std::size_t number
         fmt::format("{} on {} port {}: {}", protocol.name, address, listen.port, answer.text);
     if (answer.text.starts_with(protocol.good))
         report.good(where);
+    else if (const std::string full = taken_places(plan, protocol, listen.port); !full.empty())
+        report.bad(
+            fmt::format("{}: {}", where, full),
+            fmt::format("clients wait meanwhile; raise {}, or let one address have less ({})",
+                        plan.home.control_file("concurrencyincoming"), plan.home.control_file("perip")));
     else
         report.bad(where, "look into " + plan.home.path("log/" + service + "/current"));
 }
@@ -167,14 +190,46 @@ void look_at_all(const Plan& plan, const Protocol& protocol, const std::vector<L
         look_at_port(plan, protocol, number, listen[number - 1], report);
 }
 
+struct Place {
+    const Protocol& protocol;
+    const std::vector<Listen>& listen;
+};
+
+std::array<Place, 5> places_of(const Plan& plan) {
+    return {{{smtp, plan.listen},
+             {submission, plan.submission},
+             {submissions, plan.submissions},
+             {pop3s, plan.pop3s},
+             {pop3, plan.pop3}}};
+}
+
+// Who has the port, if it is not this instance.
+std::string stranger_at(const Plan& plan, const Listen& listen) {
+    const auto sockets = listeners(listen.port, listen.address);
+    const std::vector<pid_t> found = holders(sockets);
+    for (const pid_t pid : found)
+        if (!is_of_instance(pid, plan.home.directory()).value_or(true)) return process_text(pid);
+    if (!found.empty() || sockets.empty() || !plan.identity.single) return "";
+    const uid_t uid = sockets.begin()->second;
+    return uid != plan.identity.administrator().uid ? fmt::format("a process of uid {}", uid) : "";
+}
+
 }  // namespace
 
+std::vector<std::string> strangers_on_ports(const Plan& plan) {
+    std::vector<std::string> all;
+    for (const Place& place : places_of(plan))
+        for (const Listen& listen : place.listen)
+            if (const std::string who = stranger_at(plan, listen); !who.empty())
+                all.push_back(fmt::format(
+                    "{} cannot start on port {}: {} has it; end that one, or choose "
+                    "another port in {}",
+                    place.protocol.service, listen.port, who, plan.home.control_file(place.protocol.file)));
+    return all;
+}
+
 void look_at_ports(const Plan& plan, Report& report) {
-    look_at_all(plan, smtp, plan.listen, report);
-    look_at_all(plan, submission, plan.submission, report);
-    look_at_all(plan, submissions, plan.submissions, report);
-    look_at_all(plan, pop3s, plan.pop3s, report);
-    look_at_all(plan, pop3, plan.pop3, report);
+    for (const Place& place : places_of(plan)) look_at_all(plan, place.protocol, place.listen, report);
 }
 
 }  // namespace relais::setup

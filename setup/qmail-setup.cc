@@ -1,6 +1,6 @@
 // qmail-setup makes, checks and repairs an instance: control files, queue, alias, run scripts.
 //
-//   qmail-setup DIR --me NAME [--smtp-port P] [--pop3-port P] [--submission-port P] [--submissions-port P]
+//   qmail-setup DIR --me NAME [--domain DOMAIN] [--smtp-port P] [--pop3-port P] [--submission-port P] [--submissions-port P]
 //       [--listen ADDRESS]... [--user NAME] [--admin ADDRESS]
 //   qmail-setup --check DIR
 //   qmail-setup --repair DIR
@@ -42,6 +42,7 @@ constexpr int rounds = 5;
 struct Options {
     std::string directory;
     std::string me;
+    std::string domain;
     std::string user;
     std::string admin;
     std::vector<std::string> listen;
@@ -98,6 +99,8 @@ void refuse_odd_names(const Options& options) {
     constexpr std::string_view plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_";
     if (options.me.empty() || options.me.find_first_not_of(plain) != std::string::npos)
         throw_permanent("--me must be this host's full name, as in mail.example.org");
+    if (options.domain.find_first_not_of(plain) != std::string::npos)
+        throw_permanent("--domain must be one domain, as in example.org");
     if (options.admin.find_first_of("\n\r") != std::string::npos)
         throw_permanent("--admin must be one address");
 }
@@ -110,7 +113,8 @@ int make_instance(const Options& options) {
               options.me,
               options.admin,
               choose_listen(options, options.port != 0 ? options.port : choose_port(options, 25)),
-              options.own_listener};
+              options.own_listener,
+              options.domain};
     const unsigned pop3_port = options.pop3_port.value_or(choose_port(options, 110));
     if (pop3_port != 0) plan.pop3 = choose_listen(options, pop3_port);
     const unsigned pop3s_port = options.pop3s_port.value_or(choose_port(options, 995));
@@ -174,6 +178,8 @@ int setup(const Arguments& arguments) {
     CommandLine line("Makes, checks and repairs a mail instance.", "qmail-setup");
     line.option("DIR", options.directory, "the instance; its QMAILHOME").required();
     line.option("--me", options.me, "this host's full name");
+    line.option("--domain", options.domain,
+                "of the users' addresses: for locals, rcpthosts, accounts and what is sent from here");
     line.option("--smtp-port", options.port, "port of the SMTP server (25; 2525 for an ordinary user)")
         .in_range(1, 65535);
     line.option("--pop3-port", options.pop3_port,

@@ -1,248 +1,38 @@
 // qmailctl drives an instance as administrators expect.
 //
-//   qmailctl start|stop|restart|reload|stat|queue|flush|cdb|doctor [DIR]
+//   qmailctl start|stop|restart|reload|stat|queue|flush|cdb|doctor|version [--json] [DIR]
 //
-// DIR is the instance, $QMAILHOME or /var/qmail without it. It talks to supervise (svc), or to systemd where
-// that keeps the instance; if nobody looks after it, start starts svscan. It is run by root, or by the one
-// user whose the instance is. In a directory that is not root's it becomes its owner first (control/enter.h),
-// and it runs no program from there but what supervise runs.
+// DIR is the instance, $QMAILHOME or /var/qmail without it; status is another word for stat. It talks to
+// supervise (svc), or to systemd where that keeps the instance; if nobody looks after it, start starts
+// svscan. It is run by root, or by the one user whose the instance is. In a directory that is not root's it
+// becomes its owner first (control/enter.h), and it runs no program from there but what supervise runs.
 //
-// Exit codes: 0 done; 1 doctor found something, or stat that a service is down; 100 wrong usage; 111 it did
-// not work.
-
-#include <signal.h>
+// Exit codes: 0 done; 1 a service is down (stat), or something is worth a look (doctor); 2 something does not
+// work (doctor); 100 wrong usage; 111 it did not work.
 
 #include <cstdio>
 #include <filesystem>
 #include <map>
 
+#include "base/command_line.h"
 #include "base/error.h"
-#include "base/program.h"
+#include "base/version.h"
 #include "control/enter.h"
 #include "control/tool.h"
-#include "queue/store.h"
 #include "setup/command.h"
 #include "setup/databases.h"
 #include "setup/deliveries.h"
 #include "setup/doctor.h"
-#include "setup/holders.h"
 #include "setup/programs.h"
+#include "setup/running.h"
 #include "setup/supervision.h"
 
 namespace relais::setup {
 namespace {
 
-constexpr Seconds start_patience{15};
-// What a stop waits for deliveries, and when it says so.
-constexpr Seconds stop_patience{120};
-constexpr Seconds tell_pause{3};
-// qmail-start ends within seconds, unless qmail-queued does not.
-constexpr Seconds restart_patience{60};
-// A log ends when the last of those who write to it has.
-constexpr Seconds log_patience{10};
-constexpr Seconds session_patience{3};
-
-int fail(const std::string& text) {
-    log_line("fatal: " + text);
-    return static_cast<int>(Exit::temporary);
-}
-
-int systemctl(const Plan& plan, const std::vector<std::string>& words, bool smtpd_too = true) {
-    std::vector<std::string> all = {"systemctl"};
-    all.insert(all.end(), words.begin(), words.end());
-    const auto units = systemd_units(plan);
-    all.insert(all.end(), units.begin(), smtpd_too ? units.end() : units.begin() + 1);
-    return run(all, Deadline::in(stop_patience));
-}
-
-bool all_supervised(const Plan& plan) {
-    for (const std::string& name : services_and_logs(plan))
-        if (!service_state(plan, name).supervised) return false;
-    return true;
-}
-
-bool all_up(const Plan& plan) {
-    for (const std::string& name : services_and_logs(plan))
-        if (service_state(plan, name).pid == 0) return false;
-    return true;
-}
-
-bool none_supervised(const Plan& plan) {
-    for (const std::string& name : services_and_logs(plan))
-        if (service_state(plan, name).supervised) return false;
-    return true;
-}
-
-// What an instance made by an older version lacks; its programs would not start, and what runs still does.
-std::string missing_roles(const Plan& plan) {
-    std::string names;
-    for (const control::Role role : plan.identity.missing)
-        names += (names.empty() ? "" : ", ") + std::string(control::Owners::name(role));
-    return names.empty() ? ""
-                         : "control/owners has no line for " + names + ": qmail-setup --repair " +
-                               plan.home.directory() + " adds it";
-}
-
-// Why nothing could start.
-std::string obstacle(const Plan& plan) {
-    if (plan.me.empty())
-        return "unable to start without this host's name: echo mail.example.org >" +
-               plan.home.control_file("me");
-    return missing_roles(plan);
-}
-
 void say(const std::string& text) {
     std::puts(text.c_str());
     std::fflush(stdout);
-}
-
-// Whether mail is delivered now, and what goes on beside it from before.
-int report_deliveries(const Plan& plan) {
-    using Sender = Deliveries::Sender;
-    Deliveries found;
-    const auto delivers = [&] {
-        found = deliveries(plan);
-        return found.sender == Sender::delivers || found.sender == Sender::unseen;
-    };
-    if (wait_until(delivers, Deadline::in(start_patience))) {
-        if (const auto old = found.old(); !old.empty())
-            say("these go on beside the new qmail-send:" + indented(old));
-        return 0;
-    }
-    if (found.sender == Sender::none)
-        return fail("qmail-send does not run; its log tells why: " +
-                    plan.home.path("log/qmail-send/current"));
-    return fail("no delivery starts, for qmail-send waits until these end, by themselves or by kill:" +
-                indented(found.lines));
-}
-
-// The same as wait_until, but it says whom it waits for.
-bool wait_for_deliveries(const Plan& plan, const std::function<bool()>& condition, Deadline deadline) {
-    std::vector<std::string> told;
-    while (!wait_until(condition, earlier(deadline, Deadline::in(tell_pause)))) {
-        if (deadline.passed()) return false;
-        std::vector<std::string> lines = deliveries(plan).lines;
-        if (lines.empty() || lines == told) continue;
-        say("waiting for:" + indented(lines));
-        told = std::move(lines);
-    }
-    return true;
-}
-
-// What still runs when patience is at its end goes on by itself.
-int fail_with_deliveries(const Plan& plan) {
-    const Deliveries left = deliveries(plan);
-    if (left.lines.empty()) return fail("something still runs: qmailctl stat");
-    return fail("stopped but for these, which go on by themselves; the next start takes them over:" +
-                indented(left.lines));
-}
-
-bool send_is_gone(const Plan& plan) {
-    return !is_held(queue::send_lock_path(plan.home));
-}
-
-int start(const Plan& plan) {
-    if (const std::string text = obstacle(plan); !text.empty()) return fail(text);
-    if (systemd_keeps(plan)) {
-        const int code = systemctl(plan, {"start"});
-        return code != 0 ? code : report_deliveries(plan);
-    }
-    if (!find_svscan(plan)) {
-        if (end_orphans(plan)) say("svscan had gone: what it had started has been ended");
-        if (!all_supervised(plan)) start_svscan(plan);
-    }
-    if (!wait_until([&plan] { return all_supervised(plan); }, Deadline::in(start_patience)))
-        return fail("not every service is under supervise; log/svscan and the end of `ps` tell why");
-    tell(plan, services_and_logs(plan), "u");
-    if (!wait_until([&plan] { return all_up(plan); }, Deadline::in(start_patience)))
-        return fail("not every service comes up: qmailctl stat, and the logs in " + plan.home.path("log"));
-    if (const int code = report_deliveries(plan)) return code;
-    say("started " + plan.home.directory());
-    return 0;
-}
-
-// svscan first, or it would start each supervise again; the logs end by themselves when nobody writes to them
-// any more.
-int end_all(const Plan& plan, pid_t svscan) {
-    Sessions sessions(plan);
-    if (::kill(svscan, SIGTERM) != 0 && errno != ESRCH) throw_errno("end", "svscan");
-    wait_until([&plan] { return !find_svscan(plan); }, Deadline::in(start_patience));
-    for (const std::string& name : services_and_logs(plan))
-        if (service_state(plan, name).supervised) tell(plan, {name}, name.ends_with("/log") ? "x" : "dx");
-    sessions.end(session_patience);
-    const auto ended = [&plan] { return send_is_gone(plan) && none_supervised(plan); };
-    if (wait_for_deliveries(
-            plan, [&plan] { return send_is_gone(plan); }, Deadline::in(stop_patience)) &&
-        wait_until(ended, Deadline::in(log_patience)))
-        return 0;
-    // A log would wait for the last delivery, or for a disk that takes nothing; the next start needs its
-    // place.
-    end_logs(plan);
-    return ended() ? 0 : fail_with_deliveries(plan);
-}
-
-int stop(const Plan& plan) {
-    if (systemd_keeps(plan)) {
-        if (const int code = systemctl(plan, {"stop"})) return code;
-        const auto gone = [&plan] { return send_is_gone(plan); };
-        return wait_for_deliveries(plan, gone, Deadline::in(stop_patience)) ? 0 : fail_with_deliveries(plan);
-    }
-    if (const auto svscan = find_svscan(plan)) {
-        if (const int code = end_all(plan, *svscan)) return code;
-    } else {
-        const bool had_orphans = end_orphans(plan);
-        if (none_supervised(plan) && send_is_gone(plan)) {
-            say((had_orphans ? "stopped " : "") + plan.home.directory() +
-                (had_orphans ? "" : " is not running"));
-            return 0;
-        }
-        Sessions sessions(plan);
-        tell(plan, service_names(plan), "d");
-        sessions.end(session_patience);
-        const auto down = [&plan] {
-            for (const std::string& name : service_names(plan))
-                if (service_state(plan, name).pid != 0) return false;
-            return send_is_gone(plan);
-        };
-        if (!wait_for_deliveries(plan, down, Deadline::in(stop_patience))) return fail_with_deliveries(plan);
-    }
-    say("stopped " + plan.home.directory());
-    return 0;
-}
-
-int restart(const Plan& plan) {
-    if (const std::string text = obstacle(plan); !text.empty()) return fail(text);
-    if (systemd_keeps(plan)) {
-        const int code = systemctl(plan, {"restart"});
-        return code != 0 ? code : report_deliveries(plan);
-    }
-    if (!all_supervised(plan) || has_orphans(plan)) return start(plan);
-    const pid_t before = service_state(plan, "qmail-send").pid;
-    tell(plan, service_names(plan), "t");
-    tell(plan, service_names(plan), "u");
-    const auto is_new = [&] {
-        const pid_t now = service_state(plan, "qmail-send").pid;
-        return now != 0 && now != before;
-    };
-    // Only a qmail-start of a version without heirs waits for deliveries.
-    if (!wait_for_deliveries(plan, is_new, Deadline::in(restart_patience)))
-        return fail("no delivery starts, for qmail-start waits until these end, by themselves or by kill:" +
-                    indented(deliveries(plan).lines));
-    return report_deliveries(plan);
-}
-
-int signal_send(const Plan& plan, const std::string& letter, const std::string& signal) {
-    if (systemd_keeps(plan)) return systemctl(plan, {"kill", "--kill-who=main", "--signal=" + signal}, false);
-    if (service_state(plan, "qmail-send").pid == 0) return fail("qmail-send is not running: qmailctl start");
-    tell(plan, {"qmail-send"}, letter);
-    return 0;
-}
-
-int reload(const Plan& plan) {
-    return signal_send(plan, "h", "HUP");
-}
-int flush(const Plan& plan) {
-    return signal_send(plan, "a", "ALRM");
 }
 
 // Of QMAILHOME, which is this instance; but never a program from there.
@@ -256,9 +46,9 @@ int status(const Plan& plan) {
     for (const std::string& name : services_and_logs(plan)) {
         const ServiceState state = service_state(plan, name);
         const std::string since = std::to_string(state.seconds) + " seconds";
-        std::string text = !state.supervised ? "not supervised"
-                           : state.pid != 0  ? "up (pid " + std::to_string(state.pid) + ") " + since
-                                             : "down " + since;
+        const std::string text = !state.supervised ? "not supervised"
+                                 : state.pid != 0  ? "up (pid " + std::to_string(state.pid) + ") " + since
+                                                   : "down " + since;
         if (state.pid == 0) code = 1;
         std::puts((name + ": " + text).c_str());
     }
@@ -284,23 +74,65 @@ int cdb(const Plan& plan) {
     return 0;
 }
 
-const std::map<std::string, int (*)(const Plan&)> verbs = {
-    {"start", start}, {"stop", stop},   {"restart", restart}, {"reload", reload}, {"stat", status},
-    {"queue", queue}, {"flush", flush}, {"cdb", cdb},         {"doctor", doctor}};
+int doctor(const Plan& plan, Report::Format format) {
+    Report report(format);
+    examine(plan, report);
+    report.finish();
+    return report.code();
+}
 
-int control_instance(const Arguments& arguments) {
-    const auto verb = arguments.empty() ? verbs.end() : verbs.find(arguments[0]);
-    if (verb == verbs.end() || arguments.size() > 2) {
-        log_line("usage: qmailctl start|stop|restart|reload|stat|queue|flush|cdb|doctor [DIR]");
-        return static_cast<int>(Exit::permanent);
-    }
-    std::string directory =
-        arguments.size() == 2 ? arguments[1] : control::Home::from_environment().directory();
+struct Verb {
+    const char* name;
+    int (*run)(const Plan&);
+    const char* help;
+};
+constexpr Verb verbs[] = {
+    {"start", start, "start everything"},
+    {"stop", stop, "end everything"},
+    {"restart", restart, "end and start the services; deliveries that run go on"},
+    {"reload", reload, "make qmail-send read its control files again"},
+    {"stat", status, "which services are up, and how much is in the queue"},
+    {"status", status, "the same"},
+    {"queue", queue, "list the queue"},
+    {"flush", flush, "try everything in the queue now"},
+    {"cdb", cdb, "compile tcp.smtp, users/assign, users/passwd and control/morercpthosts"},
+};
+
+// The plan of the instance, entered.
+Plan enter(std::string directory) {
+    if (directory.empty()) directory = control::Home::from_environment().directory();
     directory = std::filesystem::weakly_canonical(std::filesystem::absolute(directory));
     hold_programs();
     const control::Home home = control::enter(control::Home(directory), group_of_user);
     ::setenv("QMAILHOME", home.directory().c_str(), 1);
-    return verb->second(plan_of_instance(home));
+    return plan_of_instance(home);
+}
+
+int control_instance(const Arguments& arguments) {
+    CommandLine line("Drives a mail instance.", "qmailctl");
+    line.takes_one(CommandLine::Subcommand::required);
+    std::string directory;
+    bool json = false;
+    const auto subcommand = [&](const char* name, const char* help) {
+        Command sub = line.subcommand(name, help);
+        sub.option("DIR", directory, "the instance ($QMAILHOME, else /var/qmail)");
+        return sub;
+    };
+    std::vector<std::pair<Command, const Verb*>> subs;
+    for (const Verb& verb : verbs) subs.emplace_back(subcommand(verb.name, verb.help), &verb);
+    Command examination = subcommand("doctor", "look at everything, and say what is wrong and what to do");
+    examination.flag("--json", json, "as JSON");
+    const Command release = line.subcommand("version", "which relais this is");
+    if (const auto code = line.parse(arguments)) return *code;
+    if (release.given()) {
+        say("relais " + std::string(version()));
+        return 0;
+    }
+    const Plan plan = enter(directory);
+    if (examination.given()) return doctor(plan, json ? Report::Format::json : Report::Format::text);
+    for (const auto& [sub, verb] : subs)
+        if (sub.given()) return verb->run(plan);
+    return static_cast<int>(Exit::permanent);
 }
 
 }  // namespace

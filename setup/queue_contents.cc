@@ -28,7 +28,8 @@ void inspect_queue_file(const Plan& plan, const std::string& path, const struct 
                         std::vector<Finding>& findings) {
     if (!S_ISREG(info.st_mode)) return;
     const Owner queued = plan.identity.of(Role::qmailq), send = plan.identity.of(Role::qmails);
-    const mode_t needed = plan.identity.single ? 0600 : 0660;
+    // What qmail-send has made nobody else writes; what is another role's it reaches by the group.
+    const mode_t needed = plan.identity.single || info.st_uid == send.uid ? 0600 : 0660;
     const bool owner_is_right =
         (info.st_uid == queued.uid || info.st_uid == send.uid) && info.st_gid == queued.gid;
     if (owner_is_right && (info.st_mode & needed) == needed && (info.st_mode & 07) == 0) return;

@@ -1,37 +1,49 @@
-// What doctor says, a line for each thing looked at.
+// What doctor finds, a finding for each thing looked at.
 #pragma once
 
-#include <cstdio>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
-#include "control/tool.h"
 
 namespace relais::setup {
 
 class Report {
   public:
-    void good(const std::string& text) { std::puts(("ok     " + text).c_str()); }
-    void note(const std::string& text) { std::puts(("note   " + text).c_str()); }
-    void bad(const std::string& text, const std::string& remedy) { say("WRONG  ", text, remedy); }
-    // What this user may not look at; it may be well.
-    void unseen(const std::string& text) { say("unseen ", text, std::string(control::run_as_root)); }
+    enum class Format { text, json };
+    // As text each finding is printed as it is made.
+    explicit Report(Format format) : format_(format) {}
+
+    enum class Level {
+        good,
+        note,    // good to know
+        unseen,  // this user may not look there; it may be well
+        look,    // worth a look: nothing stands still because of it
+        bad,     // something does not work
+    };
+    void add(Level level, const std::string& text, const std::string& remedy = "");
+    void good(const std::string& text) { add(Level::good, text); }
+    void note(const std::string& text, const std::string& remedy = "") { add(Level::note, text, remedy); }
+    void look(const std::string& text, const std::string& remedy) { add(Level::look, text, remedy); }
+    void bad(const std::string& text, const std::string& remedy) { add(Level::bad, text, remedy); }
+    void unseen(const std::string& text);
     // What went wrong while something was looked at.
-    void trouble(const Error& error) {
-        if (control::is_refusal(error.number()))
-            unseen(error.what());
-        else
-            bad(error.what(), "this needs you");
-    }
-    // 0 if all was seen and is well, else 1.
-    int code() const { return code_; }
+    void trouble(const Error& error);
+
+    // 0 if all was seen and is well, 1 if something is worth a look or was not seen, 2 if something does not
+    // work.
+    int code() const;
+    // Prints what has to be printed at the end.
+    void finish() const;
 
   private:
-    void say(const char* mark, const std::string& text, const std::string& remedy) {
-        std::puts((mark + text + "\n       -> " + remedy).c_str());
-        code_ = 1;
-    }
-    int code_ = 0;
+    struct Finding {
+        Level level;
+        std::string text;
+        std::string remedy;
+    };
+    Format format_;
+    std::vector<Finding> findings_;
 };
 
 }  // namespace relais::setup

@@ -90,7 +90,7 @@ class Kind(OneKind):
         self.assertEqual(watch.opened(), set())
         i.ctl("stop")
         watch.opened()
-        down = i.ctl("doctor", code=1)
+        down = i.ctl("doctor", code=2)
         self.assertIn("WRONG  qmail-queued does not run", down)
         self.assertIn("WRONG  qmail-send does not run", down)
         self.assertEqual(watch.opened(), set())
@@ -100,7 +100,7 @@ class Kind(OneKind):
         i.wait_for(lambda: "deliver" in i.run("qmailctl", "doctor").out, 60, "qmail-send")
         shutil.rmtree(i.home / "queue/lock")
         self.assertEqual(i.run("qmail-setup", "--repair", i.home).code, 0)
-        text = i.ctl("doctor", code=1)
+        text = i.ctl("doctor", code=2)
         for program, lock in (("qmail-queued", "queued"), ("qmail-send", "send")):
             self.assertIn(f"WRONG  {program} runs, but its lock was removed: {i.home}/queue/lock/{lock}\n       -> qmailctl restart {i.home}", text)
             self.assertNotIn(f"{program} does not run", text)
@@ -125,7 +125,7 @@ class Kind(OneKind):
                  f"1 damaged message lies in {i.home}/queue/damaged: not delivered"]
         for text in found:
             self.assertIn(text, check.out)
-            self.assertIn(text, i.ctl("doctor", code=1))
+            self.assertIn(text, i.ctl("doctor", code=2))
         self.assertEqual(check.code, 1)
         repair = i.run("qmail-setup", "--repair", i.home)
         self.assertIn(f"mended: {wrong} is in the wrong directory", repair.out)
@@ -136,13 +136,13 @@ class Kind(OneKind):
         other = Greeter(b"220 other.example ESMTP \x1b[2J\r\n")
         self.addCleanup(other.close)
         i.control("smtplisten", f"127.0.0.1 {other.port}")
-        text = i.ctl("doctor", code=1)
+        text = i.ctl("doctor", code=2)
         self.assertIn(f"WRONG  SMTP on 127.0.0.1: port {other.port} is answered by somebody else: 220 other.example ESMTP _[2J", text)
         self.assertIn(f"choose another port in {i.home}/control/smtplisten", text)
         i.control("smtpgreeting", "other.example and more")
-        self.assertIn("is answered by somebody else", i.ctl("doctor", code=1))
+        self.assertIn("is answered by somebody else", i.ctl("doctor", code=2))
         i.control("smtpgreeting", "other.example")
-        self.assertIn(f"ok     SMTP on 127.0.0.1 port {other.port}: 220 other.example", i.ctl("doctor", code=1))
+        self.assertIn(f"ok     SMTP on 127.0.0.1 port {other.port}: 220 other.example", i.ctl("doctor", code=2))
 
     def test_doctor_knows_a_stranger_of_the_same_name(self):
         """Another instance that calls itself the same: the process that has the port tells."""
@@ -150,7 +150,7 @@ class Kind(OneKind):
         other = Greeter(f"220 {i.me} ESMTP\r\n".encode())
         self.addCleanup(other.close)
         i.control("submissionlisten", f"127.0.0.1 {other.port}")
-        text = i.ctl("doctor", code=1)
+        text = i.ctl("doctor", code=2)
         said = f"WRONG  submission on 127.0.0.1: port {other.port} is answered by somebody else: 220 {i.me} ESMTP"
         # An ordinary user may not see which process it is.
         whose = f"a process of uid {os.geteuid()}" if self.single and relais.IS_ROOT else f"python3 (pid {os.getpid()})"
@@ -200,7 +200,7 @@ class Kind(OneKind):
         i = self.made()
         for path in everything(i.home):
             path.chmod(0o777)
-        text = i.ctl("doctor", code=1)
+        text = i.ctl("doctor", code=2)
         self.assertRegex(text, rf"\n       and \d+ more, which qmail-setup --check {i.home} names\n       -> qmail-setup --repair {i.home}\n")
         self.assertEqual(text.count("--repair"), 1)
         check = i.run("qmail-setup", "--check", i.home)
@@ -210,7 +210,7 @@ class Kind(OneKind):
         repair = i.run("qmail-setup", "--repair", i.home)
         self.assertEqual(repair.code, 0, repair)
         self.assertEqual(repair.out.replace("mended: ", ""), check.out + f"{i.home} is as it must be\n")
-        self.assertNotIn("--repair", i.ctl("doctor", code=1))
+        self.assertNotIn("--repair", i.ctl("doctor", code=2))
 
 
 @unittest.skipUnless(relais.IS_ROOT, "a system instance needs root")
@@ -278,7 +278,7 @@ class SystemInstance(Kind, relais.TestCase):
         with relais.Smtp(i.port, greeting=421) as client:
             self.assertEqual(repr(client.greeting), "421 unable to read controls (#4.3.0)")
         i.wait_log(f"qmail-smtpd: fatal: unable to open {i.home}/control/me: Permission denied", "qmail-smtpd")
-        sick = i.ctl("doctor", code=1)
+        sick = i.ctl("doctor", code=2)
         self.assertIn(f"WRONG  {i.home}/control has mode 700, not 755", sick)
         self.assertIn(f"       {i.home}/queue belongs to root:0, not to ", sick)
         self.assertIn(f"SMTP on 127.0.0.1 port {i.port}: 421 unable to read controls (#4.3.0)", sick)
@@ -313,7 +313,7 @@ class SystemInstance(Kind, relais.TestCase):
             done = i.run("sendmail", f"postmaster@{i.me}", input=message)
             self.assertEqual((done.code, done.err), (111, f"sendmail: fatal: {trouble}\n"))
         i.wait_log(f"qmail-queued: fatal: unable to open {i.home}/queue/lock/queued: Read-only file system", "qmail-send", 60)
-        sick = i.ctl("doctor", code=1)
+        sick = i.ctl("doctor", code=2)
         self.assertIn("WRONG  qmail-queued does not run: no message is accepted", sick)
         self.assertIn(f"WRONG  {i.home}/queue is on a file system that is read-only: senders get 451", sick)
 

@@ -403,7 +403,7 @@ class Kind(OneKind):
         (i.home / "control/locals").mkdir()
         self.assertIn("qmail-send does not run; its log tells why: ", i.run("qmailctl", "restart").err)
         i.wait_log("it and the spawners are started again", "qmail-send")
-        sick = i.ctl("doctor", code=1)
+        sick = i.ctl("doctor", code=2)
         self.assertIn("WRONG  qmail-send does not run: nothing is delivered", sick)
         self.assertIn("ok     qmail-queued takes submissions", sick)
 
@@ -554,7 +554,7 @@ class Kind(OneKind):
 
     def test_doctor(self):
         i = self.made(tls=True)
-        down = i.ctl("doctor", code=1)
+        down = i.ctl("doctor", code=2)
         self.assertIn("qmail-send is not supervised", down)
         self.assertIn("qmailctl start", down)
         i.start()
@@ -570,7 +570,7 @@ class Kind(OneKind):
         run = i.home / "service/qmail-smtpd/run"
         run.write_text("#!/bin/sh\necho no luck today\n")
         i.ctl("restart")
-        sick = i.ctl("doctor", code=1)
+        sick = i.ctl("doctor", code=2)
         self.assertIn("qmail-smtpd ends and is started again", sick)
         self.assertIn("no luck today", sick)
 

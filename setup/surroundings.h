@@ -1,0 +1,16 @@
+// doctor's look at who may relay, and at what of the machine has to do with mail.
+#pragma once
+
+#include "setup/layout.h"
+#include "setup/report.h"
+
+namespace relais::setup {
+
+// What relay-explain --audit knows. Throws Error.
+void look_at_relaying(const Plan& plan, Report& report);
+
+// Whether /usr/sbin/sendmail and /usr/lib/sendmail are ours, where this instance has the host's mail: cron,
+// mail(1) and PHP call these.
+void look_at_sendmail(const Plan& plan, Report& report);
+
+}  // namespace relais::setup

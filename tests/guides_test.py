@@ -1,0 +1,112 @@
+"""What README and the guides in docs/ tell to type, typed as it stands there, on a fresh instance in /var/qmail: in namespaces of its own, so
+that the machine's users, ports and files are left alone."""
+
+import re
+import subprocess
+import unittest
+
+import readme_test
+import relais
+
+PASSWORD = "correct-horse-7"
+SETUP = "qmail-setup /var/qmail --me mail.example.org --admin you@example.net\n"
+
+
+def typed(page, heading=None):
+    """The indented lines of the page, or of its section, without the comments behind them."""
+    text = (relais.ROOT / page).read_text()
+    if heading:
+        text = text[text.index(f"## {heading}\n"):].split("\n## ")[0]
+    blocks = re.findall(r"\n\n((?:    [^\n]*\n)+)", text)
+    return [re.sub(r" {2,}# .*", "", line[4:]) for block in blocks for line in block.splitlines()]
+
+
+@unittest.skipUnless(relais.IS_ROOT, "namespaces and a system instance need root")
+class Guides(relais.TestCase):
+    def run_script(self, *lines, setup=SETUP):
+        assert SETUP in readme_test.SCRIPT
+        script = readme_test.SCRIPT.replace(SETUP, setup) + "\n".join(lines) + "\n"
+        done = subprocess.run(["unshare", "-mnipf", "--mount-proc", "--kill-child", "bash", "-c", script], capture_output=True, text=True,
+                              timeout=readme_test.LIMIT, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "BIN": str(relais.BIN), "LC_ALL": "C"})
+        said = done.stdout + done.stderr
+        if re.search(r"^(unshare|mount): ", done.stderr, re.M):
+            self.skipTest(f"no namespaces with layers here: {done.stderr[:300]}")
+        self.assertEqual(done.returncode, 0, said)
+        return said
+
+    @staticmethod
+    def with_password(lines):
+        return [f"{line} <<<{PASSWORD}" if line.startswith("qmail-user add") and "--forward" not in line else line for line in lines]
+
+    @staticmethod
+    def arrives(path, count=1):
+        return (f"for i in $(seq 600); do n=$(ls {path}/new 2>/dev/null | wc -l); [ $n -ge {count} ] && break; sleep 0.1; done; "
+                f"[ $n -ge {count} ] || {{ echo 'nothing in {path}'; tail -20 /var/qmail/log/*/current; exit 1; }}")
+
+    def test_the_first_user_of_the_readme_gets_mail(self):
+        lines = typed("README.md", "A first installation")
+        (setup,) = [line for line in lines if line.startswith("qmail-setup /var/qmail")]
+        user = [line for line in lines if line.startswith(("useradd", "qmail-user"))]
+        self.assertEqual(len(user), 2, lines)
+        said = self.run_script(
+            *self.with_password(user), "echo hello | sendmail anna@example.org", "echo hello | sendmail anna", self.arrives("/home/anna/Maildir", 2),
+            f"swaks -s mail.example.org:587 -tls -a PLAIN -au anna@example.org -ap {PASSWORD} -f anna@example.org -t anna@example.org >/dev/null",
+            self.arrives("/home/anna/Maildir", 3), f"curl -s pop3://127.0.0.1 -u anna@example.org:{PASSWORD}",
+            "qmailctl doctor || code=$?; echo code $code", setup=setup + "\n")
+        self.assertRegex(said, r"(?m)^3 \d+\r?$")
+        self.assertNotIn("WRONG", said)
+        # The machine's own sendmail is another program's, or missing.
+        self.assertRegex(said, r"(?m)^look   /usr/sbin/sendmail is (missing|another program)")
+        self.assertRegex(said, r"(?m)^       -> .*ln -s /var/qmail/bin/sendmail /usr/sbin/sendmail$")
+
+    def test_a_virtual_domain(self):
+        lines = typed("docs/virtual-domain.md")
+        said = self.run_script(
+            *self.with_password(lines), "for who in anna bert carl; do echo hello | sendmail $who@example.net; done",
+            "echo hello | sendmail sales@example.net", *(self.arrives(f"/home/vmail/mail/example.net/{who}", n) for who, n in (("anna", 2), ("bert", 2), ("carl", 1))),
+            f"curl -s pop3://127.0.0.1 -u bert@example.net:{PASSWORD}", "qmailctl doctor | grep WRONG || true",
+            "qmail-user remove carl@example.net", "qmail-user list", "ls ~vmail/mail/example.net")
+        self.assertIn("anna@example.net  /home/vmail/mail/example.net/anna\n", said)
+        self.assertIn("anna@example.net is delivered here, to vmail: maildir ./mail/example.net/anna/", said)
+        self.assertRegex(said, r"(?m)^2 \d+\r?$")
+        self.assertNotIn("WRONG", said)
+        self.assertIn("kept /home/vmail/mail/example.net/carl\n", said)
+
+    def test_a_certificate(self):
+        lines = [line for line in typed("docs/certificates.md") if not line.startswith("certbot")]
+        live = "/etc/letsencrypt/live/mail.example.org"
+        said = self.run_script(
+            f"mkdir -p {live}; chmod 700 /etc/letsencrypt/live; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 60 "
+            f"-subj /CN=mail.example.org -addext subjectAltName=DNS:mail.example.org -keyout {live}/privkey.pem -out {live}/fullchain.pem 2>/dev/null",
+            *(line + " || true" if "doctor" in line else line for line in lines),
+            "for i in $(seq 100); do openssl s_client -connect 127.0.0.1:465 </dev/null 2>/dev/null | openssl x509 -noout -fingerprint >/tmp/seen; "
+            f"openssl x509 -noout -fingerprint -in {live}/fullchain.pem | cmp -s - /tmp/seen && break; sleep 0.1; done",
+            f"openssl x509 -noout -fingerprint -in {live}/fullchain.pem | cmp - /tmp/seen && echo it counts")
+        self.assertIn("it counts", said)
+        self.assertNotIn("WRONG", said)
+
+    def test_a_filter(self):
+        lines = typed("docs/filters.md")
+        sent = "swaks -s 127.0.0.1 --local-interface 127.0.0.5 -f a@client.example -t postmaster@mail.example.org"
+        said = self.run_script(*(line + " || true" if line == "qmailctl doctor" else line for line in lines),
+                               f"{sent} --body 'X5O!P EICAR-STANDARD-ANTIVIRUS-TEST-FILE' || true", f"{sent} --body hello || true")
+        self.assertRegex(said, r"(?m)^<\*\* 554 this message has a virus \(#5\.7\.1\)")
+        self.assertRegex(said, r"(?m)^<-  250 ok \d+ qp \d+")
+        self.assertNotIn("WRONG", said)
+
+    def test_backup_and_restore(self):
+        there = "echo hello | sendmail anna@mail.example.org; " + self.arrives("/home/anna/Maildir")
+        said = self.run_script(
+            "useradd --create-home anna", f"qmail-user add anna@mail.example.org <<<{PASSWORD}", there,
+            "echo waits | sendmail x@far.invalid; sleep 1", *typed("docs/backup.md", "Backup"), "qmailctl stop",
+            "qmail-qstat >/tmp/before; rm -rf /var/qmail /home/anna",
+            *(line + " || true" if "doctor" in line else line for line in typed("docs/backup.md", "Restore")),
+            "qmail-qstat | cmp - /tmp/before", f"curl -s pop3://127.0.0.1 -u anna@mail.example.org:{PASSWORD}", "ls /home/anna/Maildir/cur /home/anna/Maildir/new",
+            *typed("docs/backup.md", "Uninstall"), "ls /var/qmail || echo gone")
+        self.assertRegex(said, r"(?m)^1 \d+\r?$")
+        self.assertNotIn("WRONG", said)
+        self.assertIn("gone", said)
+
+
+if __name__ == "__main__":
+    relais.main()
