@@ -21,9 +21,9 @@ namespace {
 
 // What qmail-smtpd, its listener, tcpserver, rblsmtpd and the tools around them read.
 constexpr std::array known_variables = {
-    "RELAYCLIENT", "DATABYTES",   "FIXCRIO",     "REFUSENUL",     "QMAILQUEUE",    "SUBMISSION",
-    "PERIP",       "RBLSMTPD",    "OPENSMTP",    "TCPREMOTEHOST", "TCPREMOTEINFO", "TCPLOCALHOST",
-    "MAXRCPTTO",   "TARPITCOUNT", "TARPITDELAY", "BADHELO",       "SPFBEHAVIOR",   "GREETDELAY"};
+    "RELAYCLIENT", "DATABYTES", "FIXCRIO",       "REFUSENUL",     "QMAILQUEUE",   "SUBMISSION", "PERIP",
+    "RBLSMTPD",    "OPENSMTP",  "TCPREMOTEHOST", "TCPREMOTEINFO", "TCPLOCALHOST", "MAXRCPTTO",  "TARPITCOUNT",
+    "TARPITDELAY", "BADHELO",   "SPFBEHAVIOR",   "GREETDELAY",    "FROMDOMAINS"};
 // A name that differs by so much was meant to be the other one.
 constexpr std::size_t slip = 2;
 constexpr std::size_t first_line_limit = 256;

@@ -5,12 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <memory>
 
 #include "auth/passwd_file.h"
-#include "control/control_file.h"
+#include "control/setting.h"
 #include "send/default_delivery.h"
 #include "send/rewrite.h"
 
@@ -159,7 +160,7 @@ void look_at_users(const Plan& plan, Report& report) {
     const std::string below = default_maildir(plan);
     if (below.empty() || plan.identity.single) return;
     Names without;
-    const auto minimum = control::read_number(plan.home, "minimumuid", usual_minimum_uid);
+    const auto minimum = std::max(control::read<"minimumuid">(plan.home), usual_minimum_uid);
     for (const Person& person : people(minimum)) {
         if (!is_missing(person.home + "/.qmail")) continue;
         switch (look_at_maildir(person.home + below, person.uid)) {

@@ -24,8 +24,8 @@ namespace {
 
 constexpr Seconds patience{15};
 constexpr std::size_t greeting_limit = 1024;
-// Clients at once: without control/concurrencyincoming, and of a POP3 server (setup/scripts.cc).
-constexpr std::uint64_t smtp_places = 40, pop3_places = 100;
+// Clients at once of a POP3 server (setup/scripts.cc).
+constexpr std::uint64_t pop3_places = 100;
 
 struct Protocol {
     const char* name;
@@ -144,9 +144,8 @@ std::optional<std::string> stranger(const Plan& plan, const Protocol& protocol, 
 
 // "40 of 40 places are taken, 38 of them by 192.0.2.1"; empty if there are some left.
 std::string taken_places(const Plan& plan, const Protocol& protocol, unsigned port) {
-    const std::uint64_t places = protocol.good == "+OK"
-                                     ? pop3_places
-                                     : control::read_number(plan.home, "concurrencyincoming", smtp_places);
+    const std::uint64_t places =
+        protocol.good == "+OK" ? pop3_places : control::read<"concurrencyincoming">(plan.home);
     const auto count = clients(port);
     std::size_t all = 0;
     for (const auto& [address, each] : count) all += each;
