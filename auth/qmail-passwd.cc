@@ -180,7 +180,7 @@ std::string new_verifier(std::string_view password) {
 
 // An account that nobody can send mail to, or fetch it from, is most likely a slip.
 void warn_of_no_mail(const control::Home& home, const Account& account) {
-    if (!send::rewrite(send::RewriteRules::read(home), account.name).local)
+    if (!send::rewrite(send::RewriteRules::read(home), account.name).is_local())
         log_line(
             "warning: mail for " + account.name +
             " is not delivered here: its domain is in neither control/locals nor control/virtualdomains");

@@ -26,7 +26,7 @@ std::string address_in(const std::string& accepted) {
 }
 
 bool is_ours(const RewriteRules& rules, const std::string& accepted) {
-    return rewrite(rules, address_in(accepted)).local;
+    return rewrite(rules, address_in(accepted)).is_local();
 }
 
 }  // namespace

@@ -147,7 +147,7 @@ void look_at_accounts(const Plan& plan, Report& report) {
     std::map<std::string, Names> strangers;
     bool well = true;
     for (const auth::Account& account : accounts) {
-        if (!send::rewrite(rules, account.name).local)
+        if (!send::rewrite(rules, account.name).is_local())
             strangers[account.name.substr(account.name.rfind('@') + 1)].add(account.name);
         well = look_at_mailbox(account, report) && well;
     }

@@ -99,7 +99,7 @@ UserMailbox mailbox_of(const control::Home& home, const std::string& text) {
     if (!parts.has_domain || name.empty() || domain.empty() || name.starts_with('.'))
         throw_permanent("this is no address: " + text);
     const send::Route route = send::rewrite(send::RewriteRules::read(home), mailbox.address);
-    if (!route.local)
+    if (!route.is_local())
         throw_permanent(fmt::format(
             "{0} is not delivered here: put it into control/locals, or \"{0}:USER-{0}\" into "
             "control/virtualdomains, where USER is a user of the system, and into control/rcpthosts",
