@@ -9,6 +9,7 @@
 #include "queue/store.h"
 #include "setup/command.h"
 #include "setup/deliveries.h"
+#include "setup/holders.h"
 #include "setup/ports.h"
 #include "setup/supervision.h"
 
