@@ -15,8 +15,8 @@ struct Unit {
 };
 Unit unit_of(std::string_view text) {
     constexpr std::string_view letters = "kmg";
-    if (text.empty()) return {};
     const std::string word = lower(text.substr(0, text.find_first_of(" \t")));
+    if (word.empty()) return {};
     const std::size_t power = letters.find(word.front());
     const std::string rest = word.substr(1);
     if (power == std::string_view::npos || (!rest.empty() && rest != "b" && rest != "ib")) return {};
