@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 namespace relais::send {
 namespace {
@@ -52,6 +53,8 @@ class WatchedFiles : public ::testing::Test {
     void write(const std::string& name, const std::string& text) const {
         std::ofstream(directory + "/control/" + name + ".new") << text;
         std::filesystem::rename(directory + "/control/" + name + ".new", directory + "/control/" + name);
+        // A file that changed a moment ago counts as changed twice (control::ChangeWatch).
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
     }
     RulesWatch::News look(RulesWatch& watch, int seconds) {
         return watch.look(in_use, begin + std::chrono::seconds(seconds), Seconds(5));
