@@ -93,10 +93,10 @@ TEST_F(Inspect, ShowsValuesAndDefaults) {
 }
 
 TEST_F(Inspect, SaysWhatIsWrongWithNumbers) {
-    put("databytes", "10M\n");
+    put("databytes", "10 apples\n");
     put("concurrencyremote", "many\n");
     put("timeoutsmtpd", "0\n");
-    EXPECT_HAS(found("control/databytes"), "\"10M\" is no number: 10 is used");
+    EXPECT_HAS(found("control/databytes"), "\"10 apples\" is no number: 10 is used");
     EXPECT_HAS(found("control/concurrencyremote"), "20 is used");
     EXPECT_HAS(found("control/timeoutsmtpd"), "warning: less than 1 makes no sense: 1 is used");
     put("timeoutsmtpd", "100000\n");

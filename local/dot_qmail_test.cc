@@ -152,7 +152,9 @@ TEST_F(FindDotQmail, WhatCannotBeOpenedDefers) {
         find_dot_qmail("", "");
         FAIL();
     } catch (const Error& error) {
-        EXPECT_STREQ(error.what(), "Unable to open .qmail: Too many levels of symbolic links. (#4.3.0)");
+        EXPECT_STREQ(
+            error.what(),
+            "Unable to open .qmail: symbolic link loop (Too many levels of symbolic links). (#4.3.0)");
     }
 }
 
