@@ -10,16 +10,15 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/time.h"
-#include "control/control_file.h"
+#include "control/setting.h"
 #include "keyd/dkim_files.h"
 #include "keyd/dkim_use.h"
 
 namespace relais::keyd {
 namespace {
 
-constexpr std::uint64_t queue_lifetime = 604800;
 // Servers verify when mail comes, and some once more when it is read.
-constexpr std::uint64_t verified_within = 2 * 86400;
+constexpr std::int64_t verified_within = 2 * 86400;
 
 void print(std::string_view text) {
     write_all(STDOUT_FILENO, text, Deadline::never());
@@ -141,8 +140,7 @@ int switch_to(const control::Home& home, const DkimOptions& options, const std::
 
 // Mail that an old key has signed is not in the queue any more, and has been verified where it went.
 int withdraw(const control::Home& home, const std::string& domain, DkimUse& use) {
-    const auto lifetime = static_cast<std::int64_t>(
-        control::read_number(home, "queuelifetime", queue_lifetime) + verified_within);
+    const std::int64_t lifetime = control::read<"queuelifetime">(home).count() + verified_within;
     const auto over = retired_before(use, now_seconds() - lifetime);
     for (const std::string& selector : over) {
         remove_dkim_key(home, domain, selector);

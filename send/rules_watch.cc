@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "control/setting.h"
 
 namespace relais::send {
 namespace {
@@ -72,16 +73,16 @@ RulesWatch::News RulesWatch::look(const RewriteRules& in_use, Clock::time_point 
     if (!changed_at_ || now - *changed_at_ < quiet) return {};
     changed_at_.reset();
     try {
-        const RuleFiles files{control::read_lines(home_, "locals"),
-                              control::read_lines(home_, "virtualdomains")};
+        const RuleFiles files{control::read_if_there<"locals">(home_),
+                              control::read_if_there<"virtualdomains">(home_)};
         RewriteRules fresh = RewriteRules::read(home_);
         // Between the two they may have changed once more.
         if (changed()) {
             changed_at_ = now;
             return {};
         }
-        trouble_ =
-            trouble_of_rules(in_use, fresh, files, control::read_lines(home_, "rcpthosts").value_or(Lines()));
+        trouble_ = trouble_of_rules(in_use, fresh, files,
+                                    control::read_if_there<"rcpthosts">(home_).value_or(Lines()));
         if (trouble_.empty()) return {std::move(fresh), ""};
     } catch (const Error& error) {
         trouble_ = error.what();

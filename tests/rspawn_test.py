@@ -70,7 +70,7 @@ class Spawner:
         self.deliveries += 1
         packet = b"RR3\n" + struct.pack("<QQQ", self.deliveries, 4711, len(message) if size is None else size)
         packet += counted(host) + counted(sender) + struct.pack("<H", len(recipients)) + b"".join(map(counted, recipients))
-        packet += struct.pack(f"<I{len(recipients)}IB", connection_messages, *range(len(recipients)), 0) + counted(b"")
+        packet += struct.pack(f"<I{len(recipients)}IB", connection_messages, *range(len(recipients)), 0) + counted(b"") + counted(b"")
         passed = []
         if file:
             passed = [os.memfd_create("message")]

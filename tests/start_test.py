@@ -96,7 +96,7 @@ class StartTest(relais.TestCase):
     def test_users_descriptors_and_sockets(self):
         i = self.make()
         self.begin(i)
-        count = {"qmail-queued": 7, "qmail-resolver": 4, "qmail-send": 8, "qmail-lspawn": 5, "qmail-rspawn": 5}
+        count = {"qmail-queued": 7, "qmail-resolver": 4, "qmail-send": 9, "qmail-lspawn": 5, "qmail-rspawn": 5}
         for name, fds in count.items():
             told = self.told(i, name)
             self.assertEqual(sorted(told["fds"]), [str(fd) for fd in range(fds)], name)
@@ -193,7 +193,7 @@ class StartTest(relais.TestCase):
         i.wait_for(lambda: {p.pid for p in i.processes()} == {old["qmail-lspawn"], old["qmail-rspawn"]})
         self.begin(i)
         send = self.told(i, "qmail-send", {old["qmail-send"]})
-        self.assertEqual([sorted(word) for word in send["args"]], [["l", "r"]])
+        self.assertEqual([sorted(word) for word in send["args"]], [["l", "r", "s"]])
         self.assertTrue(send["fds"]["8"].startswith("socket:") and send["fds"]["9"].startswith("socket:"))
         for name in ("lspawn.1", "lspawn.2", "rspawn.1", "rspawn.2"):
             self.assertEqual(stat.S_IMODE((i.home / "sockets" / name).stat().st_mode), 0o600)
