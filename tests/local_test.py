@@ -153,7 +153,7 @@ class Instructions(Local):
         self.put(".qmail", "./small/Maildir/\n")
         result = self.local(message=MESSAGE + "x" * 100000)
         self.assertEqual(result.code, 111)
-        self.assertRegex(result.err, r"^Temporary error on maildir delivery\. \(#4\.3\.0\)\n.*No space left on device\n$")
+        self.assertRegex(result.err, r"^Temporary error on maildir delivery\. \(#4\.3\.0\)\n.*\(No space left on device\)\n$")
         self.assertEqual([p for p in (small / "Maildir").rglob("*") if p.is_file()], [])
         self.put(".qmail", "./small/Mailbox\n")
         self.expect(0, "did 1+0+0\n")
