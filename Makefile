@@ -7,7 +7,8 @@ INSTANCE ?= run/instance
 PREFIX ?= /usr/local
 DESTDIR ?=
 JOBS ?= $(shell nproc)
-FUZZ_SECONDS ?= 60
+FUZZ_SECONDS ?= $(if $(filter-out -1,$(RUNS)),3600,60)
+RUNS ?= -1
 
 CMAKE = cmake -G Ninja -S .
 CTEST = ctest --output-on-failure -j4
@@ -24,7 +25,7 @@ help:
 	@echo 'make stop       end what make run started'
 	@echo 'make test       build and run every test'
 	@echo 'make debug      build/debug: ASan, UBSan, checked standard library; make test-debug runs the tests there'
-	@echo 'make fuzz       build/fuzz with clang, and run each fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)'
+	@echo 'make fuzz       build/fuzz with clang, and run each fuzzer for RUNS inputs or FUZZ_SECONDS=$(FUZZ_SECONDS); a table says what it did'
 	@echo 'make bench      measure (docs/performance.md)'
 	@echo 'make bench-queue  measure with a million messages in the queue'
 	@echo 'make install    programs, manual pages and service files below DESTDIR and PREFIX=$(PREFIX)'
@@ -68,10 +69,7 @@ fuzz:
 	@$(CMAKE) -B build/fuzz -DCMAKE_BUILD_TYPE=Debug -DRELAIS_FUZZ=ON \
 	    -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++
 	@ninja -C build/fuzz -j$(JOBS) fuzzers
-	@set -e; for fuzzer in build/fuzz/fuzz/*_fuzz; do \
-	    echo "== $$fuzzer"; mkdir -p build/fuzz/corpus/$${fuzzer##*/}; \
-	    $$fuzzer -max_total_time=$(FUZZ_SECONDS) -print_final_stats=0 build/fuzz/corpus/$${fuzzer##*/} fuzz/$${fuzzer##*/}; \
-	done
+	@scripts/fuzz --runs $(RUNS) --seconds $(FUZZ_SECONDS)
 
 bench-queue: all
 	@scripts/install-packages test
