@@ -91,6 +91,23 @@ TEST_F(TlsConnection, BothSidesHaveTheSameChannelBindings) {
     EXPECT_EQ(mine_->end_point_binding(), theirs_->end_point_binding());
 }
 
+// Ours are preferred, and no other that the library takes by default is shut out.
+TEST_F(TlsConnection, TakesEachGroupOfTheLibrary) {
+    const auto group = [this](const char* of_client) {
+        ends_ = Ends();
+        EXPECT_EQ(SSL_CTX_set1_groups_list(client_.native(), of_client), 1);
+        shake_hands();
+        return SSL_group_to_name(mine_->native(),
+                                 static_cast<int>(SSL_get_negotiated_group(mine_->native())));
+    };
+    EXPECT_STREQ(group("P-521:X25519"), "x25519");
+    for (const char* other : {"ffdhe3072", "X25519MLKEM768"}) {
+        const SslCtxPtr library(SSL_CTX_new(TLS_method()));
+        if (SSL_CTX_set1_groups_list(library.get(), other) != 1) continue;
+        EXPECT_STRCASEEQ(group(other), other);
+    }
+}
+
 TEST_F(TlsConnection, BindsTls12ByItsExporterToo) {
     SSL_CTX_set_max_proto_version(client_.native(), TLS1_2_VERSION);
     shake_hands();

@@ -15,8 +15,11 @@ using BioPtr = std::unique_ptr<BIO, Release<BIO_free_all>>;
 constexpr char default_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20";
 // Of TLS 1.3, the cheapest first: a handshake is mostly hashing, and processors help with SHA-256.
 constexpr char server_suites[] = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
-// The cheapest first; a client that starts with another of them is not made to try again.
-constexpr char groups[] = "X25519:P-256:P-384:X448:P-521";
+// The cheapest first; a client that starts with another of them is not made to try again. Those of the
+// library's default follow.
+constexpr char groups[] = "X25519:P-256:P-384:X448:P-521:ffdhe2048:ffdhe3072:ffdhe4096:ffdhe6144:ffdhe8192";
+// From this version on OpenSSL's default has an order of that kind, with X25519MLKEM768 in front.
+constexpr unsigned long own_order_until = 0x30500000;
 
 [[noreturn]] void fail(std::string_view what) {
     throw Error(Reaction::permanent, "unable to " + std::string(what) + ": " + take_errors("out of memory"));
@@ -32,7 +35,8 @@ SslCtxPtr make(const SSL_METHOD* method, const Protocol& protocol) {
     if (protocol.minimum < TLS1_2_VERSION) SSL_CTX_set_security_level(raw, 0);
     const char* ciphers = protocol.ciphers.empty() ? default_ciphers : protocol.ciphers.c_str();
     if (SSL_CTX_set_cipher_list(raw, ciphers) != 1) fail("use the ciphers \"" + std::string(ciphers) + "\"");
-    if (SSL_CTX_set1_groups_list(raw, groups) != 1) fail("set the groups");
+    if (OpenSSL_version_num() < own_order_until && SSL_CTX_set1_groups_list(raw, groups) != 1)
+        fail("set the groups");
     // A password may be among what was decrypted.
     SSL_CTX_set_options(raw, SSL_OP_CLEANSE_PLAINTEXT | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                  SSL_OP_CIPHER_SERVER_PREFERENCE);
