@@ -83,6 +83,17 @@ void take_place(const Plan& plan) {
     become_the_user(plan);
 }
 
+// DNSSEC's trust anchors, where a package of the system keeps them up to date (dns-root-data).
+constexpr const char* trust_anchors = "/usr/share/dns/root.key";
+
+void link_trust_anchors(const Plan& plan) {
+    if (::access(trust_anchors, R_OK) != 0) return;
+    const auto control = plan.tree->directory("control");
+    if (!control) throw_errno("open", plan.home.path("control"));
+    if (::symlinkat(trust_anchors, control->fd(), "dnsanchors") != 0)
+        throw_errno("make the link", control->path_of("dnsanchors"));
+}
+
 }  // namespace
 
 void make(const Plan& plan, const Piece& piece) {
@@ -112,6 +123,7 @@ void create(Plan& plan) {
     plan.tree = std::make_shared<const Tree>(plan.home, plan.identity);
     try {
         for (const Piece& piece : layout(plan)) make(plan, piece);
+        link_trust_anchors(plan);
         place_programs(plan);
     } catch (...) {
         fs::remove_all(directory, missing);

@@ -584,6 +584,20 @@ class UserInstance(Kind, relais.TestCase):
     single = True
 
 
+@unittest.skipUnless(relais.IS_ROOT, "needs a mount namespace")
+class TrustAnchors(relais.TestCase):
+    def test_new_instances_validate_where_the_system_has_trust_anchors(self):
+        i = self.instance()
+        for there in (True, False):
+            place = i.directory / f"new{there}"
+            make = f"mkdir /usr/share/dns && echo . >/usr/share/dns/root.key && chmod -R a+rX /usr/share && " if there else ""
+            done = i.run("/usr/bin/unshare", "-m", "sh", "-c", f"mount -t tmpfs tmpfs /usr/share && {make}exec \"$@\"", "-",
+                         relais.program("qmail-setup"), place, "--me", "mail.test", "--numbers", i.base_id)
+            self.assertEqual(done.code, 0, done)
+            link = place / "control/dnsanchors"
+            self.assertEqual(link.is_symlink() and os.readlink(link), there and "/usr/share/dns/root.key")
+
+
 class Demo(relais.TestCase):
     """The script behind make run and make stop, as an ordinary user."""
 
