@@ -1,16 +1,12 @@
 #include "auth/hash_pool.h"
 
-#include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstring>
 
 #include "auth/hash.h"
 #include "base/error.h"
-#include "base/process_title.h"
 #include "base/program.h"
 #include "base/unix_socket.h"
 
@@ -20,8 +16,10 @@ namespace {
 constexpr std::size_t job_limit = 1024;
 constexpr std::chrono::seconds restart_pause{1};
 
+}  // namespace
+
 // hash NUL password.
-[[noreturn]] void serve_checks(int channel) {
+void serve_checks(int channel) {
     try {
         Secret job(job_limit);
         for (;;) {
@@ -42,10 +40,8 @@ constexpr std::chrono::seconds restart_pause{1};
     ::_exit(111);
 }
 
-}  // namespace
-
-HashPool::HashPool(EventLoop& loop, std::size_t count, std::size_t waiting_limit, BecomeWorker become_worker)
-    : loop_(loop), waiting_limit_(waiting_limit), become_worker_(std::move(become_worker)), workers_(count) {
+HashPool::HashPool(EventLoop& loop, std::size_t count, std::size_t waiting_limit, Start start_worker)
+    : loop_(loop), waiting_limit_(waiting_limit), start_(std::move(start_worker)), workers_(count) {
     for (Worker& worker : workers_) start(worker);
 }
 
@@ -56,22 +52,16 @@ HashPool::~HashPool() {
 
 void HashPool::start(Worker& worker) {
     auto [ours, theirs] = make_packet_pair();
-    const pid_t parent = ::getpid();
-    const pid_t pid = ::fork();
-    if (pid < 0) throw_errno("fork for", "a password check");
-    if (pid == 0) {
-        EventLoop::restore_signals();
-        set_process_title("qmail-authd", {"check"});
-        // Everything else it inherited, the other workers' channels too, is closed.
-        if (::dup2(theirs.get(), 3) < 0 || ::close_range(4, ~0U, 0) != 0) ::_exit(111);
-        (void)theirs.release();
-        become_worker_();
-        if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != parent) ::_exit(111);
-        serve_checks(3);
-    }
-    worker.pid = pid;
+    if (!start_(theirs.get())) return start_later(worker);
     worker.channel = std::move(ours);
     loop_.add(worker.channel.get(), EPOLLIN, [this, &worker](std::uint32_t) { on_report(worker); });
+}
+
+void HashPool::start_later(Worker& worker) {
+    loop_.after(restart_pause, [this, &worker] {
+        start(worker);
+        give_work();
+    });
 }
 
 bool HashPool::check(std::string hash, Secret password, Done done) {
@@ -112,25 +102,12 @@ void HashPool::on_report(Worker& worker) {
 }
 
 void HashPool::lose(Worker& worker) {
+    log_line("alert: a process that checks passwords has ended; another will be started");
     loop_.remove(worker.channel.get());
     worker.channel.reset();
     const Done done = std::exchange(worker.done, nullptr);
     if (done) done(HashResult::unknown);
-}
-
-bool HashPool::ended(pid_t pid) {
-    for (Worker& worker : workers_) {
-        if (worker.pid != pid) continue;
-        log_line("alert: a process that checks passwords has ended; another will be started");
-        if (worker.channel) lose(worker);
-        worker.pid = 0;
-        loop_.after(restart_pause, [this, &worker] {
-            start(worker);
-            give_work();
-        });
-        return true;
-    }
-    return false;
+    start_later(worker);
 }
 
 }  // namespace relais::auth

@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <unordered_set>
 
@@ -13,6 +14,7 @@
 #include "base/file.h"
 #include "base/program.h"
 #include "base/text.h"
+#include "control/owners.h"
 #include "control/setting.h"
 #include "sasl/secret.h"
 
@@ -40,6 +42,18 @@ void give_to_owner_of_users(const control::Home& home, int fd) {
     const std::string path = home.path("users");
     if (::stat(path.c_str(), &users) != 0) throw_errno("look at", path);
     if (::fchown(fd, users.st_uid, users.st_gid) != 0) throw_errno("set the owner of a file in", path);
+}
+
+// qmail-authd reads the data base as qmaila, by its group, and may not change it.
+void give_to_readers(const control::Home& home, int fd) {
+    give_to_owner_of_users(home, fd);
+    if (::geteuid() != 0 || ::access(home.control_file("owners").c_str(), F_OK) != 0) return;
+    const auto owners = control::Owners::read_incomplete(home);
+    if (owners.single() || !owners.has(control::Role::qmaila)) return;
+    const std::string path = passwd_database(home);
+    if (::fchown(fd, static_cast<uid_t>(-1), owners.of(control::Role::qmaila).gid) != 0 ||
+        ::fchmod(fd, 0440) != 0)
+        throw_errno("let qmail-authd read", path);
 }
 
 }  // namespace
@@ -137,7 +151,7 @@ void PasswdFile::save() const {
     CdbWriter database(passwd_database(home_), temporary, private_mode);
     const Fd held(::open(temporary.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC));
     if (!held) throw_errno("open", temporary);
-    give(held.get());
+    give_to_readers(home_, held.get());
     std::string there;
     const auto note = [&there](bool has, char letter) {
         if (has && there.find(letter) == std::string::npos) there += letter;

@@ -1,5 +1,6 @@
-// users/passwd, the source of all accounts, and users/passwd.cdb, what qmail-authd reads. Both have mode
-// 0600.
+// users/passwd, the source of all accounts, mode 0600, and users/passwd.cdb, what qmail-authd reads: mode
+// 0440 and qmaila's group, or 0600 where control/owners does not name that role, or the instance is one
+// user's.
 #pragma once
 
 #include <optional>

@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "auth/hash.h"
 #include "auth/passwd_file.h"
@@ -44,7 +45,7 @@ std::string shown(std::string_view text) {
 }
 
 Server::Server(EventLoop& loop, Doors doors, control::Home home, ServerSettings settings, HashPool& hashes,
-               FamiliarNetworks familiar, std::function<void()> become_validator)
+               FamiliarNetworks familiar, int starter)
     : loop_(loop),
       doors_(doors),
       home_(std::move(home)),
@@ -53,7 +54,7 @@ Server::Server(EventLoop& loop, Doors doors, control::Home home, ServerSettings 
       watch_(passwd_database(home_)),
       no_account_hash_(hash_password("nobody's")),
       cache_(settings_.cache_lifetime),
-      become_validator_(std::move(become_validator)),
+      starter_(starter),
       trusted_(home_, [this] { return opensmtp::NetworkSet(control::read<"authtrusted">(home_)); }),
       limits_(std::move(familiar)),
       lines_([this](const Line& line) { return limits_.at_once(line, Clock::now()); }, settings_.waiting) {
@@ -183,7 +184,8 @@ void Server::refresh_database() {
         if (errno != ENOENT) throw_errno("examine", path);
         return;
     }
-    if ((status.st_mode & 077) != 0) log_line("warning: others may read " + path + ": chmod 600");
+    if ((status.st_mode & (status.st_gid == ::getegid() ? 037 : 077)) != 0)
+        log_line("warning: others may read " + path + ", or change it (qmail-setup --check)");
     database_.emplace(path);
 }
 
@@ -220,13 +222,14 @@ std::string Server::offers(bool smtp) const {
         if (there) words.append(words.empty() ? "" : " ").append(word);
     };
     const std::string stored = database_ ? std::string(database_->find("").value_or("")) : "";
-    const bool others = !settings_.pam.service.empty() ||
-                        (smtp && (!settings_.program.words.empty() || !settings_.dovecot.empty()));
-    const bool cram_program = smtp && settings_.program.cram != ProgramSettings::Cram::no;
+    const HelperSettings& helpers = settings_.helpers;
+    const bool others =
+        helpers.has(Helper::pam) || (smtp && (helpers.has(Helper::program) || helpers.has(Helper::dovecot)));
+    const bool cram_program = smtp && helpers.has(Helper::challenge);
     add(others || stored.find('p') != std::string::npos, offers_password);
     add(cram_program || stored.find('c') != std::string::npos, offers_challenge);
     add(stored.find('s') != std::string::npos, offers_scram);
-    add(smtp && !settings_.validator.words.empty(), offers_bearer);
+    add(smtp && helpers.has(Helper::validator), offers_bearer);
     return words;
 }
 

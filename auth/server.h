@@ -1,14 +1,11 @@
 // The server of auth/protocol.h: many clients, one request each. It never waits: hashes are checked by the
-// processes of HashPool, PAM, programs and Dovecot are asked by a process of its own for each login, and the
-// answer to a failure is held back by a timer.
+// processes of HashPool, PAM, programs and Dovecot are asked by a process of its own for each login, which
+// the other half of qmail-authd starts (auth/starter.h), and the answer to a failure is held back by a timer.
 #pragma once
-
-#include <sys/types.h>
 
 #include <array>
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -19,9 +16,9 @@
 #include "auth/limits.h"
 #include "auth/lines.h"
 #include "auth/login_cache.h"
-#include "auth/pam.h"
-#include "auth/program.h"
 #include "auth/protocol.h"
+#include "auth/question.h"
+#include "auth/starter.h"
 #include "base/cdb.h"
 #include "base/event_loop.h"
 #include "control/control_file.h"
@@ -32,10 +29,7 @@ namespace relais::auth {
 struct ServerSettings {
     std::string default_domain;
     std::chrono::seconds cache_lifetime{60};
-    PamSettings pam;
-    ProgramSettings program;            // logins that users/passwd does not know
-    ProgramSettings validator;          // bearer tokens
-    std::string dovecot;                // a socket; empty: it is not asked
+    HelperSettings helpers;             // who is asked about logins that users/passwd does not know
     std::size_t clients = 1000;         // further ones wait in the backlog
     std::size_t helper_processes = 16;  // at once
     std::size_t watchers = 100;         // further ones have their answer and are closed
@@ -49,10 +43,9 @@ class Server {
         int login;
         int smtp;
     };
-    // become_validator: what the process of a validator does first: gives up privilege. It must not throw.
-    // Throws Error.
+    // starter: start_helper asks over it. Throws Error.
     Server(EventLoop& loop, Doors doors, control::Home home, ServerSettings settings, HashPool& hashes,
-           FamiliarNetworks familiar, std::function<void()> become_validator);
+           FamiliarNetworks familiar, int starter);
 
   private:
     using ClientId = std::uint64_t;
@@ -91,10 +84,9 @@ class Server {
     std::string offers(bool smtp) const;
     Answer find_salt(const Client& client) const;
     void check_proof(ClientId id, const std::optional<Account>& account);
-    enum class Helper { none, pam, program, validator, dovecot };
     Helper helper_for(const Client& client) const;
     void ask_helper(ClientId id);
-    Answer help(const Client& client, Helper helper) const;
+    Question question_of(const Client& client) const;
     void start_helpers();
     void read_helper(int fd);
     void take_help(ClientId id, Answer result);
@@ -113,7 +105,7 @@ class Server {
     std::optional<CdbReader> database_;
     std::string no_account_hash_;  // checked for those who have none, so that it takes as long
     LoginCache cache_;
-    std::function<void()> become_validator_;
+    int starter_;
     control::Watched<opensmtp::NetworkSet> trusted_;
     std::uint64_t trusted_version_ = 0;
     std::vector<std::string> trusted_wrong_;  // as it was logged

@@ -51,11 +51,12 @@ inline constexpr Cage queued_cage{"qmail-queued", "qmailq", "read write mkdir ma
                                   "control LINKED", "queue"};
 inline constexpr Cage send_cage{"qmail-send, and its children for slow work", "qmails",
                                 "read write accept unix", "control LINKED", "queue"};
-inline constexpr std::string_view authorities =
-    "control LINKED /etc/ssl /etc/pki /usr/share/ca-certificates /usr/local/share/ca-certificates";
-inline constexpr Cage rspawn_cage{"qmail-rspawn", "qmailr", "read inet unix pair accept fork", authorities,
-                                  ""};
-inline constexpr Cage remote_cage{"qmail-remote", "qmailr", "read inet unix", authorities, ""};
+inline constexpr Cage rspawn_cage{
+    "qmail-rspawn", "qmailr", "read inet unix pair accept fork",
+    "control LINKED /etc/ssl /etc/pki /usr/share/ca-certificates /usr/local/share/ca-certificates", ""};
+inline constexpr Cage remote_cage{
+    "qmail-remote", "qmailr", "read inet unix",
+    "GIVEN /etc/ssl /etc/pki /usr/share/ca-certificates /usr/local/share/ca-certificates", ""};
 inline constexpr Cage resolver_cage{"qmail-resolver", "qmailn", "read inet pair accept thread",
                                     "control LINKED /etc /run/systemd/resolve /usr/share/dns", ""};
 inline constexpr Cage open_smtpd_cage{"open-smtpd", "qmailo", "read write mkdir accept", "control LINKED",
@@ -68,12 +69,12 @@ inline constexpr Cage qmtpd_cage{"qmail-qmtpd and qmail-qmqpd", "qmaild", "read 
                                  "control LINKED GIVEN open-smtp", ""};
 inline constexpr Cage keyd_files_cage{"qmail-keyd, the half that opens files", "root", "read fork", "/", ""};
 inline constexpr Cage keyd_cage{"qmail-keyd, the half that signs", "qmailk", "accept", "", ""};
-inline constexpr Cage authd_cage{"qmail-authd", "root", "read accept pair fork kill become",
-                                 "control LINKED users", ""};
-inline constexpr Cage authd_dovecot_cage{"qmail-authd, where Dovecot is asked", "root",
-                                         "read accept unix pair fork kill become", "control LINKED users",
-                                         ""};
-inline constexpr Cage hash_cage{"qmail-authd's checks of hashes", "qmailp", "", "", ""};
+inline constexpr Cage authd_cage{"qmail-authd", "qmaila", "read accept pair", "control LINKED users", ""};
+inline constexpr Cage authd_starter_cage{"qmail-authd, the half that starts others", "root", "fork become",
+                                         "", ""};
+inline constexpr Cage authd_dovecot_cage{"qmail-authd, the half that starts others, where Dovecot is asked",
+                                         "root", "unix fork become", "", ""};
+inline constexpr Cage hash_cage{"qmail-authd's checks of hashes", "qmailh", "", "", ""};
 inline constexpr Cage dialogue_cage{"qmail-popup's dialogue", "qmaild", "read unix pair fork",
                                     "control LINKED", ""};
 inline constexpr Cage popup_cage{"qmail-popup's TLS child", "qmaild", "read unix", "control LINKED", ""};

@@ -1,24 +1,20 @@
 #include "control/owners.h"
 
-#include <array>
+#include <fmt/core.h>
+
+#include <algorithm>
 
 #include "base/error.h"
 #include "base/privilege.h"
+#include "base/program.h"
 #include "base/text.h"
 #include "control/control_file.h"
 
 namespace relais::control {
 namespace {
-constexpr std::array<std::pair<Role, std::string_view>, 10> names = {{{Role::alias, "alias"},
-                                                                      {Role::qmaild, "qmaild"},
-                                                                      {Role::qmailk, "qmailk"},
-                                                                      {Role::qmaill, "qmaill"},
-                                                                      {Role::qmailn, "qmailn"},
-                                                                      {Role::qmailo, "qmailo"},
-                                                                      {Role::qmailp, "qmailp"},
-                                                                      {Role::qmailq, "qmailq"},
-                                                                      {Role::qmailr, "qmailr"},
-                                                                      {Role::qmails, "qmails"}}};
+const RoleRow& row_of(Role role) {
+    return *std::find_if(roles.begin(), roles.end(), [&](const RoleRow& row) { return row.role == role; });
+}
 
 [[noreturn]] void wrong(const Home& home, std::string_view what) {
     throw_permanent("unable to use " + home.control_file("owners") + ": " + std::string(what) +
@@ -27,29 +23,36 @@ constexpr std::array<std::pair<Role, std::string_view>, 10> names = {{{Role::ali
 }  // namespace
 
 std::string_view Owners::name(Role role) {
-    for (const auto& [candidate, name] : names)
-        if (candidate == role) return name;
-    return "";
+    return row_of(role).name;
 }
 
 std::optional<Role> Owners::find(std::string_view name) {
-    for (const auto& [role, candidate] : names)
-        if (candidate == name) return role;
+    for (const RoleRow& row : roles)
+        if (row.name == name) return row.role;
     return std::nullopt;
 }
 
 Owners Owners::read(const Home& home) {
     Owners result = read_incomplete(home);
     for (const Role role : result.missing())
-        wrong(home, "no line for " + std::string(name(role)) + ", which qmail-setup --repair adds");
+        if (row_of(role).before.empty())
+            wrong(home, "no line for " + std::string(name(role)) + ", which qmail-setup --repair adds");
     return result;
 }
 
 std::vector<Role> Owners::missing() const {
-    std::vector<Role> roles;
-    for (const auto& [role, name] : names)
-        if (!owners_.contains(role)) roles.push_back(role);
-    return roles;
+    std::vector<Role> found;
+    for (const RoleRow& row : roles)
+        if (!has(row.role)) found.push_back(row.role);
+    return found;
+}
+
+Owner Owners::of(Role role) const {
+    if (has(role)) return owners_.at(role);
+    // All roles of such an instance are the one user.
+    if (single_) return owners_.at(Role::qmailq);
+    const auto before = find(row_of(role).before);
+    return before ? owners_.at(*before) : Owner{0, 0};
 }
 
 Owners Owners::read_incomplete(const Home& home) {
@@ -69,12 +72,22 @@ Owners Owners::read_incomplete(const Home& home) {
         const auto gid = parse_number(fields[2]);
         if (!uid || !gid || *uid >= 0xffffffff || *gid >= 0xffffffff)
             wrong(home, "bad number in line " + line);
-        for (const auto& [role, name] : names)
-            if (name == fields[0])
-                result.owners_[role] = {static_cast<uid_t>(*uid), static_cast<gid_t>(*gid)};
+        if (const auto role = find(fields[0]))
+            result.owners_[*role] = {static_cast<uid_t>(*uid), static_cast<gid_t>(*gid)};
     }
     if (!kind_seen) wrong(home, "it does not say instance:system or instance:user");
     return result;
+}
+
+void warn_of_missing(const Owners& owners, const std::vector<Role>& of) {
+    for (const Role role : of) {
+        if (owners.has(role)) continue;
+        const RoleRow& row = row_of(role);
+        log_line(
+            fmt::format("warning: control/owners has no line for {}, whose programs run as {}: qmail-setup "
+                        "--repair adds it",
+                        row.name, owners.single() ? "the one user" : row.before));
+    }
 }
 
 void become(const Owners& owners, Role role) {

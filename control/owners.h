@@ -4,6 +4,8 @@
 #pragma once
 
 #include <sys/types.h>
+
+#include <array>
 #include <map>
 #include <optional>
 #include <string>
@@ -25,7 +27,33 @@ enum class Role {
     qmailq,  // qmail-queued: the only writer of new messages
     qmailr,  // qmail-rspawn, qmail-remote
     qmails,  // qmail-send
+    // Appended: numbers that an instance has never move.
+    qmailv,  // validators of bearer tokens: foreign code
+    qmailh,  // checks of password hashes
+    qmaila,  // qmail-authd: passwords
 };
+
+struct RoleRow {
+    Role role;
+    std::string_view name;
+    std::string_view group;   // of this machine, where the roles are users of it
+    std::string_view before;  // as whom its programs run where control/owners is older; "" if that is wrong
+};
+
+// In the order of control/owners. Groups: qmailq and qmails share the queue, qmaila alone reads the accounts.
+inline constexpr std::array<RoleRow, 13> roles = {{{Role::alias, "alias", "nofiles", ""},
+                                                   {Role::qmaild, "qmaild", "nofiles", ""},
+                                                   {Role::qmailk, "qmailk", "nofiles", ""},
+                                                   {Role::qmaill, "qmaill", "nofiles", ""},
+                                                   {Role::qmailn, "qmailn", "nofiles", ""},
+                                                   {Role::qmailo, "qmailo", "nofiles", ""},
+                                                   {Role::qmailp, "qmailp", "nofiles", ""},
+                                                   {Role::qmailq, "qmailq", "qmail", ""},
+                                                   {Role::qmailr, "qmailr", "nofiles", ""},
+                                                   {Role::qmails, "qmails", "qmail", ""},
+                                                   {Role::qmailv, "qmailv", "nofiles", "qmailp"},
+                                                   {Role::qmailh, "qmailh", "nofiles", "qmailp"},
+                                                   {Role::qmaila, "qmaila", "qmaila", "root"}}};
 
 struct Owner {
     uid_t uid;
@@ -34,14 +62,17 @@ struct Owner {
 
 class Owners {
   public:
-    // Reads control/owners. Throws a permanent Error that says what to do when it is missing or wrong.
+    // Reads control/owners. Throws a permanent Error that says what to do when it is missing or wrong, also
+    // when a role without a predecessor has no line.
     static Owners read(const Home& home);
     // The same, but a role without a line is no error: the file may be older than the role.
     static Owners read_incomplete(const Home& home);
     std::vector<Role> missing() const;
+    bool has(Role role) const { return owners_.contains(role); }
     // True if the whole instance belongs to one ordinary user.
     bool single() const { return single_; }
-    Owner of(Role role) const { return owners_.at(role); }
+    // Where the role has no line, its predecessor; 0 and 0 for root.
+    Owner of(Role role) const;
 
     static std::string_view name(Role role);
     // The role of that name; nothing if there is none.
@@ -51,6 +82,9 @@ class Owners {
     bool single_ = false;
     std::map<Role, Owner> owners_;
 };
+
+// Says in the log, of each of them that has no line in control/owners, as whom its programs run.
+void warn_of_missing(const Owners& owners, const std::vector<Role>& of);
 
 // Becomes the role's user for good (drop_privilege). In an instance of several users the process must be
 // root.

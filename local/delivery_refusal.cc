@@ -11,8 +11,6 @@ namespace {
 
 using control::Role;
 
-constexpr Role own_roles[] = {Role::qmaild, Role::qmailk, Role::qmaill, Role::qmailn, Role::qmailo,
-                              Role::qmailp, Role::qmailq, Role::qmailr, Role::qmails};
 constexpr std::string_view other_user = "name another one in users/assign and run qmail-newu. (#4.3.5)";
 
 // As a uid or gid the kernel takes it for "no change".
@@ -34,11 +32,11 @@ std::optional<std::string> refusal_of_ids(const control::Owners& owners, const F
     if (found.uid == 0 || found.uid == no_id) return refused("as root");
     if (found.gid == 0 || found.gid == no_id) return refused("with root's group, gid 0");
     const gid_t nofiles = owners.of(Role::alias).gid;
-    for (const Role role : own_roles) {
-        const control::Owner own = owners.of(role);
+    for (const control::RoleRow& row : control::roles) {
+        if (row.role == Role::alias) continue;
+        const control::Owner own = owners.of(row.role);
         if (found.uid == own.uid)
-            return refused(fmt::format("as a user of the mail system ({} of control/owners)",
-                                       control::Owners::name(role)));
+            return refused(fmt::format("as a user of the mail system ({} of control/owners)", row.name));
         if (found.gid == own.gid && found.gid != nofiles)
             return refused(
                 fmt::format("with a group of the mail system (gid {} of control/owners)", found.gid));

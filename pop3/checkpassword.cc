@@ -4,7 +4,9 @@
 //
 // Trust: root, until the login was right; then the account's user for good. Descriptor 3 gives "user NUL
 // password NUL timestamp NUL", 512 octets at most, from the network: it is not understood here but given to
-// qmail-authd, together with the client's address, $TCPREMOTEIP. An answer with uid 0 is not obeyed. PROGRAM
+// qmail-authd, together with the client's address, $TCPREMOTEIP. The answer says which account it is, and
+// nothing more of it is believed: ids and home come from users/passwd.cdb or the system's users, and neither
+// root nor a role of the instance is among them (auth/account_user.h). PROGRAM
 // gets USER (the account, user@domain), HOME, SHELL, and MAILDIR if the account has a Maildir of its own, is
 // in HOME, and has every other descriptor and variable as they were.
 //
@@ -18,6 +20,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "auth/account_user.h"
 #include "auth/protocol.h"
 #include "base/error.h"
 #include "base/fd.h"
@@ -78,18 +81,17 @@ void set_variable(const char* name, const std::string& value) {
     if (::setenv(name, value.c_str(), 1) != 0) throw_errno("set", name);
 }
 
-void become_user(const auth::Answer& account) {
-    if (account.uid == 0)
-        throw Error(Reaction::temporary, "unable to log in " + account.name + ": its uid is 0");
-    drop_privilege(account.uid, account.gid, ::geteuid() == 0 ? account.groups : std::vector<gid_t>{});
-    if (::chdir(account.home.c_str()) != 0) throw_errno("change to", account.home);
-    set_variable("USER", account.name);
-    set_variable("HOME", account.home);
-    set_variable("SHELL", account.shell.empty() ? "/bin/sh" : account.shell);
-    if (account.maildir.empty())
+void become_user(const control::Home& home, const std::string& name) {
+    const auth::AccountUser user = auth::find_account_user(home, name);
+    drop_privilege(user.uid, user.gid, ::geteuid() == 0 ? user.groups : std::vector<gid_t>{});
+    if (::chdir(user.home.c_str()) != 0) throw_errno("change to", user.home);
+    set_variable("USER", name);
+    set_variable("HOME", user.home);
+    set_variable("SHELL", user.shell.empty() ? "/bin/sh" : user.shell);
+    if (user.maildir.empty())
         ::unsetenv("MAILDIR");
     else
-        set_variable("MAILDIR", account.maildir);
+        set_variable("MAILDIR", user.maildir);
 }
 
 [[noreturn]] void run(const Arguments& words) {
@@ -106,6 +108,7 @@ int work(const Arguments& arguments) {
         log_line("usage: checkpassword PROGRAM [ARGUMENT...]");
         return misused;
     }
+    const control::Home home = control::Home::from_environment();
     auth::Answer account;
     {
         Credentials credentials;
@@ -116,7 +119,7 @@ int work(const Arguments& arguments) {
         const std::string address = environment("TCPREMOTEIP", environment("TCP6REMOTEIP", ""));
         request->service = service;
         request->address = address;
-        account = auth::ask(control::Home::from_environment(), *request, Deadline::in(answer_patience));
+        account = auth::ask(home, *request, Deadline::in(answer_patience));
     }
     if (account.result == auth::Result::refused) return wrong;
     if (account.result != auth::Result::right) {
@@ -124,7 +127,7 @@ int work(const Arguments& arguments) {
         return temporary;
     }
     try {
-        become_user(account);
+        become_user(home, account.name);
         run(arguments);
     } catch (const Error& error) {
         log_line(std::string("fatal: ") + error.what());

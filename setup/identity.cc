@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -20,10 +21,11 @@ namespace {
 
 // In the place of a role that control/owners does not know.
 constexpr Owner nobody{65534, 65534};
+// Behind these come the numbers of the two common groups.
+constexpr uid_t first_roles = 10;
 
-// qmail-queued and qmail-send share the queue; nobody else is in their group.
 std::string_view group_of(Role role) {
-    return role == Role::qmailq || role == Role::qmails ? "qmail" : "nofiles";
+    return control::roles.at(static_cast<std::size_t>(role)).group;
 }
 
 void must_run(const std::vector<std::string>& words, std::vector<std::string>& report) {
@@ -57,31 +59,56 @@ uid_t user_id(Role role, const std::string& home, std::vector<std::string>& repo
     return entry->pw_uid;
 }
 
+// Above all that roles have as users and groups, and nobody's on this machine.
+uid_t free_number(const Identity& identity) {
+    uid_t number = 0;
+    for (const auto& [role, owner] : identity.owners)
+        if (identity.has(role)) number = std::max({number, owner.uid + 1, owner.gid + 1});
+    while (::getpwuid(number) != nullptr || ::getgrgid(number) != nullptr) ++number;
+    return number;
+}
+
+// The group that the others of it have; nothing if there are none.
+std::optional<gid_t> common_group(const Identity& identity, std::string_view group) {
+    for (const auto& [role, owner] : identity.owners)
+        if (identity.has(role) && group_of(role) == group) return owner.gid;
+    return std::nullopt;
+}
+
 }  // namespace
+
+bool Identity::has(Role role) const {
+    return std::find(missing.begin(), missing.end(), role) == missing.end();
+}
 
 Identity identity_of_user(uid_t uid, gid_t gid) {
     if (uid == 0) throw_permanent("an instance of one user cannot be root's: name an ordinary user");
     Identity identity;
     identity.single = true;
-    for (const Role role : all_roles) identity.owners[role] = {uid, gid};
+    for (const auto& row : control::roles) identity.owners[row.role] = {uid, gid};
     return identity;
 }
 
 Identity identity_of_numbers(uid_t base) {
     if (base == 0) throw_permanent("the first number of the roles cannot be 0");
     Identity identity;
-    uid_t next = base;
-    for (const Role role : all_roles)
-        identity.owners[role] = {next++, group_of(role) == "qmail" ? base + 10 : base + 11};
+    const gid_t queue = base + first_roles, common = queue + 1;
+    for (const auto& row : control::roles) {
+        const auto number = static_cast<uid_t>(row.role);
+        const uid_t uid = base + number + (number < first_roles ? 0 : 2);
+        identity.owners[row.role] = {uid, row.group == "qmail"     ? queue
+                                          : row.group == "nofiles" ? common
+                                                                   : uid};
+    }
     return identity;
 }
 
 Identity identity_of_system(const std::string& home, std::vector<std::string>& report) {
     Identity identity;
     identity.named = true;
-    for (const Role role : all_roles) {
-        const gid_t gid = group_id(std::string(group_of(role)), report);
-        identity.owners[role] = {user_id(role, home, report), gid};
+    for (const auto& row : control::roles) {
+        const gid_t gid = group_id(std::string(row.group), report);
+        identity.owners[row.role] = {user_id(row.role, home, report), gid};
     }
     return identity;
 }
@@ -93,11 +120,11 @@ Identity identity_of_instance(const control::Home& home) {
     identity.named = !identity.single;
     identity.missing = owners.missing();
     for (const Role role : identity.missing) identity.owners[role] = nobody;
-    for (const Role role : all_roles) {
+    for (const auto& [role, name, group, before] : control::roles) {
         if (identity.owners.contains(role)) continue;
         identity.owners[role] = owners.of(role);
         const struct passwd* entry = ::getpwuid(owners.of(role).uid);
-        if (entry == nullptr || entry->pw_name != Owners::name(role)) identity.named = false;
+        if (entry == nullptr || entry->pw_name != name) identity.named = false;
     }
     return identity;
 }
@@ -107,39 +134,32 @@ gid_t group_of_user(uid_t user, gid_t known) {
     return entry != nullptr && entry->pw_gid != 0 ? entry->pw_gid : known;
 }
 
-void complete_owners(const control::Home& home, std::vector<std::string>& report) {
-    Identity identity = identity_of_instance(home);
-    if (identity.missing.empty()) return;
-    if (identity.missing.size() == all_roles.size())
+Identity completed(const Identity& identity, const control::Home& home, std::vector<std::string>& report) {
+    if (identity.missing.size() == control::roles.size())
         throw_permanent("control/owners names nobody at all: " + home.control_file("owners"));
-    // Somebody who is there: whose group is that of the new ones.
-    std::map<std::string_view, gid_t> groups;
-    Owner last{};
-    for (const auto& [role, owner] : identity.owners) {
-        if (std::find(identity.missing.begin(), identity.missing.end(), role) != identity.missing.end())
-            continue;
-        groups[group_of(role)] = owner.gid;
-        last.uid = std::max(last.uid, owner.uid);
-        last.gid = owner.gid;
-    }
+    Identity whole = identity;
     for (const Role role : identity.missing) {
-        const auto group = groups.find(group_of(role));
-        const gid_t gid = group != groups.end() ? group->second : last.gid;
-        if (!identity.single) ++last.uid;
-        while (!identity.single && !identity.named && ::getpwuid(last.uid) != nullptr) ++last.uid;
-        identity.owners[role] =
-            identity.named ? Owner{user_id(role, home.directory(), report), gid} : Owner{last.uid, gid};
-        report.push_back("added a line for " + std::string(Owners::name(role)) + " to control/owners");
+        const auto group = common_group(whole, group_of(role));
+        Owner owner = whole.owners.at(Role::qmailq);
+        if (identity.named) {
+            owner.gid = group ? *group : group_id(std::string(group_of(role)), report);
+            owner.uid = user_id(role, home.directory(), report);
+        } else if (!identity.single) {
+            owner.uid = free_number(whole);
+            owner.gid = group.value_or(owner.uid);
+        }
+        whole.owners[role] = owner;
+        std::erase(whole.missing, role);
     }
-    replace_file(home.control_file("owners"), owners_text(identity), 0644);
+    return whole;
 }
 
 std::string owners_text(const Identity& identity) {
     std::string text = identity.single ? "instance:user\n" : "instance:system\n";
-    for (const Role role : all_roles) {
-        const Owner owner = identity.of(role);
-        text += std::string(Owners::name(role)) + ":" + std::to_string(owner.uid) + ":" +
-                std::to_string(owner.gid) + "\n";
+    for (const auto& row : control::roles) {
+        const Owner owner = identity.of(row.role);
+        text +=
+            std::string(row.name) + ":" + std::to_string(owner.uid) + ":" + std::to_string(owner.gid) + "\n";
     }
     return text;
 }

@@ -8,12 +8,12 @@
 #include <filesystem>
 
 #include "base/error.h"
-#include "control/secret_file.h"
 #include "setup/contents.h"
 #include "setup/create.h"
 #include "setup/databases.h"
 #include "setup/mend.h"
 #include "setup/programs.h"
+#include "setup/secrets.h"
 
 namespace relais::setup {
 
@@ -121,48 +121,6 @@ void inspect_links(const Plan& plan, std::vector<Finding>& findings) {
     }
 }
 
-// What qmail-remote would refuse to read, or could not.
-void inspect_passwords(const Plan& plan, std::vector<Finding>& findings) {
-    const Owner owner = plan.identity.of(Role::qmailr);
-    for (const char* name : {"smtproutes", "authsenders"}) {
-        const std::string path = plan.home.control_file(name);
-        if (::access(path.c_str(), F_OK) != 0) continue;
-        if (::access(path.c_str(), R_OK) != 0) {
-            findings.push_back({"unable to open " + path + ": " + errno_text(errno), nullptr, true});
-            continue;
-        }
-        const auto lines = control::SecretLines::read_unchecked(plan.home, name);
-        const auto wrong = lines ? lines->exposure(owner.uid) : std::nullopt;
-        const std::string below = "control/" + std::string(name);
-        const auto info = plan.tree->look(below);
-        const Wanted closed{Type::file, owner, 0400};
-        if (wrong && info)
-            findings.push_back({path + ": " + *wrong + refusal(*plan.tree, *info, closed),
-                                remedy(plan.tree, below, *info, closed)});
-    }
-}
-
-// Passwords' hashes, and passwords: root's alone, or the one user's.
-void inspect_secrets(const Plan& plan, std::vector<Finding>& findings) {
-    for (const char* name : {"users/passwd", "users/passwd.cdb", "users/passwd.tmp"}) {
-        const std::string path = plan.home.path(name);
-        const auto info = plan.tree->look(name);
-        if (!info) continue;
-        if (!S_ISREG(info->st_mode)) {
-            findings.push_back({path + " is not a plain file", nullptr});
-            continue;
-        }
-        const Wanted closed{Type::file, plan.identity.administrator(), 0600};
-        const mode_t mode = info->st_mode & 07777;
-        if (mode == closed.mode && info->st_uid == closed.owner.uid) continue;
-        findings.push_back(
-            {fmt::format("{} has passwords; it belongs to {} with mode {:o}, not to {} with mode 600{}", path,
-                         owner_text({info->st_uid, info->st_gid}), mode, owner_text(closed.owner),
-                         refusal(*plan.tree, *info, closed)),
-             remedy(plan.tree, name, *info, closed)});
-    }
-}
-
 bool is_below(const std::string& path, const std::string& directory) {
     return path.starts_with(directory + "/");
 }
@@ -221,7 +179,7 @@ std::vector<Finding> inspect(const Plan& plan) {
     for (const Piece& piece : layout(plan)) inspect_piece(plan, piece, findings);
     inspect_control(plan, findings);
     inspect_passwords(plan, findings);
-    inspect_secrets(plan, findings);
+    inspect_accounts(plan, findings);
     inspect_queue(plan, findings);
     inspect_sockets(plan, findings);
     inspect_logs(plan, findings);

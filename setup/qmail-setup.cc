@@ -32,6 +32,7 @@
 #include "setup/create.h"
 #include "setup/inspect.h"
 #include "setup/programs.h"
+#include "setup/secrets.h"
 
 namespace relais::setup {
 namespace {
@@ -156,7 +157,7 @@ int look_at(const Options& options) {
     }
     if (options.repair) {
         std::vector<std::string> report;
-        complete_owners(home, report);
+        add_roles(home, report);
         for (const std::string& line : report) say(line);
     }
     const Plan plan = plan_of_instance(home);

@@ -46,9 +46,7 @@ Tree::Tree(const control::Home& home, const Identity& identity)
 bool Tree::is_ours(uid_t owner) const {
     if (::geteuid() != 0 || owner == identity_.administrator().uid) return true;
     return std::any_of(identity_.owners.begin(), identity_.owners.end(), [&](const auto& each) {
-        const bool missing = std::find(identity_.missing.begin(), identity_.missing.end(), each.first) !=
-                             identity_.missing.end();
-        return !missing && each.second.uid == owner;
+        return identity_.has(each.first) && each.second.uid == owner;
     });
 }
 

@@ -59,23 +59,31 @@ class Auth(relais.TestCase):
         done = i.run("/usr/bin/python3", "-c", f"import socket; socket.socket(socket.AF_UNIX).connect({str(path)!r})",
                      user=self.anna)
         self.assertIn("PermissionError", done.err)
-        for name in ("users/passwd", "users/passwd.cdb"):
-            self.assertEqual(stat.S_IMODE((i.home / name).stat().st_mode), 0o600)
+        self.assertEqual(stat.S_IMODE((i.home / "users/passwd").stat().st_mode), 0o600)
+        database = (i.home / "users/passwd.cdb").stat()
+        self.assertEqual((stat.S_IMODE(database.st_mode), database.st_uid, database.st_gid), (0o440, 0, i.ids("qmaila")[1]))
+
+    @staticmethod
+    def halves(i):
+        """The half that starts others, the one that speaks with clients, and the checks of hashes."""
+        daemons = {p.pid: p for p in i.processes("qmail-authd")}
+        (root,) = (p for p in daemons.values() if p.parent not in daemons)
+        checks = [p for p in daemons.values() if p.arguments()[:1] == [b"qmail-authd check"]]
+        (speaking,) = (p for p in daemons.values() if p is not root and p not in checks)
+        return root, speaking, checks
 
     def test_who_checks_hashes_may_do_nothing(self):
         i = self.made()
         self.assertEqual(ask(i, "anna", PASSWORD)[0], "K")
-        daemons = i.processes("qmail-authd")
-        workers = [p for p in daemons if p.parent in {d.pid for d in daemons}]
-        self.assertGreaterEqual(len(workers), 1)
-        for worker in workers:
+        root, speaking, checks = self.halves(i)
+        self.assertGreaterEqual(len(checks), 1)
+        for process, role in ((speaking, "qmaila"), *((each, "qmailh") for each in checks)):
             if relais.IS_ROOT:
-                self.assertEqual(worker.uid, i.ids("qmailp")[0])
+                self.assertEqual(process.uid, i.ids(role)[0])
             if relais.CONFINED:
-                self.assertEqual(worker.status()["Seccomp"], "2")
-        (parent,) = (p for p in daemons if p not in workers)
+                i.wait_for(lambda p=process: p.status()["Seccomp"] == "2", 20, f"a confined {role}")
         if relais.CONFINED:
-            i.wait_for(lambda: parent.status()["Seccomp"] == "2", 20, "a confined qmail-authd")
+            i.wait_for(lambda: root.status()["Seccomp"] == "2", 20, "a confined half that starts others")
 
     def test_a_dead_check_is_replaced_and_so_is_the_daemon(self):
         i = self.made()
@@ -87,13 +95,12 @@ class Auth(relais.TestCase):
             except (ConnectionError, struct.error):
                 return False
 
-        daemons = i.processes("qmail-authd")
-        for process in daemons:
-            if process.parent in {d.pid for d in daemons}:
-                os.kill(process.pid, 9)
+        for process in self.halves(i)[2]:
+            os.kill(process.pid, 9)
         i.wait_for(right, 20, "a right login after the death of the checks")
-        i.kill("qmail-authd")
-        i.wait_for(right, 20, "a right login after the death of the daemon")
+        for half in (0, 1):
+            os.kill(self.halves(i)[half].pid, 9)
+            i.wait_for(right, 20, f"a right login after the death of half {half} of the daemon")
 
     def test_a_wrong_password_holds_up_nobody_else(self):
         """The answer to a wrong login comes after that to a right one from elsewhere that was asked later."""
@@ -158,8 +165,7 @@ class Auth(relais.TestCase):
         database = i.home / "users/passwd.cdb"
         i.wait_for(lambda: time.time() - database.stat().st_ctime > 0.1, 20, "a settled data base")
         self.assertEqual(ask(i, "anna", PASSWORD)[0], "K")
-        daemons = i.processes("qmail-authd")
-        workers = [p.pid for p in daemons if p.parent in {d.pid for d in daemons}]
+        workers = [p.pid for p in self.halves(i)[2]]
         for pid in workers:
             os.kill(pid, 19)
         results = []

@@ -41,7 +41,7 @@ class Privileges(relais.TestCase):
         self.i.wait_for(lambda: self.sink.messages, what="a remote delivery")
 
     def group_of(self, name):
-        return {"qmail": self.i.ids("qmails")[1], "nofiles": self.i.ids("qmaild")[1]}[name]
+        return {"qmail": self.i.ids("qmails")[1], "nofiles": self.i.ids("qmaild")[1], "qmaila": self.i.ids("qmaila")[1]}[name]
 
     def check(self, process, row):
         status = process.status()
@@ -92,8 +92,10 @@ class Privileges(relais.TestCase):
         self.assertIsNotNone(row, f"{process} is not in the table")
         if process.name == "qmail-lspawn" and process.uid != 0:
             row = rows["qmail-getpw -s, qmail-lspawn's look-up child"]
-        if process.name == "qmail-authd" and process.uid != 0:
-            row = rows["qmail-authd's checks of hashes"]
+        if process.name == "qmail-authd":
+            checks = process.arguments()[:1] == [b"qmail-authd check"]
+            row = rows["qmail-authd, the half that starts others" if process.uid == 0 else
+                       "qmail-authd's checks of hashes" if checks else "qmail-authd"]
         if process.name == "qmail-keyd" and process.uid != 0:
             row = rows["qmail-keyd, the half that signs"]
         if process.name == "qmail-rcptd":
@@ -105,6 +107,19 @@ class Privileges(relais.TestCase):
             self.fail(f"{process} runs as root")
         self.check(process, row)
         return process.name
+
+    def test_programs_of_roles_are_closed(self):
+        """Who has the uid of a role cannot trace the next program of that role in the moment after its execve."""
+        seen = 0
+        for process in self.i.processes():
+            if process.name.startswith(("qmail-", "open-smtpd")) and process.name not in ("qmail-start", "qmail-local"):
+                seen += 1
+                mode = os.stat(f"/proc/{process.pid}/exe").st_mode & 0o777
+                self.assertEqual(mode, 0o711, process)
+        self.assertGreater(seen, 8)
+        program = relais.program("qmail-getpw")
+        tried = self.i.run("/usr/bin/python3", "-c", f"open({program!r}, 'rb')", user=self.bob)
+        self.assertIn("PermissionError", tried.err)
 
     def test_a_user_program_inherits_nothing_of_the_queue(self):
         self.bob.write(".qmail-fds", "|ls -l /proc/self/fd > $HOME/fds; id > $HOME/id\n")

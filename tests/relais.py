@@ -35,6 +35,8 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 IS_ROOT = os.geteuid() == 0
 ROLES = ("alias", "qmaild", "qmailk", "qmaill", "qmailn", "qmailo", "qmailp", "qmailq", "qmailr", "qmails")
+LATER_ROLES = ("qmailv", "qmailh", "qmaila")  # behind the numbers of the groups
+OWN_GROUP = ("qmaila",)
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -445,7 +447,7 @@ class Instance:
         self.logs.mkdir()
         self.ids_held = None
         while self.ids_held is None:
-            self.base_id = 40000 + random.randrange(1200) * 16
+            self.base_id = 40000 + random.randrange(600) * 32
             self.ids_held = claim(f"ids-{self.base_id}")
         self.users = {}
         self.assign_lines = []
@@ -472,8 +474,8 @@ class Instance:
     def ids(self, role):
         if self.single:
             return (self.base_id, self.base_id) if IS_ROOT else (os.geteuid(), os.getegid())
-        group = self.base_id + (10 if role in ("qmailq", "qmails") else 11)
-        return self.base_id + ROLES.index(role), group
+        uid = self.base_id + (ROLES.index(role) if role in ROLES else 12 + LATER_ROLES.index(role))
+        return uid, uid if role in OWN_GROUP else self.base_id + (10 if role in ("qmailq", "qmails") else 11)
 
     def _create(self):
         """By qmail-setup: the roles are numbers here, so that a test leaves no user behind on the machine."""
@@ -493,6 +495,8 @@ class Instance:
         # What bounces look like in instances that have existed for long.
         for name in ("bounceformat", "delaywarning", "dsnfrom"):
             self.control(name, None)
+        # The servers that tests ask sign nothing.
+        self.control("dnsanchors", None)
         self.rules(":allow\n")
 
     def _write(self, path, content):
@@ -527,7 +531,7 @@ class Instance:
         if self.single:
             uid, gid = self.ids("alias")
         else:
-            uid = self.base_id + 11 + len(self.users) % 5 if IS_ROOT else os.geteuid()
+            uid = self.base_id + 20 + len(self.users) % 10 if IS_ROOT else os.geteuid()
             gid = uid if IS_ROOT else os.getegid()
         home = self.directory / "home" / name
         home.mkdir(parents=True)

@@ -151,7 +151,7 @@ class Repair(Attack):
         self.each_level(lambda path: os.link(self.victim / "shadow", path), [path for path in self.levels() if path.is_file()])
 
     def test_a_directory_of_a_strangers_at_every_level(self):
-        stranger = self.i.base_id + 15
+        stranger = self.i.base_id + 31
         for path in [path for path in self.levels() if path.is_dir()]:
             with self.subTest(path=str(path.relative_to(self.home))), self.in_place_of(path, lambda path: self.fill(path, stranger)):
                 with self.unharmed(path):
@@ -159,7 +159,7 @@ class Repair(Attack):
         self.assertEqual(self.i.run("qmail-setup", "--check", self.home).code, 0)
 
     def test_a_strangers_file_is_given_to_no_role(self):
-        stranger = self.i.base_id + 15
+        stranger = self.i.base_id + 31
         files = [path for path in self.levels() if path.is_file() and path.name != "owners"]
         for path in files:
             os.chown(path, stranger, stranger)
