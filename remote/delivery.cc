@@ -66,6 +66,16 @@ Result Delivery::deliver(const Envelope& envelope, Message& message) {
     return result;
 }
 
+// False if there is none.
+bool Delivery::give_password(Route& route, const Secret* password) {
+    if (password == nullptr || password->size() == 0) return false;
+    auto credentials = std::make_shared<Credentials>();
+    credentials->user = route.credentials->user;
+    credentials->password = Secret(password->view());
+    route.credentials = std::move(credentials);
+    return true;
+}
+
 Result Delivery::try_deliver(Envelope envelope, Message& message) {
     // "example.org." and "example.org" are one domain, in every control file.
     if (envelope.host.ends_with('.')) envelope.host.pop_back();
@@ -120,8 +130,10 @@ Result Delivery::deliver_on_fresh(const Envelope& envelope, Message& message) {
     const Source& source = settings_->sources.choose(envelope.sender, envelope.host);
     if (!source.usable)
         return {{}, cannot_read_control(source.line + " cannot be used: " + source.complaint), "", false};
-    const Way way{
+    Way way{
         envelope.host, route_of(*settings_, envelope.sender, envelope.host), source, {source.v4, source.v6}};
+    if (way.route.credentials && way.route.usable && !give_password(way.route, envelope.password))
+        return {{}, cannot_read_control(way.route.line + " has changed"), "", false};
     ServerSearch search(resolver_, envelope.host, way.route,
                         address_policy(files_, *settings_, local_addresses_, envelope.host, way.route),
                         settings_->timeout_dns);

@@ -31,6 +31,7 @@ struct Envelope {
     mail::EnvelopeOptions options{};
     std::vector<mail::RecipientOptions> recipient_options{};  // of each, or none
     std::string signing{};                                    // leave to sign it (keyd/mail_token.h), or none
+    const Secret* password = nullptr;                         // of the route, if that has credentials
 };
 
 class Delivery {
@@ -79,6 +80,7 @@ class Delivery {
         bool over() const { return addresses == 0 || silences == 0 || ends.passed(); }
     };
     Result try_deliver(Envelope envelope, Message& message);
+    static bool give_password(Route& route, const Secret* password);
     bool may_reuse(const std::string& key) const;
     Session::Attempt hand_over(const Envelope& envelope, Message& message);
     std::optional<Result> deliver_on_open(const Envelope& envelope, Message& message);

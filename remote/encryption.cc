@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "remote/settings.h"
 #include "sasl/secret.h"
 
 namespace relais::remote {
@@ -37,9 +38,7 @@ tls::SessionPtr parse_session(const std::string& der) {
 const tls::ClientContext& Encryption::context(const TlsPolicy& policy) {
     std::string authorities;
     if (policy.level == TlsLevel::verify)
-        authorities = policy.ca_file.empty()            ? tls::system_authorities
-                      : policy.ca_file.starts_with('/') ? policy.ca_file
-                                                        : home_.control_file(policy.ca_file);
+        authorities = policy.ca_file.empty() ? tls::system_authorities : authority_file(home_, policy);
     Context& entry = contexts_[{policy.only_13, authorities}];
     if (entry.context && Clock::now() - entry.made_at < context_lifetime) return *entry.context;
     entry.context.reset();

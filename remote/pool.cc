@@ -13,6 +13,7 @@
 #include "base/program.h"
 #include "base/time.h"
 #include "base/unix_socket.h"
+#include "control/cages.h"
 #include "remote/report.h"
 #include "remote/worker.h"
 #include "start/descriptors.h"
@@ -75,27 +76,45 @@ void Pool::take_order(PacketReader::Packet packet) {
     line_.begin(
         {order->delivery, order->message, now_seconds(), send::Channel::remote, order->host, order->indices});
     if (!packet.passed) return report_failure(work, cannot_read_message().text);
-    std::string key;
     try {
-        key = route_key(settings_.current(), order->sender, order->host);
-    } catch (const Error&) {
-        // The process that gets the order says it.
+        hand_over(*order, work, packet);
+    } catch (const Error& error) {
+        report_failure(work, cannot_read_control(error.what()).text);
     }
+}
+
+// Throws Error if the control files cannot be read.
+void Pool::hand_over(const send::RemoteOrder& order, const Work& work, const PacketReader::Packet& packet) {
+    const Settings& settings = settings_.current();
+    const std::string host =
+        order.host.ends_with('.') ? order.host.substr(0, order.host.size() - 1) : order.host;
+    const std::string key = route_key(settings, order.sender, host);
+    end_outdated_processes();
     auto id = choose(key);
     if (!id) id = start_process();
     if (!id) return report_failure(work, system_failure("").text);
+    // Not before the fork: no process has a password in its memory but that of its order.
+    const Route route = route_of(settings, order.sender, host);
+    const Secret password = route.credentials ? password_of(home_, route, order.sender, host) : Secret();
     Process& process = processes_.at(*id);
-    process.key = std::move(key);
+    process.key = key;
     process.work = work;
     try {
         // An idle process has taken everything before: there is room. One that has just died is seen on its
         // channel.
+        send_packet(process.channel.get(), Secret::joined({password_mark, password.view()}).view());
         send_packet(process.channel.get(), packet.data, packet.passed.get());
     } catch (const Error& error) {
         log_line("warning: " + std::string(error.what()));
         process.work.reset();
+        end_process(process);
         report_failure(work, system_failure("").text);
     }
+}
+
+void Pool::end_outdated_processes() {
+    for (auto& [id, process] : processes_)
+        if (!process.work && !process.ending && process.settings != settings_.version()) end_process(process);
 }
 
 // An idle process that may be connected to the right place, else the one that has been idle longest.
@@ -128,6 +147,7 @@ std::optional<Pool::ProcessId> Pool::start_process() {
         const ProcessId id = next_id_++;
         loop_.add(ours.get(), EPOLLIN, [this, id](std::uint32_t) { on_process(id); });
         processes_[id].channel = std::move(ours);
+        processes_[id].settings = settings_.version();
         return id;
     } catch (const Error& error) {
         log_line("warning: " + std::string(error.what()));
@@ -141,7 +161,9 @@ void Pool::become_worker(Fd channel) {
         // The parent's table of processes, and with it their channels, stays in memory but is closed here.
         close_all_but({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO,
                        line_.holds_lock() ? start::spawner_heirs : -1, timeouts_.fd(), channel.get()});
-        serve_orders(home_, timeouts_, memory_, channel.get());
+        settings_.keep();
+        control::enter(control::remote_cage, home_, authority_files(home_, settings_.current()));
+        serve_orders(home_, settings_, timeouts_, memory_, channel.get());
         ::_exit(static_cast<int>(Exit::success));
     } catch (const std::exception& error) {
         log_line("qmail-remote: " + std::string(error.what()));
@@ -154,7 +176,7 @@ void Pool::on_process(ProcessId id) {
     if (!take_report(process)) return process_ended(id);
     process.work.reset();
     process.idle_since = Clock::now();
-    if (line_.retired()) end_process(process);
+    if (line_.retired() || process.settings != settings_.version()) end_process(process);
 }
 
 // False if the process has ended, or says what nobody asked it.

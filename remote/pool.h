@@ -44,11 +44,14 @@ class Pool {
         std::optional<Work> work;
         Clock::time_point idle_since = Clock::now();
         bool ending = false;
+        std::uint64_t settings = 0;  // which version of them it has
     };
     using ProcessId = std::uint64_t;
 
     bool before_wait();
     void take_order(PacketReader::Packet packet);
+    void hand_over(const send::RemoteOrder& order, const Work& work, const PacketReader::Packet& packet);
+    void end_outdated_processes();
     std::optional<ProcessId> choose(const std::string& key) const;
     std::optional<ProcessId> start_process();
     [[noreturn]] void become_worker(Fd channel);

@@ -22,13 +22,23 @@ namespace {
 
 using namespace relais;
 
-void drop(const control::Home& home, remote::TimeoutTable& timeouts) {
-    if (::geteuid() == 0) {
-        const control::Owners owners = control::Owners::read(home);
-        timeouts.give_to(owners.of(control::Role::qmailr).uid, owners.of(control::Role::qmailr).gid);
-        control::become(owners, control::Role::qmailr);
-    }
-    control::enter(control::remote_cage, home);
+void become_remote(const control::Home& home, remote::TimeoutTable& timeouts) {
+    if (::geteuid() != 0) return;
+    const control::Owners owners = control::Owners::read(home);
+    timeouts.give_to(owners.of(control::Role::qmailr).uid, owners.of(control::Role::qmailr).gid);
+    control::become(owners, control::Role::qmailr);
+}
+
+// Reads what is read of control/, and confines this process, which may open nothing there any more. Returns
+// the one password that the message needs. Throws Error if the files cannot be read.
+Secret prepare(const control::Home& home, remote::SettingsFiles& files, const remote::Envelope& envelope) {
+    const remote::Settings& settings = files.current();
+    const remote::Route route = remote::route_of(settings, envelope.sender, envelope.host);
+    Secret password =
+        route.credentials ? remote::password_of(home, route, envelope.sender, envelope.host) : Secret();
+    files.keep();
+    control::enter(control::remote_cage, home, remote::authority_files(home, settings));
+    return password;
 }
 
 remote::Result deliver(const Arguments& arguments) {
@@ -41,14 +51,23 @@ remote::Result deliver(const Arguments& arguments) {
         const control::Home home = control::Home::from_environment();
         remote::TimeoutTable timeouts = remote::TimeoutTable::open(home);
         const remote::MessageInput input = remote::message_input(STDIN_FILENO);
-        drop(home, timeouts);
-        remote::SettingsFiles settings(home);
+        become_remote(home, timeouts);
+        remote::Envelope envelope{arguments[0], arguments[1], {arguments.begin() + 2, arguments.end()}};
+        if (envelope.host.ends_with('.')) envelope.host.pop_back();
+        remote::SettingsFiles settings(home, remote::Passwords::forget);
+        Secret password;
+        try {
+            password = prepare(home, settings, envelope);
+        } catch (const Error& error) {
+            result.message = remote::cannot_read_control(error.what());
+            return result;
+        }
+        envelope.password = &password;
         net::Resolver resolver(home);
         remote::Message message(input.fd, input.offset, input.size);
         remote::SharedMemory memory;
         remote::Delivery delivery(home, settings, resolver, timeouts, memory);
-        return delivery.deliver({arguments[0], arguments[1], {arguments.begin() + 2, arguments.end()}},
-                                message);
+        return delivery.deliver(envelope, message);
     } catch (const std::exception& error) {
         result.message = remote::system_failure(error.what());
         return result;

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <functional>
 
-#include "base/cdb.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "control/secret_file.h"
@@ -48,6 +47,9 @@ Settings Settings::read(const control::Home& home, Passwords passwords) {
     fresh.families = read_families(home);
     for (const auto* each : {&destinations, &addresses, &by_domain}) add_to_digest(fresh.digest, *each);
     fresh.rcpthosts = control::DomainSet(control::read<"rcpthosts">(home));
+    const std::string more = home.control_file("morercpthosts.cdb");
+    control::WatchList::note_read(more);
+    if (::access(more.c_str(), F_OK) == 0) fresh.morercpthosts = std::make_shared<const CdbReader>(more);
     fresh.privatemx = control::DomainSet(control::read<"privatemx">(home));
     fresh.timeout_connect = control::read<"timeoutconnect">(home);
     fresh.timeout_remote = control::read<"timeoutremote">(home);
@@ -59,15 +61,45 @@ Settings Settings::read(const control::Home& home, Passwords passwords) {
     return fresh;
 }
 
+const Settings& SettingsFiles::current() {
+    const Settings& settings = kept_ ? settings_.last() : settings_.get();
+    morercpthosts_ = settings.morercpthosts;
+    return settings;
+}
+
 bool SettingsFiles::in_morercpthosts(std::string_view domain) const {
-    const std::string path = home_.control_file("morercpthosts.cdb");
-    if (::access(path.c_str(), F_OK) != 0) return false;
-    const CdbReader database(path);
+    if (!morercpthosts_) return false;
     const std::string name = lower(domain);
-    if (database.find(name)) return true;
+    if (morercpthosts_->find(name)) return true;
     for (std::size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1))
-        if (database.find(std::string_view(name).substr(dot))) return true;
+        if (morercpthosts_->find(std::string_view(name).substr(dot))) return true;
     return false;
+}
+
+Secret password_of(const control::Home& home, const Route& route, std::string_view sender,
+                   std::string_view domain) {
+    const auto secret = control::SecretLines::read(
+        home, route.of_sender ? control::row<"authsenders">.name : control::row<"smtproutes">.name);
+    if (!secret) return {};
+    if (!route.of_sender) {
+        const Route found = Routes(secret->lines()).match(domain);
+        return found.credentials ? Secret(found.credentials->password.view()) : Secret();
+    }
+    const SenderRoutes routes(secret->lines());
+    const Route* const found = routes.match(sender);
+    return found != nullptr && found->credentials ? Secret(found->credentials->password.view()) : Secret();
+}
+
+std::string authority_file(const control::Home& home, const TlsPolicy& policy) {
+    return policy.ca_file.starts_with('/') ? policy.ca_file : home.control_file(policy.ca_file);
+}
+
+std::vector<std::string> authority_files(const control::Home& home, const Settings& settings) {
+    std::vector<std::string> files;
+    settings.tls.for_each([&](const TlsPolicy& policy) {
+        if (!policy.ca_file.empty()) files.push_back(authority_file(home, policy));
+    });
+    return files;
 }
 
 Route route_of(const Settings& settings, std::string_view sender, std::string_view domain) {

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/cdb.h"
 #include "base/deadline.h"
 #include "control/control_file.h"
 #include "control/home.h"
@@ -24,7 +26,8 @@ struct Settings {
     TlsDestinations tls;
     Sources sources;
     Families families;
-    control::DomainSet rcpthosts;  // with morercpthosts.cdb: the domains we take mail for
+    control::DomainSet rcpthosts;  // with morercpthosts: the domains we take mail for
+    std::shared_ptr<const CdbReader> morercpthosts;
     control::DomainSet privatemx;  // domains whose servers may have private and loopback addresses
     Seconds timeout_connect = control::default_of<"timeoutconnect">();
     Seconds timeout_remote = control::default_of<"timeoutremote">();
@@ -44,17 +47,33 @@ class SettingsFiles {
     explicit SettingsFiles(const control::Home& home, Passwords passwords = Passwords::keep)
         : home_(home), settings_(home, [home, passwords] { return Settings::read(home, passwords); }) {}
     // As the files are now. Throws Error.
-    const Settings& current() { return settings_.get(); }
-    // The domain is listed in morercpthosts.cdb. Throws Error.
+    const Settings& current();
+    // From now on current() answers what it has answered last: for who may not open the files any more.
+    void keep() { kept_ = true; }
+    // Another one each time the files have been read.
+    std::uint64_t version() const { return settings_.version(); }
+    // The domain was listed in morercpthosts.cdb then. Throws Error.
     bool in_morercpthosts(std::string_view domain) const;
 
   private:
     control::Home home_;
     control::Watched<Settings> settings_;
+    std::shared_ptr<const CdbReader> morercpthosts_;  // of settings_
+    bool kept_ = false;
 };
 
 // The way of a message: by its sender's route, or its recipients'.
 Route route_of(const Settings& settings, std::string_view sender, std::string_view domain);
+
+// The password of a route that has credentials, read for one message; empty if the file has changed since.
+// Throws Error.
+Secret password_of(const control::Home& home, const Route& route, std::string_view sender,
+                   std::string_view domain);
+
+// The files with certificates of authorities that control/tlsdestinations names.
+std::vector<std::string> authority_files(const control::Home& home, const Settings& settings);
+// Where the file of a policy is.
+std::string authority_file(const control::Home& home, const TlsPolicy& policy);
 
 // How a connection on that way to that server is to be protected. On a route with credentials only a line
 // that names the route's host counts beside the one for everything: what is asked of a recipient's own

@@ -55,6 +55,10 @@ class TlsDestinations {
     // The line of the first of the names that has one, each by itself or its longest suffix; else the line
     // for everything else; else "may". Compared without case.
     const TlsPolicy& match(std::initializer_list<std::string_view> names) const;
+    template <class Visit>
+    void for_each(const Visit& visit) const {
+        for (const auto& [destination, policy] : policies_) visit(policy);
+    }
     // That of a file with one line, whatever its destination.
     const TlsPolicy& only() const { return policies_.begin()->second; }
 

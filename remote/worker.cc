@@ -15,19 +15,21 @@ namespace {
 
 class Worker {
   public:
-    Worker(const control::Home& home, TimeoutTable& timeouts, SharedMemory& memory, int channel)
-        : settings_(home),
-          resolver_(home),
-          delivery_(home, settings_, resolver_, timeouts, memory),
-          channel_(channel) {}
+    Worker(const control::Home& home, SettingsFiles& settings, TimeoutTable& timeouts, SharedMemory& memory,
+           int channel)
+        : resolver_(home), delivery_(home, settings, resolver_, timeouts, memory), channel_(channel) {}
 
     void run() {
         set_process_title("qmail-remote", {"idle"});
         for (;;) {
             if (!wait_for_order()) continue;
-            auto packet = receive_packet(channel_, send::packet_limit);
+            auto first = receive_packet(channel_, send::packet_limit);
+            if (!first) return;
+            const Secret password(std::string_view(first->data).substr(password_mark.size()));
+            wipe(first->data);
+            const auto packet = receive_packet(channel_, send::packet_limit);
             if (!packet) return;
-            serve(*packet);
+            serve(*packet, password);
         }
     }
 
@@ -47,13 +49,13 @@ class Worker {
         return ready > 0 && entries[0].revents != 0;
     }
 
-    void serve(const Packet& packet) {
+    void serve(const Packet& packet, const Secret& password) {
         const auto order = send::decode_remote_order(packet.data);
         if (!order) throw Error(Reaction::bug, "an order that cannot be read");
         show(*order);
         const auto begin = Clock::now();
         Message message(packet.passed.get(), 0, order->message_size);
-        const Result result = deliver(*order, message);
+        const Result result = deliver(*order, password, message);
         send::Report report = to_report(result, order->recipients.size());
         report.delivery = order->delivery;
         const auto span = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin).count();
@@ -63,11 +65,12 @@ class Worker {
         set_process_title("qmail-remote", {"idle"});
     }
 
-    Result deliver(const send::RemoteOrder& order, Message& message) {
+    Result deliver(const send::RemoteOrder& order, const Secret& password, Message& message) {
         const Interruption interruption(channel_, order.delivery, order.recipients.size());
-        return delivery_.deliver({order.host, order.sender, order.recipients, order.connection_messages,
-                                  order.crowded, order.options, order.recipient_options, order.signing},
-                                 message);
+        return delivery_.deliver(
+            {order.host, order.sender, order.recipients, order.connection_messages, order.crowded,
+             order.options, order.recipient_options, order.signing, &password},
+            message);
     }
 
     // ps(1) shows the delivery as if it were qmail-remote by hand.
@@ -77,7 +80,6 @@ class Worker {
         set_process_title("qmail-remote", arguments);
     }
 
-    SettingsFiles settings_;
     net::Resolver resolver_;
     Delivery delivery_;
     int channel_;
@@ -86,8 +88,9 @@ class Worker {
 
 }  // namespace
 
-void serve_orders(const control::Home& home, TimeoutTable& timeouts, SharedMemory& memory, int channel) {
-    Worker(home, timeouts, memory, channel).run();
+void serve_orders(const control::Home& home, SettingsFiles& settings, TimeoutTable& timeouts,
+                  SharedMemory& memory, int channel) {
+    Worker(home, settings, timeouts, memory, channel).run();
 }
 
 }  // namespace relais::remote
