@@ -66,13 +66,15 @@ void look_at_files(const Plan& plan, Report& report) {
     if (well) report.good("files, owners and modes are as they must be");
 }
 
-// What holds a channel to open-smtpd while it runs as the user who logs in must not be traced by that user.
-void look_at_login_steps(const Plan& plan, Report& report) {
-    const std::string program = plan.home.path("bin/open-smtp-allow");
-    struct stat info {};
-    if (::stat(program.c_str(), &info) != 0 || (info.st_mode & (S_IRGRP | S_IROTH)) == 0) return;
-    report.bad(program + " can be read, so users could trace it and put other names on their logins",
-               "chmod 0711 " + program);
+// Whoever has the uid of a role, or logs in, could trace such a program.
+void look_at_readable_programs(const Plan& plan, Report& report) {
+    for (const std::string_view name : closed_programs()) {
+        const std::string path = plan.home.path("bin/" + std::string(name));
+        struct stat info {};
+        if (::stat(path.c_str(), &info) != 0 || (info.st_mode & (S_IRGRP | S_IROTH)) == 0) continue;
+        report.bad(path + " can be read, so whoever has its uid could trace it and take what it holds",
+                   "chmod 0711 " + path);
+    }
 }
 
 void look_at_settings(const Plan& plan, Report& report) {
@@ -278,9 +280,9 @@ void look_at_names(const Plan& plan, Report& report) {
 
 void examine(const Plan& plan, Report& report) {
     for (const auto look :
-         {look_at_files, look_at_login_steps, look_at_settings, look_at_services, look_at_queue_programs,
-          look_at_rules, look_at_ports, look_at_relaying, look_at_accounts, look_at_users, look_at_sendmail,
-          look_at_disk, look_at_names, look_at_kernel})
+         {look_at_files, look_at_readable_programs, look_at_login_steps, look_at_settings, look_at_services,
+          look_at_queue_programs, look_at_rules, look_at_ports, look_at_relaying, look_at_accounts,
+          look_at_users, look_at_sendmail, look_at_disk, look_at_names, look_at_kernel})
         try {
             look(plan, report);
         } catch (const Error& error) {

@@ -5,8 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
+#include <map>
 
 #include "base/error.h"
 #include "base/io.h"
@@ -20,8 +22,25 @@ namespace {
 
 constexpr std::size_t piece_size = std::size_t{1} << 16;
 
+constexpr std::string_view closed[] = {"checkpassword",  "open-smtp-allow", "open-smtpd",   "qmail-authd",
+                                       "qmail-getpw",    "qmail-keyd",      "qmail-lspawn", "qmail-pop3d",
+                                       "qmail-popup",    "qmail-queued",    "qmail-rcptd",  "qmail-remote",
+                                       "qmail-resolver", "qmail-rspawn",    "qmail-send",   "qmail-smtpd"};
+
 const HeldDirectory& programs() {
     static const HeldDirectory held(program_directory());
+    return held;
+}
+
+// Those that only their owner can read, opened while this process could.
+const std::map<std::string, Fd>& held_programs() {
+    static const std::map<std::string, Fd> held = [] {
+        std::map<std::string, Fd> all;
+        for (const std::string_view name : closed)
+            if (Fd fd(::openat(programs().fd(), std::string(name).c_str(), O_RDONLY | O_CLOEXEC)); fd)
+                all.emplace(name, std::move(fd));
+        return all;
+    }();
     return held;
 }
 
@@ -31,11 +50,6 @@ std::optional<struct stat> look_at_program(const HeldDirectory& directory, const
     if (::fstatat(directory.fd(), name.c_str(), &info, 0) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
     if (::faccessat(directory.fd(), name.c_str(), X_OK, AT_EACCESS) != 0) return std::nullopt;
     return info;
-}
-
-// What holds a channel to open-smtpd must not be read, and so not be traced.
-mode_t mode_of_program(const std::string& name) {
-    return name == "open-smtp-allow" ? 0711 : 0755;
 }
 
 void copy(int from, int to, const std::string& path) {
@@ -48,8 +62,11 @@ void copy(int from, int to, const std::string& path) {
 // Beside the old one, which may be running.
 void copy_program(const Plan& plan, const HeldDirectory& bin, const std::string& name) {
     const std::string beside = name + ".new";
-    const Fd from(::openat(programs().fd(), name.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!from) throw_errno("open", programs().path_of(name));
+    const auto held = held_programs().find(name);
+    const Fd from(held == held_programs().end()
+                      ? ::openat(programs().fd(), name.c_str(), O_RDONLY | O_CLOEXEC)
+                      : ::fcntl(held->second.get(), F_DUPFD_CLOEXEC, 0));
+    if (!from || ::lseek(from.get(), 0, SEEK_SET) != 0) throw_errno("open", programs().path_of(name));
     if (::unlinkat(bin.fd(), beside.c_str(), 0) != 0 && errno != ENOENT)
         throw_errno("remove", bin.path_of(beside));
     const Fd to = bin.open(beside, O_WRONLY | O_CREAT | O_EXCL, 0600);
@@ -91,7 +108,15 @@ bool copy_is_old(const HeldDirectory& bin, const std::string& name) {
 }  // namespace
 
 void hold_programs() {
-    (void)programs();
+    (void)held_programs();
+}
+
+mode_t mode_of_program(std::string_view name) {
+    return std::ranges::find(closed, name) != std::ranges::end(closed) ? 0711 : 0755;
+}
+
+std::span<const std::string_view> closed_programs() {
+    return closed;
 }
 
 std::string program_directory() {

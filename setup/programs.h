@@ -1,7 +1,11 @@
 // The programs of an instance: DIR/bin, a link to where they are installed, or copies of them.
 #pragma once
 
+#include <sys/types.h>
+
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "setup/inspect.h"
@@ -11,6 +15,10 @@ namespace relais::setup {
 // Keeps the directory of the running program, so that the programs there can be read and run also after this
 // process has become somebody who may not go there. To be called before that. Throws Error.
 void hold_programs();
+// Programs that begin as a role, or hold what others must not see: nobody but their owner can read them, so
+// that nobody of the same uid can trace them (cmake/Relais.cmake, ROLE). Mode 0711; the others have 0755.
+std::span<const std::string_view> closed_programs();
+mode_t mode_of_program(std::string_view name);
 // The directory of the running program, where the others are.
 std::string program_directory();
 // The path by which this process can run one of them. Nothing that root runs comes from an instance.
