@@ -66,11 +66,14 @@ class Auth(relais.TestCase):
     @staticmethod
     def halves(i):
         """The half that starts others, the one that speaks with clients, and the checks of hashes."""
-        daemons = {p.pid: p for p in i.processes("qmail-authd")}
-        (root,) = (p for p in daemons.values() if p.parent not in daemons)
-        checks = [p for p in daemons.values() if p.arguments()[:1] == [b"qmail-authd check"]]
-        (speaking,) = (p for p in daemons.values() if p is not root and p not in checks)
-        return root, speaking, checks
+        def seen():
+            # One that has just begun has no title yet, and the daemon may just have ended.
+            daemons = {p.pid: p for p in i.processes("qmail-authd")}
+            roots = [p for p in daemons.values() if p.parent not in daemons]
+            checks = [p for p in daemons.values() if p.arguments()[:1] == [b"qmail-authd check"]]
+            speaking = [p for p in daemons.values() if p not in roots and p not in checks]
+            return len(roots) == len(speaking) == 1 and checks and (roots[0], speaking[0], checks)
+        return relais.wait_until(seen, 30)
 
     def test_who_checks_hashes_may_do_nothing(self):
         i = self.made()

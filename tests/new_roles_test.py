@@ -9,6 +9,7 @@ import threading
 import time
 import unittest
 
+import auth_test
 import pop3
 import relais
 from auth_test import ask
@@ -77,19 +78,11 @@ class NewRoles(relais.TestCase):
         self.database.chmod(0o600)
         return i
 
-    def roles(self, i):
-        """As whom the three kinds of qmail-authd's processes run."""
-        daemons = {p.pid: p for p in i.processes("qmail-authd")}
-        (root,) = (p for p in daemons.values() if p.parent not in daemons)
-        checks = [p for p in daemons.values() if p.arguments()[:1] == [b"qmail-authd check"]]
-        (speaking,) = (p for p in daemons.values() if p is not root and p not in checks)
-        return root, speaking, checks
-
     def wait_roles(self, i, speaking, checks):
         def seen():
-            with contextlib.suppress(ValueError, OSError):
-                found = self.roles(i)
-                return found[1].uid == speaking and found[2] and {p.uid for p in found[2]} == {checks}
+            with contextlib.suppress(OSError):
+                found = auth_test.Auth.halves(i)
+                return found[1].uid == speaking and {p.uid for p in found[2]} == {checks}
             return False
         i.wait_for(seen, 60, f"qmail-authd as {speaking} with checks as {checks}")
 
@@ -115,10 +108,10 @@ class NewRoles(relais.TestCase):
                 self.assertIn(f"added a line for {name} to control/owners", repair.out)
             load.go_on()
             self.wait_roles(i, 0, i.ids("qmailp")[0])  # what runs goes on as it was
-            for process in self.roles(i)[2]:
+            for process in auth_test.Auth.halves(i)[2]:
                 os.kill(process.pid, 9)
             load.go_on()
-            os.kill(self.roles(i)[1].pid, 9)
+            os.kill(auth_test.Auth.halves(i)[1].pid, 9)
             self.wait_roles(i, i.ids("qmaila")[0], i.ids("qmailh")[0])
             load.go_on()
         self.assertEqual(load.wrong, [])
