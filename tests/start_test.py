@@ -201,7 +201,7 @@ class StartTest(relais.TestCase):
         i.wait_for(lambda: len(i.processes("qmail-lspawn")) == 1)
         # The sockets of those that have gone are removed.
         os.kill(send["pid"], signal.SIGKILL)
-        self.assertEqual(self.told(i, "qmail-send", {old["qmail-send"], send["pid"]})["args"], [])
+        self.assertEqual(self.told(i, "qmail-send", {old["qmail-send"], send["pid"]})["args"], ["s"])
         self.assertFalse((i.home / "sockets/lspawn.2").exists())
 
     def test_only_one_at_a_time(self):
