@@ -215,7 +215,9 @@ class Rspawn(relais.TestCase):
         self.assertEqual({report.delivery for report in answered}, numbers)
         self.assertTrue(all(report.recipients[0][0] == "r" for report in answered))
         self.assertEqual(len(set(server.messages)), 150)
-        # The pool is used again, not made again.
+        # Control files that were just written when they were read are read once more, and then the pool is made again.
+        spawner.deliver()
+        # From now on it is used again.
         before = {process.pid for process in self.remotes(i)}
         for _ in range(30):
             spawner.deliver()
