@@ -215,13 +215,11 @@ class Rspawn(relais.TestCase):
         self.assertEqual({report.delivery for report in answered}, numbers)
         self.assertTrue(all(report.recipients[0][0] == "r" for report in answered))
         self.assertEqual(len(set(server.messages)), 150)
-        # Control files that were just written when they were read are read once more, and then the pool is made again.
-        spawner.deliver()
-        # From now on it is used again.
+        # The pool is used again, not made again; all but one process may have ended with settings that were read anew.
         before = {process.pid for process in self.remotes(i)}
         for _ in range(30):
             spawner.deliver()
-        self.assertLessEqual({process.pid for process in self.remotes(i)}, before)
+        self.assertLessEqual(len({process.pid for process in self.remotes(i)} - before), 1)
 
     def test_a_killed_process_is_a_deferral(self):
         i, server, spawner = self.start(MAIL=[SILENT, b"250 ok\r\n"])
