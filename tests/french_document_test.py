@@ -109,7 +109,7 @@ class FrenchDocument(relais.TestCase):
         delivery = re.search(rf"(?m)^starting delivery (\d+): msg {message} to remote response@sleekzine\.com$", log)[1]
         self.assertRegex(log, r"(?m)^status: local 0/15 remote 1/120$")
         self.assertRegex(log, rf"(?m)^delivery {delivery}: deferral: "
-                              r"Sorry,_I_wasn't_able_to_establish_an_SMTP_connection\._\(#4\.4\.1\)/$")
+                              r"Sorry,_I_wasn't_able_to_establish_an_SMTP_connection\._\(#4\.4\.1\)/")
         self.assertRegex(log, r"(?m)^status: local 0/15 remote 0/120$")
 
     def test_log_of_a_local_delivery(self):
