@@ -53,7 +53,7 @@ class Readme(relais.TestCase):
         # multilog writes after the client has its answer.
         self.assertIn("tail ", typed[-1])
         typed[-1] = f"for i in $(seq 600); do said=$({typed[-1]}); case $said in *accept*) break ;; esac; sleep 0.1; done; echo \"$said\""
-        script = SCRIPT + "set -x\n" + "\n".join(f"{{ {line}; }} <<<{PASSWORD}" for line in typed) + "\nqmailctl doctor\nqmailctl stop\n"
+        script = SCRIPT + "set -x\n" + "\n".join(f"{{ {line}; }} <<<{PASSWORD}" for line in typed) + "\nqmailctl doctor || test $? -le 2\nqmailctl stop\n"
         done = subprocess.run(["unshare", "-mnipf", "--mount-proc", "--kill-child", "bash", "-c", script], capture_output=True, text=True, timeout=LIMIT,
                               env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "BIN": str(relais.BIN), "LC_ALL": "C"})
         said = done.stdout + done.stderr
