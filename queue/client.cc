@@ -103,6 +103,7 @@ struct Submission::State {
     SubmitAnswer finish_filter(std::string_view envelope);
     void append_group(std::string_view octets);
     void name_version();
+    void ask_for_extensions();
     bool server_knows_extensions();
     void exchange(std::string_view envelope);
     bool refused_version() const;
@@ -191,13 +192,18 @@ void Submission::State::name_version() {
     buffer.replace(0, header_size, header);
 }
 
+void Submission::State::ask_for_extensions() {
+    send_all(server.get(), "RQ2?", deadline);
+    read_answer();
+}
+
 // Asked on a connection of its own, for what streams cannot be said again.
 bool Submission::State::server_knows_extensions() {
     server = connect();
-    send_all(server.get(), "RQ2?", deadline);
-    read_answer();
+    // One that takes nothing now says so and closes, maybe before it is asked: the submission will hear why.
+    guarded(&exchange_code, &State::ask_for_extensions);
     server.reset();
-    const SubmitCode code = failure->code;
+    const SubmitCode code = failure ? failure->code : SubmitCode::communication;
     failure.reset();
     return code == SubmitCode::accepted;
 }

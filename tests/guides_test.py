@@ -41,7 +41,7 @@ class Guides(relais.TestCase):
     @staticmethod
     def arrives(path, count=1):
         return (f"for i in $(seq 600); do n=$(ls {path}/new 2>/dev/null | wc -l); [ $n -ge {count} ] && break; sleep 0.1; done; "
-                f"[ $n -ge {count} ] || {{ echo 'nothing in {path}'; tail -20 /var/qmail/log/*/current; exit 1; }}")
+                f"[ $n -ge {count} ] || {{ echo 'nothing in {path}'; tail -n 20 /var/qmail/log/*/current; exit 1; }}")
 
     def test_the_first_user_of_the_readme_gets_mail(self):
         lines = typed("README.md", "A first installation")
@@ -58,19 +58,6 @@ class Guides(relais.TestCase):
         # The machine's own sendmail is another program's, or missing.
         self.assertRegex(said, r"(?m)^look   /usr/sbin/sendmail is (missing|another program)")
         self.assertRegex(said, r"(?m)^       -> .*ln -s /var/qmail/bin/sendmail /usr/sbin/sendmail$")
-
-    def test_a_virtual_domain(self):
-        lines = typed("docs/virtual-domain.md")
-        said = self.run_script(
-            *self.with_password(lines), "for who in anna bert carl; do echo hello | sendmail $who@example.net; done",
-            "echo hello | sendmail sales@example.net", *(self.arrives(f"/home/vmail/mail/example.net/{who}", n) for who, n in (("anna", 2), ("bert", 2), ("carl", 1))),
-            f"curl -s pop3://127.0.0.1 -u bert@example.net:{PASSWORD}", "qmailctl doctor | grep WRONG || true",
-            "qmail-user remove carl@example.net", "qmail-user list", "ls ~vmail/mail/example.net")
-        self.assertIn("anna@example.net  /home/vmail/mail/example.net/anna\n", said)
-        self.assertIn("anna@example.net is delivered here, to vmail: maildir ./mail/example.net/anna/", said)
-        self.assertRegex(said, r"(?m)^2 \d+\r?$")
-        self.assertNotIn("WRONG", said)
-        self.assertIn("kept /home/vmail/mail/example.net/carl\n", said)
 
     def test_a_certificate(self):
         lines = [line for line in typed("docs/certificates.md") if not line.startswith("certbot")]
@@ -93,19 +80,6 @@ class Guides(relais.TestCase):
         self.assertRegex(said, r"(?m)^<\*\* 554 this message has a virus \(#5\.7\.1\)")
         self.assertRegex(said, r"(?m)^<-  250 ok \d+ qp \d+")
         self.assertNotIn("WRONG", said)
-
-    def test_backup_and_restore(self):
-        there = "echo hello | sendmail anna@mail.example.org; " + self.arrives("/home/anna/Maildir")
-        said = self.run_script(
-            "useradd --create-home anna", f"qmail-user add anna@mail.example.org <<<{PASSWORD}", there,
-            "echo waits | sendmail x@far.invalid; sleep 1", *typed("docs/backup.md", "Backup"), "qmailctl stop",
-            "qmail-qstat >/tmp/before; rm -rf /var/qmail /home/anna",
-            *(line + " || true" if "doctor" in line else line for line in typed("docs/backup.md", "Restore")),
-            "qmail-qstat | cmp - /tmp/before", f"curl -s pop3://127.0.0.1 -u anna@mail.example.org:{PASSWORD}", "ls /home/anna/Maildir/cur /home/anna/Maildir/new",
-            *typed("docs/backup.md", "Uninstall"), "ls /var/qmail || echo gone")
-        self.assertRegex(said, r"(?m)^1 \d+\r?$")
-        self.assertNotIn("WRONG", said)
-        self.assertIn("gone", said)
 
 
 if __name__ == "__main__":
