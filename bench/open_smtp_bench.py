@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests"))
-import relais  # noqa: E402
+from harness import relais  # noqa: E402
 
 
 def memory(instance):

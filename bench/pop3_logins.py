@@ -14,8 +14,8 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests"))
-import pop3
-import relais
+from harness import pop3
+from harness import relais
 
 PASSWORD = "correct horse"
 CHAIN = ("open-smtp-channel", "checkpassword", "open-smtp-allow", "qmail-pop3d", "Maildir")

@@ -14,8 +14,8 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests"))
-import relais  # noqa: E402
-from queued import Queued  # noqa: E402
+from harness import relais  # noqa: E402
+from harness.queued import Queued  # noqa: E402
 from run import journaled_directory  # noqa: E402
 
 

@@ -13,10 +13,10 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests"))
 
-import peers  # noqa: E402
-import relais  # noqa: E402
+from harness import peers  # noqa: E402
+from harness import relais  # noqa: E402
 from machine import cpu_of  # noqa: E402,F401
-from sink import Sink  # noqa: E402
+from harness.sink import Sink  # noqa: E402
 
 HEALTHY, DOWN, SILENT, SLOW = "healthy.test", "down.test", "silent.test", "slow.test"
 

@@ -21,8 +21,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-import peers  # noqa: E402
-import relais  # noqa: E402
+from harness import peers  # noqa: E402
+from harness import relais  # noqa: E402
 import single  # noqa: E402
 from machine import cpu_of, cpu_seconds, make_certificate, monitor_seconds  # noqa: E402
 

@@ -14,8 +14,8 @@ import tempfile
 import threading
 import time
 
-import peers
-import relais
+from harness import peers
+from harness import relais
 from machine import cpu_seconds
 from sink_process import SinkProcess
 

@@ -19,9 +19,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 sys.path.insert(0, str(ROOT / "bench"))
 
-import peers  # noqa: E402
-import relais  # noqa: E402
-from logins import loose  # noqa: E402
+from harness import peers  # noqa: E402
+from harness import relais  # noqa: E402
+from harness.logins import loose  # noqa: E402
 from machine import make_certificate, tree_seconds  # noqa: E402
 from run import POSTFIX_SETTINGS, journaled_directory  # noqa: E402
 

@@ -12,7 +12,7 @@ import subprocess
 import threading
 import unittest
 
-import relais
+from harness import relais
 from run_test import PLAIN, OneKind
 
 AS_ROOT = ": run this as root, or as the user of a user instance"

@@ -4,9 +4,9 @@ import socket
 import stat
 import struct
 
-import pop3
-import relais
-from logins import OK, REFUSED, b64, challenge, cram, plain, scram
+from harness import pop3
+from harness import relais
+from harness.logins import OK, REFUSED, b64, challenge, cram, plain, scram
 
 PASSWORD = "correct horse 7"
 BAD_INPUT = "501 malformed auth input (#5.5.4)"

@@ -13,8 +13,8 @@ import threading
 import time
 import unittest
 
-import pop3
-import relais
+from harness import pop3
+from harness import relais
 
 PASSWORD = "correct horse"
 

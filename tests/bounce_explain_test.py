@@ -12,8 +12,8 @@ import random
 import re
 import subprocess
 
-import fake_smtp
-import relais
+from harness import fake_smtp
+from harness import relais
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "golden/bounce_explain"
 

@@ -5,7 +5,7 @@ import ctypes
 import subprocess
 import unittest
 
-import relais
+from harness import relais
 
 SYS_LANDLOCK_CREATE_RULESET = 444
 # What no row promises.

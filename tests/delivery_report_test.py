@@ -7,8 +7,8 @@ import re
 import subprocess
 import unittest
 
-import relais
-from fake_smtp import FakeServer
+from harness import relais
+from harness.fake_smtp import FakeServer
 from send_test import HELLO, SendTest
 
 SISIMAI = """

@@ -7,8 +7,8 @@ import signal
 import socket
 import threading
 
-import relais
-from sink import Sink
+from harness import relais
+from harness.sink import Sink
 
 
 class GatedSink(Sink):

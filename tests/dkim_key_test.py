@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import unittest
 
-import relais
+from harness import relais
 
 
 class DkimKeyTest(unittest.TestCase):

@@ -11,10 +11,10 @@ import tempfile
 import textwrap
 import unittest
 
-import logins
-import pop3
-import relais
-from fake_smtp import FakeServer
+from harness import logins
+from harness import pop3
+from harness import relais
+from harness.fake_smtp import FakeServer
 
 PYTHON = "/usr/bin/python3"
 VERIFY = textwrap.dedent("""

@@ -6,7 +6,7 @@ import os
 import socket
 import unittest
 
-import relais
+from harness import relais
 from run_test import OneKind
 
 

@@ -5,8 +5,8 @@ import imaplib
 import json
 import poplib
 
-import peers
-import relais
+from harness import peers
+from harness import relais
 
 
 class Dovecot(relais.TestCase):

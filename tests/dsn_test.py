@@ -4,8 +4,8 @@ import email
 import email.policy
 import unittest
 
-import peers
-import relais
+from harness import peers
+from harness import relais
 from send_test import HELLO, SendTest
 
 EHLO_DSN = b"250-fake.test\r\n250-PIPELINING\r\n250-DSN\r\n250 8BITMIME\r\n"
@@ -135,6 +135,7 @@ class WithPostfix(DsnTest):
         ann = i.add_user("ann")
         i.start()
         with peers.Postfix(deliver="post.test", relayhost=f"[127.0.0.1]:{i.port}") as postfix:
+            i.control("smtproutes", f"post.test:127.0.0.1:{postfix.port}\n")  # before the report leaves
             with relais.Smtp(postfix.port) as smtp:
                 smtp.command("EHLO client.test")
                 smtp.command("MAIL FROM:<sender@post.test> RET=HDRS ENVID=QQ1")
@@ -143,7 +144,6 @@ class WithPostfix(DsnTest):
                 smtp.raw(HELLO.replace("\n", "\r\n") + ".\r\n")
                 smtp.expect(250)
             ann.wait_messages(1, 60)
-            i.control("smtproutes", f"post.test:127.0.0.1:{postfix.port}\n")
             (report,) = postfix.wait_messages(1)
         _, (_, status, _) = parts(report)
         head, recipient = status.get_payload()

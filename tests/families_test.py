@@ -1,14 +1,14 @@
 """IPv4 and IPv6 in a network of its own, where one of the two is silent: packets leave and nobody answers. It costs a moment, is
 remembered, and control/ipversions keeps us from it altogether."""
 
-import namespace
+from harness import namespace
 
 namespace.enter()
 
 import time  # noqa: E402
 
-import dns  # noqa: E402
-import relais  # noqa: E402
+from harness import dns  # noqa: E402
+from harness import relais  # noqa: E402
 from remote_test import RemoteCase  # noqa: E402
 from rspawn_test import Spawner  # noqa: E402
 

@@ -7,8 +7,8 @@ import socket
 import subprocess
 import threading
 
-import namespace
-import relais
+from harness import namespace
+from harness import relais
 
 namespace.enter()
 

@@ -6,8 +6,8 @@ import hashlib
 import os
 import random
 
-import relais
-from sink import Sink
+from harness import relais
+from harness.sink import Sink
 
 TOTAL = int(os.environ.get("RELAIS_FLOW_MESSAGES", "10000"))
 TRACE = (b"received:", b"return-path:", b"delivered-to:")

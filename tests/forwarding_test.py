@@ -8,8 +8,8 @@ import subprocess
 import tempfile
 import unittest
 
-import peers
-import relais
+from harness import peers
+from harness import relais
 
 KEEPER = """#!/bin/sh
 cat >"$KEPT/message" && cat <&1 >"$KEPT/envelope"

@@ -6,9 +6,9 @@ import signal
 import socket
 import time
 
-import pop3
-import relais
-from sink import Sink
+from harness import pop3
+from harness import relais
+from harness.sink import Sink
 
 GREETING = "Welcome ! You are on server 8 called mx3.ovh.net, spam protected: www.spam-rbl.com"
 

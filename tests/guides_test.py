@@ -6,7 +6,7 @@ import subprocess
 import unittest
 
 import readme_test
-import relais
+from harness import relais
 
 PASSWORD = "correct-horse-7"
 SETUP = "qmail-setup /var/qmail --me mail.example.org --admin you@example.net\n"

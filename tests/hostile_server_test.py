@@ -5,8 +5,8 @@ import contextlib
 import socket
 import time
 
-import relais
-from fake_smtp import CLOSE
+from harness import relais
+from harness.fake_smtp import CLOSE
 from remote_test import HELLO
 from remote_tls_test import ALL, TlsCase
 

@@ -7,8 +7,8 @@ import re
 import subprocess
 import tempfile
 
-import dns
-import relais
+from harness import dns
+from harness import relais
 
 SEED = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A="
 KEY = "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="

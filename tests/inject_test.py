@@ -9,8 +9,8 @@ import resource
 import subprocess
 import unittest
 
-import queued
-import relais
+from harness import queued
+from harness import relais
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "golden/inject"
 

@@ -5,9 +5,9 @@ import os
 import subprocess
 import unittest
 
-import peers
-import relais
-from sink import Sink
+from harness import peers
+from harness import relais
+from harness.sink import Sink
 
 
 def run(command, environment=None, timeout=400):

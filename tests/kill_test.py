@@ -8,8 +8,8 @@ import signal
 import threading
 import time
 
-import relais
-from sink import Sink
+from harness import relais
+from harness.sink import Sink
 
 KILLS = int(os.environ.get("RELAIS_KILLS", "200"))
 PROGRAMS = ("qmail-queued", "qmail-send", "qmail-lspawn", "qmail-local", "qmail-rspawn", "qmail-remote", "qmail-smtpd",

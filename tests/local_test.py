@@ -9,9 +9,9 @@ import signal
 import subprocess
 import unittest
 
-import lspawn
-import queued
-import relais
+from harness import lspawn
+from harness import queued
+from harness import relais
 
 FIFREEZE, FITHAW = 0xC0045877, 0xC0045878  # linux/fs.h
 MESSAGE = "From: a@far.test\nSubject: x\n\nhello\nFrom here on\n"

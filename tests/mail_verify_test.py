@@ -10,8 +10,8 @@ import sys
 import tempfile
 import unittest
 
-import dns
-import relais
+from harness import dns
+from harness import relais
 
 # Debian's modules, also for another python3.
 sys.path.append("/usr/lib/python3/dist-packages")

@@ -14,8 +14,8 @@ import subprocess
 import time
 import unittest
 
-import pop3
-import relais
+from harness import pop3
+from harness import relais
 
 CHAIN_CALLS = "execve,connect,read,write,recvfrom,sendto,setresuid,setgroups,chdir,fcntl,close,socket,openat,clone"
 SERVER_CALLS = "accept4,recvfrom,openat,pread64,pwrite64,sendto,unlinkat,mkdirat,epoll_ctl,epoll_wait,close,getdents64"

@@ -12,7 +12,7 @@ import threading
 import time
 import unittest
 
-import relais
+from harness import relais
 
 ADDRESSES = ("127.0.0.1", "::1")
 

@@ -1,7 +1,7 @@
 """We before opendkim: we sign and it verifies, by DNS of a name server in the test's own network. Its tool signs by
 rsa-sha1 alone, which is no longer a signature."""
 
-import namespace
+from harness import namespace
 
 namespace.enter()
 
@@ -15,7 +15,7 @@ import tempfile
 import threading
 import unittest
 
-import relais
+from harness import relais
 
 TOOL = "/usr/sbin/opendkim-testmsg"
 MESSAGE = (b"From: A <a@example.org>\r\nTo: b@example.net,\r\n\tc@example.net\r\nSubject: a  \t subject \r\n"

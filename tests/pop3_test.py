@@ -9,8 +9,8 @@ import signal
 import socket
 import subprocess
 
-import pop3
-import relais
+from harness import pop3
+from harness import relais
 
 PASSWORD = "correct horse"
 BODY = "Subject: {}\n\n.a line with a dot\n.\nlast\n"

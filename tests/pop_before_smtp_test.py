@@ -3,10 +3,10 @@ refused, logs in, may send, and is refused again when the lifetime is over. The 
 
 import json
 
-import mail_clients
-import peers
-import pop3
-import relais
+from harness import mail_clients
+from harness import peers
+from harness import pop3
+from harness import relais
 
 CHAIN = ("open-smtp-channel", "checkpassword", "open-smtp-allow", "qmail-pop3d", "Maildir")
 MESSAGE = "Subject: kept on the server\n\nhello\n"

@@ -4,8 +4,8 @@ import os
 import re
 import unittest
 
-import relais
-from sink import Sink
+from harness import relais
+from harness.sink import Sink
 
 # Of an administrator, or servers that not every instance has: not running here.
 TOOLS = ("route-explain", "mail-verify", "dkim-key", "splogger", "qmail-user", "qmail-qmtpd")

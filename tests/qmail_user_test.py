@@ -3,7 +3,7 @@
 import os
 import unittest
 
-import relais
+from harness import relais
 
 PASSWORD = "correct-horse-7"
 

@@ -6,8 +6,8 @@ import signal
 import socket
 import subprocess
 
-import peers
-import relais
+from harness import peers
+from harness import relais
 
 RULES = '127.0.0.2:allow,RELAYCLIENT=""\n127.0.0.3:allow,DATABYTES="20"\n:allow\n'
 

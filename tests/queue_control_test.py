@@ -4,7 +4,7 @@ deferred, and stays."""
 import json
 import socket
 
-import relais
+from harness import relais
 
 
 class Control(relais.TestCase):

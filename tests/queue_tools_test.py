@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 
-import relais
+from harness import relais
 
 
 class Queue(relais.TestCase):

@@ -13,8 +13,8 @@ import threading
 import time
 import unittest
 
-import relais
-from queued import Queued, encode, envelope, frames, read_answer
+from harness import relais
+from harness.queued import Queued, encode, envelope, frames, read_answer
 
 DATE = r"\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d -0000"
 

@@ -1,7 +1,7 @@
 """The lines of docs/smarthost.md for sending through a provider's smarthost, as they stand there, typed into a shell: on a fresh /var/qmail, with
 users that qmail-setup has made, and a real Postfix that wants TLS and a login. In namespaces, so that all of that is nobody else's."""
 
-import namespace
+from harness import namespace
 
 namespace.enter()
 
@@ -10,10 +10,10 @@ import shutil  # noqa: E402
 import subprocess  # noqa: E402
 import tempfile  # noqa: E402
 
-import dns  # noqa: E402
-import peers  # noqa: E402
-import relais  # noqa: E402
-from tls_peers import Authority  # noqa: E402
+from harness import dns  # noqa: E402
+from harness import peers  # noqa: E402
+from harness import relais  # noqa: E402
+from harness.tls_peers import Authority  # noqa: E402
 
 HOME = pathlib.Path("/var/qmail")
 PROVIDER, USER, PASSWORD = "smtp.provider.example", "you@provider.example", "your password"

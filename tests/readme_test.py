@@ -5,7 +5,7 @@ import re
 import subprocess
 import unittest
 
-import relais
+from harness import relais
 
 LIMIT = 400
 PASSWORD = "correct-horse-7"

@@ -6,7 +6,7 @@ import resource
 import signal
 import socket
 
-import relais
+from harness import relais
 
 UNKNOWN = "550 sorry, no mailbox here by that name (#5.1.1)"
 

@@ -11,7 +11,7 @@ import subprocess
 import time
 import unittest
 
-import relais
+from harness import relais
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "golden/relay_explain"
 SPAN = r"\d+ (?:d|h|min|s)(?: \d+ (?:h|min|s))?"

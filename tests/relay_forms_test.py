@@ -6,8 +6,8 @@ import shutil
 import subprocess
 import unittest
 
-import relais
-from sink import Sink
+from harness import relais
+from harness.sink import Sink
 
 ME, IP, TARGET = "mail.test", "[127.0.0.1]", "relaytest@foreign.example"
 ELSEWHERE = (TARGET, f"@{IP}:{TARGET}", f"@{ME}:{TARGET}", f"@a.example,@{ME}:{TARGET}")

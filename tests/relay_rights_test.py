@@ -1,8 +1,8 @@
 """Who may relay, apart from logins: RELAYCLIENT and its value, rcpthosts that is empty or missing, recipients without a domain, senders
 of ours from outsiders, and the words of a refusal; by qmail-smtpd under tcpserver and as its own listener."""
 
-import relais
-from sink import Sink
+from harness import relais
+from harness.sink import Sink
 
 CLASSIC = "sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)"
 LOG_IN_FIRST = "sorry, senders of this domain must log in first (#5.7.1)"

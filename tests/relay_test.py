@@ -2,9 +2,9 @@
 
 import signal
 
-import dns
-import relais
-from fake_smtp import FakeServer, SilentHost
+from harness import dns
+from harness import relais
+from harness.fake_smtp import FakeServer, SilentHost
 
 ZONE = """
 sleekzine MX 20 mail2.sleekzine

@@ -6,10 +6,10 @@ import socket
 import subprocess
 import time
 
-import dns
-import peers
-import relais
-from fake_smtp import CLOSE, RESET, SILENT, FakeServer, SilentHost
+from harness import dns
+from harness import peers
+from harness import relais
+from harness.fake_smtp import CLOSE, RESET, SILENT, FakeServer, SilentHost
 
 HELLO = "Subject: test\n\nhello\n"
 NO_CONNECTION = "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)\n"

@@ -12,13 +12,13 @@ import time
 import unittest
 import unittest.mock
 
-import dns
-import gnu_sasl
-import relais
-from fake_smtp import CLOSE, SILENT, SilentHost
+from harness import dns
+from harness import gnu_sasl
+from harness import relais
+from harness.fake_smtp import CLOSE, SILENT, SilentHost
 from remote_test import RemoteCase
 from rspawn_test import Spawner
-from tls_peers import PASSWORD, USER, Authority, TlsServer, close_halfway, garbage_after_starttls
+from harness.tls_peers import PASSWORD, USER, Authority, TlsServer, close_halfway, garbage_after_starttls
 
 ALL = ("SCRAM-SHA-256", "PLAIN", "LOGIN", "CRAM-MD5")
 SECURED = "Encrypted: TLSv1.3, TLS_AES_256_GCM_SHA384"

@@ -6,8 +6,8 @@ import struct
 import threading
 import time
 
-import dns
-import relais
+from harness import dns
+from harness import relais
 
 A, CNAME, MX, TXT, AAAA = 1, 5, 15, 16, 28
 FOUND, NO_SUCH_NAME, NO_SUCH_RECORD, FAILED = 0, 1, 2, 3

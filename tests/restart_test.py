@@ -6,8 +6,8 @@ import signal
 import socket
 import threading
 
-import relais
-from fake_smtp import SILENT, FakeServer
+from harness import relais
+from harness.fake_smtp import SILENT, FakeServer
 from run_test import Supervised
 
 HELLO = "From: a@b.test\nSubject: hello\n\nhello\n"
@@ -203,6 +203,7 @@ class Administered(Base):
         stop.wait()
         i.kill("svscan")
         self.assertIn("delivery 1: msg ", i.ctl("start"))
+        i._wait_port("127.0.0.1")
         self.assert_mail_flows(i)
         self.bob.open()
         i.wait_empty()

@@ -9,8 +9,8 @@ import re
 import subprocess
 import unittest
 
-import dns
-import relais
+from harness import dns
+from harness import relais
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "golden/route_explain"
 

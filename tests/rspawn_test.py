@@ -9,9 +9,9 @@ import struct
 import threading
 import time
 
-import dns
-import relais
-from fake_smtp import CLOSE, SILENT, FakeServer
+from harness import dns
+from harness import relais
+from harness.fake_smtp import CLOSE, SILENT, FakeServer
 
 HELLO = b"Subject: test\n\nhello\n"
 PACKET = 168 * 1024

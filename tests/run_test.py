@@ -10,9 +10,9 @@ import socket
 import subprocess
 import unittest
 
-import pop3
-import relais
-from logins import loose
+from harness import pop3
+from harness import relais
+from harness.logins import loose
 
 PLAIN = "Subject: hello\n\nhello\n"
 

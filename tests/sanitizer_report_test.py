@@ -2,7 +2,7 @@
 
 import signal
 
-import relais
+from harness import relais
 
 
 class Reports(relais.TestCase):

@@ -9,8 +9,8 @@ import subprocess
 import tempfile
 import time
 
-import relais
-from fake_smtp import FakeServer
+from harness import relais
+from harness.fake_smtp import FakeServer
 
 HELLO = "From: a@b.test\nSubject: hello\n\nhello\n"
 

@@ -3,7 +3,7 @@
 import os
 import re
 
-import relais
+from harness import relais
 
 # read_number(home, "databytes", 0), number(home_, "concurrencyqueue" ..., control_file("me")
 BY_ROW = re.compile(r'\b(?:read|read_if_there|row|default_of)<"([a-z0-9_.]+)">')

@@ -14,11 +14,11 @@ import tempfile
 import threading
 import time
 
-import peers
-import relais
-from logins import loose
+from harness import peers
+from harness import relais
+from harness.logins import loose
 from remote_test import RemoteCase
-from tls_peers import Authority
+from harness.tls_peers import Authority
 
 USER, PASSWORD = "anna@smart.test", "c0rrect-horse-battery"
 VERIFY, ENCRYPT, CLEAR, CLEARTEXT = "verify ca=test-ca.pem", "encrypt", "none", "none cleartext"

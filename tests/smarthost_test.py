@@ -8,9 +8,9 @@ import signal
 import tempfile
 import unittest
 
-import peers
-import relais
-from tls_peers import Authority
+from harness import peers
+from harness import relais
+from harness.tls_peers import Authority
 
 USER, PASSWORD = "anna@smart.test", "c0rrect-horse-battery"
 

@@ -6,14 +6,14 @@ import os
 import signal
 import ssl
 
-import namespace
+from harness import namespace
 
 namespace.enter()
 
-import listener  # noqa: E402
-import relais  # noqa: E402
-from listener import holder, visit  # noqa: E402
-from queued import Queued  # noqa: E402
+from harness import listener  # noqa: E402
+from harness import relais  # noqa: E402
+from harness.listener import holder, visit  # noqa: E402
+from harness.queued import Queued  # noqa: E402
 
 A, B, C = "127.0.0.2", "127.0.0.3", "127.0.0.4"
 ENVELOPE = ("EHLO client.test", "MAIL FROM:<a@b.example>", "RCPT TO:<joe@mail.test>")

@@ -12,10 +12,10 @@ import subprocess
 import time
 import unittest
 
-import peers
-import relais
-from listener import acceptor, holder, serving
-from queued import Queued
+from harness import peers
+from harness import relais
+from harness.listener import acceptor, holder, serving
+from harness.queued import Queued
 
 DIALOGUES = pathlib.Path(__file__).resolve().parent / "dialogues/smtpd"
 

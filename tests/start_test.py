@@ -9,7 +9,7 @@ import signal
 import stat
 import subprocess
 
-import relais
+from harness import relais
 
 FAKE = r"""#!/usr/bin/python3 -SE
 import json, os, signal, socket, sys

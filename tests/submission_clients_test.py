@@ -7,9 +7,9 @@ import shutil
 import smtplib
 import subprocess
 
-import nodemailer
-import pop3
-import relais
+from harness import nodemailer
+from harness import pop3
+from harness import relais
 
 PASSWORD = "correct-horse-7"
 MESSAGE = "From: anna@mail.test\nTo: anna@mail.test\nSubject: hello\n\nby {}\n"

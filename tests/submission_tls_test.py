@@ -10,10 +10,10 @@ import ssl
 import subprocess
 import time
 
-import nodemailer
-import pop3
-import relais
-from logins import OK, b64, cram, loose, plain, scram
+from harness import nodemailer
+from harness import pop3
+from harness import relais
+from harness.logins import OK, b64, cram, loose, plain, scram
 
 LIMIT = 120
 PASSWORD = "correct-horse-7"

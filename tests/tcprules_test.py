@@ -8,8 +8,8 @@ import socket
 import subprocess
 import tempfile
 
-import peers
-import relais
+from harness import peers
+from harness import relais
 
 # Rules, then clients (ip, host, info) and the rule they meet.
 ORDER = """\

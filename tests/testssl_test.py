@@ -7,8 +7,8 @@ import os
 import shutil
 import subprocess
 
-import pop3
-import relais
+from harness import pop3
+from harness import relais
 import tls_test
 
 # A busy machine is slow; testssl.sh connects some hundred times, and is a shell script.

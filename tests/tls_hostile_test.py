@@ -8,7 +8,7 @@ import ssl
 import struct
 import subprocess
 
-import relais
+from harness import relais
 import tls_test
 from tls_test import LIMIT, loose, openssl
 

@@ -14,9 +14,9 @@ import tempfile
 import time
 import pathlib
 
-import pop3
-import relais
-from logins import loose
+from harness import pop3
+from harness import relais
+from harness.logins import loose
 
 LIMIT = 120
 

@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-import relais
+from harness import relais
 
 MESSAGE = "Subject: x\r\n\r\nhello\r\n"
 

@@ -9,9 +9,9 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-import pop3
-import relais
-from logins import plain, scram
+from harness import pop3
+from harness import relais
+from harness.logins import plain, scram
 
 PASSWORD = "correct horse 7"
 GUESSES = 2000

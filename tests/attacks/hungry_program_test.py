@@ -7,7 +7,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-import relais
+from harness import relais
 
 
 @unittest.skipUnless(relais.IS_ROOT, "needs users")

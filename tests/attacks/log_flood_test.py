@@ -6,7 +6,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-import relais
+from harness import relais
 
 REFUSED = 40000
 

@@ -8,8 +8,8 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-import relais
-from fake_smtp import FakeServer
+from harness import relais
+from harness.fake_smtp import FakeServer
 
 PASSWORDS = {"one.test": "first-correct-horse", "two.test": "second-battery-staple", "three.test": "third-which-nobody-uses"}
 SENDER, SENDERS_PASSWORD = "boss@here.test", "fourth-of-a-sender"

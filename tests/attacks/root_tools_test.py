@@ -15,7 +15,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-import relais  # noqa: E402
+from harness import relais  # noqa: E402
 
 RENAME_EXCHANGE = 2
 # Names that the tools look for in the directories of an instance.

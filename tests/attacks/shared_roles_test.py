@@ -12,8 +12,8 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-import pop3
-import relais
+from harness import pop3
+from harness import relais
 
 PASSWORD = "correct horse"
 

@@ -8,8 +8,8 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-import relais
-from sink import Sink
+from harness import relais
+from harness.sink import Sink
 
 DOMAINS = 25
 

@@ -32,7 +32,7 @@ import tempfile
 import time
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 IS_ROOT = os.geteuid() == 0
 ROLES = ("alias", "qmaild", "qmailk", "qmaill", "qmailn", "qmailo", "qmailp", "qmailq", "qmailr", "qmails")
 LATER_ROLES = ("qmailv", "qmailh", "qmaila")  # behind the numbers of the groups

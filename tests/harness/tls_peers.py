@@ -16,8 +16,8 @@ import socket
 import ssl
 import subprocess
 
-import fake_smtp
-from fake_smtp import CLOSE
+from harness import fake_smtp
+from harness.fake_smtp import CLOSE
 
 USER, PASSWORD = "anna@smart.test", "c0rrect-horse|battery"
 

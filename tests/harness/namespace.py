@@ -1,6 +1,6 @@
 """A test file of its own network, and of its own view of the machine's files: begin it with
 
-    import namespace
+    from harness import namespace
     namespace.enter()           before anything is started: the file is run again in fresh namespaces, loopback up
 
 Nothing that it does to addresses, routes, ports or private() directories reaches the machine. Root only; the tests of a file that could

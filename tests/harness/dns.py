@@ -15,8 +15,8 @@ import socket
 import subprocess
 import tempfile
 
-import peers
-import relais
+from harness import peers
+from harness import relais
 
 HEADER = """$ORIGIN {zone}.
 $TTL 300

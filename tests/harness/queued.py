@@ -13,7 +13,7 @@ import socket
 import struct
 import subprocess
 
-import relais
+from harness import relais
 
 DOORS = ("network", "bounce", "submit")
 DOOR_ROLE = {"network": "qmaild", "bounce": "qmails"}

@@ -4,7 +4,7 @@ import contextlib
 import os
 import pathlib
 
-import relais
+from harness import relais
 
 
 def acceptor(instance):

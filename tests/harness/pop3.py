@@ -4,7 +4,7 @@ import contextlib
 import os
 import socket
 
-import relais
+from harness import relais
 
 CHAIN = ("checkpassword", "qmail-pop3d", "Maildir")
 

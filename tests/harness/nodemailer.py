@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import unittest
 
-import relais
+from harness import relais
 
 PACKAGE = "nodemailer@6.9.16"
 PATIENCE = 170

@@ -12,7 +12,7 @@ import socket
 import struct
 import threading
 
-import relais
+from harness import relais
 
 CLOSE, RESET, SILENT = "close", "reset", "silent"
 USUAL = {

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import ssl
 
-import relais
+from harness import relais
 
 OK = "235 ok, go ahead (#2.0.0)"
 REFUSED = "535 authentication failed (#5.7.1)"

@@ -20,7 +20,7 @@ import subprocess
 import tempfile
 import unittest
 
-import relais
+from harness import relais
 
 STORE = pathlib.Path(os.environ.get("RELAIS_PEERS", relais.ROOT / "build/peers"))
 # Libraries that a package needs and a small system may lack: shared object -> package.

@@ -5,7 +5,7 @@ import socket
 import struct
 import subprocess
 
-import relais
+from harness import relais
 
 ADDRESS_FIELD = 1024
 # What qmail-start does: the channel is fd 3, the lock fd 4, nothing else is open.

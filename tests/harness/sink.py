@@ -3,7 +3,7 @@
 import asyncio
 import threading
 
-import relais
+from harness import relais
 
 
 class Sink:

@@ -8,8 +8,8 @@ import base64
 import ctypes
 import unittest
 
-import peers
-import tls_peers
+from harness import peers
+from harness import tls_peers
 
 OK, NEEDS_MORE, NO_CALLBACK = 0, 1, 51
 PASSWORD, ITERATIONS, TLS_EXPORTER = 3, 15, 25
