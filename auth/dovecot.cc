@@ -16,13 +16,6 @@ namespace {
 constexpr std::size_t line_limit = 8192;
 constexpr std::string_view request_id = "1";
 
-Answer answer_of(Result result, std::string text = "") {
-    Answer answer;
-    answer.result = result;
-    answer.text = std::move(text);
-    return answer;
-}
-
 // Parameters may have no tabs and line ends in them.
 bool is_plain(std::string_view text) {
     return text.find_first_of(std::string_view("\t\n\r\0\x01", 5)) == std::string_view::npos;

@@ -12,13 +12,6 @@
 namespace relais::auth {
 namespace {
 
-Answer answer_of(Result result, std::string text) {
-    Answer answer;
-    answer.result = result;
-    answer.text = std::move(text);
-    return answer;
-}
-
 char* copy_for_pam(std::string_view text) {
     char* copy = static_cast<char*>(std::malloc(text.size() + 1));
     if (copy == nullptr) return nullptr;

@@ -20,13 +20,6 @@ namespace {
 constexpr int fields_fd = 3;
 constexpr std::size_t output_limit = 1024;
 
-Answer answer_of(Result result, std::string text = "") {
-    Answer answer;
-    answer.result = result;
-    answer.text = std::move(text);
-    return answer;
-}
-
 [[noreturn]] void become_program(const ProgramQuestion& question, int fields, int output) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     ::signal(SIGPIPE, SIG_DFL);

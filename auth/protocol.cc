@@ -71,6 +71,13 @@ bool is_known(RequestKind kind) {
 
 }  // namespace
 
+Answer answer_of(Result result, std::string text) {
+    Answer answer;
+    answer.result = result;
+    answer.text = std::move(text);
+    return answer;
+}
+
 std::string encode_request(const Request& request) {
     std::string body;
     body.reserve(6 + request.user.size() + request.service.size() + request.address.size() +

@@ -79,6 +79,8 @@ struct Answer {
 
     bool operator==(const Answer&) const = default;
 };
+// Without an account.
+Answer answer_of(Result result, std::string text = "");
 
 // Tokens and the messages of SCRAM are long.
 inline constexpr std::size_t request_limit = 12288;

@@ -20,13 +20,6 @@ constexpr std::chrono::seconds request_patience{10};
 
 }  // namespace
 
-Answer answer_of(Result result, std::string text) {
-    Answer answer;
-    answer.result = result;
-    answer.text = std::move(text);
-    return answer;
-}
-
 Answer answer_of(const Account& account) {
     Answer answer;
     answer.result = Result::right;

@@ -124,7 +124,6 @@ class Server {
     std::deque<ClientId> waiting_for_helper_;
 };
 
-Answer answer_of(Result result, std::string text = "");
 Answer answer_of(const Account& account);
 // As it may stand in the log.
 std::string shown(std::string_view text);

@@ -207,16 +207,20 @@ const DmarcWalks::Walk& DmarcWalks::walk(const std::string& domain) {
     return walk;
 }
 
-std::vector<std::string> from_domains(const MessageHeader& header) {
-    std::vector<std::string> domains;
+std::optional<mail::AddressList> from_addresses(const MessageHeader& header) {
     const HeaderField* from = nullptr;
     for (const HeaderField& field : header.fields) {
         if (!equal_ignoring_case(field.name, "From")) continue;
-        if (from) return {};
+        if (from) return std::nullopt;
         from = &field;
     }
-    if (!from) return {};
-    auto list = mail::parse_address_list(from->body());
+    if (!from) return std::nullopt;
+    return mail::parse_address_list(from->body());
+}
+
+std::vector<std::string> from_domains(const MessageHeader& header) {
+    std::vector<std::string> domains;
+    auto list = from_addresses(header);
     if (!list) return {};
     for (const mail::ListedAddress* address : mail::addresses_of(*list)) {
         const std::string domain = ascii_domain(without_final_dot(address->domain));

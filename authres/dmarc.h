@@ -11,6 +11,7 @@
 #include "authres/dns.h"
 #include "authres/message.h"
 #include "authres/spf.h"
+#include "mail/address_list.h"
 
 namespace relais::authres {
 
@@ -29,8 +30,10 @@ struct DmarcOutcome {
     std::optional<DmarcRecord> record{};
 };
 
-// The domains of From, each once, as ascii_domain makes them; more than one From, or one that cannot be read,
-// has none.
+// The addresses of From; nothing if there is none, more than one, or one that cannot be read. Pure.
+std::optional<mail::AddressList> from_addresses(const MessageHeader& header);
+
+// The domains of these addresses, each once, as ascii_domain makes them; none if one of them has no domain.
 std::vector<std::string> from_domains(const MessageHeader& header);
 
 // Whose results count. A From of several domains passes when each does; otherwise the verdict is that of the

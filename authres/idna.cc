@@ -112,4 +112,10 @@ std::string ascii_domain(std::string_view domain) {
     return result;
 }
 
+std::string ascii_domain_of(std::string_view address) {
+    std::string_view domain = address.substr(address.rfind('@') + 1);
+    if (domain.ends_with('.')) domain.remove_suffix(1);
+    return ascii_domain(domain);
+}
+
 }  // namespace relais::authres

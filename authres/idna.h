@@ -11,4 +11,8 @@ namespace relais::authres {
 // octets, stays as it is, and then is no name that DNS knows.
 std::string ascii_domain(std::string_view domain);
 
+// The domain behind the last '@' of an address, or of what is a domain already, by ascii_domain, without a
+// final dot.
+std::string ascii_domain_of(std::string_view address);
+
 }  // namespace relais::authres

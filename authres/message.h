@@ -49,6 +49,8 @@ class MessageReader {
     void add(std::string_view data);
     void finish();
     const MessageHeader& header() const { return header_; }
+    // Until the header's end has been read.
+    bool in_header() const { return in_header_; }
 
   private:
     void add_header(std::string_view& data);

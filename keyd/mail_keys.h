@@ -35,7 +35,6 @@ class MailKeys {
     // message. Nothing if that domain has no such key. Throws Error.
     std::optional<std::string> sign(std::string_view domain, std::string_view selector,
                                     std::string_view hash);
-    std::size_t size() const { return domains_.size(); }
 
   private:
     struct Domain {

@@ -17,7 +17,8 @@ std::string new_key(authres::KeyType type = authres::KeyType::ed25519) {
 }
 
 std::string token(std::vector<std::string> domains, std::int64_t expires = today + 60) {
-    return make_mail_token(token_secret, {4711, expires, std::move(domains)});
+    MailGrant grant{4711, expires, std::move(domains)};
+    return make_mail_token(token_secret, grant);
 }
 
 TEST(MailToken, SaysWhatItWasMadeOf) {

@@ -24,8 +24,6 @@
 
 namespace relais::keyd {
 
-inline constexpr std::size_t mail_request_limit = 16384;
-inline constexpr std::size_t mail_answer_limit = 16384;
 inline constexpr std::size_t mail_hash_size = 32;
 // Keys of a domain that are in use at once.
 inline constexpr std::size_t mail_keys_limit = 10;

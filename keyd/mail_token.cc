@@ -29,15 +29,16 @@ bool MailGrant::allows(std::string_view domain) const {
     });
 }
 
-std::string make_mail_token(std::string_view secret, const MailGrant& grant) {
+std::string make_mail_token(std::string_view secret, MailGrant& grant) {
     std::string token;
     append_le(token, grant.message, 8);
     append_le(token, static_cast<std::uint64_t>(grant.expires), 8);
-    for (const std::string& domain : grant.domains) {
-        if (token.size() + 1 + domain.size() + mac_size > mail_token_limit) break;
+    std::erase_if(grant.domains, [&](const std::string& domain) {
+        if (token.size() + 1 + domain.size() + mac_size > mail_token_limit) return true;
         if (token.size() > head_size) token += ' ';
         token += domain;
-    }
+        return false;
+    });
     std::array<unsigned char, mac_size> mac{};
     crypto_auth_hmacsha256(mac.data(), octets(token), token.size(), octets(secret));
     return token.append(reinterpret_cast<const char*>(mac.data()), mac.size());

@@ -16,7 +16,7 @@
 namespace relais::keyd {
 
 inline constexpr std::size_t token_secret_size = 32;
-// Octets of a token; further domains are left out.
+// Octets of a token.
 inline constexpr std::size_t mail_token_limit = 4096;
 // Among the domains: any.
 inline constexpr std::string_view any_domain = "*";
@@ -29,7 +29,8 @@ struct MailGrant {
     bool allows(std::string_view domain) const;
 };
 
-std::string make_mail_token(std::string_view secret, const MailGrant& grant);
+// Domains that do not fit are taken out of the grant, so that nobody asks for what the token does not say.
+std::string make_mail_token(std::string_view secret, MailGrant& grant);
 // Nothing if somebody else made it, or its time is over. now: unix seconds.
 std::optional<MailGrant> open_mail_token(std::string_view secret, std::string_view token, std::int64_t now);
 

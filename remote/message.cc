@@ -17,7 +17,7 @@ constexpr std::size_t keep_limit = 256 * 1024;
 
 }  // namespace
 
-void Message::read(const std::function<void(std::string_view)>& visit) const {
+bool Message::read(const std::function<bool(std::string_view)>& visit) const {
     std::vector<char> buffer(std::min<std::uint64_t>(io_buffer_size, size_));
     for (std::uint64_t done = 0; done < size_;) {
         const std::size_t wanted = std::min<std::uint64_t>(buffer.size(), size_ - done);
@@ -25,9 +25,10 @@ void Message::read(const std::function<void(std::string_view)>& visit) const {
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) throw_errno("read", "the message");
         if (count == 0) throw_errno("read", "the whole message", EPIPE);
-        visit({buffer.data(), static_cast<std::size_t>(count)});
+        if (!visit({buffer.data(), static_cast<std::size_t>(count)})) return false;
         done += static_cast<std::uint64_t>(count);
     }
+    return true;
 }
 
 const Message::Scan& Message::scan() {
@@ -40,6 +41,7 @@ const Message::Scan& Message::scan() {
         scan_.eight_bit = scan_.eight_bit || has_eight_bit(block);
         wire_size.feed(block);
         if (keep) encoder.encode(block, out);
+        return true;
     });
     if (keep) {
         encoder.finish(out);
@@ -60,22 +62,24 @@ void Message::encode(const std::function<void(std::string_view, bool)>& visit) c
     read([&](std::string_view block) {
         encoder.encode(block, out);
         done += block.size();
-        if (done == size_) return;
+        if (done == size_) return true;
         visit(out, false);
         out.clear();
+        return true;
     });
     encoder.finish(out);
     visit(out, true);
 }
 
-void Message::read_wire(const std::function<void(std::string_view)>& visit) const {
+void Message::read_wire(const std::function<bool(std::string_view)>& visit) const {
     LineEnds lines;
     std::string out;
-    read([&](std::string_view block) {
+    const bool whole = read([&](std::string_view block) {
         out.clear();
         lines.mend(block, out);
-        visit(out);
+        return visit(out);
     });
+    if (!whole) return;
     out.clear();
     lines.finish(out);
     visit(out);

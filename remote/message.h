@@ -20,8 +20,9 @@ class Message {
     // end of the last one. Throws Error if the message cannot be read.
     void encode(const std::function<void(std::string_view piece, bool last)>& visit) const;
 
-    // The same without added dots and the final one: what a signature is over.
-    void read_wire(const std::function<void(std::string_view piece)>& visit) const;
+    // The same without added dots and the final one: what a signature is over. It ends early when visit
+    // answers false.
+    void read_wire(const std::function<bool(std::string_view piece)>& visit) const;
 
     // Fields that go before the message, lines ended by CR LF, from now on counted and encoded with it. name:
     // of the domain that signed them.
@@ -39,8 +40,8 @@ class Message {
     const Scan& scan();
 
   private:
-    // Calls visit for each block. Throws Error.
-    void read(const std::function<void(std::string_view)>& visit) const;
+    // Calls visit for each block until it answers false; then the answer is false. Throws Error.
+    bool read(const std::function<bool(std::string_view)>& visit) const;
 
     int fd_;
     std::uint64_t offset_;

@@ -3,9 +3,8 @@
 #include <algorithm>
 
 #include "authres/dkim.h"
+#include "authres/dmarc.h"
 #include "authres/idna.h"
-#include "base/text.h"
-#include "mail/address_list.h"
 
 namespace relais::remote {
 namespace {
@@ -13,26 +12,13 @@ namespace {
 // More addresses than that are no name to sign for.
 constexpr std::size_t from_limit = 10;
 
-// The addresses of the only From; none if there are several, or it cannot be read.
-std::vector<std::string> from_addresses(const authres::MessageHeader& header) {
-    const authres::HeaderField* from = nullptr;
-    for (const authres::HeaderField& field : header.fields) {
-        if (!equal_ignoring_case(field.name, "From")) continue;
-        if (from != nullptr) return {};
-        from = &field;
-    }
-    if (from == nullptr) return {};
-    auto list = mail::parse_address_list(from->body());
+// The addresses of From, as they were written; none if they are no name to sign for.
+std::vector<std::string> names_in_from(const authres::MessageHeader& header) {
+    auto list = authres::from_addresses(header);
     if (!list) return {};
     std::vector<std::string> found;
     for (const mail::ListedAddress* each : mail::addresses_of(*list)) found.push_back(each->address());
     return found.size() <= from_limit ? found : std::vector<std::string>{};
-}
-
-std::string domain_of(std::string_view address) {
-    std::string_view domain = address.substr(address.rfind('@') + 1);
-    if (domain.ends_with('.')) domain.remove_suffix(1);
-    return lower(authres::ascii_domain(domain));
 }
 
 // A key that is in qmail-keyd.
@@ -54,11 +40,50 @@ class KeptKey final : public authres::SigningKey {
     Deadline deadline_;
 };
 
+// A message that passes by to be signed. Behind its header it is known whether there are keys; without them
+// the body is of no interest.
+class Passing final : public authres::MessageSink {
+  public:
+    Passing(keyd::MailKeyClient& keys, const SigningLeave& leave, Deadline deadline)
+        : keys_(keys), leave_(leave), deadline_(deadline) {}
+
+    void header(const authres::MessageHeader& header) override {
+        if (header.too_large) return;
+        const std::vector<std::string> domains = signing_domains(header, leave_.submitter);
+        if (domains.empty()) return;
+        found_ = keys_.find({leave_.token, {domains.begin(), domains.end()}}, deadline_);
+        if (has_keys()) signer_.header(header);
+    }
+    void body(std::string_view data) override {
+        if (has_keys()) signer_.body(data);
+    }
+    bool has_keys() const { return !found_.keys.empty(); }
+    const std::string& domain() const { return found_.domain; }
+
+    // The fields, one with each key, behind the whole message.
+    std::string fields() {
+        std::string fields;
+        for (const keyd::MailKeyName& name : found_.keys) {
+            KeptKey key(keys_, leave_.token, found_.domain, name, deadline_);
+            signer_.set_name(found_.domain, name.selector);
+            fields += signer_.finish(key);
+        }
+        return fields;
+    }
+
+  private:
+    keyd::MailKeyClient& keys_;
+    const SigningLeave& leave_;
+    Deadline deadline_;
+    authres::DkimSigner signer_{{}};
+    keyd::KeysFound found_;
+};
+
 }  // namespace
 
 std::vector<std::string> signing_domains(const authres::MessageHeader& header,
                                          const mail::Submitter& submitter) {
-    const std::vector<std::string> from = from_addresses(header);
+    const std::vector<std::string> from = names_in_from(header);
     if (from.empty()) return {};
     std::vector<std::string> domains;
     const auto add = [&](std::string domain) {
@@ -66,28 +91,21 @@ std::vector<std::string> signing_domains(const authres::MessageHeader& header,
             domains.push_back(std::move(domain));
     };
     const auto may_use = [&](const std::string& address) { return submitter.may_use_from(address); };
-    if (std::all_of(from.begin(), from.end(), may_use)) add(domain_of(from.front()));
-    for (const std::string& domain : submitter.domains()) add(domain_of(domain));
+    if (std::all_of(from.begin(), from.end(), may_use)) add(authres::ascii_domain_of(from.front()));
+    for (const std::string& domain : submitter.domains()) add(authres::ascii_domain_of(domain));
     return domains;
 }
 
 void MailSigner::sign(Message& message, const SigningLeave& leave, Deadline deadline) {
     if (leave.token.empty()) return;
-    authres::DkimSigner signer({});
-    authres::MessageReader reader(signer);
-    message.read_wire([&](std::string_view piece) { reader.add(piece); });
-    reader.finish();
-    if (reader.header().too_large) return;
-    const std::vector<std::string> domains = signing_domains(reader.header(), leave.submitter);
-    if (domains.empty()) return;
-    const keyd::KeysFound found = keys_.find({leave.token, {domains.begin(), domains.end()}}, deadline);
-    std::string fields;
-    for (const keyd::MailKeyName& name : found.keys) {
-        KeptKey key(keys_, leave.token, found.domain, name, deadline);
-        signer.set_name(found.domain, name.selector);
-        fields += signer.finish(key);
-    }
-    if (!fields.empty()) message.precede_with(std::move(fields), found.domain);
+    Passing passing(keys_, leave, deadline);
+    authres::MessageReader reader(passing);
+    message.read_wire([&](std::string_view piece) {
+        reader.add(piece);
+        return reader.in_header() || passing.has_keys();
+    });
+    if (reader.in_header() || passing.has_keys()) reader.finish();
+    if (passing.has_keys()) message.precede_with(passing.fields(), passing.domain());
 }
 
 }  // namespace relais::remote

@@ -63,7 +63,10 @@ TEST(MessageWithSignature, CountsAndSendsWhatGoesBefore) {
         EXPECT_TRUE(out.starts_with("DKIM-Signature: v=1\r\nSubject: x\r\n\r\nxxx"));
         EXPECT_EQ(out.size(), before + 21 + 3);
         std::string wire;
-        message.read_wire([&](std::string_view piece) { wire += piece; });
+        message.read_wire([&](std::string_view piece) {
+            wire += piece;
+            return true;
+        });
         EXPECT_EQ(wire.size(), before);
     }
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "authres/idna.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "control/setting.h"
@@ -28,6 +29,13 @@ std::string uid_of(std::string_view name, std::string_view passwd) {
         if (fields.size() > 2 && fields[0] == name && is_number(fields[2])) return std::string(fields[2]);
     }
     return "";
+}
+
+// As DNS has them, for the keys are there by these names.
+std::vector<std::string> domains_of(const mail::Submitter& submitter) {
+    std::vector<std::string> domains;
+    for (const std::string& domain : submitter.domains()) domains.push_back(authres::ascii_domain_of(domain));
+    return domains;
 }
 
 }  // namespace
@@ -78,11 +86,15 @@ std::string Signing::allow(mail::Submitter& submitter, std::uint64_t message, st
             submitter.may_use = {std::string(keyd::any_domain)};
     }
     const auto is_any = [](const std::string& rule) { return rule == keyd::any_domain; };
-    keyd::MailGrant grant{message, now + token_lifetime, submitter.domains()};
+    keyd::MailGrant grant{message, now + token_lifetime, domains_of(submitter)};
     if (std::any_of(submitter.may_use.begin(), submitter.may_use.end(), is_any))
         grant.domains = {std::string(keyd::any_domain)};
     if (grant.domains.empty()) return "";
-    return keyd::make_mail_token(secret_, grant);
+    std::string token = keyd::make_mail_token(secret_, grant);
+    std::erase_if(submitter.may_use, [&](const std::string& rule) {
+        return rule != keyd::any_domain && !grant.allows(authres::ascii_domain_of(rule));
+    });
+    return token;
 }
 
 }  // namespace relais::send

@@ -31,8 +31,9 @@ class Signing {
     // False: no message is signed.
     bool has_keys() const { return has_keys_; }
     // What the submitter may use is completed where the envelope does not say it: our own bounces bear
-    // control/bouncehost; programs of root any name, those of others what control/dkimusers says. Returns
-    // the token, "" if the message is to go unsigned. now: unix seconds.
+    // control/bouncehost; programs of root any name, those of others what control/dkimusers says. What the
+    // token has no room for he may not use. Returns the token, "" if the message is to go unsigned. now: unix
+    // seconds.
     std::string allow(mail::Submitter& submitter, std::uint64_t message, std::int64_t now) const;
 
   private:

@@ -69,6 +69,18 @@ TEST_F(SigningTest, WhoeverCameSomehowMayUseWhatIsHis) {
     EXPECT_EQ(allowed({Kind::open_smtp, "anna@one.test"}), Words{"none"});
 }
 
+TEST_F(SigningTest, WhatMayBeUsedIsWhatTheTokenNames) {
+    EXPECT_TRUE(signing_.read().empty());
+    EXPECT_EQ(allowed({Kind::login, "anna", {"anna@m\u00fcller.test"}}), Words{"xn--mller-kva.test"});
+    mail::Submitter submitter{Kind::login, "anna"};
+    for (int i = 0; i < 300; ++i)
+        submitter.may_use.push_back("@domain" + std::to_string(i) + ".some.example");
+    const auto grant = keyd::open_mail_token(secret_, signing_.allow(submitter, 5, noon), noon);
+    ASSERT_TRUE(grant);
+    EXPECT_LT(grant->domains.size(), 300U);
+    EXPECT_EQ(submitter.domains(), grant->domains);
+}
+
 TEST_F(SigningTest, WithoutKeysOrSecretNobodyMay) {
     std::filesystem::remove(keys());
     EXPECT_TRUE(signing_.read().empty());
