@@ -79,16 +79,14 @@ net::DnsAnswer ServerSearch::ask(net::RecordType type, const std::string& name) 
 
 void ServerSearch::begin() {
     if (!route_.usable) {
-        refusal_ = cannot_read_control(std::string(route_.file()) + " cannot be used: " + route_.line + ": " +
-                                       route_.complaint);
+        none_ = {NoServer::unusable_route,
+                 std::string(route_.file()) + " cannot be used: " + route_.line + ": " + route_.complaint};
         return;
     }
-    refusal_ = no_exchanger();
     if (!route_.host.empty()) {
         // The administrator's word: no policy, and what is wrong with it is not the sender's fault.
         policy_.allow_all = true;
-        refusal_ = {Letter::temporary, "Sorry, I couldn't find the host " + route_.host + " of " +
-                                           route_.file() + ". (#4.1.2)\n"};
+        none_ = {NoServer::route_unknown, route_.host, route_.file()};
         candidates_.push_back({0, without_final_dot(route_.host)});
         group_ = candidates_.front().name + ":" + std::to_string(route_.port);
         return;
@@ -119,10 +117,10 @@ void ServerSearch::begin_by_mx() {
             if (trace_ != nullptr) trace_->no_exchanger = true;
             break;
         case net::DnsStatus::no_such_name:
-            refusal_ = no_such_host(domain_);
+            none_ = {NoServer::no_such_domain, domain_};
             break;
         default:
-            refusal_ = dns_failed();
+            none_ = {NoServer::dns_failed};
     }
 }
 
@@ -130,7 +128,7 @@ void ServerSearch::set_candidates(const std::vector<net::DnsRecord>& records) {
     for (const net::DnsRecord& record : records)
         if (!record.text.empty()) candidates_.push_back({record.preference, without_final_dot(record.text)});
     // RFC 7505: one record, of the root.
-    if (candidates_.empty()) refusal_ = takes_no_mail(domain_);
+    if (candidates_.empty()) none_ = {NoServer::null_mx, domain_};
     std::shuffle(candidates_.begin(), candidates_.end(), shuffler());
     std::stable_sort(candidates_.begin(), candidates_.end(),
                      [](const Candidate& a, const Candidate& b) { return a.preference < b.preference; });
@@ -164,22 +162,22 @@ bool ServerSearch::resolve_next_preference() {
         if (trace_ != nullptr) trace_the_rest(preference);
         candidates_.clear();
         // A better server whose address DNS did not tell just now may yet take it.
-        if (refusal_.letter != Letter::temporary) refusal_ = loops_back(loopback_address_);
+        if (!is_temporary(none_.reason)) none_ = {NoServer::is_me, domain_, loopback_address_};
         return false;
     }
-    if (!private_address_.empty() && !any_address_ && refusal_.letter != Letter::temporary)
-        refusal_ = private_exchanger(domain_, private_address_);
+    if (!private_address_.empty() && !any_address_ && !is_temporary(none_.reason))
+        none_ = {NoServer::private_exchanger, domain_, private_address_};
     return true;
 }
 
 // What is as good as this host, or worse, is not used: its addresses are looked up to be shown.
 void ServerSearch::trace_the_rest(std::uint16_t preference) {
-    const Verdict refusal = refusal_;
+    const NoServerFound found = none_;
     for (const Candidate& candidate : candidates_) {
         Server server = resolve(candidate.name);
         keep_usable(server);
     }
-    refusal_ = refusal;
+    none_ = found;
     for (SearchTrace::Host& host : trace_->hosts)
         if (host.preference >= preference)
             for (SearchTrace::Address& address : host.addresses) address.used = false;
@@ -200,7 +198,7 @@ Server ServerSearch::resolve(const std::string& name) {
         if (!route_.host.empty() || mail::address_literal(domain_)) server.addresses = {*address};
         if (!server.addresses.empty() && !is_of_used_family(*address)) {
             server.addresses.clear();
-            refusal_ = wrong_family(name);
+            none_ = {NoServer::wrong_family, name};
         }
         return server;
     }
@@ -208,8 +206,8 @@ Server ServerSearch::resolve(const std::string& name) {
     if (families.v4 && families.v4_first) add_addresses(net::RecordType::a, name, server);
     if (families.v6) add_addresses(net::RecordType::aaaa, name, server);
     if (families.v4 && !families.v4_first) add_addresses(net::RecordType::a, name, server);
-    if (server.addresses.empty() && refusal_.letter != Letter::temporary && has_other_family(name))
-        refusal_ = wrong_family(name);
+    if (server.addresses.empty() && !is_temporary(none_.reason) && has_other_family(name))
+        none_ = {NoServer::wrong_family, name};
     return server;
 }
 
@@ -229,7 +227,7 @@ bool ServerSearch::has_other_family(const std::string& name) {
 void ServerSearch::add_addresses(net::RecordType type, const std::string& name, Server& server) {
     net::DnsAnswer answer = ask(type, name);
     if (answer.status == net::DnsStatus::failed || answer.status == net::DnsStatus::bogus)
-        refusal_ = dns_failed();
+        none_ = {NoServer::dns_failed};
     if (SearchTrace::Host* host = traced(name)) {
         // Failure of either family outweighs what the other one found: there may be more.
         if (!host->asked || answer.status == net::DnsStatus::found ||

@@ -12,6 +12,7 @@
 #include "control/control_file.h"
 #include "net/resolver_protocol.h"
 #include "remote/addresses.h"
+#include "remote/no_server.h"
 #include "remote/report.h"
 #include "remote/routes.h"
 #include "remote/settings.h"
@@ -70,7 +71,8 @@ class ServerSearch {
     // The next one with at least one usable address, or nothing.
     std::optional<Server> next();
     // Why there was none, or no further one; meaningful when next() has never returned a server.
-    const Verdict& refusal() const { return refusal_; }
+    const NoServerFound& none() const { return none_; }
+    Verdict refusal() const { return verdict_of(none_); }
     // Names the best servers, equal for domains that share them. Meaningful after the first next().
     const std::string& group() const { return group_; }
     // True if DNS, or smtproutes, says that this host itself is the best server.
@@ -108,7 +110,7 @@ class ServerSearch {
     std::string loopback_address_;  // likewise
     std::deque<Candidate> candidates_;
     std::deque<Server> ready_;
-    Verdict refusal_;
+    NoServerFound none_{};
     std::string group_;
 };
 
