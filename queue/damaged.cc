@@ -60,14 +60,13 @@ void find_parts(int fd, DamagedFile& file) {
         if (piece.empty()) return;
         envelope += piece;
     }
-    file.envelope = decode_envelope(envelope, footer->message_size, footer->version);
+    file.envelope = decode_envelope(std::move(envelope), footer->message_size, footer->version);
     if (!file.envelope) return;
     file.message_size = footer->message_size;
     Checksum body;
     if (!each_piece(fd, footer->message_size, file.path, [&](std::string_view piece) { body.update(piece); }))
         return;
-    file.whole = checksum_unmarked(body, std::move(envelope), footer->message_size,
-                                   file.envelope->recipients) == footer->checksum;
+    file.whole = checksum_unmarked(body, *file.envelope) == footer->checksum;
 }
 
 std::string_view state_of(const DamagedFile& file) {

@@ -41,7 +41,7 @@ std::string recipients_text(const Envelope& envelope) {
     auto shown =
         std::find_if(all.begin(), all.end(), [](const auto& each) { return each.mark == Mark::to_do; });
     if (shown == all.end()) shown = all.begin();
-    std::string text = printable(shown->address);
+    std::string text = printable((*shown).address);
     if (all.size() > 1) text += fmt::format(" and {} more", all.size() - 1);
     return text;
 }

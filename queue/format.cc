@@ -81,8 +81,7 @@ bool take_extension(std::string_view data, Envelope& envelope) {
     auto extension = mail::decode_extension(data, envelope.recipients.size());
     if (!extension) return false;
     envelope.options = std::move(extension->options);
-    for (std::size_t i = 0; i < envelope.recipients.size(); ++i)
-        envelope.recipients[i].options = std::move(extension->recipients[i]);
+    envelope.recipients.set_options(std::move(extension->recipients));
     return true;
 }
 
@@ -152,12 +151,16 @@ std::uint64_t Checksum::value() const {
     return sum ^ (sum >> 29);
 }
 
-std::uint64_t checksum_unmarked(Checksum body, std::string envelope, std::uint64_t envelope_offset,
-                                const std::vector<Recipient>& recipients) {
-    for (const Recipient& recipient : recipients)
-        envelope[static_cast<std::size_t>(recipient.mark_offset - envelope_offset)] =
-            static_cast<char>(Mark::to_do);
-    body.update(envelope);
+std::uint64_t checksum_unmarked(Checksum body, const Envelope& envelope) {
+    constexpr char to_do = static_cast<char>(Mark::to_do);
+    const std::string_view octets = envelope.recipients.octets();
+    std::size_t at = 0;
+    for (const std::uint32_t mark : envelope.recipients.places()) {
+        body.update(octets.substr(at, mark - at));
+        body.update(std::string_view(&to_do, 1));
+        at = mark + std::size_t{1};
+    }
+    body.update(octets.substr(at));
     return body.value();
 }
 
@@ -186,26 +189,30 @@ unsigned version_of(const Envelope& envelope) {
     return extension_of(envelope).empty() ? 1 : 2;
 }
 
-std::optional<Envelope> decode_envelope(std::string_view data, std::uint64_t envelope_offset,
-                                        unsigned version) {
+std::optional<Envelope> decode_envelope(std::string data, std::uint64_t envelope_offset, unsigned version) {
     Envelope envelope;
-    const std::size_t whole = data.size();
-    const auto info = take_field(data);
-    const auto sender = take_field(data);
+    std::string_view rest = data;
+    const auto info = take_field(rest);
+    const auto sender = take_field(rest);
     if (!info || !sender || sender->size() > mail::address_limit || !decode_info(*info, envelope))
         return std::nullopt;
     envelope.sender = *sender;
+    std::vector<std::uint32_t> places;
+    places.reserve(static_cast<std::size_t>(std::count(rest.begin(), rest.end(), '\0')));
     for (;;) {
-        const std::uint64_t offset = envelope_offset + (whole - data.size());
-        const auto field = take_field(data);
+        const std::size_t place = data.size() - rest.size();
+        const auto field = take_field(rest);
         if (!field) return std::nullopt;
         if (field->empty()) break;
         const char mark = field->front();
         if (mark != 'T' && mark != 'D' && mark != 'F') return std::nullopt;
         if (field->size() - 1 > mail::address_limit) return std::nullopt;
-        envelope.recipients.push_back({std::string(field->substr(1)), static_cast<Mark>(mark), offset});
+        places.push_back(static_cast<std::uint32_t>(place));
     }
-    if (version == 1 ? !data.empty() : !take_extension(data, envelope)) return std::nullopt;
+    const std::size_t extension = data.size() - rest.size();
+    envelope.recipients = Recipients(std::move(data), envelope_offset, std::move(places));
+    rest = envelope.recipients.octets().substr(extension);
+    if (version == 1 ? !rest.empty() : !take_extension(rest, envelope)) return std::nullopt;
     name_submitter(envelope);
     return envelope;
 }

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "mail/envelope.h"
+#include "queue/recipients.h"
 
 namespace relais::queue {
 
@@ -33,27 +34,18 @@ inline constexpr std::size_t status_size = 256;
 inline constexpr std::size_t footer_size = 64;
 inline constexpr std::size_t error_text_size = 208;
 
-enum class Mark : char { to_do = 'T', done = 'D', failed = 'F' };
-
 // Which socket a message came by: the text of its trace field and info.
 enum class Origin { network, bounce, user };
 
 // "network", "bounce" or "user".
 std::string_view origin_name(Origin origin);
 
-struct Recipient {
-    std::string address;
-    Mark mark = Mark::to_do;
-    std::uint64_t mark_offset = 0;  // in the file
-    mail::RecipientOptions options{};
-};
-
 struct Envelope {
     std::uint32_t uid = 0;  // of the submitter
     std::uint32_t pid = 0;  // of the submitting program, 0 if its messages go by the id
     Origin origin = Origin::user;
     std::string sender;
-    std::vector<Recipient> recipients;
+    Recipients recipients;
     // Read from a file, its submitter is never unsaid: what no extension says is known from origin and uid.
     mail::EnvelopeOptions options{};
 };
@@ -87,9 +79,9 @@ class Checksum {
     unsigned partial_octets_ = 0;
 };
 
-// The checksum of message (in body) and envelope as it was when every mark was T.
-std::uint64_t checksum_unmarked(Checksum body, std::string envelope, std::uint64_t envelope_offset,
-                                const std::vector<Recipient>& recipients);
+// The checksum of message (in body) and envelope, one that decode_envelope has given, as it was when every
+// mark was T.
+std::uint64_t checksum_unmarked(Checksum body, const Envelope& envelope);
 
 // With its extension, if there is something to say by one: version_of tells.
 std::string encode_envelope(const Envelope& envelope);
@@ -102,7 +94,7 @@ std::string encode_footer(const Footer& footer);
 
 // Decoders answer nothing for anything that is not exactly right; envelope_offset is where the envelope
 // starts in the file (mark offsets are absolute), version its footer's.
-std::optional<Envelope> decode_envelope(std::string_view data, std::uint64_t envelope_offset,
+std::optional<Envelope> decode_envelope(std::string data, std::uint64_t envelope_offset,
                                         unsigned version = 1);
 Status decode_status(std::string_view data);
 std::optional<Footer> decode_footer(std::string_view data, std::uint64_t file_size);

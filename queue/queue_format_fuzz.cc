@@ -16,7 +16,7 @@ void require(bool condition) {
 }
 
 void check_envelope(std::string_view data, unsigned version) {
-    const auto envelope = decode_envelope(data, 1000, version);
+    const auto envelope = decode_envelope(std::string(data), 1000, version);
     if (!envelope) return;
     const std::string again = encode_envelope(*envelope);
     const auto second = decode_envelope(again, 1000, version_of(*envelope));

@@ -23,8 +23,8 @@ class Select : public ::testing::Test {
         Checksum sum;
         sum.update("body");
         sum.update(octets);
-        for (std::size_t i = 0; i < recipients.size(); ++i)
-            envelope.recipients[i].mark = recipients[i].second;
+        envelope.recipients = {};
+        for (const auto& [address, mark] : recipients) envelope.recipients.push_back({address, mark, 0});
         write(id, "body" + encode_envelope(envelope) + encode_status(status) +
                       encode_footer({4, octets.size(), sum.value()}));
         return id;

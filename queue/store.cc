@@ -184,7 +184,8 @@ int Store::open_in_place(MessageId id, int flags) const {
     return -1;
 }
 
-Load Store::load(MessageId id, StoredMessage& message, bool verify, Fd* file) const {
+Load Store::load(MessageId id, StoredMessage& message, bool verify, Fd* file,
+                 std::uint64_t envelope_most) const {
     const std::string path = message_path(home_, id);
     // Nobody waits here for the other end of a pipe that was put into the queue.
     Fd fd(open_in_place(id, O_RDONLY | O_NONBLOCK));
@@ -205,6 +206,7 @@ Load Store::load(MessageId id, StoredMessage& message, bool verify, Fd* file) co
     if (tail.size() != size - first || tail.size() < status_size + footer_size) return Load::damaged;
     const auto footer = decode_footer(std::string_view(tail).substr(tail.size() - footer_size), size);
     if (!footer) return footer_trace(tail) == Trace::another_version ? Load::another_version : Load::damaged;
+    if (footer->envelope_size > envelope_most) return Load::large;
 
     message.id = id;
     message.message_size = footer->message_size;
@@ -218,7 +220,7 @@ Load Store::load(MessageId id, StoredMessage& message, bool verify, Fd* file) co
     else
         envelope_octets =
             read_at(fd.get(), footer->message_size, static_cast<std::size_t>(footer->envelope_size), path);
-    auto envelope = decode_envelope(envelope_octets, footer->message_size, footer->version);
+    auto envelope = decode_envelope(std::move(envelope_octets), footer->message_size, footer->version);
     if (!envelope) return Load::damaged;
     message.envelope = std::move(*envelope);
     if (!verify) {
@@ -231,9 +233,7 @@ Load Store::load(MessageId id, StoredMessage& message, bool verify, Fd* file) co
         body.update(std::string_view(tail).substr(0, static_cast<std::size_t>(footer->message_size)));
     else
         body = checksum_of_body(fd.get(), footer->message_size, path);
-    const std::uint64_t sum = checksum_unmarked(body, std::move(envelope_octets), footer->message_size,
-                                                message.envelope.recipients);
-    if (sum != footer->checksum) return Load::damaged;
+    if (checksum_unmarked(body, message.envelope) != footer->checksum) return Load::damaged;
     if (file != nullptr) *file = std::move(fd);
     return Load::whole;
 }

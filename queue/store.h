@@ -69,7 +69,7 @@ struct StoredMessage {
     std::uint64_t status_offset = 0;
 };
 
-enum class Load { whole, missing, damaged, another_version, unfinished };
+enum class Load { whole, missing, damaged, another_version, unfinished, large };
 
 // The names in one split directory, some at a time. What comes or goes meanwhile may be told or not.
 class DirectoryScan {
@@ -102,8 +102,10 @@ class Store {
     // message is seen), and answers unfinished while qmail-queued has not yet synced the file: delivered now,
     // it could be sent once more by a client that is told 53. damaged: footer or checksum are wrong;
     // another_version: a later relais wrote it; the file is left alone. Throws Error for I/O errors.
-    // file, if not null, gets the descriptor that was read from, as open_for_delivery gives one.
-    Load load(MessageId id, StoredMessage& message, bool verify, Fd* file = nullptr) const;
+    // file, if not null, gets the descriptor that was read from, as open_for_delivery gives one. large: the
+    // envelope has more octets than envelope_most; nothing else is known of the message.
+    Load load(MessageId id, StoredMessage& message, bool verify, Fd* file = nullptr,
+              std::uint64_t envelope_most = UINT64_MAX) const;
     // A descriptor of its own for one delivery, read-only, close-on-exec. Throws Error (ENOENT if it is
     // gone).
     Fd open_for_delivery(MessageId id) const;

@@ -3,12 +3,14 @@
 
 #include <deque>
 
+#include "send/plan.h"
 #include "send/sender.h"
 
 namespace relais::send {
 
 enum class RecipientState : std::uint8_t {
     open,       // T, and nothing planned in this round: its destination backs off
+    planned,    // T, in Active::plan: its turn to be queued comes
     queued,     // T, in a job
     running,    // T, under way
     elsewhere,  // T, under way at a retired spawner
@@ -45,9 +47,11 @@ struct Sender::Active {
     std::vector<Channel> channels;  // of the recipients
     std::uint32_t load = 0;
     std::size_t octets = 0;
+    bool is_huge = false;  // its octets count by themselves, not in the window
     bool is_new = false;
     bool dying = false;  // older than queuelifetime: this try is the last one
     Stage stage = Stage::working;
+    std::uint32_t planned = 0;
     std::uint32_t queued = 0;
     std::uint32_t running = 0;
     std::uint32_t elsewhere = 0;
@@ -55,6 +59,11 @@ struct Sender::Active {
     std::uint32_t failed = 0;
     std::uint32_t remaining = 0;  // neither failed nor done
     std::uint32_t deferred = 0;
+    Plan plan;
+    bool in_turns = false;  // it is in Sender::in_turns_
+    // What is planned is tried at destinations that have backed off before this second; 0: it is not.
+    std::uint32_t forced_at = 0;
+    std::optional<bool> warning_wanted;  // by a recipient; asked once
     std::string last_error;
     std::string waits_for;  // the destination in back-off, when recipients stay open
     Channel waits_on = Channel::local;
@@ -94,6 +103,9 @@ struct Sender::Active {
 // A record takes further recipients until its text has so many octets: a message may have a hundred thousand
 // of them. With the last text, and 8 octets for each recipient, that is well below slow_request_limit.
 inline constexpr std::size_t record_text_limit = std::size_t{1} << 20;
+
+// A report of deliveries tells of so many, where more are under way.
+inline constexpr std::size_t deliveries_told = 2000;
 
 // Before another try when the disk refused something, in seconds.
 inline constexpr std::uint32_t disk_pause = 60;

@@ -44,8 +44,7 @@ void Lane::enter_ring(Share& share, std::size_t line) {
 }
 
 void Lane::enter_rings(Share& share) {
-    enter_ring(share, 0);
-    enter_ring(share, 1);
+    for (std::size_t line = 0; line < line_count; ++line) enter_ring(share, line);
 }
 
 void Lane::make_ready(const DestinationPtr& destination, std::size_t line) {
@@ -64,12 +63,14 @@ void Lane::leave_ready(const DestinationPtr& destination, std::size_t line) {
 
 void Lane::add(const DestinationPtr& destination, Job job) {
     const std::size_t line = job.line;
+    waiting_bulk_ += line == bulk_line;
     destination->jobs[line].push_back(std::move(job));
     make_ready(destination, line);
 }
 
 void Lane::put_back(const DestinationPtr& destination, Job job) {
     const std::size_t line = job.line;
+    waiting_bulk_ += line == bulk_line;
     destination->jobs[line].push_front(std::move(job));
     give_back_token(*destination->share);
     release(destination);
@@ -83,6 +84,7 @@ std::optional<Lane::Next> Lane::take_from(Share& share, std::size_t line, std::u
     destination->in_ready[line] = false;
     Next next{destination, std::move(destination->jobs[line].front())};
     destination->jobs[line].pop_front();
+    waiting_bulk_ -= line == bulk_line;
     ++destination->running;
     count_running(share, 1);
     ++running_;
@@ -106,9 +108,9 @@ std::optional<Lane::Next> Lane::next(std::uint32_t now) {
 
 // The next share of that ring that may have another delivery. Those that may not run at all leave the ring.
 std::optional<Lane::Next> Lane::next_of(std::size_t number, std::uint32_t now) {
-    if (number >= 2 && strangers_running_ >= places_for_strangers()) return std::nullopt;
+    if (number >= line_count && strangers_running_ >= places_for_strangers()) return std::nullopt;
     auto& ring = rings_[number];
-    const std::size_t line = number % 2;
+    const std::size_t line = number % line_count;
     // Those without room have three deliveries or more, so this passes over few.
     for (std::size_t left = ring.size(); left > 0; --left) {
         Share& share = *ring.front();
@@ -150,10 +152,13 @@ void Lane::dropped(const DestinationPtr& destination) {
     release(destination);
 }
 
-std::deque<Job> Lane::take_jobs(const DestinationPtr& destination) {
-    for (const std::size_t line : {std::size_t{0}, std::size_t{1}}) leave_ready(destination, line);
-    std::deque<Job> all = std::exchange(destination->jobs[0], {});
-    for (Job& job : std::exchange(destination->jobs[1], {})) all.push_back(std::move(job));
+std::list<Job> Lane::take_jobs(const DestinationPtr& destination) {
+    std::list<Job> all;
+    waiting_bulk_ -= destination->jobs[bulk_line].size();
+    for (std::size_t line = 0; line < line_count; ++line) {
+        leave_ready(destination, line);
+        all.splice(all.end(), destination->jobs[line]);
+    }
     return all;
 }
 
@@ -167,8 +172,12 @@ std::vector<DestinationPtr> Lane::destinations() const {
 }
 
 bool Lane::has_room(const Destination& destination, std::uint32_t now) const {
-    if (backs_off(destination, now) || destination.queued() >= jobs_wanted) return false;
+    if (backs_off(destination, now) || is_full(destination)) return false;
     return !destination.share->probing || destination.queued() == 0;
+}
+
+bool Lane::is_full(const Destination& destination) {
+    return destination.queued() >= jobs_wanted;
 }
 
 void Lane::park(const DestinationPtr& destination, queue::MessageId id, std::uint32_t now) {

@@ -3,12 +3,12 @@
 //
 // Destinations that resolve to the same servers share one Share: its limit grows while deliveries succeed,
 // shrinks when they fail or slow down, and when no server can be reached it backs off as a whole; then one
-// delivery tries again. New mail and mail that has been tried have lines of their own, which take turns:
-// neither waits for the other. A share may have three times as many deliveries as there are places left free:
-// alone three quarters of the concurrency, and however many there are of them, a newcomer finds a place.
-// A share that has never taken a message is a stranger: it has one place, and all strangers together have
-// half of them. So has one that has let a delivery hang, until the next success. However many servers there
-// are that accept and say nothing, mail for others goes out.
+// delivery tries again. New mail, mail that has been tried, and what a message has beyond its first jobs have
+// lines of their own, which take turns: none waits for another. A share may have three times as many
+// deliveries as there are places left free: alone three quarters of the concurrency, and however many there
+// are of them, a newcomer finds a place. A share that has never taken a message is a stranger: it has one
+// place, and all strangers together have half of them. So has one that has let a delivery hang, until the
+// next success. However many servers there are that accept and say nothing, mail for others goes out.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <map>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,6 +32,10 @@ namespace relais::send {
 
 struct Destination;
 
+// Lines of jobs: of new mail, of mail that has been tried, of many recipients.
+inline constexpr std::size_t line_count = 3;
+inline constexpr std::uint8_t bulk_line = 2;
+
 // What destinations with the same servers have in common.
 struct Share {
     double limit = 1;
@@ -42,9 +46,9 @@ struct Share {
     bool stranger = false;
     std::string reason;  // why it backs off
     double usual_milliseconds = 0;
-    // Of both lines: those that have jobs, in turn.
-    std::array<std::deque<Destination*>, 2> ready;
-    std::array<bool, 4> in_ring{};
+    // Of each line: those that have jobs, in turn. A list that is empty takes no memory of its own.
+    std::array<std::list<Destination*>, line_count> ready;
+    std::array<bool, 2 * line_count> in_ring{};
     std::uint32_t members = 0;
     // control/destinationlimits: what keeps those of all members.
     control::DestinationLimit limits;
@@ -59,7 +63,7 @@ struct Job {
     queue::MessageId message = 0;
     std::uint32_t load = 0;  // which loading of the message; an older one is void
     std::vector<std::uint32_t> recipients;
-    std::uint8_t line = 0;    // 0: new mail, 1: mail that has been tried
+    std::uint8_t line = 0;    // 0: new mail, 1: mail that has been tried, or bulk_line
     std::uint32_t rules = 0;  // which version of the rules led here
 };
 
@@ -67,11 +71,11 @@ struct Destination {
     std::string name;          // lower case
     std::uint32_t number = 0;  // of its parked messages
     Share* share = nullptr;
-    std::array<std::deque<Job>, 2> jobs;
-    std::array<bool, 2> in_ready{};
+    std::array<std::list<Job>, line_count> jobs;
+    std::array<bool, line_count> in_ready{};
     unsigned running = 0;
 
-    std::size_t queued() const { return jobs[0].size() + jobs[1].size(); }
+    std::size_t queued() const { return jobs[0].size() + jobs[1].size() + jobs[2].size(); }
 };
 // Its lane has it as long as something of it waits or runs, or it backs off.
 using DestinationPtr = Destination*;
@@ -101,6 +105,10 @@ class Lane {
     }
     unsigned concurrency() const { return concurrency_; }
     unsigned running() const { return running_; }
+    // Destinations that it has, busy or not.
+    std::size_t size() const { return destinations_.size(); }
+    // Jobs of bulk_line that have not been begun.
+    std::size_t waiting_bulk() const { return waiting_bulk_; }
     // True if others may need that destination's places: three quarters of all are taken, or a quarter of
     // those for strangers.
     bool is_crowded(const Destination& destination) const;
@@ -118,6 +126,8 @@ class Lane {
     // True if another message may be read for it: it does not back off, and has few jobs; one whose back-off
     // is over needs one message to show whether it lives again.
     bool has_room(const Destination& destination, std::uint32_t now) const;
+    // True if it has as many jobs as may wait for one destination.
+    static bool is_full(const Destination& destination);
 
     void add(const DestinationPtr& destination, Job job);
     // Gives back what next returned but could not be started; it comes first again.
@@ -136,7 +146,7 @@ class Lane {
     bool finished(const DestinationPtr& destination, const Verdict& verdict, std::uint32_t now);
 
     // Takes all jobs away (void ones too).
-    std::deque<Job> take_jobs(const DestinationPtr& destination);
+    std::list<Job> take_jobs(const DestinationPtr& destination);
     // Ends the back-off.
     void forget_backoff(const DestinationPtr& destination);
     // All that have waiting, parked or running mail, and those that back off.
@@ -168,7 +178,7 @@ class Lane {
   private:
     void make_ready(const DestinationPtr& destination, std::size_t line);
     static std::size_t ring_of(const Share& share, std::size_t line) {
-        return line + (share.stranger ? 2 : 0);
+        return line + (share.stranger ? line_count : 0);
     }
     void enter_ring(Share& share, std::size_t line);
     void enter_rings(Share& share);
@@ -196,6 +206,7 @@ class Lane {
     unsigned concurrency_;
     bool adaptive_;
     unsigned running_ = 0;
+    std::size_t waiting_bulk_ = 0;
     unsigned strangers_running_ = 0;
     std::function<bool(std::string_view)> is_known_;
     std::uint32_t next_number_ = 1;
@@ -204,10 +215,10 @@ class Lane {
     std::unordered_map<Share*, std::unique_ptr<Share>> shares_;
     std::unordered_map<std::uint32_t, Destination*> numbers_;
     std::unordered_map<std::string, Share*> groups_;
-    // Shares with ready destinations, in turn: of new mail, of tried mail, and the same of strangers. One
+    // Shares with ready destinations, in turn: of each line, and the same of strangers. One
     // that may not run now is taken out: release brings it back, or wake. One that is in a ring and belongs
     // into another now is in both.
-    std::array<std::deque<Share*>, 4> rings_;
+    std::array<std::deque<Share*>, 2 * line_count> rings_;
     std::size_t turn_ = 0;
     // Taken out for a time: back-off, or a rate that is used up.
     std::vector<Share*> resting_;

@@ -147,9 +147,9 @@ void Lane::join_group(const DestinationPtr& destination, const std::string& grou
     shared.limits = control::stricter(shared.limits, limits_.match(destination->name));
     count_running(old, -static_cast<int>(destination->running));
     count_running(shared, static_cast<int>(destination->running));
-    for (const std::size_t line : {std::size_t{0}, std::size_t{1}}) leave_ready(destination, line);
+    for (std::size_t line = 0; line < line_count; ++line) leave_ready(destination, line);
     destination->share = &shared;
-    for (const std::size_t line : {std::size_t{0}, std::size_t{1}}) make_ready(destination, line);
+    for (std::size_t line = 0; line < line_count; ++line) make_ready(destination, line);
 }
 
 void Lane::forget_backoff(const DestinationPtr& destination) {

@@ -12,7 +12,9 @@ namespace {
 
 // Work between two looks at the events: keeps reports and signals from waiting for a long line of messages.
 constexpr int loads_at_once = 64;
-constexpr std::size_t octets_of_recipient = 128;
+// With the jobs that are made at once; beside the envelope's own octets.
+constexpr std::size_t octets_of_message = 1024;
+constexpr std::size_t octets_of_recipient = 16;
 // Its hint comes when it is whole, unless the pipe is full then.
 constexpr std::uint32_t unfinished_pause = 5;
 // What is not whole, though nobody writes it, is looked at twice: its writer may have died this moment, and
@@ -33,6 +35,7 @@ std::string alert_text(const std::exception& error) {
 void Sender::Active::set(std::uint32_t recipient, RecipientState to) {
     RecipientState& state = states[recipient];
     const auto count = [this](RecipientState of, std::uint32_t by) {
+        if (of == RecipientState::planned) planned += by;
         if (of == RecipientState::queued) queued += by;
         if (of == RecipientState::running) running += by;
         if (of == RecipientState::elsewhere) elsewhere += by;
@@ -76,9 +79,10 @@ bool Sender::work() {
         side->lane.wake(now());
     }
     const bool more_to_load = admit();
+    const bool more_to_place = take_turns();
     const bool more_local = start_deliveries(local_);
     const bool more_remote = start_deliveries(remote_);
-    return std::exchange(rerouted_, false) || more_to_load || more_local || more_remote;
+    return std::exchange(rerouted_, false) || more_to_load || more_to_place || more_local || more_remote;
 }
 
 unsigned Sender::seconds_to_next() {
@@ -145,14 +149,15 @@ bool Sender::park_unread(queue::MessageId id) {
     return true;
 }
 
-Sender::Active* Sender::load(queue::MessageId id, bool is_new) {
+// envelope_most: one with a larger envelope waits until another such message has left.
+Sender::Active* Sender::load(queue::MessageId id, bool is_new, std::uint64_t envelope_most) {
     KnownMessages::Entry& entry = *known_.find(id);
     auto active = std::make_unique<Active>();
     queue::Load result = queue::Load::missing;
     try {
         // What qmail-queued has just synced needs no look at its checksum.
         result = store_.load(id, active->stored, !entry.verified && !entry.hinted,
-                             kept_files_ < kept_files_limit ? &active->file : nullptr);
+                             kept_files_ < kept_files_limit ? &active->file : nullptr, envelope_most);
     } catch (const Error& error) {
         out_.log(alert_text(error));
         postpone(id, disk_pause);
@@ -164,6 +169,10 @@ Sender::Active* Sender::load(queue::MessageId id, bool is_new) {
     }
     if (result == queue::Load::unfinished) {
         known_.schedule(entry, now() + unfinished_pause);
+        return nullptr;
+    }
+    if (result == queue::Load::large) {
+        wait_for_huge(id, entry, is_new);
         return nullptr;
     }
     if (result == queue::Load::damaged || result == queue::Load::another_version) {
@@ -180,20 +189,20 @@ Sender::Active* Sender::load(queue::MessageId id, bool is_new) {
     const auto& recipients = active->stored.envelope.recipients;
     active->states.assign(recipients.size(), RecipientState::done);
     active->channels.assign(recipients.size(), Channel::remote);
-    active->octets = sizeof(Active) + active->stored.envelope.sender.size();
+    active->octets = octets_of_message + recipients.octets().size() + octets_of_recipient * recipients.size();
     for (std::uint32_t i = 0; i < recipients.size(); ++i) {
-        active->octets += octets_of_recipient + recipients[i].address.size();
-        if (recipients[i].mark == queue::Mark::to_do) active->set(i, RecipientState::open);
-        if (recipients[i].mark == queue::Mark::failed) active->set(i, RecipientState::failed);
+        if (recipients.mark(i) == queue::Mark::to_do) active->set(i, RecipientState::open);
+        if (recipients.mark(i) == queue::Mark::failed) active->set(i, RecipientState::failed);
     }
+    active->is_huge = active->stored.status_offset - active->stored.message_size > huge_envelope;
     claim_recipients(*active);
     entry.warned = was_warned(*active);
-    (is_new ? new_octets_ : old_octets_) += active->octets;
+    octets_beside(*active) += active->octets;
     return (window_[id] = std::move(active)).get();
 }
 
 void Sender::take_up(queue::MessageId id, bool is_new) {
-    Active* active = load(id, is_new);
+    Active* active = load(id, is_new, envelope_most());
     if (active == nullptr) return;
     KnownMessages::Entry& entry = *known_.find(id);
     if (is_new) log_arrival(*active);
@@ -231,79 +240,14 @@ void Sender::log_arrival(const Active& active) {
              std::to_string(envelope.uid));
 }
 
-// Gives each open recipient to its destination.
-void Sender::distribute(Active& active, bool forced) {
-    const auto& envelope = active.stored.envelope;
-    const bool options = std::any_of(envelope.recipients.begin(), envelope.recipients.end(),
-                                     [](const auto& recipient) { return recipient.options.said(); });
-    const std::size_t most = is_verp(envelope.sender) ? 1
-                             : options                ? order_option_limit
-                                                      : order_recipient_limit;
-    std::map<std::string, std::vector<std::uint32_t>> by_host;
-    std::vector<std::uint32_t> too_long;
-    struct LocalRecipient {
-        std::string name, user;
-        std::uint32_t recipient;
-    };
-    std::vector<LocalRecipient> local;
-    for (std::uint32_t i = 0; i < envelope.recipients.size(); ++i) {
-        if (active.states[i] != RecipientState::open) continue;
-        const Route route = rewrite(settings_.rules, envelope.recipients[i].address);
-        active.channels[i] = route.channel;
-        if (route.address.size() >= address_field ||
-            expand_verp(envelope.sender, route.plain).size() >= address_field)
-            too_long.push_back(i);
-        else if (route.is_local())
-            local.push_back({destination_name(route), user_name(route), i});
-        else
-            by_host[destination_name(route)].push_back(i);
-    }
-    // Others of it may be under way: what becomes of these is not this destination's affair.
-    const bool single = local.size() + by_host.size() == 1 && too_long.empty() &&
-                        active.running + active.queued + active.elsewhere == 0;
-    std::uint32_t only_destination = 0;
-    if (single && local.empty()) only_destination = remote_.lane.destination(by_host.begin()->first)->number;
-    // A number that is too large for it counts as unknown.
-    known_.find(active.id())->destination = only_destination <= KnownMessages::last_destination
-                                                ? only_destination & KnownMessages::last_destination
-                                                : 0;
-    for (const auto& [name, user, recipient] : local)
-        place_recipients(active, local_, local_.lane.destination(name, user), {recipient}, single, forced);
-    for (auto& [host, recipients] : by_host) {
-        const DestinationPtr destination = remote_.lane.destination(host);
-        for (std::size_t first = 0; first < recipients.size(); first += most) {
-            const auto begin = recipients.begin() + static_cast<std::ptrdiff_t>(first);
-            const auto end =
-                recipients.begin() + static_cast<std::ptrdiff_t>(std::min(first + most, recipients.size()));
-            place_recipients(active, remote_, destination, {begin, end}, single, forced);
-        }
-    }
-    if (!too_long.empty())
-        fail_all(active, too_long, "Sorry, this address is too long for a delivery. (#5.1.3)");
-    settle(active);
-}
-
-// One job, unless the destination cannot take it now.
-void Sender::place_recipients(Active& active, Side& side, const DestinationPtr& destination,
-                              std::vector<std::uint32_t> recipients, bool single, bool forced) {
-    if (forced && Lane::backs_off(*destination, now())) side.lane.forget_backoff(destination);
-    const bool backs_off = Lane::backs_off(*destination, now());
-    // As long as the window is half empty many jobs do no harm.
-    const bool may_wait =
-        single && !forced && (destination->share->probing || new_octets_ + old_octets_ > window_limit / 2);
-    if (backs_off || (may_wait && !side.lane.has_room(*destination, now())))
-        return leave_open(active, recipients, side.channel, *destination);
-    for (const std::uint32_t recipient : recipients) active.set(recipient, RecipientState::queued);
-    side.lane.add(destination, Job{active.id(), active.load, std::move(recipients),
-                                   static_cast<std::uint8_t>(active.is_new ? 0 : 1), rules_});
-}
-
 void Sender::leave_window(queue::MessageId id) {
     const auto found = window_.find(id);
     if (found == window_.end()) return;
-    (found->second->is_new ? new_octets_ : old_octets_) -= found->second->octets;
+    octets_beside(*found->second) -= found->second->octets;
     if (found->second->file) --kept_files_;
+    const bool was_huge = found->second->is_huge;
     window_.erase(found);
+    if (was_huge) call_huge();
 }
 
 void Sender::forget(queue::MessageId id) {

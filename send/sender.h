@@ -74,6 +74,10 @@ class Outlets {
 
 // What the window of loaded messages may take, in octets; new mail and old mail may each have three quarters.
 inline constexpr std::size_t window_limit = std::size_t{32} << 20;
+// A message with a larger envelope is huge: it has no part in the window, so that it holds up no other mail.
+// Beside one of them others are loaded as long as all of them take no more than this.
+inline constexpr std::uint64_t huge_envelope = std::uint64_t{2} << 20;
+inline constexpr std::size_t huge_limit = std::size_t{64} << 20;
 
 class Sender {
   public:
@@ -172,16 +176,28 @@ class Sender {
     bool admit();
     bool admit_parked(Side& side);
     bool park_unread(queue::MessageId id);
-    Active* load(queue::MessageId id, bool is_new);
+    Active* load(queue::MessageId id, bool is_new, std::uint64_t envelope_most = UINT64_MAX);
     void take_up(queue::MessageId id, bool is_new);
     void found_damaged(queue::MessageId id, KnownMessages::Entry& entry, queue::Load found);
     void log_arrival(const Active& active);
-    void distribute(Active& active, bool forced);
-    void place_recipients(Active& active, Side& side, const DestinationPtr& destination,
-                          std::vector<std::uint32_t> recipients, bool single, bool forced);
     void leave_window(queue::MessageId id);
     void forget(queue::MessageId id);
     void postpone(queue::MessageId id, std::uint32_t seconds);
+
+    // sender_distribute.cc: which recipients get a destination when, and huge messages
+    struct Group;
+    struct Turn;
+    void distribute(Active& active, bool forced);
+    void plan_open(Active& active);
+    void place_turn(Active& active, bool alone);
+    bool gather(Active& active, Turn& turn);
+    void place_recipients(Active& active, Group group, std::uint8_t line, bool single);
+    bool take_turns();
+    bool may_have_turn(const Active& active) const;
+    std::size_t& octets_beside(const Active& active);
+    std::uint64_t envelope_most() const;
+    void wait_for_huge(queue::MessageId id, KnownMessages::Entry& entry, bool is_new);
+    void call_huge();
 
     // sender_delivery.cc: orders and reports
     bool start_deliveries(Side& side);
@@ -239,7 +255,7 @@ class Sender {
     RecipientFacts facts_of(const Active& active, std::uint32_t recipient, const RecipientReport& result,
                             const std::string& server) const;
     static bool wants_warning(const Active& active, std::uint32_t recipient);
-    bool was_warned(const Active& active) const;
+    bool was_warned(Active& active) const;
     bool is_delayed(queue::MessageId id) const;
     void warn_of_delay(Active& active, const std::string& reason);
     void note_delayed(Active& active, std::uint32_t recipient, const RecipientReport& result,
@@ -275,6 +291,14 @@ class Sender {
     std::unordered_map<queue::MessageId, std::unique_ptr<Active>> window_;
     std::size_t new_octets_ = 0;
     std::size_t old_octets_ = 0;
+    std::size_t huge_octets_ = 0;
+    struct Waiting {
+        queue::MessageId id;
+        bool is_new;
+    };
+    std::vector<Waiting> huge_waiting_;  // until another huge message leaves
+    // Messages with planned recipients, in turn.
+    std::deque<queue::MessageId> in_turns_;
     Side local_{Channel::local, Lane(0, false), false};
     Side remote_{Channel::remote, Lane(0, true), false};
     RunningMap running_;

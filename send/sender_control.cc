@@ -16,6 +16,8 @@ namespace {
 
 constexpr std::size_t destinations_shown = 100;
 constexpr std::size_t deliveries_shown = 100;
+// By why: mail goes on soon.
+constexpr std::size_t recipients_looked_at = 10'000;
 
 ControlAnswer ok() {
     return {true, {}};
@@ -86,7 +88,9 @@ ControlAnswer Sender::control(const ControlRequest& request) {
 // Its jobs become void, for none of their recipients is queued any more; what runs, runs to its end.
 void Sender::drop_queued(Active& active) {
     for (std::uint32_t i = 0; i < active.states.size(); ++i)
-        if (active.states[i] == RecipientState::queued) active.set(i, RecipientState::open);
+        if (active.states[i] == RecipientState::queued || active.states[i] == RecipientState::planned)
+            active.set(i, RecipientState::open);
+    active.plan.clear();
 }
 
 ControlAnswer Sender::hold(queue::MessageId id) {
@@ -206,6 +210,8 @@ std::string Sender::statistics() {
     number("remote-running", remote_.lane.running());
     number("remote-limit", remote_.lane.concurrency());
     number("window-octets", new_octets_ + old_octets_);
+    number("huge-octets", huge_octets_);
+    number("destinations", local_.lane.size() + remote_.lane.size());
     if (scan_split_ < queue::split_count) number("directories-to-scan", queue::split_count - scan_split_);
     if (const auto due = known_.next_due()) number("seconds-to-next-try", *due > now() ? *due - now() : 0);
     std::size_t shown = 0;
@@ -247,6 +253,9 @@ std::string Sender::why(queue::MessageId id) {
         text += "the disk refused a write: it will be tried again within a minute\n";
     if (active.failing > 0)
         text += fmt::format("the failure of {} recipients is being recorded\n", active.failing);
+    if (active.planned > 0)
+        text +=
+            fmt::format("{} recipients wait for their turn: a message has some at a time\n", active.planned);
     if (active.queued > 0) {
         text += fmt::format("{} recipients are queued for delivery\n", active.queued);
         for (const Side* side : {&local_, &remote_})
@@ -268,6 +277,9 @@ std::string Sender::why_waiting(const queue::StoredMessage& message, const Known
         text += fmt::format("next try in {}, at {} GMT\n", span(left), date_gmt(wall() + left));
     }
     if (entry.place == Place::parked) text += "waits for its destination\n";
+    if (std::any_of(huge_waiting_.begin(), huge_waiting_.end(),
+                    [&](const Waiting& waiting) { return waiting.id == message.id; }))
+        text += "it has very many recipients, and waits until another such message has left\n";
     text += still_running_text(message.id);
     if (exiting_) text += "qmail-send is ending: it starts no delivery\n";
     if (message.status.tries > 0 && !message.status.last_error.empty())
@@ -276,8 +288,11 @@ std::string Sender::why_waiting(const queue::StoredMessage& message, const Known
                         message.status.tries == 1 ? "once" : fmt::format("{} times", message.status.tries),
                         one_line(message.status.last_error));
     std::set<std::string> seen;
+    std::size_t looked_at = 0;
     for (const queue::Recipient& recipient : message.envelope.recipients) {
-        if (recipient.mark != queue::Mark::to_do || seen.size() >= destinations_shown) continue;
+        if (seen.size() >= destinations_shown || looked_at >= recipients_looked_at) break;
+        if (recipient.mark != queue::Mark::to_do) continue;
+        ++looked_at;
         const Route route = rewrite(settings_.rules, recipient.address);
         const std::string name = destination_name(route);
         if (!seen.insert(name).second) continue;

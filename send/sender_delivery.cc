@@ -22,7 +22,7 @@ std::string dsn_extension(const queue::Envelope& envelope, std::uint32_t recipie
     mail::EnvelopeOptions options;
     options.ret = envelope.options.ret;
     options.envid = envelope.options.envid;
-    return mail::encode_extension(options, {envelope.recipients[recipient].options});
+    return mail::encode_extension(options, {envelope.recipients.options(recipient)});
 }
 
 }  // namespace
@@ -142,7 +142,7 @@ bool Sender::send_order(Channel channel, std::uint64_t delivery, const Active& a
                       active.stored.envelope.options};
     for (const Route& route : routes) order.recipients.push_back(route.address);
     for (const std::uint32_t recipient : next.job.recipients)
-        order.recipient_options.push_back(active.stored.envelope.recipients[recipient].options);
+        order.recipient_options.push_back(active.stored.envelope.recipients.options(recipient));
     return out_.order(order, std::move(message));
 }
 

@@ -15,6 +15,8 @@ namespace relais::send {
 namespace {
 
 constexpr std::size_t reason_limit = 500;
+// With their own reasons: a warning has no place for more.
+constexpr std::size_t delays_kept = 5000;
 
 // A program that sends to many, by the usual forms of its address; the header tells of others.
 bool is_list_sender(std::string_view sender) {
@@ -52,19 +54,22 @@ RecipientFacts Sender::facts_of(const Active& active, std::uint32_t recipient, c
 bool Sender::wants_warning(const Active& active, std::uint32_t recipient) {
     const queue::Envelope& envelope = active.stored.envelope;
     if (envelope.sender.empty() || envelope.sender == mail::double_bounce_sender) return false;
-    const mail::Notify& notify = envelope.recipients[recipient].options.notify;
+    const mail::Notify& notify = envelope.recipients.options(recipient).notify;
     if (notify.said()) return notify.delay;
     return is_our_own_users(envelope.options.submitter.kind) && !is_list_sender(envelope.sender);
 }
 
 // No warning is owed of a message of which nobody wants one, or that has been tried since it was due: the try
 // before this one has told of it, in this life of qmail-send or the last.
-bool Sender::was_warned(const Active& active) const {
+bool Sender::was_warned(Active& active) const {
     const queue::Status& status = active.stored.status;
     if (status.tries > 0 && status.last_try >= active.birth() + settings_.delay_warning) return true;
-    for (std::uint32_t i = 0; i < active.states.size(); ++i)
-        if (wants_warning(active, i)) return false;
-    return true;
+    if (!active.warning_wanted) {
+        active.warning_wanted = false;
+        for (std::uint32_t i = 0; i < active.states.size() && !*active.warning_wanted; ++i)
+            active.warning_wanted = wants_warning(active, i);
+    }
+    return !*active.warning_wanted;
 }
 
 bool Sender::is_delayed(queue::MessageId id) const {
@@ -75,7 +80,9 @@ bool Sender::is_delayed(queue::MessageId id) const {
 // Kept only where a warning will be sent in this round.
 void Sender::note_delayed(Active& active, std::uint32_t recipient, const RecipientReport& result,
                           const Report& report) {
-    if (!is_delayed(active.id()) || was_warned(active) || !wants_warning(active, recipient)) return;
+    if (active.delayed.size() >= delays_kept || !is_delayed(active.id()) || was_warned(active) ||
+        !wants_warning(active, recipient))
+        return;
     const RecipientFacts facts = facts_of(active, recipient, result, report.server);
     active.delayed.push_back({recipient, bounce_paragraph(facts.address, result.text) + encode(facts)});
 }
@@ -112,7 +119,7 @@ void Sender::warn_of_delay(Active& active, const std::string& reason) {
 // Of one that was delivered, or handed on to a server that does not tell what becomes of it.
 void Sender::note_delivered(Active& active, std::uint32_t recipient, const RecipientReport& result,
                             const Running& running, const Report& report) {
-    if (!active.stored.envelope.recipients[recipient].options.notify.success || report.dsn) return;
+    if (!active.stored.envelope.recipients.options(recipient).notify.success || report.dsn) return;
     const bool local = running.channel == Channel::local;
     RecipientFacts facts = facts_of(active, recipient, result, local ? "" : report.server);
     if (!local) facts.relayed = "yes";

@@ -9,15 +9,16 @@ namespace relais::send {
 
 // Delivered recipients are marked, unless the message ends now anyway.
 void Sender::mark_done(Active& active) {
-    while (!active.unmarked.empty()) {
-        const auto& recipient = active.stored.envelope.recipients[active.unmarked.back()];
-        try {
-            store_.mark(active.id(), recipient, queue::Mark::done, false);
-        } catch (const Error& error) {
-            if (error.number() != ENOENT) throw;  // somebody removed the message: nothing to mark
-        }
-        active.unmarked.pop_back();
+    if (active.unmarked.empty()) return;
+    std::vector<queue::Recipient> recipients;
+    for (const std::uint32_t recipient : active.unmarked)
+        recipients.push_back(active.stored.envelope.recipients[recipient]);
+    try {
+        store_.mark_all(active.id(), recipients, queue::Mark::done, false);
+    } catch (const Error& error) {
+        if (error.number() != ENOENT) throw;  // somebody removed the message: nothing to mark
     }
+    active.unmarked.clear();
 }
 
 // What is to be done with the message when nothing of it is under way.
@@ -32,8 +33,9 @@ void Sender::settle(Active& active) {
     }
     if (active.stage != Stage::working) return;
     // Failures gather while others of the message are under way: one record, or one bounce, for all of them.
-    const bool under_way = active.queued + active.running > 0;
-    if (!under_way && !active.delivered.empty()) return report_deliveries(active);
+    const bool under_way = active.planned + active.queued + active.running > 0;
+    if ((!under_way && !active.delivered.empty()) || active.delivered.size() >= deliveries_told)
+        return report_deliveries(active);
     const bool waited = active.tell_at != 0 && active.tell_at <= now() && may_tell(active);
     if (active.failure_octets > record_text_limit || ((!under_way || waited) && !active.failures.empty())) {
         if (ends_with_failures(active)) return ask_for_bounce(active);
