@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <set>
 
@@ -23,8 +24,36 @@ namespace {
 // A login that counts longer than this is as good as none.
 constexpr std::int64_t long_lifetime = 86400;
 
+// The files that make a domain ours.
+constexpr std::array domain_files = {"locals", "virtualdomains"};
+// Domains in one sentence.
+constexpr std::size_t named_at_most = 20;
+
 using Findings = std::vector<AuditFinding>;
 using Lines = std::vector<std::string>;
+
+// What a line of locals or virtualdomains takes mail for; nothing for one address, a wildcard, an exception.
+std::string domain_of(std::string_view name, std::string_view line) {
+    const std::size_t colon = line.find(':');
+    const std::string_view domain = line.substr(0, colon);
+    const bool exception =
+        name == "virtualdomains" && (colon == std::string_view::npos || colon + 1 == line.size());
+    if (exception || domain.find('@') != std::string_view::npos || domain.starts_with('.')) return "";
+    return std::string(domain);
+}
+
+// ": a.example, b.example", as locals and virtualdomains have them.
+std::string own_domains(const control::Home& home) {
+    std::string text;
+    std::size_t count = 0;
+    for (const char* name : domain_files)
+        for (const std::string& line : control::read_lines(home, name).value_or(Lines())) {
+            const std::string domain = domain_of(name, line);
+            if (domain.empty() || equal_ignoring_case(domain, "localhost")) continue;
+            if (++count <= named_at_most) text += (count == 1 ? ": " : ", ") + plain(domain);
+        }
+    return count > named_at_most ? text + fmt::format(" and {} more", count - named_at_most) : text;
+}
 
 void look_at_rcpthosts(const control::Home& home, Findings& findings) {
     const auto lines = control::read_if_there<"rcpthosts">(home);
@@ -34,7 +63,7 @@ void look_at_rcpthosts(const control::Home& home, Findings& findings) {
              fmt::format("control/rcpthosts is {}: mail from outside is refused for every domain (stock "
                          "qmail would be an open relay without it)",
                          lines ? "empty" : "missing"),
-             "write the domains that you accept mail for into it, one a line"});
+             "write the domains that you accept mail for into it, one a line" + own_domains(home)});
     for (const std::string& line : lines.value_or(Lines()))
         if (line == "." || (line.starts_with('.') && line.find('.', 1) == std::string::npos))
             findings.push_back(
@@ -42,13 +71,10 @@ void look_at_rcpthosts(const control::Home& home, Findings& findings) {
                  fmt::format("control/rcpthosts has \"{}\": everybody may send to all domains below it",
                              plain(line)),
                  "remove it"});
-    for (const char* name : {"locals", "virtualdomains"}) {
+    for (const char* name : domain_files) {
         for (const std::string& line : control::read_lines(home, name).value_or(Lines())) {
-            const std::size_t colon = line.find(':');
-            const std::string domain = line.substr(0, colon);
-            const bool exception = std::string_view(name) == "virtualdomains" &&
-                                   (colon == std::string::npos || colon + 1 == line.size());
-            if (exception || domain.find('@') != std::string::npos || domain.starts_with('.')) continue;
+            const std::string domain = domain_of(name, line);
+            if (domain.empty()) continue;
             if (control::DomainSet(lines.value_or(Lines())).contains(domain) ||
                 find_line(home, "morercpthosts", domain) || equal_ignoring_case(domain, "localhost"))
                 continue;

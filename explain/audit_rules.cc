@@ -175,12 +175,7 @@ class RulesAudit {
                 dot ? "it lacks its final dot: " + line.address + ".:"
                     : "an address, a prefix with its final dot, a network, or =name");
         } else if (line.counting_keys == 0) {
-            const auto* first = rules_.text->line_of(rule.keys.front().text);
-            add(Level::wrong,
-                line_text(line) +
-                    " never counts: " + (first != nullptr ? line_text(*first) : "an earlier line") +
-                    " decides all of its addresses",
-                "remove one of the two");
+            look_at_hidden_line(line, rules_.text->line_of(rule.keys.front().text));
         } else if (line.address.find('=') != std::string::npos && !listener_.names) {
             add(Level::wrong,
                 line_text(line) + " goes by name, and " + listener_.name +
@@ -195,6 +190,15 @@ class RulesAudit {
                 "write RELAYCLIENT=\"\"");
         else
             add(Level::note, line_text(line) + " appends \"" + plain(*value) + "\" to every recipient", "");
+    }
+
+    // An earlier line decides all of its addresses. A line of tcp.smtp below tcp.smtp6 still counts for IPv4.
+    void look_at_hidden_line(const tcprules::TextLine& line, const tcprules::TextLine* first) {
+        if (first != nullptr && first->file != line.file && !is_ipv6_rule(line)) return;
+        add(Level::wrong,
+            line_text(line) + " never counts: " + (first != nullptr ? line_text(*first) : "an earlier line") +
+                " decides all of its addresses",
+            "remove one of the two");
     }
 
     // False for a key that no client's address can ask for.

@@ -11,8 +11,8 @@
 //   flush        everything is tried now, back-offs are forgotten
 //   delete ID    removed, nobody is told
 //   bounce ID    its open recipients fail now
-//   stat         text: lines "NAME NUMBER" ("known N": messages it has seen; running, limits and so on), then
-//                "destination NAME: text" for those with something to do
+//   stat         text: lines "NAME NUMBER" ("known N": messages it has seen; "signals N": SIGHUP and SIGALRM that it has
+//                obeyed; running, limits and so on), and "destination NAME: text" for those with something to do
 //   why ID       text: why this message waits
 //   running      text: "qmail-send is ending ..." if it starts nothing more; a line for each delivery under way, of which
 //                those that an earlier qmail-send has begun end with "from before the last restart"

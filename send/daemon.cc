@@ -94,7 +94,10 @@ Daemon::Daemon(const control::Home& home, std::vector<SlowWorker>& recorders,
                [this](const ControlRequest& request) {
                    tell_time();
                    if (request.verb == ControlVerb::rules) return rules_text();
-                   return sender_.control(request);
+                   ControlAnswer answer = sender_.control(request);
+                   if (request.verb == ControlVerb::stat)
+                       answer.text += "signals " + std::to_string(signals_) + "\n";
+                   return answer;
                }),
       reports_(packet_limit, reports_at_once) {
     watch_.record([&] {
@@ -134,8 +137,12 @@ Daemon::Daemon(const control::Home& home, std::vector<SlowWorker>& recorders,
     loop_.on_signal(SIGALRM, [this] {
         tell_time();
         sender_.flush();
+        ++signals_;
     });
-    loop_.on_signal(SIGHUP, [this] { reread(); });
+    loop_.on_signal(SIGHUP, [this] {
+        reread();
+        ++signals_;
+    });
     loop_.before_wait([this] { return before_wait(); });
 }
 

@@ -84,6 +84,7 @@ class Daemon final : private Outlets {
     Spawner* local_ = nullptr;
     Spawner* remote_ = nullptr;
     bool retiring_ = false;
+    std::uint64_t signals_ = 0;  // SIGHUP and SIGALRM that have been obeyed
     std::size_t hint_pipe_size_ = 0;
     EventLoop::TimerId timer_ = 0;
     Clock::time_point timer_at_{};

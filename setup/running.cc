@@ -3,10 +3,13 @@
 #include <signal.h>
 
 #include <cstdio>
+#include <optional>
 
 #include "base/error.h"
 #include "base/program.h"
+#include "base/text.h"
 #include "queue/store.h"
+#include "send/control_protocol.h"
 #include "setup/command.h"
 #include "setup/deliveries.h"
 #include "setup/holders.h"
@@ -25,6 +28,8 @@ constexpr Seconds restart_patience{60};
 // A log ends when the last of those who write to it has.
 constexpr Seconds log_patience{10};
 constexpr Seconds session_patience{3};
+constexpr Seconds answer_patience{2};
+constexpr std::string_view signals_word = "signals ";
 
 int fail(const std::string& text) {
     log_line("fatal: " + text);
@@ -137,11 +142,34 @@ int end_all(const Plan& plan, pid_t svscan) {
     return ended() ? 0 : fail_with_deliveries(plan);
 }
 
+// How many signals qmail-send has obeyed; nothing if none answers, or one of a version that does not count.
+std::optional<std::uint64_t> obeyed_signals(const Plan& plan) {
+    try {
+        const Deadline deadline = Deadline::in(answer_patience);
+        const auto answer =
+            send::ControlClient(plan.home, deadline).ask({send::ControlVerb::stat, 0}, deadline);
+        for (const std::string_view line : split(answer.text, '\n'))
+            if (line.starts_with(signals_word)) return parse_number(line.substr(signals_word.size()));
+    } catch (const Error&) {
+        // It ends, or this user may not ask.
+    }
+    return std::nullopt;
+}
+
+// Comes back when qmail-send has obeyed: supervise hands nothing on in the first second of a service's life.
 int signal_send(const Plan& plan, const std::string& letter, const std::string& signal) {
-    if (systemd_keeps(plan)) return systemctl(plan, {"kill", "--kill-who=main", "--signal=" + signal}, false);
-    if (service_state(plan, "qmail-send").pid == 0) return fail("qmail-send is not running: qmailctl start");
-    tell(plan, {"qmail-send"}, letter);
-    return 0;
+    const auto before = obeyed_signals(plan);
+    if (systemd_keeps(plan)) {
+        if (const int code = systemctl(plan, {"kill", "--kill-who=main", "--signal=" + signal}, false))
+            return code;
+    } else if (service_state(plan, "qmail-send").pid == 0) {
+        return fail("qmail-send is not running: qmailctl start");
+    } else {
+        tell(plan, {"qmail-send"}, letter);
+    }
+    const auto obeyed = [&] { return obeyed_signals(plan) != before; };
+    if (!before || wait_until(obeyed, Deadline::in(start_patience))) return 0;
+    return fail("qmail-send has not obeyed yet: qmailctl doctor");
 }
 
 }  // namespace

@@ -39,11 +39,35 @@ class Findings(OneKind):
         self.assertEqual((wrong.code, json.loads(wrong.out)["code"]), (2, 2), wrong)
         found, *_ = [each for each in json.loads(wrong.out)["findings"] if each["level"] == "wrong" and "control/rcpthosts is missing" in each["text"]]
         self.assertEqual(found["level"], "wrong")
+        remedies = [each["remedy"] or "" for each in json.loads(wrong.out)["findings"] if "rcpthosts" in each["text"]]
+        self.assertTrue(any(i.me in remedy for remedy in remedies), remedies)
 
     def test_an_open_relay(self):
         i = self.made().start()
         self.rules(i, ':allow,RELAYCLIENT=""\n')
         self.assert_found(i, "WRONG", "OPEN RELAY, strangers can send through this server: .*lets everybody relay")
+
+    def test_one_loopback_may_relay_and_the_other_may_not(self):
+        if not self.has_ipv6():
+            self.skipTest("no ::1 here")
+        i = self.made(listen=("127.0.0.1", "::1")).start()
+        self.rules(i, '127.:allow,RELAYCLIENT=""\n:allow\n')
+        self.assertEqual(self.doctor(i).code, 0, self.doctor(i))
+        (i.home / "tcp.smtp6").write_text("::1:allow\n")
+        i.ctl("cdb")
+        out = self.assert_found(i, "look", "127.0.0.1 may relay and ::1 may not: programs on this host", 1)
+        self.assertIn(f'       -> ::1:allow,RELAYCLIENT="" in {i.home}/tcp.smtp6\n', out)
+        self.assertEqual(json.loads(i.run("qmailctl", "doctor", "--json").out)["code"], 1)
+
+    def test_lines_for_ipv4_are_not_hidden_by_those_for_ipv6(self):
+        if not self.has_ipv6():
+            self.skipTest("no ::1 here")
+        i = self.made(listen=("127.0.0.1", "::1")).start()
+        (i.home / "tcp.smtp6").write_text('::1:allow,RELAYCLIENT=""\n:allow\n')
+        self.rules(i, '127.:allow,RELAYCLIENT=""\n:allow\n')
+        self.assertEqual(self.doctor(i).code, 0, self.doctor(i))
+        self.rules(i, '127.:allow,RELAYCLIENT=""\n::1:allow\n:allow\n')
+        self.assert_found(i, "WRONG", 'tcp.smtp line 2 "::1:allow" never counts: tcp.smtp6 line 1')
 
     def test_rules_that_do_not_do_what_was_meant(self):
         i = self.made().start()

@@ -9,7 +9,7 @@ import readme_test
 from harness import relais
 
 PASSWORD = "correct-horse-7"
-SETUP = "qmail-setup /var/qmail --me mail.example.org --admin you@example.net\n"
+SETUP = "qmail-setup /var/qmail --me mail.example.org --domain example.org --admin you@example.net\n"
 
 
 def typed(page, heading=None):
@@ -72,6 +72,20 @@ class Guides(relais.TestCase):
         self.assertIn("it counts", said)
         self.assertNotIn("WRONG", said)
 
+    def test_a_virtual_domain(self):
+        lines = typed("docs/virtual-domain.md")
+        said = self.run_script(
+            *self.with_password(lines), "for who in anna bert carl; do echo hello | sendmail $who@example.net; done",
+            "echo hello | sendmail sales@example.net",
+            *(self.arrives(f"/home/vmail/mail/example.net/{who}", n) for who, n in (("anna", 2), ("bert", 2), ("carl", 1))),
+            f"curl -s pop3://127.0.0.1 -u bert@example.net:{PASSWORD}", "qmailctl doctor | grep WRONG || true",
+            "qmail-user remove carl@example.net", "qmail-user list", "ls ~vmail/mail/example.net")
+        self.assertIn("anna@example.net  /home/vmail/mail/example.net/anna\n", said)
+        self.assertIn("anna@example.net is delivered here, to vmail: maildir ./mail/example.net/anna/", said)
+        self.assertRegex(said, r"(?m)^2 \d+\r?$")
+        self.assertNotIn("WRONG", said)
+        self.assertIn("kept /home/vmail/mail/example.net/carl\n", said)
+
     def test_a_filter(self):
         lines = typed("docs/filters.md")
         sent = "swaks -s 127.0.0.1 --local-interface 127.0.0.5 -f a@client.example -t postmaster@mail.example.org"
@@ -80,6 +94,20 @@ class Guides(relais.TestCase):
         self.assertRegex(said, r"(?m)^<\*\* 554 this message has a virus \(#5\.7\.1\)")
         self.assertRegex(said, r"(?m)^<-  250 ok \d+ qp \d+")
         self.assertNotIn("WRONG", said)
+
+    def test_backup_and_restore(self):
+        there = "echo hello | sendmail anna@example.org; " + self.arrives("/home/anna/Maildir")
+        said = self.run_script(
+            "useradd --create-home anna", f"qmail-user add anna@example.org <<<{PASSWORD}", there,
+            "echo waits | sendmail x@far.invalid", "for i in $(seq 600); do grep -q deferral /var/qmail/log/qmail-send/current && break; sleep 0.1; done",
+            *typed("docs/backup.md", "Backup"), "qmailctl stop", "qmail-qstat | head -n 1 >/tmp/before; cat /tmp/before; rm -rf /var/qmail /home/anna",
+            *(line + " || true" if "doctor" in line else line for line in typed("docs/backup.md", "Restore")),
+            "qmail-qstat | head -n 1 | cmp - /tmp/before", f"curl -s pop3://127.0.0.1 -u anna@example.org:{PASSWORD}",
+            "ls /home/anna/Maildir/cur /home/anna/Maildir/new", *typed("docs/backup.md", "Uninstall"), "ls /var/qmail || echo gone")
+        self.assertIn("\nmessages in queue: 1\n", said)
+        self.assertRegex(said, r"(?m)^1 \d+\r?$")
+        self.assertNotIn("WRONG", said)
+        self.assertIn("gone", said)
 
 
 if __name__ == "__main__":

@@ -92,6 +92,13 @@ class OneKind:
         self.addCleanup(instance.remove)
         return instance
 
+    @staticmethod
+    def has_ipv6():
+        with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+            return True
+        return False
+
 
 class Kind(OneKind):
     """The tests, for both kinds of instance."""
@@ -291,13 +298,6 @@ class Kind(OneKind):
             for name in files:
                 done = i.run("tcprulescheck", i.home / f"{name}.cdb", "192.0.2.77")
                 self.assertNotIn("RELAYCLIENT", done.out)
-
-    @staticmethod
-    def has_ipv6():
-        with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as probe:
-            probe.bind(("::1", 0))
-            return True
-        return False
 
     def test_flush_tries_what_waits(self):
         i = self.made()
