@@ -35,6 +35,8 @@ char* end_of_adjacent(char* end, char** strings) {
     return end;
 }
 
+constinit bool addresses_shown = true;
+
 }  // namespace
 
 void remember_title_area(int argc, char** argv) {
@@ -73,6 +75,14 @@ void set_process_title(std::string_view name, const std::vector<std::string_view
     std::memcpy(area.begin, line.data(), line.size());
     std::memset(area.begin + line.size(), 0, area.size - line.size());
     set_process_name(name);
+}
+
+void show_addresses_in_titles(bool shown) {
+    addresses_shown = shown;
+}
+
+void set_process_title_with_addresses(std::string_view name, const std::vector<std::string_view>& addresses) {
+    set_process_title(name, addresses_shown ? addresses : std::vector<std::string_view>{"busy"});
 }
 
 }  // namespace relais

@@ -19,4 +19,11 @@ void set_process_name(std::string_view name);
 // start. Control characters are shown as '?'. Does nothing if remember_title_area was not called.
 void set_process_title(std::string_view name, const std::vector<std::string_view>& arguments = {});
 
+// Whether others may read addresses, of mail or of clients, in the titles of this process and its future
+// children. They may until somebody says otherwise.
+void show_addresses_in_titles(bool shown);
+
+// The same for arguments that are addresses: "NAME busy" where they are not shown.
+void set_process_title_with_addresses(std::string_view name, const std::vector<std::string_view>& addresses);
+
 }  // namespace relais

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "control/enter.h"
+#include "control/hide_arguments.h"
 #include "control/home.h"
 
 namespace relais::control {
@@ -47,6 +48,7 @@ int run_tool(std::string_view name, int argc, char** argv, const std::function<i
         try {
             if (root && instance == Instance::in_environment)
                 ::setenv("QMAILHOME", enter(Home::from_environment()).directory().c_str(), 1);
+            if (name_an_address(arguments)) hide_arguments(name);
             return work(arguments);
         } catch (const Error& error) {
             throw_with_advice(error, root);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/program.h"
+#include "control/hide_arguments.h"
 #include "inject/child.h"
 #include "inject/required.h"
 #include "inject/submit.h"
@@ -21,6 +22,7 @@ using namespace relais;
 constexpr int stop_here = 99;
 
 int condredirect(const Arguments& arguments) {
+    control::hide_arguments("condredirect");
     if (arguments.size() < 2) throw_permanent("usage: condredirect newaddress program [ arg ... ]");
     if (inject::ask_program(inject::from(arguments, 1)) == inject::Verdict::no)
         return static_cast<int>(Exit::success);

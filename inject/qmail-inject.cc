@@ -8,6 +8,7 @@
 // Exit codes: 0 accepted and synced, or printed (-n); 100 wrong usage, a header that cannot be understood, or
 // refused for good; 111 try again later.
 #include "base/error.h"
+#include "control/hide_arguments.h"
 #include "inject/injection.h"
 #include "inject/options.h"
 
@@ -17,6 +18,7 @@ using namespace relais;
 using inject::RecipientSource;
 
 int qmail_inject(const Arguments& arguments) {
+    control::hide_arguments("qmail-inject");
     inject::Request request;
     bool queue = true;
     inject::OptionReader options(arguments, "aAhHnNf:");

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "control/hide_arguments.h"
 #include "control/home.h"
 #include "inject/injection.h"
 #include "inject/options.h"
@@ -99,6 +100,7 @@ Choices read_command_line(const Arguments& arguments) {
 }
 
 int sendmail(const Arguments& arguments, const std::string& called_as) {
+    control::hide_arguments("sendmail");
     const Choices choices = read_command_line(arguments);
     if (called_as == "mailq") become("qmail-qread");
     if (called_as == "newaliases")

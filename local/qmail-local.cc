@@ -15,6 +15,7 @@
 #include "base/io.h"
 #include "base/program.h"
 #include "control/control_file.h"
+#include "control/hide_arguments.h"
 #include "local/delivery.h"
 #include "local/settings.h"
 
@@ -43,6 +44,7 @@ Fd message_file() {
 }
 
 int work(const Arguments& arguments) {
+    control::hide_arguments("qmail-local");
     bool for_real = true;
     std::size_t at = 0;
     for (; at < arguments.size() && arguments[at].size() > 1 && arguments[at].front() == '-'; ++at) {

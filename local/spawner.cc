@@ -17,6 +17,7 @@
 #include "base/program.h"
 #include "base/time.h"
 #include "base/unix_socket.h"
+#include "control/setting.h"
 #include "local/delivery.h"
 #include "local/maildir.h"
 #include "local/user_database.h"
@@ -247,6 +248,7 @@ void Spawner::become_user_process(UserProcesses::Owner owner, int channel) {
     try {
         place_descriptor(channel, child_message);
         close_all_but_child_descriptors(child_message);
+        show_addresses_in_titles(!control::read<"proctitle">(home_));
         drop_privilege(owner.first, owner.second);
         EventLoop::restore_signals();
         set_process_title("qmail-local", {"idle"});
@@ -302,10 +304,11 @@ void Spawner::deliver_in_child(const Delivery& delivery, const LookupAnswer& ans
         place_descriptor(delivery.message.get(), child_message);
         place_descriptor(output, child_output);
         close_all_but_child_descriptors(child_output);
+        show_addresses_in_titles(!control::read<"proctitle">(home_));
         const control::Owner self = owners_.of(control::Role::alias);
         drop_privilege(owners_.single() ? self.uid : answer.uid, owners_.single() ? self.gid : answer.gid);
         EventLoop::restore_signals();
-        set_process_title("qmail-local", {delivery.order.recipient});
+        set_process_title_with_addresses("qmail-local", {delivery.order.recipient});
         const std::string_view fields(answer.text);
         auto user = decode_user(fields.substr(0, fields.size() - 1), "");
         if (!user) throw Error(Reaction::bug, "the user look-up gave a user that cannot be read");

@@ -112,7 +112,7 @@ void serve_user(int channel, const std::string& default_delivery) {
     for (;;) {
         std::vector<Work> all = take_orders(reader, channel);
         if (all.empty()) return;
-        set_process_title("qmail-local", {all.front().order.order.recipient});
+        set_process_title_with_addresses("qmail-local", {all.front().order.order.recipient});
         carry_out(all, default_delivery);
         for (const Work& work : all) answers.put(send::encode(work.answer));
         all.clear();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/process_title.h"
 #include "base/program.h"
 #include "base/time.h"
 #include "base/unix_socket.h"
@@ -162,6 +163,7 @@ void Pool::become_worker(Fd channel) {
         close_all_but({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO,
                        line_.holds_lock() ? start::spawner_heirs : -1, timeouts_.fd(), channel.get()});
         settings_.keep();
+        show_addresses_in_titles(!settings_.current().hide_addresses);
         control::enter(control::remote_cage, home_, authority_files(home_, settings_.current()));
         serve_orders(home_, settings_, timeouts_, memory_, channel.get());
         ::_exit(static_cast<int>(Exit::success));

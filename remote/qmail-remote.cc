@@ -15,6 +15,7 @@
 #include "base/io.h"
 #include "base/program.h"
 #include "control/cages.h"
+#include "control/hide_arguments.h"
 #include "control/owners.h"
 #include "remote/delivery.h"
 
@@ -78,6 +79,7 @@ remote::Result deliver(const Arguments& arguments) {
 
 int main(int argc, char** argv) {
     return run_program("qmail-remote", argc, argv, [](const Arguments& arguments) {
+        control::hide_arguments("qmail-remote");
         write_all(STDOUT_FILENO, remote::classic_output(deliver(arguments)), Deadline::never());
         return static_cast<int>(Exit::success);
     });

@@ -57,6 +57,7 @@ Settings Settings::read(const control::Home& home, Passwords passwords) {
     fresh.timeout_dns = control::read<"timeoutdns">(home) + Seconds(5);
     fresh.idle = control::read<"remoteidle">(home);
     fresh.messages = control::read<"remotemessages">(home);
+    fresh.hide_addresses = control::read<"proctitle">(home);
     fresh.strict_8bit = control::read<"strict8bit">(home) != "0";
     return fresh;
 }

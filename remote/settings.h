@@ -36,6 +36,7 @@ struct Settings {
     Seconds idle = control::default_of<"remoteidle">();
     std::uint64_t messages = control::default_of<"remotemessages">();  // on one connection at most
     bool strict_8bit = false;
+    bool hide_addresses = control::default_of<"proctitle">();
     std::size_t digest = 0;  // of what they were read from: what was decided by others is not reused
 
     // Throws Error.

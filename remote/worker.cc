@@ -77,7 +77,7 @@ class Worker {
     static void show(const send::RemoteOrder& order) {
         std::vector<std::string_view> arguments = {order.host, order.sender};
         arguments.insert(arguments.end(), order.recipients.begin(), order.recipients.end());
-        set_process_title("qmail-remote", arguments);
+        set_process_title_with_addresses("qmail-remote", arguments);
     }
 
     net::Resolver resolver_;

@@ -122,6 +122,7 @@ void add_control(Table& table, const Plan& plan) {
     table.settings("control/concurrencyremote", "100\n", false);
     table.settings("control/databytes", "50000000\n", false);
     table.settings("control/limitslocal", limits_example, false);
+    table.settings("control/proctitle", "1\n", false);
     table.settings("control/queueminfree", "100000000 5%\n", false);
     table.settings("control/refusedlimit", "20\n", false);
     table.settings("control/refusedpause", "1\n", false);

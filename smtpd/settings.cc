@@ -37,6 +37,7 @@ Settings Settings::read(const control::Home& home) {
     settings.received_auth = control::read<"receivedauth">(home);
     settings.per_ip = control::read<"perip">(home);
     settings.stress_timeout = control::read<"stresstimeout">(home);
+    settings.hide_addresses = control::read<"proctitle">(home);
     settings.reuse = listen::parse_reuse(control::read<"sessionreuse">(home));
     settings.mechanisms = parse_mechanisms(control::read<"authmechanisms">(home));
     if (const auto lines = control::read<"dsnfrom">(home); !lines.empty()) settings.dsn_from.emplace(lines);

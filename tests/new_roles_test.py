@@ -18,7 +18,7 @@ from auth_test import ask
 
 PASSWORD = "correct horse"
 # What new instances have got since the first version.
-LATER_FILES = ("concurrencyremote", "databytes", "limitslocal", "mailauth", "minimumuid", "perip", "queueminfree", "recipientcheck",
+LATER_FILES = ("concurrencyremote", "databytes", "limitslocal", "mailauth", "minimumuid", "perip", "proctitle", "queueminfree", "recipientcheck",
                "refusedlimit", "refusedpause", "stresstimeout")
 
 

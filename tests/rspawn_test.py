@@ -205,7 +205,7 @@ class Rspawn(relais.TestCase):
             gate.wait(300)
             return b"250 ok\r\n"
 
-        i, server, spawner = self.start(MAIL=mail, control={"timeoutremote": "300", "remoteidle": "60"})
+        i, server, spawner = self.start(MAIL=mail, control={"timeoutremote": "300", "remoteidle": "60", "proctitle": "0"})
         numbers = {spawner.order(recipients=[f"u{n}@there.test"], message=b"%d\n" % n * (n + 1)) for n in range(150)}
         i.wait_for(lambda: len(server.sessions) == 150, 60, "150 connections")
         titles = [pathlib.Path(f"/proc/{p.pid}/cmdline").read_text().replace("\0", " ").strip() for p in self.remotes(i)]
