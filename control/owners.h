@@ -31,6 +31,7 @@ enum class Role {
     qmailv,  // validators of bearer tokens: foreign code
     qmailh,  // checks of password hashes
     qmaila,  // qmail-authd: passwords
+    qmailf,  // $QMAILQUEUE programs of qmail-smtpd's listener: foreign code
 };
 
 struct RoleRow {
@@ -41,7 +42,7 @@ struct RoleRow {
 };
 
 // In the order of control/owners. Groups: qmailq and qmails share the queue, qmaila alone reads the accounts.
-inline constexpr std::array<RoleRow, 13> roles = {{{Role::alias, "alias", "nofiles", ""},
+inline constexpr std::array<RoleRow, 14> roles = {{{Role::alias, "alias", "nofiles", ""},
                                                    {Role::qmaild, "qmaild", "nofiles", ""},
                                                    {Role::qmailk, "qmailk", "nofiles", ""},
                                                    {Role::qmaill, "qmaill", "nofiles", ""},
@@ -53,7 +54,8 @@ inline constexpr std::array<RoleRow, 13> roles = {{{Role::alias, "alias", "nofil
                                                    {Role::qmails, "qmails", "qmail", ""},
                                                    {Role::qmailv, "qmailv", "nofiles", "qmailp"},
                                                    {Role::qmailh, "qmailh", "nofiles", "qmailp"},
-                                                   {Role::qmaila, "qmaila", "qmaila", "root"}}};
+                                                   {Role::qmaila, "qmaila", "qmaila", "root"},
+                                                   {Role::qmailf, "qmailf", "nofiles", "qmaild"}}};
 
 struct Owner {
     uid_t uid;

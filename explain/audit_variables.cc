@@ -68,7 +68,7 @@ std::string interpreter_of(const std::string& path) {
     return std::string(line.substr(0, line.find_first_of(" \t")));
 }
 
-// Why qmail-smtpd's user cannot run it; empty if he can.
+// Why the filters' user cannot run it; empty if he can.
 std::string trouble_of(const std::string& path, const control::Owner& who) {
     if (!path.starts_with('/')) return "";
     struct stat info {};
@@ -76,11 +76,11 @@ std::string trouble_of(const std::string& path, const control::Owner& who) {
          slash = path.find('/', slash + 1)) {
         const std::string parent = path.substr(0, slash);
         if (::stat(parent.c_str(), &info) != 0) return parent + ": " + errno_text(errno);
-        if (!may(info, who, 1)) return parent + " is closed to qmail-smtpd's user";
+        if (!may(info, who, 1)) return parent + " is closed to the user of filters";
     }
     if (::stat(path.c_str(), &info) != 0) return errno_text(errno);
     if (!S_ISREG(info.st_mode)) return "it is no program";
-    if (!may(info, who, 1)) return "qmail-smtpd's user may not run it";
+    if (!may(info, who, 1)) return "the user of filters may not run it";
     const std::string interpreter = interpreter_of(path);
     if (!interpreter.empty() && ::stat(interpreter.c_str(), &info) != 0)
         return "its interpreter " + interpreter + ": " + errno_text(errno);
@@ -92,7 +92,7 @@ std::string trouble_of(const std::string& path, const control::Owner& who) {
 void audit_variables(const control::Home& home, const RulesOfServer& rules,
                      std::vector<AuditFinding>& findings) {
     if (!rules.text) return;
-    const control::Owner server = control::Owners::read_incomplete(home).of(control::Role::qmaild);
+    const control::Owner runner = control::Owners::read_incomplete(home).of(control::Role::qmailf);
     for (const tcprules::TextLine& line : rules.text->lines()) {
         if (line.rule() == nullptr) continue;
         const std::string place = fmt::format("{} line {} \"{}\"", line.file, line.number, plain(line.text));
@@ -102,7 +102,7 @@ void audit_variables(const control::Home& home, const RulesOfServer& rules,
                                     fmt::format("{} sets {}, which nothing reads", place, plain(name)),
                                     fmt::format("if {} is meant: mend the line, then qmailctl cdb", other)});
             if (name != "QMAILQUEUE" || value.empty()) continue;
-            if (const std::string trouble = trouble_of(value, server); !trouble.empty())
+            if (const std::string trouble = trouble_of(value, runner); !trouble.empty())
                 findings.push_back(
                     {Level::wrong,
                      fmt::format("{}: the filter cannot be run: {}: clients are told to try later", place,

@@ -13,6 +13,7 @@
 #include "base/process_title.h"
 #include "base/program.h"
 #include "control/directory_watch.h"
+#include "listen/filter_runner.h"
 #include "listen/keeper.h"
 #include "listen/places.h"
 #include "listen/processes.h"
@@ -61,21 +62,29 @@ class Acceptor {
     Acceptor(Service& service, const Options& options)
         : service_(service),
           options_(options),
+          program_variable_(service.program_variable()),
+          program_of_environment_(environment(program_variable_.c_str(), "")),
           directories_(watched_directories(service, options)),
           places_(options.connection_limit),
           processes_(loop_, {},
-                     {[this](int channel) { return run_session_process(service_, channel, !confined_); },
+                     {[this](int channel) { return run_session_process(service_, channel); },
                       [this](const std::string& ip) { places_.release(ip); },
                       [this](pid_t pid, const std::string& ip, int number) { crashed(pid, ip, number); }}),
           greeted_(
               loop_, [this](WaitingRoom::Client client) { hand_over(std::move(client)); },
               [this](const WaitingRoom::Client& client) { places_.release(client.visitor.peer.ip); },
               [this](const WaitingRoom::Client& client) { turn_away(client, Refusal::silent); }) {
-        if (options.rules) rules_.emplace(*options.rules, std::string(service.program_variable()));
+        if (options.rules) rules_.emplace(*options.rules);
         service_.reload();
         for (const int socket : options.sockets) {
             set_close_on_exec(socket, true);
             loop_.add(socket, EPOLLIN, [this, socket](std::uint32_t) { accept_some(socket); });
+        }
+        // Sessions run nothing.
+        ::unsetenv(program_variable_.c_str());
+        if (options.filters >= 0) {
+            set_close_on_exec(options.filters, true);
+            set_nonblocking(options.filters, true);
         }
         service_.watch(loop_, [this] { processes_.outdate(); });
         loop_.on_signal(SIGTERM, [this] { loop_.stop(); });
@@ -88,9 +97,7 @@ class Acceptor {
 
     int run() {
         if (const auto trouble = read_rules()) log_line(*trouble);
-        confined_ =
-            std::getenv(std::string(service_.program_variable()).c_str()) == nullptr && !rules_name_program();
-        if (confined_) service_.confine(rules_directories());
+        service_.confine(rules_directories());
         loop_.run();
         // Whoever has been greeted is served to its end, by processes that wait for its first word.
         while (greeted_.count() > 0) hand_over(greeted_.take_any());
@@ -123,14 +130,11 @@ class Acceptor {
             if (rules_) rules_->get();
         });
     }
-    bool rules_name_program() const { return rules_ && rules_->names_program(); }
 
     void accept_some(int socket) {
         for (int i = 0; i < accepts_at_once; ++i) {
             directories_.look();
             std::optional<std::string> trouble = read_rules();
-            // Before a client is taken on: the next acceptor finds it in the backlog.
-            if (confined_ && rules_name_program()) return stop(acceptor_wants_restart);
             net::SocketAddress peer;
             Fd connection(::accept4(socket, peer.get(), &peer.size, SOCK_CLOEXEC));
             if (!connection) {
@@ -209,7 +213,7 @@ class Acceptor {
         places_.take(peer.ip);
         // Such a client says nothing before it has been greeted.
         if (client.visitor.beginning == Beginning::greeting) return hand_over(std::move(client));
-        processes_.expect(client.visitor, reuse());
+        processes_.expect(client.visitor, reuse(client.visitor));
         const auto trouble =
             attempt([&] { greeted_.add(std::move(client), service_.patience(places_.scarce())); });
         if (!trouble) return hurry();
@@ -237,14 +241,24 @@ class Acceptor {
         return sent == static_cast<ssize_t>(line.size()) ? Beginning::greeted : Beginning::greeting;
     }
 
-    // Whoever may run a program has an environment of its client's own.
-    Reuse reuse() const { return confined_ ? service_.reuse() : Reuse::off; }
+    bool has_filter(const Visitor& visitor) const {
+        return !program_named(program_variable_, visitor.rule, program_of_environment_).empty();
+    }
+    // Whose mail goes through foreign code has a process for himself.
+    Reuse reuse(const Visitor& visitor) const { return has_filter(visitor) ? Reuse::off : service_.reuse(); }
 
     void hand_over(WaitingRoom::Client client) {
         client.visitor.note = service_.note();
         client.visitor.in_a_crowd = places_.scarce();
-        if (processes_.hand_over(client.connection.get(), client.visitor, reuse())) return;
-        log_line("unable to fork: " + errno_text(errno));
+        Fd filters;
+        const auto trouble = attempt([&] {
+            if (has_filter(client.visitor))
+                filters = introduce(options_.filters, client.visitor, service_.local_name());
+        });
+        if (!trouble && processes_.hand_over(client.connection.get(), client.visitor, reuse(client.visitor),
+                                             filters.get()))
+            return;
+        log_line(trouble.value_or("unable to fork: " + errno_text(errno)));
         turn_away(client, Refusal::our_trouble);
     }
 
@@ -257,13 +271,14 @@ class Acceptor {
     EventLoop loop_;
     Service& service_;
     const Options& options_;
+    const std::string program_variable_;
+    const std::string program_of_environment_;
     control::DirectoryWatch directories_;
     std::optional<WatchedRules> rules_;
     Places places_;
     Processes processes_;
     WaitingRoom greeted_;
     bool hurry_planned_ = false;
-    bool confined_ = false;
     int exit_code_ = 0;
 };
 

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/event_loop.h"
 #include "control/owners.h"
+#include "listen/filter_runner.h"
 
 namespace relais::listen {
 namespace {
@@ -18,7 +19,7 @@ constexpr std::chrono::seconds pause_after_trouble{1};
 
 // Puts this process's own file in the child's place, so that it gets an address layout of its own.
 [[noreturn]] void execute_acceptor(const std::string& program, const std::vector<Fd>& sockets,
-                                   Arguments arguments, pid_t keeper) {
+                                   const Fd& filters, Arguments arguments, pid_t keeper) {
     EventLoop::restore_signals();
     // Without the keeper nobody would free the port. Kept across execve; a keeper that was faster is seen
     // here.
@@ -29,8 +30,9 @@ constexpr std::chrono::seconds pause_after_trouble{1};
         set_close_on_exec(socket.get(), false);
         numbers += (numbers.empty() ? "" : ",") + std::to_string(socket.get());
     }
+    set_close_on_exec(filters.get(), false);
     arguments.insert(arguments.begin(), program);
-    arguments.insert(arguments.end(), {"--sockets", numbers});
+    arguments.insert(arguments.end(), {"--sockets", numbers, "--filters", std::to_string(filters.get())});
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
@@ -40,8 +42,11 @@ constexpr std::chrono::seconds pause_after_trouble{1};
 
 class Keeper {
   public:
-    Keeper(std::string_view program, std::vector<Fd> sockets, Arguments arguments)
-        : program_(program), sockets_(std::move(sockets)), arguments_(std::move(arguments)) {
+    Keeper(std::string_view program, std::vector<Fd> sockets, Fd filters, Arguments arguments)
+        : program_(program),
+          sockets_(std::move(sockets)),
+          filters_(std::move(filters)),
+          arguments_(std::move(arguments)) {
         loop_.on_signal(SIGTERM, [this] { end(); });
         loop_.on_signal(SIGHUP, [this] { tell(SIGHUP); });
         loop_.on_signal(SIGCHLD, [this] { reap(); });
@@ -57,7 +62,7 @@ class Keeper {
     bool start() {
         const pid_t keeper = ::getpid();
         acceptor_ = ::fork();
-        if (acceptor_ == 0) execute_acceptor(program_, sockets_, arguments_, keeper);
+        if (acceptor_ == 0) execute_acceptor(program_, sockets_, filters_, arguments_, keeper);
         return acceptor_ > 0;
     }
 
@@ -100,6 +105,7 @@ class Keeper {
     EventLoop loop_;
     const std::string program_;
     std::vector<Fd> sockets_;
+    Fd filters_;
     Arguments arguments_;
     pid_t acceptor_ = -1;
     bool ending_ = false;
@@ -115,14 +121,15 @@ void print_chosen_ports(const Options& options, const std::vector<Fd>& sockets) 
 
 }  // namespace
 
-int run_keeper(std::string_view program, const control::Home& home, const Options& options,
-               const Arguments& arguments, const std::function<void()>& check) {
+int run_keeper(std::string_view program, std::string_view program_variable, const control::Home& home,
+               const Options& options, const Arguments& arguments, const std::function<void()>& check) {
+    Fd filters = start_filter_guardian(program, home, program_variable);
     std::vector<Fd> sockets;
     for (const net::Endpoint& address : options.addresses) sockets.push_back(net::listen_tcp(address));
     control::become(control::Owners::read(home), control::Role::qmaild);
     check();
     print_chosen_ports(options, sockets);
-    return Keeper(program, std::move(sockets), arguments).run();
+    return Keeper(program, std::move(sockets), std::move(filters), arguments).run();
 }
 
 }  // namespace relais::listen

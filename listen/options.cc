@@ -50,6 +50,8 @@ Options parse_options(std::string_view program, const Arguments& arguments) {
             options.address_limit = number(program, option, value);
         } else if (option == "--sockets") {
             add_sockets(program, options, value);
+        } else if (option == "--filters") {
+            options.filters = static_cast<int>(number(program, option, value));
         } else {
             usage(program, "unknown option " + option);
         }

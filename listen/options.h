@@ -19,6 +19,7 @@ struct Options {
     std::size_t address_limit = 0;         // --per-ip; 0: none
     bool tls = false;                      // --tls: before the greeting
     std::vector<int> sockets;              // --sockets: we are an acceptor, and these are the keeper's
+    int filters = -1;                      // --filters: its channel to the guardian of filters
 };
 
 // Without -l there is no listener: one client on descriptors 0 and 1. Throws a permanent Error with the

@@ -15,6 +15,7 @@
 namespace relais::listen {
 namespace {
 
+constexpr std::string_view filters_word = "f";
 constexpr std::chrono::milliseconds tick_interval{1000};
 constexpr std::chrono::milliseconds look_pause{20};
 // So many of the processes that clients took within a second are made before the next ones come.
@@ -57,13 +58,15 @@ Processes::Processes(EventLoop& loop, Limits limits, Handlers handlers)
     loop_.before_wait([this] { return refill(); });
 }
 
-bool Processes::hand_over(int connection, Visitor visitor, Reuse reuse) {
+bool Processes::hand_over(int connection, Visitor visitor, Reuse reuse, int filters) {
+    visitor.filtered = filters >= 0;
     const std::string key = key_of(visitor);
     for (Process* process = choose(key, reuse); process != nullptr; process = choose(key, reuse)) {
         if (process->clients++ == 0) process->first_client = Clock::now();
         visitor.last = reuse == Reuse::off || process->clients >= limits_.clients;
         try {
-            if (send_packet(process->channel.get(), encode(visitor), connection)) {
+            if (send_packet(process->channel.get(), encode(visitor), connection) &&
+                (filters < 0 || send_packet(process->channel.get(), filters_word, filters))) {
                 process->state = State::busy;
                 process->key = key;
                 process->ip = visitor.peer.ip;

@@ -49,9 +49,9 @@ class Processes {
     // Borrows the loop, whose before_wait it uses; blocks SIGCHLD. Throws Error.
     Processes(EventLoop& loop, Limits limits, Handlers handlers);
 
-    // Gives the client to a kept process, a spare, or a new one. False, with errno, if there is none to be
-    // had.
-    bool hand_over(int connection, Visitor visitor, Reuse reuse);
+    // Gives the client to a kept process, a spare, or a new one. filters: as for Service::serve. False, with
+    // errno, if there is none to be had.
+    bool hand_over(int connection, Visitor visitor, Reuse reuse, int filters = -1);
     // This client has come: there should be a process when it speaks.
     void expect(const Visitor& visitor, Reuse reuse);
     // Whoever was made before now serves its client to the end and nobody else.

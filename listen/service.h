@@ -9,9 +9,9 @@
 //                 them has crashed, it ends, and the keeper executes a new one after a pause. Processes that
 //                 serve clients go on, and the sockets stay open in the keeper.
 //
-// A confined process cannot run programs that rules or the environment name, which may be setuid ones. An
-// acceptor whose environment or rules name one is therefore not confined; when the rules begin to, it ends
-// and the keeper starts one that is not.
+// A confined process cannot run programs that rules or the environment name, which may be setuid ones. The
+// runner of filters does that for it, as another user (filter_runner.h). Who has a filter has a process for
+// himself.
 #pragma once
 
 #include <functional>
@@ -80,8 +80,9 @@ class Service {
     virtual std::string refuse(const net::Endpoint& peer, Refusal why, std::string_view detail) = 0;
 
     // In a session process: serves the client to its end. True if the process may serve another one: it has
-    // held no secret and seen nothing odd. Throws Error.
-    virtual bool serve(int connection, const Variables& variables, const Visitor& visitor) = 0;
+    // held no secret and seen nothing odd. filters: the channel of the runner for this client's filter; -1:
+    // it has none. Throws Error.
+    virtual bool serve(int connection, const Variables& variables, const Visitor& visitor, int filters) = 0;
 };
 
 }  // namespace relais::listen

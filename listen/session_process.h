@@ -7,7 +7,6 @@
 namespace relais::listen {
 
 // Runs until the acceptor closes the channel, or a client was the last one. Returns the exit code.
-// with_environment: variables of the client go to the environment too, for a program to be run.
-int run_session_process(Service& service, int channel, bool with_environment);
+int run_session_process(Service& service, int channel);
 
 }  // namespace relais::listen

@@ -43,6 +43,7 @@ std::string encode(const Visitor& visitor) {
     packet += static_cast<char>(visitor.beginning);
     packet += visitor.last ? 'l' : '-';
     packet += visitor.in_a_crowd ? 'c' : '-';
+    packet += visitor.filtered ? 'f' : '-';
     packet += '\0';
     add_field(packet, visitor.peer.text());
     add_field(packet, visitor.local.text());
@@ -58,10 +59,11 @@ Visitor decode_visitor(std::string_view packet) {
     Fields fields(packet);
     Visitor visitor;
     const std::string_view flags = fields.next();
-    if (flags.size() != 3 || std::string_view("gst").find(flags[0]) == std::string_view::npos) refuse();
+    if (flags.size() != 4 || std::string_view("gst").find(flags[0]) == std::string_view::npos) refuse();
     visitor.beginning = static_cast<Beginning>(flags[0]);
     visitor.last = flags[1] == 'l';
     visitor.in_a_crowd = flags[2] == 'c';
+    visitor.filtered = flags[3] == 'f';
     visitor.peer = fields.next_endpoint();
     visitor.local = fields.next_endpoint();
     visitor.note = fields.next();

@@ -29,6 +29,7 @@ struct Visitor {
     std::string note{};       // of the service's own (Service::note)
     bool last = false;        // the process serves nobody after it
     bool in_a_crowd = false;  // places are scarce: it gets less time
+    bool filtered = false;    // another packet follows, with the channel to the runner of its filter
 
     bool operator==(const Visitor&) const = default;
 };

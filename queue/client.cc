@@ -11,14 +11,13 @@
 #include "base/program.h"
 #include "base/unix_socket.h"
 #include "queue/filter.h"
+#include "queue/filter_protocol.h"
 
 namespace relais::queue {
 namespace {
 
 constexpr std::size_t header_size = 4;
 constexpr std::size_t length_size = 4;
-// Of one variable of the environment: Linux takes 128 KiB.
-constexpr std::size_t variable_limit = std::size_t{100} * 1024;
 
 std::string_view socket_name(Door door) {
     switch (door) {
@@ -83,6 +82,7 @@ struct Submission::State {
     std::string extension_sender;  // the envelope must have it
     std::string extension_variable;
     std::optional<std::string> filter_program;
+    int runner = -1;  // of filters; it knows the program
     std::unique_ptr<Filter> filter;
     Fd server;
     std::string buffer = std::string(header_size + length_size, '\0');
@@ -92,6 +92,7 @@ struct Submission::State {
     std::optional<SubmitAnswer> failure;
     std::uint64_t qp = 0;
 
+    bool has_filter() const { return filter_program || runner >= 0; }
     std::size_t octets() const { return buffer.size() - length_at - length_size; }
     void open();
     void append(std::string_view part);
@@ -113,8 +114,9 @@ struct Submission::State {
 
 void Submission::State::open() {
     try {
-        if (filter_program) {
-            filter = std::make_unique<Filter>(home, *filter_program, extension_variable);
+        if (has_filter()) {
+            filter = runner >= 0 ? std::make_unique<Filter>(runner, extension_variable)
+                                 : std::make_unique<Filter>(home, *filter_program, extension_variable);
             qp = static_cast<std::uint64_t>(filter->pid());
         } else {
             if (streaming && !extension.empty() && !server_knows_extensions()) extension.clear();
@@ -122,7 +124,7 @@ void Submission::State::open() {
             name_version();
         }
     } catch (const Error& error) {
-        fail(filter_program ? SubmitCode::out_of_memory : connect_code(home, error.number()));
+        fail(has_filter() ? SubmitCode::out_of_memory : connect_code(home, error.number()));
     }
 }
 
@@ -264,6 +266,10 @@ Submission::Submission(const control::Home& home, Door door, Deadline deadline, 
 
 Submission::~Submission() = default;
 
+void Submission::use_runner(int channel) {
+    state_->runner = channel;
+}
+
 void Submission::begin(const mail::Envelope& envelope) {
     begin(envelope.sender, mail::encode_extension(envelope));
 }
@@ -272,9 +278,9 @@ void Submission::begin(std::string_view sender, std::string extension) {
     State& state = *state_;
     state.extension = std::move(extension);
     state.extension_sender = sender;
-    if (!state.filter_program) return;
+    if (!state.has_filter()) return;
     state.extension_variable = mail::extension_variable(sender, state.extension);
-    if (state.extension_variable.size() <= variable_limit) return;
+    if (state.extension_variable.size() <= extension_limit) return;
     // What is said of thousands of recipients does not fit; how the message came does.
     const auto decoded = mail::decode_extension(state.extension, 0);
     state.extension_variable =

@@ -29,6 +29,9 @@ class Submission {
     Submission(const Submission&) = delete;
     Submission& operator=(const Submission&) = delete;
 
+    // Before anything else: the filter is not $QMAILQUEUE's, but the one that the runner at the other end of
+    // this channel knows (filter_protocol.h). Borrowed.
+    void use_runner(int channel);
     // Before the first octet: what the envelope says beside sender and recipients. A $QMAILQUEUE program gets
     // it in its environment, for qmail-queue. A qmail-queued that knows only version 1 does not get it.
     void begin(const mail::Envelope& envelope);

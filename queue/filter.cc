@@ -1,9 +1,6 @@
 #include "queue/filter.h"
 
-#include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,34 +12,7 @@
 namespace relais::queue {
 namespace {
 
-constexpr int text_descriptor = 6;
 constexpr int legacy_address_too_long = 115;
-
-// Above the descriptors that the program gets, so that putting one in place does not overwrite another.
-int moved_up(int fd) {
-    return ::fcntl(fd, F_DUPFD_CLOEXEC, 16);
-}
-
-[[noreturn]] void run(const char* home, const char* program, const std::string& extension, int message,
-                      int envelope, int text) {
-    const auto fail = [](SubmitCode code) { ::_exit(static_cast<int>(code)); };
-    message = moved_up(message);
-    envelope = moved_up(envelope);
-    text = moved_up(text);
-    if (::dup2(message, 0) < 0 || ::dup2(envelope, 1) < 0 || ::dup2(text, text_descriptor) < 0)
-        fail(SubmitCode::not_executable);
-    ::signal(SIGPIPE, SIG_DFL);
-    sigset_t none;
-    ::sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    if (extension.empty())
-        ::unsetenv(extension_name);
-    else
-        ::setenv(extension_name, extension.c_str(), 1);
-    if (::chdir(home) != 0) fail(SubmitCode::no_home);
-    ::execl(program, program, nullptr);
-    ::_exit(static_cast<int>(SubmitCode::not_executable));
-}
 
 // False if the program no longer reads.
 bool write_unless_closed(int fd, std::string_view data, Deadline deadline) {
@@ -76,14 +46,19 @@ bool read_text(int fd, std::string& text) {
 }  // namespace
 
 Filter::Filter(const control::Home& home, const std::string& program, const std::string& extension) {
+    start([&](const FilterEnds& ends) { return fork_filter(home.directory(), program, extension, ends); });
+}
+
+Filter::Filter(int runner, const std::string& extension) {
+    start([&](const FilterEnds& ends) { return ask_for_filter(runner, extension, ends); });
+}
+
+template <class Begin>
+void Filter::start(const Begin& begin) {
     Pipe message = make_pipe();
     Pipe envelope = make_pipe();
     Pipe text = make_pipe();
-    pid_ = ::fork();
-    if (pid_ < 0) throw_errno("fork for", program);
-    if (pid_ == 0)
-        run(home.directory().c_str(), program.c_str(), extension, message.read.get(), envelope.read.get(),
-            text.write.get());
+    process_ = begin(FilterEnds{message.read.get(), envelope.read.get(), text.write.get()});
     message_ = std::move(message.write);
     envelope_ = std::move(envelope.write);
     text_ = std::move(text.read);
@@ -93,10 +68,7 @@ Filter::Filter(const control::Home& home, const std::string& program, const std:
 }
 
 Filter::~Filter() {
-    if (!running_) return;
-    ::kill(pid_, SIGKILL);
-    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-    }
+    if (running_) process_->kill();
 }
 
 void Filter::write_message(std::string_view data, Deadline deadline) {
@@ -116,11 +88,9 @@ SubmitAnswer Filter::finish(std::string_view envelope, Deadline deadline) {
 }
 
 // A program that says more than it may must not wait for us, nor we for a child of it that lives on with its
-// end of the text pipe: the pid tells for sure.
+// end of the text pipe: the process itself tells for sure.
 int Filter::wait(Deadline deadline, std::string& text) {
-    const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
-    if (!process) throw_errno("watch", "$QMAILQUEUE");
-    pollfd entries[] = {{process.get(), POLLIN, 0}, {text_.get(), POLLIN, 0}};
+    pollfd entries[] = {{process_->end(), POLLIN, 0}, {text_.get(), POLLIN, 0}};
     while (entries[0].revents == 0) {
         if (::poll(entries, 2, deadline.milliseconds()) < 0 && errno != EINTR)
             throw_errno("wait for", "$QMAILQUEUE");
@@ -129,14 +99,8 @@ int Filter::wait(Deadline deadline, std::string& text) {
     }
     while (text.size() < answer_text_limit && read_text(text_.get(), text)) {
     }
-    int status = 0;
-    while (::waitpid(pid_, &status, 0) < 0) {
-        if (errno == EINTR) continue;
-        running_ = false;
-        throw_errno("wait for", "$QMAILQUEUE");
-    }
     running_ = false;
-    return status;
+    return process_->status();
 }
 
 }  // namespace relais::queue

@@ -166,11 +166,13 @@ bool may_enter(const control::Owners& owners, Door door, const Peer& peer) {
 Caller caller_of(const control::Owners& owners, Door door, const Peer& peer, bool named_by_pid) {
     Caller caller{peer.uid, named_by_pid ? static_cast<std::uint32_t>(peer.pid) : 0, Origin::user, false};
     // Where all is one user, a $QMAILQUEUE program of qmail-smtpd's is nobody else.
-    caller.tells_submitter = door == Door::network || is(owners, control::Role::qmaild, peer.uid);
+    const bool of_server =
+        is(owners, control::Role::qmaild, peer.uid) || is(owners, control::Role::qmailf, peer.uid);
+    caller.tells_submitter = door == Door::network || of_server;
     if (door == Door::network) caller.origin = Origin::network;
     if (door == Door::bounce) caller.origin = Origin::bounce;
     if (door != Door::submit || owners.single()) return caller;
-    if (is(owners, control::Role::qmaild, peer.uid)) caller.origin = Origin::network;
+    if (of_server) caller.origin = Origin::network;
     if (is(owners, control::Role::qmails, peer.uid)) caller.origin = Origin::bounce;
     caller.is_alias = is(owners, control::Role::alias, peer.uid);
     return caller;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/process_title.h"
 #include "control/cages.h"
 #include "keyd/server_tls.h"
 #include "listen/acceptor.h"
@@ -22,6 +23,7 @@ namespace relais::smtpd {
 namespace {
 
 constexpr std::string_view program = "qmail-smtpd";
+constexpr std::string_view filter_variable = "QMAILQUEUE";
 
 std::string_view reply_to(listen::Refusal why) {
     switch (why) {
@@ -71,7 +73,7 @@ class Listener : public listen::Service {
     Listener(const control::Home& home, bool tls_first) : home_(home), tls_first_(tls_first), tls_(home) {}
 
     std::string_view name() const override { return program; }
-    std::string_view program_variable() const override { return "QMAILQUEUE"; }
+    std::string_view program_variable() const override { return filter_variable; }
     std::vector<std::string> directories() const override {
         return {home_.path("control"), home_.path("users")};
     }
@@ -89,7 +91,7 @@ class Listener : public listen::Service {
     bool refresh() override {
         offers_->look();
         const std::uint64_t before = settings_->version() + policy_->version();
-        settings_->get();
+        show_addresses_in_titles(!settings_->get().hide_addresses);
         policy_->refresh();
         return settings_->version() + policy_->version() != before;
     }
@@ -127,13 +129,14 @@ class Listener : public listen::Service {
         return handshake ? "" : std::string(reply);
     }
 
-    bool serve(int connection, const listen::Variables& variables, const listen::Visitor& visitor) override {
+    bool serve(int connection, const listen::Variables& variables, const listen::Visitor& visitor,
+               int filters) override {
         const auto client =
             policy::Client::from([&](const std::string& name) { return look_up(variables, name); });
         const KnownOffers known = decode_offers(visitor.note);
         policy_->begin_client();
-        return smtpd::serve({home_, settings_->last(), *policy_, tls_, known}, connection, connection, client,
-                            visitor.beginning, visitor.in_a_crowd) &&
+        return smtpd::serve({home_, settings_->last(), *policy_, tls_, known, filters}, connection,
+                            connection, client, visitor.beginning, visitor.in_a_crowd) &&
                !visitor.last;
     }
 
@@ -157,7 +160,8 @@ void check_readable(const control::Home& home, const listen::Options& options) {
 
 int run_listener(const control::Home& home, const listen::Options& options, const Arguments& arguments) {
     if (options.sockets.empty())
-        return listen::run_keeper(program, home, options, arguments, [&] { check_readable(home, options); });
+        return listen::run_keeper(program, filter_variable, home, options, arguments,
+                                  [&] { check_readable(home, options); });
     tls::overwrite_freed_memory();
     Listener listener(home, options.tls);
     return listen::run_acceptor(listener, options);

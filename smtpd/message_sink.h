@@ -24,7 +24,8 @@ class MessageSink {
     virtual std::uint64_t qp() const = 0;
 };
 
-// A message's way into the queue of this instance, or into $QMAILQUEUE.
-std::unique_ptr<MessageSink> open_queue(const control::Home& home);
+// A message's way into the queue of this instance, or into $QMAILQUEUE. filters: the channel of the runner
+// that starts that program, borrowed; -1: there is none.
+std::unique_ptr<MessageSink> open_queue(const control::Home& home, int filters = -1);
 
 }  // namespace relais::smtpd

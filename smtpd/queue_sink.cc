@@ -9,8 +9,10 @@ constexpr std::chrono::hours submission_time_limit{24};
 
 class QueueSink : public MessageSink {
   public:
-    explicit QueueSink(const control::Home& home)
-        : submission_(home, queue::Door::network, Deadline::in(submission_time_limit)) {}
+    QueueSink(const control::Home& home, int filters)
+        : submission_(home, queue::Door::network, Deadline::in(submission_time_limit)) {
+        if (filters >= 0) submission_.use_runner(filters);
+    }
 
     void begin(const mail::Envelope& envelope) override { submission_.begin(envelope); }
     void write(std::string_view text) override { submission_.write(text); }
@@ -26,8 +28,8 @@ class QueueSink : public MessageSink {
 
 }  // namespace
 
-std::unique_ptr<MessageSink> open_queue(const control::Home& home) {
-    return std::make_unique<QueueSink>(home);
+std::unique_ptr<MessageSink> open_queue(const control::Home& home, int filters) {
+    return std::make_unique<QueueSink>(home, filters);
 }
 
 }  // namespace relais::smtpd

@@ -25,7 +25,7 @@ bool serve(const Surroundings& here, int in, int out, const policy::Client& clie
     KeydEncryption encryption(here.tls, in, here.settings.timeout);
     AuthdAuthority authority(here.home, client.ip, here.known);
     Session session(
-        channel, client, here.settings, here.policy, [&here] { return open_queue(here.home); },
+        channel, client, here.settings, here.policy, [&here] { return open_queue(here.home, here.filters); },
         [](std::string_view line) { log_line(line); });
     session.set_authority(authority);
     session.set_encryption(encryption);
@@ -60,7 +60,7 @@ void serve_standalone(const control::Home& home, Beginning beginning) {
     keyd::ServerTls tls(home);
     tls.set_log([](const std::string& trouble) { log_line("TLS is not offered: " + trouble); });
     const KnownOffers nothing;
-    serve({home, settings, policy, tls, nothing}, STDIN_FILENO, STDOUT_FILENO,
+    serve({home, settings, policy, tls, nothing, -1}, STDIN_FILENO, STDOUT_FILENO,
           policy::Client::from_environment(), beginning);
 }
 

@@ -19,6 +19,7 @@ struct Surroundings {
     policy::Policy& policy;
     keyd::ServerTls& tls;
     const KnownOffers& known;  // what logins are offered
+    int filters = -1;          // the channel of the runner of this client's filter, if it has one
 };
 
 // Serves the client that is connected by these descriptors to its end. True if it left nothing that the

@@ -87,7 +87,7 @@ class Findings(OneKind):
         i = self.made().start()
         program = i.directory / "filter"
         self.rules(i, f'127.:allow,RELAYCLIENT="",QMAILQUEUE="{program}"\n::1:allow,RELAYCLIENT=""\n:allow\n')
-        for content, mode, trouble in ((None, 0, "No such file or directory"), ("#!/bin/sh\n", 0o644, "qmail-smtpd's user may not run it"),
+        for content, mode, trouble in ((None, 0, "No such file or directory"), ("#!/bin/sh\n", 0o644, "the user of filters may not run it"),
                                        ("#!/nowhere/perl -w\n", 0o755, "its interpreter /nowhere/perl: No such file or directory")):
             if content:
                 program.write_text(content)

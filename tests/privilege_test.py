@@ -103,8 +103,12 @@ class Privileges(relais.TestCase):
             row = rows["qmail-rcptd, the half that looks into homes" if process.uid == 0 else
                        "qmail-rcptd, the half that speaks with clients"]
         if process.name == "qmail-smtpd":
-            row = rows["qmail-smtpd's keeper" if process.pid == self.i.running["smtpd"].pid else "qmail-smtpd"]
-        if process.name == "qmail-smtpd" and process.status()["Uid"].split()[0] == "0":
+            filters = process.arguments()[:1] == [b"qmail-smtpd filters"]
+            row = rows["qmail-smtpd's keeper" if process.pid == self.i.running["smtpd"].pid else
+                       "qmail-smtpd's guardian of filters" if filters else "qmail-smtpd"]
+            if filters:
+                self.assertEqual(process.uid, 0)
+        if process.name == "qmail-smtpd" and row["uid"] != "root" and process.status()["Uid"].split()[0] == "0":
             self.fail(f"{process} runs as root")
         self.check(process, row)
         return process.name

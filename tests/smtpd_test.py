@@ -255,7 +255,7 @@ class Everywhere(relais.TestCase):
         custom = instance.directory / "qq82"
         custom.write_text("#!/bin/sh\ncat >/dev/null\ncat <&1 >/dev/null\nprintf 'Dyour mail has a virus' >&6\nexit 82\n")
         custom.chmod(0o755)
-        # A rule names the program; an own listener must then run it although it was confined before.
+        # A rule names the program; who speaks with clients is confined, so the runner starts it.
         instance.start_listener()
         for code, reply in {**answers, 82: 554}.items():
             instance.rules(f':allow,QMAILQUEUE="{instance.directory}/qq{code}"\n')
@@ -637,11 +637,13 @@ class Listener(relais.TestCase):
             self.assertEqual(child.arguments()[0], b"qmail-smtpd 127.0.0.1")
             client.command("QUIT", 221)
 
-    def test_not_confined_where_a_foreign_program_must_run(self):
+    def test_confined_although_a_foreign_program_runs(self):
         instance = self.instance()
         kept = Kept(instance)
         instance.start_listener(env=kept.environment)
-        self.assertEqual(acceptor(instance).status()["NoNewPrivs"], "0")
+        instance.send("a@b.example", ["joe@mail.test"], "x\n")
+        self.assertEqual(len(kept.messages()), 1)
+        self.assertEqual(acceptor(instance).status()["NoNewPrivs"], "1" if relais.CONFINED else "0")
 
     def test_environment_is_tcpservers(self):
         instance = self.instance()
