@@ -13,10 +13,12 @@
 // clear octets.
 //
 // The greeting has a time stamp, and APOP is taken, when qmail-authd says that some account has a stored
-// secret, or with -a, for other password programs. Reads control/timeoutpop3d. $TCPREMOTEIP goes into the log
-// line of a refusal; the login that was taken is logged by qmail-pop3d. Exit codes: 0; 1 the login was not
-// taken; 100 wrong usage; 111 the system failed or the client has gone.
+// secret, or with -a, for other password programs. Reads control/timeoutpop3d, perip, authtrusted and
+// stresstimeout: one neighbourhood gets a part of the places, and strangers less time when these are scarce.
+// $TCPREMOTEIP goes into the log line of a refusal; the login that was taken is logged by qmail-pop3d. Exit
+// codes: 0; 1 the login was not taken; 100 wrong usage; 111 the system failed or the client has gone.
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +34,7 @@
 #include "base/text.h"
 #include "control/home.h"
 #include "control/setting.h"
+#include "pop3/crowd.h"
 #include "pop3/dialogue.h"
 #include "pop3/login.h"
 #include "pop3/settings.h"
@@ -120,6 +123,19 @@ void say(std::string_view answer, std::chrono::seconds timeout) {
     write_all(STDOUT_FILENO, std::string(answer) + "\r\n", Deadline::in(timeout));
 }
 
+// One neighbourhood does not get every place. Nothing is said in clear to who is about to speak TLS.
+bool turned_away(const control::Home& home, const pop3::DialogueSettings& settings,
+                 const pop3::Crowd& crowd) {
+    const std::string ip = environment("TCPREMOTEIP", "");
+    const std::size_t limit = pop3::limit_of_one(home, ip);
+    if (limit == 0 || crowd.neighbours <= limit) return false;
+    log_line(
+        fmt::format("refused a client from {}: too many connections from its address: {} at once, set by {}",
+                    safe_for_log(ip), limit, environment("PERIP", "").empty() ? "control/perip" : "PERIP"));
+    if (!settings.tls_first) say("-ERR [SYS/TEMP] too many connections from your address", settings.timeout);
+    return true;
+}
+
 int serve(const Arguments& all) {
     Arguments arguments = all;
     pop3::DialogueSettings settings;
@@ -132,6 +148,11 @@ int serve(const Arguments& all) {
     settings.apop = apop_always || secrets_are_stored(home);
     settings.passwords = is_in_private(home);
     settings.timeout = pop3::session_timeout(home);
+    const pop3::Crowd crowd = pop3::crowd_around_client();
+    if (turned_away(home, settings, crowd)) return not_taken;
+    const auto patience = control::read<"stresstimeout">(home);
+    if (crowd.all * 4 >= pop3::places * 3 && patience.count() > 0)
+        settings.timeout = std::min(settings.timeout, patience);
     pop3::Dialogue dialogue = pop3::hold_dialogue(home, settings);
     if (!dialogue.named) return dialogue.status;
     std::string& record = *dialogue.named;
