@@ -71,7 +71,8 @@ std::span<PacketReader::Packet> PacketReader::read_now(int socket) {
 
 std::span<PacketReader::Packet> PacketReader::read(int socket, int flags) {
     packets_.clear();
-    for (mmsghdr& message : messages_) message.msg_hdr.msg_controllen = sizeof(Control);
+    // Not sizeof(Control), which has room for a second descriptor that nobody would close.
+    for (mmsghdr& message : messages_) message.msg_hdr.msg_controllen = CMSG_LEN(sizeof(int));
     int count = 0;
     do {
         count = ::recvmmsg(socket, messages_.data(), static_cast<unsigned>(messages_.size()),

@@ -2,7 +2,11 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
 
 #include "base/unix_socket.h"
 
@@ -45,6 +49,41 @@ TEST_F(PacketBatchTest, PacketsComeInOrderWithTheirDescriptors) {
     ASSERT_EQ(passed.size(), 1U);
     EXPECT_EQ(::write(passed[0].get(), "x", 1), 1);
     EXPECT_NE(::fcntl(passed[0].get(), F_GETFD) & FD_CLOEXEC, 0);
+}
+
+std::ptrdiff_t open_descriptors() {
+    const std::filesystem::directory_iterator all("/proc/self/fd");
+    return std::distance(begin(all), end(all));
+}
+
+// A packet of one octet with two descriptors, which nobody of ours sends.
+void send_two_descriptors(int socket) {
+    char octet = 'x';
+    iovec part{&octet, 1};
+    alignas(cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = {};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    cmsghdr* const header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(2 * sizeof(int));
+    const int both[] = {socket, socket};
+    std::memcpy(CMSG_DATA(header), both, sizeof both);
+    ASSERT_EQ(::sendmsg(socket, &message, 0), 1);
+}
+
+// Who has taken over a peer could fill up the descriptors of a process that is root.
+TEST_F(PacketBatchTest, ASecondDescriptorInAPacketIsNotLeftOpen) {
+    const auto before = open_descriptors();
+    send_two_descriptors(ours.get());
+    EXPECT_EQ(reader.read(theirs.get()).size(), 1U);
+    send_two_descriptors(ours.get());
+    EXPECT_TRUE(receive_packet(theirs.get(), 10)->passed);
+    reader.read_now(theirs.get());  // forgets what it has read
+    EXPECT_EQ(open_descriptors(), before);
 }
 
 TEST_F(PacketBatchTest, NothingThereIsNotTheEnd) {

@@ -146,7 +146,8 @@ std::optional<Packet> receive_packet(int socket, std::size_t limit) {
     message.msg_iovlen = 1;
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
     message.msg_control = control;
-    message.msg_controllen = sizeof control;
+    // Not a whole sizeof control, which has room for a second descriptor that nobody would close.
+    message.msg_controllen = CMSG_LEN(sizeof(int));
     ssize_t count = 0;
     do {
         count = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
