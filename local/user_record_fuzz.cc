@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "local/lookup.h"
 #include "local/user_database.h"
+#include "local/user_process.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace relais;
@@ -19,6 +20,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (local::encode(*answer) != text) std::abort();
     if (const auto question = local::decode_question(text))
         if (local::encode_question(question->delivery, question->local) != text) std::abort();
+    if (const auto order = local::decode_user_order(text)) {
+        const std::string user = local::encode_user(order->user);
+        const auto same = local::decode_user_order(local::encode_user_order(user, order->order));
+        if (!same || same->user.uid != order->user.uid || same->user.home != order->user.home ||
+            same->order.recipient != order->order.recipient)
+            std::abort();
+    }
     // Every key leads to the same hostile record, or to none.
     const std::string_view local = text.substr(0, size / 2);
     const std::string_view record = text.substr(size / 2);

@@ -79,6 +79,11 @@ SharedMemory::~SharedMemory() {
     if (table_ != nullptr) ::munmap(table_, sizeof(Table));
 }
 
+std::span<char> SharedMemory::octets() {
+    if (table_ == nullptr) return {};
+    return {reinterpret_cast<char*>(table_), sizeof(Table)};
+}
+
 void SharedMemory::put_session(std::string_view key, std::string_view session, std::int64_t now) {
     const auto wanted = digest(key);
     if (table_ == nullptr || !wanted || session.size() > session_words * sizeof(std::uint64_t)) return;

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,8 @@ class SharedMemory {
     bool is_slow(std::string_view address, std::int64_t now) const;
 
     LoginMemory& logins() { return logins_; }
+    // What other processes of the pool may have written anything into: for tests.
+    std::span<char> octets();
 
   private:
     struct Table;

@@ -35,12 +35,13 @@ class ServerCheck {
     // After a handshake that was done: what is wrong with the server, empty if nothing. A resumed session is
     // held to the same, for the certificate may have expired since.
     std::string complaint(SSL* ssl) const;
+    // Of a certificate: what is wrong with its names.
+    std::string name_complaint(X509* certificate) const;
     // After one that failed: what was wrong with the certificate; empty if that was not the reason.
     const std::string& chain_complaint() const { return chain_complaint_; }
 
   private:
     static int watch_chain(int right, X509_STORE_CTX* chain);
-    std::string name_complaint(X509* certificate) const;
     std::string digest_complaint(X509* certificate) const;
 
     Expectation expectation_;
