@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "control/amount.h"
+#include "control/check_modes.h"
 #include "control/control_file.h"
 #include "control/destination_limits.h"
 #include "control/owners.h"
@@ -168,8 +169,14 @@ void Inspector::check_line_forms(const ControlFile& row, const std::vector<std::
             warn(row.name, quoted(line) + " has no colon: it does not count");
         if (row.name == "destinationlimits" && !parse_destination_limit(after_colon(line)))
             warn(row.name, quoted(line) + " is not domain:connections:messages:rate: it does not count");
-        if (row.name == "badmailfrom" && line.find('@') == std::string::npos)
+        const bool senders = row.name == "badmailfrom" || row.name == "badmailfromnorelay";
+        if (senders && line.find_first_of("@*") == std::string::npos)
             warn(row.name, quoted(line) + " has no @: it matches nothing");
+        if ((senders || row.name == "badhelo" || row.name == "badrcptto") &&
+            line.find_first_of("\\^$") != std::string::npos)
+            warn(row.name, quoted(line) + " looks like a regular expression, which this is not");
+        if (row.name == "checks" && !CheckModes::fault(line).empty())
+            warn(row.name, CheckModes::fault(line) + ": the line does not count");
     }
 }
 

@@ -182,6 +182,21 @@ TEST_F(Inspect, SeesFormsThatCannotWork) {
     EXPECT_HAS(found("control/percenthack"), "is no domain");
 }
 
+TEST_F(Inspect, SeesListsThatCannotWork) {
+    put("badmailfrom", "*spam*\n");
+    put("badmailfromnorelay", "spammer\n");
+    put("badrcptto", "joe\n^joe@\n");
+    put("checks", "badhelo log\nbadhello log\nbadhelo perhaps\n");
+    EXPECT_EQ(found("control/badmailfrom"), "");
+    EXPECT_HAS(found("control/badmailfromnorelay"), "has no @");
+    EXPECT_EQ(found("control/badrcptto"),
+              "warning: \"^joe@\" looks like a regular expression, which this is not\n");
+    EXPECT_EQ(found("control/checks"),
+              "warning: \"badhello\" is no check: the line does not count\n"
+              "warning: \"badhelo perhaps\" is not NAME and off, log, tag, defer or refuse: the line does "
+              "not count\n");
+}
+
 TEST_F(Inspect, SeesWhatOthersCannotRead) {
     ::chmod(path("control/rcpthosts").c_str(), 0600);
     EXPECT_HAS(found("control/rcpthosts"), "not everybody may read it");

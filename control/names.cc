@@ -10,11 +10,10 @@
 namespace relais::control {
 namespace {
 
-constexpr std::array<std::string_view, 21> foreign = {
-    "badhelo",   "badmailfromnorelay", "badrcptfrom",       "badrcptto",   "bindroutes",  "clientcert.pem",
-    "dnsbllist", "domainkeys",         "notlshosts",        "rsa512.pem",  "spfexplain",  "spfguess",
-    "spfrules",  "srs_domain",         "srs_secrets",       "tarpitcount", "tarpitdelay", "tlsclientciphers",
-    "tlshosts",  "validrcptto",        "virtualdomains.cdb"};
+constexpr std::array<std::string_view, 16> foreign = {
+    "badrcptfrom", "bindroutes",  "clientcert.pem",   "dnsbllist",         "domainkeys", "notlshosts",
+    "rsa512.pem",  "spfexplain",  "spfguess",         "spfrules",          "srs_domain", "srs_secrets",
+    "tlshosts",    "validrcptto", "tlsclientciphers", "virtualdomains.cdb"};
 
 // How many octets must be put in, taken out or changed to make b of a.
 std::size_t distance(std::string_view a, std::string_view b) {

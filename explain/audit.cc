@@ -165,7 +165,7 @@ void look_at_server(const control::Home& home, Findings& findings) {
     try {
         smtpd::Settings::read(home);
         policy::Policy policy(home);
-        policy.is_bad_sender("");
+        policy.bad_names().refresh();
         policy.match_domain("someone@elsewhere.invalid");
     } catch (const Error& error) {
         findings.push_back(

@@ -79,6 +79,7 @@ Outcome judge_recipient(const control::Home& home, Explanation& explanation, pol
     Outcome outcome;
     outcome.recipient = recipient;
     outcome.verdict = chain.judge(recipient);
+    outcome.rule = find_line(home, std::string(outcome.verdict.check), outcome.verdict.entry);
     outcome.domain = policy.match_domain(policy.with_local_name(recipient, explanation.client));
     if (outcome.domain.reason == policy::Reason::rcpthosts)
         outcome.place = find_line(home, "rcpthosts", outcome.domain.detail);
@@ -91,12 +92,9 @@ Outcome judge_recipient(const control::Home& home, Explanation& explanation, pol
 
 void look_at_sender(const control::Home& home, Explanation& explanation, policy::Policy& policy) {
     const std::string& sender = explanation.question.sender;
-    explanation.bad_sender = policy.is_bad_sender(sender);
-    if (explanation.bad_sender) {
-        explanation.bad_sender_place = find_line(home, "badmailfrom", sender);
-        if (!explanation.bad_sender_place)
-            explanation.bad_sender_place =
-                find_line(home, "badmailfrom", "@" + std::string(mail::split_address(sender).domain));
+    if (const auto entry = policy.bad_names().senders().match_address(sender)) {
+        explanation.bad_sender = true;
+        explanation.bad_sender_place = find_line(home, "badmailfrom", *entry);
     }
     explanation.suspicion = policy.suspects(explanation.client, sender);
 }

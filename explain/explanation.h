@@ -44,6 +44,7 @@ struct Outcome {
     std::string recipient;
     policy::Verdict verdict;     // its cause is none also where the dialogue was refused before anybody asked
     policy::DomainMatch domain;  // what is known of its domain, also where the right came from elsewhere
+    std::optional<Place> rule;   // of the line for which a check refuses
     std::optional<Place> place;  // of the entry that holds the domain
     std::optional<std::string>
         ours;  // where else it says that mail for the domain stays here: "control/locals line 1"

@@ -68,12 +68,20 @@ std::string domain_place(const Outcome& outcome) {
     }
 }
 
+// Where a check without a line of its own is said to refuse.
+std::string check_file(const Outcome& outcome) {
+    return fmt::format("{} in control/checks", outcome.verdict.check);
+}
+
 std::string refusal_words(const Explanation& explanation, const Outcome& outcome) {
     switch (outcome.verdict.cause) {
         case policy::Cause::bad_sender:
             return fmt::format(
                 "the sender {} is refused by {}", plain(explanation.question.sender),
                 explanation.bad_sender_place ? explanation.bad_sender_place->text() : "control/badmailfrom");
+        case policy::Cause::check:
+            return fmt::format("{} ({})", plain(outcome.verdict.why),
+                               outcome.rule ? outcome.rule->text() : check_file(outcome));
         case policy::Cause::local_sender:
             return fmt::format("the sender {} is ours, and who uses it must log in (control/localsenders)",
                                plain(explanation.question.sender));
@@ -166,7 +174,9 @@ std::string client_steps(const Explanation& explanation) {
 }
 
 std::string recipient_steps(const Outcome& outcome) {
+    const std::string& suspicion = outcome.verdict.suspicion;
     return line("recipient", domain_place(outcome)) +
+           (suspicion.empty() ? "" : line("suspect", plain(suspicion))) +
            line("reply",
                 fmt::format("{}  (to {})", plain(outcome.exchange.reply), plain(outcome.exchange.command)));
 }

@@ -40,6 +40,8 @@ std::string_view name_of(policy::Cause cause) {
             return "dialogue";
         case policy::Cause::bad_sender:
             return "bad_sender";
+        case policy::Cause::check:
+            return "check";
         case policy::Cause::local_sender:
             return "local_sender";
         case policy::Cause::foreign_login:
@@ -68,6 +70,9 @@ Json recipient_json(const Explanation& explanation, const Outcome& outcome) {
     json["allowed"] = outcome.accepted();
     json["reason"] = policy::name_of(explanation.right().value_or(outcome.domain.reason));
     json["cause"] = outcome.accepted() ? Json() : Json(name_of(outcome.verdict.cause));
+    json["check"] = outcome.accepted() ? Json() : text_or_null(std::string(outcome.verdict.check));
+    json["rule"] = place_json(outcome.rule);
+    json["suspicion"] = text_or_null(outcome.verdict.suspicion);
     json["domain"] = {{"match", policy::name_of(outcome.domain.reason)},
                       {"detail", outcome.domain.detail},
                       {"place", place_json(outcome.place)}};

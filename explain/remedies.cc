@@ -70,6 +70,12 @@ class Remedies {
                                 explanation_.bad_sender_place ? explanation_.bad_sender_place->text()
                                                               : "its line from control/badmailfrom"));
                 break;
+            case policy::Cause::check:
+                add(outcome.rule ? fmt::format("remove {} if that is welcome", outcome.rule->text())
+                                 : "mend what it says, or let it pass");
+                add(fmt::format("or let it pass for everybody: \"{} log\" in control/checks",
+                                outcome.verdict.check));
+                break;
             case policy::Cause::local_sender:
                 gain_right();
                 add("or let it pass for everybody: control/localsenders of warn or off");

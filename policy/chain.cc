@@ -1,25 +1,41 @@
 #include "policy/chain.h"
 
+#include <algorithm>
 #include <array>
+
+#include "base/text.h"
 
 namespace relais::policy {
 namespace {
 
 using Whom = Check::Whom;
+using control::CheckMode;
 
 bool verifies(const Facts& facts) {
     return facts.dns != nullptr && facts.settings.checks.wanted();
 }
 
+bool has_bad_helo(const Facts& facts) {
+    return !facts.policy.bad_names().helo_names().empty();
+}
+
+bool has_bad_strangers(const Facts& facts) {
+    return !facts.policy.bad_names().senders_of_strangers().empty();
+}
+
 // The order: what a name on a list decides, then the right to relay, so that nobody who has none costs a
 // question, then what asks others.
-constexpr std::array<Check, 8> chain = {{
+constexpr std::array<Check, 12> chain = {{
+    {"badhelo", Stage::helo, Whom::strangers, true, has_bad_helo, check_badhelo},
+    {"heloself", Stage::helo, Whom::strangers, true, nullptr, check_heloself},
     {"badmailfrom", Stage::mail, Whom::all, true, nullptr, check_badmailfrom},
+    {"badmailfromnorelay", Stage::mail, Whom::strangers, true, has_bad_strangers, check_badmailfromnorelay},
     {"senderlogins", Stage::mail, Whom::all, false, nullptr, check_senderlogins},
     {"localsenders", Stage::mail, Whom::all, true, nullptr, check_localsenders},
+    {"badrcptto", Stage::rcpt, Whom::all, true, nullptr, check_badrcptto},
     {"rcpthosts", Stage::rcpt, Whom::all, false, nullptr, check_right},
     {"length", Stage::rcpt, Whom::all, false, nullptr, check_length},
-    {"recipientcheck", Stage::rcpt, Whom::all, true, nullptr, check_recipientcheck},
+    {"recipientcheck", Stage::rcpt, Whom::all, false, nullptr, check_recipientcheck},
     {"spfbehavior", Stage::mail, Whom::strangers, false, verifies, check_spf},
     {"dmarc", Stage::end_of_data, Whom::all, false, verifies, check_dmarc},
 }};
@@ -28,6 +44,20 @@ void add_words(std::string& text, std::string_view words) {
     if (words.empty()) return;
     if (!text.empty()) text += "; ";
     text += words;
+}
+
+// "553 sorry (#5.7.1)" as what may be tried again.
+void make_deferral(std::string& reply) {
+    if (reply.empty() || reply.front() == '4') return;
+    reply.replace(0, 3, "450");
+    if (const std::size_t status = reply.rfind("(#5."); status != std::string::npos) reply[status + 2] = '4';
+}
+
+// For the top of a message; text may be a stranger's.
+std::string tag_field(std::string_view check, std::string_view text) {
+    std::string value = safe_for_log(text.substr(0, 400));
+    std::replace(value.begin(), value.end(), '_', ' ');
+    return "X-Relais-Suspect: " + std::string(check) + "; " + value + "\n";
 }
 
 }  // namespace
@@ -46,47 +76,71 @@ void Facts::begin_transaction(std::string_view new_sender) {
     sender = new_sender;
     recipient.clear();
     verification.reset();
+    spared = false;
     stranger_known_ = false;
 }
 
 void Chain::heard_helo(std::optional<std::string_view> name) {
     facts_.helo = name;
-    facts_.begin_transaction("");
+    heard_mail("");
+}
+
+void Chain::heard_mail(std::string_view sender) {
+    facts_.begin_transaction(sender);
+    others_ = false;
 }
 
 Verdict Chain::judge(std::string_view recipient) {
     facts_.recipient = facts_.policy.with_local_name(recipient, facts_.client);
     facts_.queued = facts_.recipient;
     facts_.decision = {};
+    facts_.spared = facts_.policy.hears_everybody(facts_.recipient);
     Verdict verdict = run(Stage::connect, Stage::rcpt);
     verdict.recipient = facts_.queued;
     verdict.decision = facts_.decision;
+    if (verdict.passes() && !facts_.spared) others_ = true;
     return verdict;
 }
 
 Verdict Chain::judge_message() {
+    facts_.spared = !others_;
     return run(Stage::data, Stage::end_of_data);
 }
 
 Verdict Chain::run(Stage first, Stage last) {
     Verdict verdict;
-    const bool to_postmaster = last == Stage::rcpt && facts_.policy.is_our_postmaster(facts_.recipient);
     for (const Check& check : chain) {
         if (check.stage < first || check.stage > last) continue;
+        const control::KnownCheck* known = control::find_check(check.name);
+        const CheckMode mode = known != nullptr ? facts_.settings.modes.of(*known) : CheckMode::refuse;
+        if (mode == CheckMode::off) continue;
         if (check.active != nullptr && !check.active(facts_)) continue;
+        if (check.spares_postmaster && facts_.spared) continue;
         if (check.whom == Whom::strangers && !facts_.is_stranger()) continue;
-        if (check.spares_postmaster && to_postmaster) continue;
         Result result = check.judge(facts_);
         add_words(verdict.suspicion, result.suspicion);
-        if (result.answer == Answer::pass || result.answer == Answer::tag) continue;
+        if (result.answer == Answer::pass || passes_in_mode(check, mode, result, verdict)) continue;
         verdict.answer = result.answer;
         verdict.cause = result.cause;
         verdict.check = check.name;
         verdict.reply = std::move(result.reply);
         verdict.why = std::move(result.why);
+        verdict.entry = std::move(result.entry);
         break;
     }
     return verdict;
+}
+
+bool Chain::passes_in_mode(const Check& check, CheckMode mode, Result& result, Verdict& verdict) {
+    if (mode == CheckMode::refuse) return false;
+    if (mode == CheckMode::defer) {
+        result.answer = Answer::defer;
+        make_deferral(result.reply);
+        return false;
+    }
+    add_words(verdict.suspicion, result.why + " (" + std::string(check.name) + ")");
+    if (mode == CheckMode::tag) verdict.fields.push_back(tag_field(check.name, result.why));
+    return true;
 }
 
 std::string one_line(std::string_view text) {

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "policy/check.h"
 
@@ -19,12 +20,14 @@ inline constexpr std::string_view syntax_error = "555 syntax error (#5.5.4)";
 struct Verdict {
     Answer answer = Answer::pass;
     Cause cause = Cause::none;
-    std::string_view check{};  // the name of the one that decided; "" if all let it pass
-    std::string reply{};       // "" if it passes
-    std::string why{};         // what the log says beside the reply
-    std::string suspicion{};   // what the log says of what passes all the same
-    std::string recipient{};   // as the queue shall have it
-    Decision decision{};       // empty if that was not asked any more
+    std::string_view check{};           // the name of the one that decided; "" if all let it pass
+    std::string reply{};                // "" if it passes
+    std::string why{};                  // what the log says beside the reply
+    std::string suspicion{};            // what the log says of what passes all the same
+    std::string entry{};                // the line of the check's control file that says so
+    std::vector<std::string> fields{};  // for the top of the message, each with its LF
+    std::string recipient{};            // as the queue shall have it
+    Decision decision{};                // empty if that was not asked any more
 
     bool passes() const { return reply.empty(); }
 };
@@ -39,10 +42,12 @@ class Chain {
 
     // What the client has said. A name is forgotten with what was said before TLS.
     void heard_helo(std::optional<std::string_view> name);
-    void heard_mail(std::string_view sender) { facts_.begin_transaction(sender); }
+    void heard_mail(std::string_view sender);
     // Whether one recipient of the transaction passes. recipient: a path's address, not empty. Throws Error
     // when a control file cannot be read.
     Verdict judge(std::string_view recipient);
+    // True for a client that may send to our own domains alone. Throws Error.
+    bool is_stranger() { return facts_.is_stranger(); }
     // Whether the message passes, after its end. Throws Error.
     Verdict judge_message();
 
@@ -51,8 +56,11 @@ class Chain {
 
   private:
     Verdict run(Stage first, Stage last);
+    // What the mode of control/checks makes of a finding: true if the next check is asked.
+    static bool passes_in_mode(const Check& check, control::CheckMode mode, Result& result, Verdict& verdict);
 
     Facts facts_;
+    bool others_ = false;  // a recipient has passed who is not spared
 };
 
 // A reply is one line, whatever a file or a content filter says.

@@ -40,6 +40,7 @@ enum class Cause {
     too_long,       // the recipient with the value of RELAYCLIENT
     unknown,        // control/recipientcheck: nobody here gets mail for it
     cannot_tell,    // whether somebody does
+    check,          // one of control/checks, which the verdict names
     spf,            // control/spfbehavior
     dmarc,          // control/dmarc
 };
@@ -50,6 +51,7 @@ struct Result {
     std::string reply{};      // of defer and refuse: code, text and enhanced status
     std::string why{};        // what the log says beside the reply
     std::string suspicion{};  // what the log says of what passes all the same
+    std::string entry{};      // the line of the check's control file that says so
 };
 
 // What is known by now of a client and what it sends, and whom a check may ask. One for a session.
@@ -68,6 +70,7 @@ struct Facts {
     std::string recipient{};            // rcpt: with our name for an address literal of ours
     std::string queued{};               // the same as the queue shall have it
     Decision decision{};                // whether it may be written to
+    bool spared = false;                // our postmaster, or abuse; at end_of_data: no recipient is another
     // From the first recipient that passes on, if the message is to be verified.
     std::unique_ptr<IncomingChecks> verification{};
 
@@ -82,30 +85,33 @@ struct Facts {
 };
 
 struct Check {
-    std::string_view name;  // that of its control file, where it has one
+    // That of its control file, where it has one. What control/checks knows by that name does as it says
+    // there.
+    std::string_view name;
     Stage stage;
     enum class Whom { all, strangers } whom;
-    // True if our postmaster gets mail in spite of it.
+    // True if our postmaster and abuse get mail in spite of it.
     bool spares_postmaster;
     // Whether it is to be asked at all, by the control files alone; null: always.
     bool (*active)(const Facts& facts);
     Result (*judge)(Facts& facts);
 };
 
-inline Result refusal(Cause cause, std::string reply, std::string why = "") {
-    return {reply.starts_with('4') ? Answer::defer : Answer::refuse, cause, std::move(reply), std::move(why)};
-}
-inline Result suspicious(std::string text) {
-    Result result;
-    result.suspicion = std::move(text);
-    return result;
-}
+Result refusal(Cause cause, std::string reply, std::string why = "");
+// What a check of control/checks finds, with the reply of the mode refuse (or, while it cannot tell, defer).
+Result found(std::string reply, std::string why, std::string entry = "");
+Result suspicious(std::string text);
 
+// Of helo_checks.cc
+Result check_badhelo(Facts& facts);
+Result check_heloself(Facts& facts);
 // Of sender_checks.cc
 Result check_badmailfrom(Facts& facts);
+Result check_badmailfromnorelay(Facts& facts);
 Result check_senderlogins(Facts& facts);
 Result check_localsenders(Facts& facts);
 // Of recipient_checks.cc
+Result check_badrcptto(Facts& facts);
 Result check_right(Facts& facts);
 Result check_length(Facts& facts);
 Result check_recipientcheck(Facts& facts);

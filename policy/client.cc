@@ -42,6 +42,8 @@ Client Client::from(const Variables& variable) {
     // A value of blanks alone is a slip of the pen in tcp.smtp; appended it would spoil every address.
     if (client.relayclient && trim(*client.relayclient).empty()) client.relayclient = "";
     if (const auto databytes = variable("DATABYTES")) client.databytes = control::parse_amount(*databytes);
+    if (const auto count = variable("TARPITCOUNT")) client.tarpit_count = control::parse_amount(*count);
+    if (const auto delay = variable("TARPITDELAY")) client.tarpit_delay = control::parse_amount(*delay);
     client.fixcrio = variable("FIXCRIO").has_value();
     const std::string domains = variable("FROMDOMAINS").value_or("");
     for (const std::string_view domain : split(domains, ' '))

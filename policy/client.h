@@ -17,9 +17,11 @@ struct Client {
     std::string local_ip;             // TCPLOCALIP
     std::string local_name;           // TCPLOCALHOST, else TCPLOCALIP, else "unknown"
 
-    std::optional<std::string> relayclient;  // RELAYCLIENT: may relay; appended to each recipient
-    std::optional<std::uint64_t> databytes;  // DATABYTES: instead of control/databytes
-    bool submission = false;                 // SUBMISSION: for our users alone
+    std::optional<std::string> relayclient;       // RELAYCLIENT: may relay; appended to each recipient
+    std::optional<std::uint64_t> databytes;       // DATABYTES: instead of control/databytes
+    std::optional<std::uint64_t> tarpit_count{};  // TARPITCOUNT: instead of control/tarpitcount
+    std::optional<std::uint64_t> tarpit_delay{};  // TARPITDELAY: seconds, instead of control/tarpitdelay
+    bool submission = false;                      // SUBMISSION: for our users alone
     std::optional<std::string>
         certificate{};                   // subject of the client's certificate, listed in control/tlsclients
     std::optional<std::string> user;     // who has authenticated, by the protocol or by whom we stand in for

@@ -15,6 +15,8 @@ Result check_spf(Facts& facts) {
         facts.verification = std::make_unique<IncomingChecks>(facts.settings.checks, *facts.dns,
                                                               facts.settings.me, std::move(question));
     }
+    // Its results stand on top of the message all the same.
+    if (facts.spared) return {};
     const auto found = facts.verification->refuse_sender();
     return found ? refusal(Cause::spf, found->reply, found->why) : Result{};
 }
@@ -22,7 +24,7 @@ Result check_spf(Facts& facts) {
 Result check_dmarc(Facts& facts) {
     if (!facts.verification) return {};
     const auto found = facts.verification->finish();
-    return found ? refusal(Cause::dmarc, found->reply, found->why) : Result{};
+    return found && !facts.spared ? refusal(Cause::dmarc, found->reply, found->why) : Result{};
 }
 
 }  // namespace relais::policy

@@ -9,12 +9,6 @@
 namespace relais::policy {
 namespace {
 
-std::unordered_set<std::string> read_badmailfrom(const control::Home& home) {
-    std::unordered_set<std::string> names;
-    for (const std::string& line : control::read<"badmailfrom">(home)) names.insert(lower(line));
-    return names;
-}
-
 LocalSenders read_localsenders(const control::Home& home) {
     const std::string word = control::read<"localsenders">(home);
     if (equal_ignoring_case(word, "enforce")) return LocalSenders::enforce;
@@ -44,7 +38,7 @@ std::vector<std::string> Policy::readable_places(const control::Home& home) {
 Policy::Policy(control::Home home)
     : home_(std::move(home)),
       rcpthosts_(home_, [this] { return control::DomainSet(control::read<"rcpthosts">(home_)); }),
-      badmailfrom_(home_, [this] { return read_badmailfrom(home_); }),
+      bad_names_(home_),
       localiphost_(home_, [this] { return control::read<"localiphost">(home_); }),
       localsenders_(home_, [this] { return read_localsenders(home_); }),
       senderlogins_(home_, [this] { return SenderLogins(control::read<"senderlogins">(home_)); }),
@@ -56,7 +50,7 @@ Policy::Policy(control::Home home)
 
 void Policy::refresh() {
     rcpthosts_.get();
-    badmailfrom_.get();
+    bad_names_.refresh();
     localiphost_.get();
     senderlogins_.get();
     gate_.refresh();
@@ -69,7 +63,7 @@ void Policy::refresh() {
 }
 
 std::uint64_t Policy::version() const {
-    return rcpthosts_.version() + badmailfrom_.version() + localiphost_.version() + localsenders_.version() +
+    return rcpthosts_.version() + bad_names_.version() + localiphost_.version() + localsenders_.version() +
            senderlogins_.version() + locals_.version() + virtualdomains_.version() +
            recipientcheck_.version() + gate_.version();
 }
@@ -80,18 +74,15 @@ void Policy::begin_client() {
     valid_.reset();
 }
 
-bool Policy::is_bad_sender(std::string_view sender) {
-    const Names& bad = badmailfrom_.last();
-    if (bad.empty() || sender.empty()) return false;
-    const std::string name = lower(sender);
-    if (bad.contains(name)) return true;
-    const std::size_t at = name.rfind('@');
-    return at != std::string::npos && bad.contains(name.substr(at));
-}
-
 bool Policy::is_our_postmaster(std::string_view recipient) {
     const mail::AddressParts parts = mail::split_address(recipient);
     return equal_ignoring_case(parts.local, "postmaster") &&
+           match_domain(recipient).reason != Reason::foreign_domain;
+}
+
+bool Policy::hears_everybody(std::string_view recipient) {
+    if (is_our_postmaster(recipient)) return true;
+    return equal_ignoring_case(mail::split_address(recipient).local, "abuse") &&
            match_domain(recipient).reason != Reason::foreign_domain;
 }
 

@@ -5,7 +5,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
 #include "base/cdb.h"
@@ -14,6 +13,7 @@
 #include "control/watched.h"
 #include "local/recipient_protocol.h"
 #include "opensmtp/gate.h"
+#include "policy/bad_names.h"
 #include "policy/client.h"
 #include "policy/decision.h"
 #include "policy/recipient_check.h"
@@ -43,10 +43,11 @@ class Policy {
     // Before a client in a process that has had others: what was opened for those is opened anew.
     void begin_client();
 
-    // True if control/badmailfrom lists the sender or its @domain.
-    bool is_bad_sender(std::string_view sender);
+    BadNames& bad_names() { return bad_names_; }
     // <postmaster> without a domain, or postmaster at a domain of ours: never refused because of the sender.
     bool is_our_postmaster(std::string_view recipient);
+    // The same, or abuse: whoever has a complaint is heard.
+    bool hears_everybody(std::string_view recipient);
     // The recipient with the literal of this host's address ([192.0.2.1]) replaced by control/localiphost.
     std::string with_local_name(std::string_view recipient, const Client& client);
     // May this client send to this recipient? The open-smtp store is asked only if it matters, and at each
@@ -73,13 +74,12 @@ class Policy {
     opensmtp::OpenSmtpFinding find_open_smtp(const Client& client);
 
   private:
-    using Names = std::unordered_set<std::string>;
     std::optional<std::string> match_more(std::string_view domain);
     static void open_database(std::optional<CdbReader>& database, bool& opened, const std::string& path);
 
     control::Home home_;
     control::Watched<control::DomainSet> rcpthosts_;
-    control::Watched<Names> badmailfrom_;
+    BadNames bad_names_;
     control::Watched<std::string> localiphost_;
     control::Watched<LocalSenders> localsenders_;
     control::Watched<SenderLogins> senderlogins_;

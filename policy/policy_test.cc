@@ -63,16 +63,6 @@ TEST_F(PolicyTest, DecisionNamesTheEntry) {
     EXPECT_EQ(policy.decide(client, "joe@a.example.org").detail, ".example.org");
 }
 
-TEST_F(PolicyTest, BadSenders) {
-    files.control("badmailfrom", "Spammer@Bad.example\n@worse.example\n");
-    Policy policy(files.home());
-    EXPECT_TRUE(policy.is_bad_sender("spammer@bad.example"));
-    EXPECT_TRUE(policy.is_bad_sender("x@WORSE.example"));
-    EXPECT_FALSE(policy.is_bad_sender("other@bad.example"));
-    EXPECT_FALSE(policy.is_bad_sender("x@sub.worse.example"));
-    EXPECT_FALSE(policy.is_bad_sender(""));
-}
-
 TEST_F(PolicyTest, OurPostmaster) {
     files.control("rcpthosts", "mail.test\n");
     Policy policy(files.home());
@@ -80,6 +70,10 @@ TEST_F(PolicyTest, OurPostmaster) {
     EXPECT_TRUE(policy.is_our_postmaster("postmaster@mail.test"));
     EXPECT_FALSE(policy.is_our_postmaster("postmaster@foreign.example"));
     EXPECT_FALSE(policy.is_our_postmaster("joe@mail.test"));
+    EXPECT_FALSE(policy.is_our_postmaster("abuse@mail.test"));
+    EXPECT_TRUE(policy.hears_everybody("postmaster@mail.test"));
+    EXPECT_TRUE(policy.hears_everybody("Abuse@mail.test"));
+    EXPECT_FALSE(policy.hears_everybody("abuse@foreign.example"));
 }
 
 TEST_F(PolicyTest, LiteralOfOurAddress) {

@@ -15,6 +15,13 @@ bool may_relay(const Facts& facts) {
 
 }  // namespace
 
+Result check_badrcptto(Facts& facts) {
+    const auto entry = facts.policy.bad_names().recipients().match_address(facts.recipient);
+    if (!entry) return {};
+    return found("553 sorry, your envelope recipient is in my badrcptto list (#5.7.1)",
+                 "the recipient matches " + *entry, *entry);
+}
+
 Result check_right(Facts& facts) {
     facts.decision = facts.policy.decide(facts.client, facts.recipient);
     if (facts.decision.allowed) return {};
@@ -33,7 +40,7 @@ Result check_length(Facts& facts) {
 Result check_recipientcheck(Facts& facts) {
     using Mode = RecipientCheck::Mode;
     const Mode mode = facts.policy.recipient_check(facts.queued);
-    if (mode == Mode::off) return {};
+    if (mode == Mode::off || facts.policy.is_our_postmaster(facts.recipient)) return {};
     const local::RecipientAnswer answer =
         facts.policy.find_recipient(facts.queued, Deadline::in(recipient_patience));
     if (answer == local::RecipientAnswer::unknown) {

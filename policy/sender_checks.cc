@@ -4,8 +4,19 @@
 namespace relais::policy {
 
 Result check_badmailfrom(Facts& facts) {
-    if (!facts.policy.is_bad_sender(facts.sender)) return {};
-    return refusal(Cause::bad_sender, "553 sorry, your envelope sender is in my badmailfrom list (#5.7.1)");
+    const auto entry = facts.policy.bad_names().senders().match_address(facts.sender);
+    if (!entry) return {};
+    Result result = found("553 sorry, your envelope sender is in my badmailfrom list (#5.7.1)",
+                          "the sender matches " + *entry, *entry);
+    result.cause = Cause::bad_sender;
+    return result;
+}
+
+Result check_badmailfromnorelay(Facts& facts) {
+    const auto entry = facts.policy.bad_names().senders_of_strangers().match_address(facts.sender);
+    if (!entry) return {};
+    return found("553 sorry, your envelope sender is in my badmailfromnorelay list (#5.7.1)",
+                 "the sender of a stranger matches " + *entry, *entry);
 }
 
 Result check_senderlogins(Facts& facts) {

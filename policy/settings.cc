@@ -9,6 +9,10 @@ Settings Settings::read(const control::Home& home) {
     settings.me = control::read_me(home);
     settings.relaydenied = control::read<"relaydenied">(home);
     settings.checks = CheckSettings::read(home);
+    settings.modes = control::CheckModes(control::read<"checks">(home));
+    const std::string greeting = control::read<"smtpgreeting">(home);
+    settings.own_names = {settings.me, greeting.substr(0, greeting.find(' ')),
+                          control::read<"helohost">(home)};
     return settings;
 }
 

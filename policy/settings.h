@@ -2,7 +2,9 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
+#include "control/check_modes.h"
 #include "control/home.h"
 #include "control/setting.h"
 #include "policy/incoming_checks.h"
@@ -13,7 +15,9 @@ struct Settings {
     std::string me;
     // What follows the code of a refused recipient.
     std::string relaydenied{control::default_of<"relaydenied">()};
-    CheckSettings checks{};  // mailauth, spfbehavior, dmarc, dmarcexempt
+    CheckSettings checks{};                // mailauth, spfbehavior, dmarc, dmarcexempt
+    control::CheckModes modes{};           // checks
+    std::vector<std::string> own_names{};  // how this host calls itself: me, smtpgreeting, helohost
 
     // Throws Error when a file cannot be read or control/me is missing.
     static Settings read(const control::Home& home);

@@ -75,6 +75,9 @@ std::string listen_text(const std::vector<Listen>& listen) {
 constexpr const char* dsnfrom_example =
     "# Clients that may ask for delivery reports, beside logins and RELAYCLIENT. qmail-smtpd(8)\n"
     "127.0.0.0/8\n::1\n";
+constexpr const char* checks_example =
+    "# What a check does with what it finds: off, log, tag, defer or refuse. qmail-checks(5)\n"
+    "heloself log\n";
 constexpr const char* limits_example =
     "# What a program of a .qmail file may use: take the # away from what shall hold. qmail-local(8)\n"
     "#nproc 200\n#as 2000000000\n#cpu 600\n#fsize 1000000000\n#nofile 1024\n#core 0\n";
@@ -114,6 +117,7 @@ void add_control(Table& table, const Plan& plan) {
     table.settings("control/delaywarning", "14400\n", false);
     table.settings("control/dsnfrom", dsnfrom_example, false);
     table.settings("control/recipientcheck", "on\n", false);
+    table.settings("control/checks", checks_example, false);
     table.settings("control/mailauth", "on\n", false);
     table.settings("control/concurrencyincoming",
                    std::string(control::row<"concurrencyincoming">.fallback) + "\n");

@@ -1,7 +1,6 @@
 #include "smtpd/session.h"
 
 #include <fmt/core.h>
-#include <poll.h>
 
 #include "base/text.h"
 #include "base/time.h"
@@ -172,10 +171,7 @@ void Session::refuse_recipient(std::string_view reply, std::string_view recipien
         closing_ = true;
         return;
     }
-    if (reaction == Refusals::Reaction::pause && settings_.refused_pause.count() > 0) {
-        channel_.flush();
-        ::poll(nullptr, 0, static_cast<int>(std::chrono::milliseconds(settings_.refused_pause).count()));
-    }
+    if (reaction == Refusals::Reaction::pause) pause(settings_.refused_pause);
     refuse(reply, recipient, why);
 }
 
@@ -245,12 +241,14 @@ void Session::rcpt(std::string_view argument) {
         return refuse_recipient("501 syntax error in parameters (#5.5.4)", path->address);
     if (transaction_->recipients.size() >= settings_.recipient_limit)
         return refuse("452 too many recipients (#4.5.3)", path->address);
+    of_controls([&] { tarpit(); });
     policy::Verdict verdict = of_controls([&] { return chain_.judge(path->address); });
     if (!verdict.suspicion.empty() && (is_trusted() || refusals_.may_log()))
         log_(suspect_line(speaker(), transaction_->sender, path->address, verdict.suspicion));
     if (verdict.cause == policy::Cause::spf) return refuse(verdict.reply, path->address, verdict.why);
     if (!verdict.passes()) return refuse_recipient(verdict.reply, path->address, verdict.why);
     refusals_.recipient_accepted();
+    keep_fields(std::move(verdict.fields));
     if (verdict.decision.reason == policy::Reason::open_smtp)
         transaction_->options.submitter = {mail::Submitter::Kind::open_smtp, verdict.decision.detail};
     transaction_->recipients.push_back(std::move(verdict.recipient));
@@ -268,6 +266,7 @@ void Session::data(std::string_view argument) {
     policy::Client traced = client_;
     // As the usual patches show it.
     if (client_.user && settings_.received_auth) traced.info = client_.user;
+    for (const std::string& field : transaction_->fields) sink->write(field);
     sink->write(trace_field(traced, helo_, traced_protocol(), now_seconds()));
     std::uint64_t size = 0;
     in_data_ = true;

@@ -59,6 +59,7 @@ class Session {
         std::vector<std::string> recipients;
         mail::EnvelopeOptions options{};
         std::vector<mail::RecipientOptions> recipient_options{};
+        std::vector<std::string> fields{};  // of checks, for the top of the message
         mail::Envelope envelope() const;
     };
     struct Command {
@@ -107,6 +108,7 @@ class Session {
     void finish_message(MessageSink& sink, std::uint64_t size);
     // Where the message goes; what is verified is kept until its end, for what stands on top of it.
     std::unique_ptr<MessageSink> open_sink();
+    void keep_fields(std::vector<std::string> fields);
     // False, and the client has heard why, if the message is not to be believed, at its end.
     bool believes_message(MessageSink& sink);
 
@@ -124,6 +126,9 @@ class Session {
     void refuse_auth(std::string_view reply, std::string_view why = "");
     void refuse(std::string_view reply, std::optional<std::string_view> recipient = std::nullopt,
                 std::string_view why = "");
+    // Slows down who names many recipients (tarpitcount).
+    void tarpit();
+    void pause(std::chrono::seconds time);
     void refuse_recipient(std::string_view reply, std::string_view recipient, std::string_view why = "");
     // Whether this client may ask for reports on deliveries: whoever is asked for may get one that he never
     // wanted, so it is not for strangers.
@@ -150,6 +155,7 @@ class Session {
     std::optional<Transaction> transaction_;
     unsigned bad_commands_ = 0;
     Refusals refusals_;
+    std::uint64_t recipients_named_ = 0;
     unsigned failed_logins_ = 0;
     Encryption* encryption_ = nullptr;
     const tls::Connection* tls_ = nullptr;

@@ -1,4 +1,8 @@
-// How a session has mail from outside verified.
+// How a session has mail from outside checked and verified.
+#include <poll.h>
+
+#include <algorithm>
+
 #include "smtpd/session.h"
 
 namespace relais::smtpd {
@@ -8,6 +12,24 @@ namespace {
 constexpr std::size_t kept_message_limit = std::size_t{2} << 20;
 
 }  // namespace
+
+void Session::tarpit() {
+    const std::uint64_t count = client_.tarpit_count.value_or(settings_.tarpit_count);
+    if (count == 0 || is_trusted() || ++recipients_named_ <= count || !chain_.is_stranger()) return;
+    pause(settings_.tarpit_pause(client_));
+}
+
+void Session::pause(std::chrono::seconds time) {
+    if (time.count() == 0) return;
+    channel_.flush();
+    ::poll(nullptr, 0, static_cast<int>(std::chrono::milliseconds(time).count()));
+}
+
+void Session::keep_fields(std::vector<std::string> fields) {
+    auto& kept = transaction_->fields;
+    for (std::string& field : fields)
+        if (std::find(kept.begin(), kept.end(), field) == kept.end()) kept.push_back(std::move(field));
+}
 
 std::unique_ptr<MessageSink> Session::open_sink() {
     auto sink = open_sink_();

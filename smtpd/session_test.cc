@@ -516,6 +516,26 @@ TEST_F(SessionTest, LoginsAndRelayclientMayBeRefusedAsOftenAsTheyLike) {
     EXPECT_EQ(log.size(), 100U);
 }
 
+TEST_F(SessionTest, BeyondTarpitcountThereArePausesForStrangers) {
+    settings.tarpit_count = 2;
+    settings.tarpit_delay = std::chrono::seconds(1);
+    const auto time_of = [&](int recipients) {
+        std::string said = "MAIL FROM:<a@b.example>\r\n";
+        for (int i = 0; i < recipients; ++i) said += "RCPT TO:<joe@mail.test>\r\n";
+        const auto start = std::chrono::steady_clock::now();
+        talk(said);
+        return std::chrono::steady_clock::now() - start;
+    };
+    EXPECT_GE(time_of(3), std::chrono::milliseconds(1000));
+    client.tarpit_delay = 0;
+    client.tarpit_count = 1;
+    settings.tarpit_delay = std::chrono::seconds(60);
+    EXPECT_LT(time_of(30), std::chrono::seconds(20));
+    client.tarpit_delay.reset();
+    client.user = "joe@mail.test";
+    EXPECT_LT(time_of(30), std::chrono::seconds(20));
+}
+
 TEST_F(SessionTest, FromTheFifthRefusedRecipientThereArePauses) {
     settings.refused_pause = std::chrono::seconds(1);
     const auto begin = std::chrono::steady_clock::now();

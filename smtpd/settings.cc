@@ -30,6 +30,8 @@ Settings Settings::read(const control::Home& home) {
     settings.recipient_limit = control::read<"maxrcpt">(home);
     settings.refused_limit = control::read<"refusedlimit">(home);
     settings.refused_pause = control::read<"refusedpause">(home);
+    settings.tarpit_count = control::read<"tarpitcount">(home);
+    settings.tarpit_delay = control::read<"tarpitdelay">(home);
     settings.refuse_nul = control::read<"refusenul">(home);
     settings.auth_plain = control::read<"authplain">(home);
     settings.submission_auth = control::read<"submissionauth">(home);

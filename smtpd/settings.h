@@ -14,6 +14,7 @@
 #include "control/watched.h"
 #include "listen/reuse.h"
 #include "opensmtp/address.h"
+#include "policy/client.h"
 #include "policy/settings.h"
 #include "sasl/mechanism.h"
 
@@ -26,6 +27,8 @@ struct Settings : policy::Settings {
     std::uint64_t recipient_limit = control::default_of<"maxrcpt">();
     std::uint64_t refused_limit = control::default_of<"refusedlimit">();  // in a row; 0: no limit
     std::chrono::seconds refused_pause = control::default_of<"refusedpause">();
+    std::uint64_t tarpit_count = control::default_of<"tarpitcount">();  // of a connection; 0: no pause
+    std::chrono::seconds tarpit_delay = control::default_of<"tarpitdelay">();
     bool refuse_nul = control::default_of<"refusenul">();
     bool auth_plain = control::default_of<"authplain">();
     bool submission_auth = control::default_of<"submissionauth">();
@@ -49,6 +52,13 @@ struct Settings : policy::Settings {
     // How long a client may be silent between commands.
     std::chrono::seconds patience(bool in_a_crowd) const {
         return in_a_crowd && stress_timeout.count() > 0 ? std::min(timeout, stress_timeout) : timeout;
+    }
+
+    // Before each recipient that is more than tarpitcount.
+    std::chrono::seconds tarpit_pause(const policy::Client& client) const {
+        const auto most = static_cast<std::uint64_t>(control::row<"tarpitdelay">.most);
+        return client.tarpit_delay ? std::chrono::seconds(std::min(*client.tarpit_delay, most))
+                                   : tarpit_delay;
     }
 
     // What a client hears first, without its CRLF (RFC 5321, 4.2).

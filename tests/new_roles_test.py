@@ -18,8 +18,8 @@ from auth_test import ask
 
 PASSWORD = "correct horse"
 # What new instances have got since the first version.
-LATER_FILES = ("concurrencyremote", "databytes", "limitslocal", "mailauth", "minimumuid", "perip", "proctitle", "queueminfree", "recipientcheck",
-               "refusedlimit", "refusedpause", "stresstimeout")
+LATER_FILES = ("checks", "concurrencyremote", "databytes", "limitslocal", "mailauth", "minimumuid", "perip", "proctitle", "queueminfree",
+               "recipientcheck", "refusedlimit", "refusedpause", "stresstimeout")
 
 
 class Load:

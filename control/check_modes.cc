@@ -1,0 +1,60 @@
+#include "control/check_modes.h"
+
+#include "base/text.h"
+
+namespace relais::control {
+namespace {
+
+constexpr std::array<std::string_view, 5> words = {"off", "log", "tag", "defer", "refuse"};
+
+std::optional<CheckMode> mode_named(std::string_view word) {
+    for (std::size_t i = 0; i < words.size(); ++i)
+        if (equal_ignoring_case(word, words[i])) return static_cast<CheckMode>(i);
+    return std::nullopt;
+}
+
+std::vector<std::string_view> words_of(std::string_view line) {
+    std::vector<std::string_view> result;
+    for (const std::string_view part : split(line, ' '))
+        if (const std::string_view word = trim(part); !word.empty()) result.push_back(word);
+    return result;
+}
+
+std::size_t index_of(const KnownCheck& check) {
+    return static_cast<std::size_t>(&check - known_checks.data());
+}
+
+}  // namespace
+
+const KnownCheck* find_check(std::string_view name) {
+    for (const KnownCheck& check : known_checks)
+        if (equal_ignoring_case(check.name, name)) return &check;
+    return nullptr;
+}
+
+std::string_view to_text(CheckMode mode) {
+    return words[static_cast<std::size_t>(mode)];
+}
+
+CheckModes::CheckModes(const std::vector<std::string>& lines) {
+    for (const std::string& line : lines) {
+        if (!fault(line).empty()) continue;
+        const auto parts = words_of(line);
+        modes_[index_of(*find_check(parts[0]))] = mode_named(parts[1]);
+    }
+}
+
+CheckMode CheckModes::of(const KnownCheck& check) const {
+    return modes_[index_of(check)].value_or(check.fallback);
+}
+
+std::string CheckModes::fault(std::string_view line) {
+    const auto parts = words_of(line);
+    if (parts.empty()) return "";
+    if (find_check(parts[0]) == nullptr) return "\"" + std::string(parts[0]) + "\" is no check";
+    if (parts.size() != 2 || !mode_named(parts[1]))
+        return "\"" + std::string(line) + "\" is not NAME and off, log, tag, defer or refuse";
+    return "";
+}
+
+}  // namespace relais::control

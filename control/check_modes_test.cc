@@ -1,0 +1,38 @@
+#include "control/check_modes.h"
+
+#include <gtest/gtest.h>
+
+namespace relais::control {
+namespace {
+
+CheckMode mode_of(const std::vector<std::string>& lines, std::string_view name) {
+    return CheckModes(lines).of(*find_check(name));
+}
+
+TEST(CheckModes, WithoutALineACheckDoesWhatItEverDid) {
+    EXPECT_EQ(mode_of({}, "badmailfrom"), CheckMode::refuse);
+    EXPECT_EQ(mode_of({}, "heloself"), CheckMode::off);
+}
+
+TEST(CheckModes, ALineSaysOtherwise) {
+    EXPECT_EQ(mode_of({"badmailfrom  Log"}, "badmailfrom"), CheckMode::log);
+    EXPECT_EQ(mode_of({"BADHELO\tdefer", "badhelo defer", "heloself tag"}, "badhelo"), CheckMode::defer);
+    EXPECT_EQ(mode_of({"heloself tag"}, "heloself"), CheckMode::tag);
+    EXPECT_EQ(mode_of({"heloself tag"}, "badhelo"), CheckMode::refuse);
+}
+
+TEST(CheckModes, WhatMakesNoSenseIsSaidAndDoesNotCount) {
+    for (const char* line : {"badhelo", "badhelo never", "nothing refuse", "badhelo off off"})
+        EXPECT_NE(CheckModes::fault(line), "") << line;
+    EXPECT_EQ(CheckModes::fault("badhelo off"), "");
+    EXPECT_EQ(mode_of({"badhelo never"}, "badhelo"), CheckMode::refuse);
+    EXPECT_EQ(find_check("recipientcheck"), nullptr);
+}
+
+TEST(CheckModes, EachModeHasItsWord) {
+    EXPECT_EQ(to_text(CheckMode::off), "off");
+    EXPECT_EQ(to_text(CheckMode::refuse), "refuse");
+}
+
+}  // namespace
+}  // namespace relais::control
