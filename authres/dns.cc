@@ -16,6 +16,19 @@ std::vector<net::DnsAnswer> ResolverDns::ask_all(std::span<const net::DnsQuestio
     return resolver_.ask_all(questions, deadline);
 }
 
+std::vector<std::vector<net::DnsAnswer>> ResolverDns::ask_apart(
+    std::span<const std::vector<net::DnsQuestion>> groups, Deadline deadline) {
+    return resolver_.ask_apart(groups, deadline);
+}
+
+// Who answers at once keeps nobody waiting.
+std::vector<std::vector<net::DnsAnswer>> Dns::ask_apart(std::span<const std::vector<net::DnsQuestion>> groups,
+                                                        Deadline deadline) {
+    std::vector<std::vector<net::DnsAnswer>> answers;
+    for (const auto& questions : groups) answers.push_back(ask_all(questions, deadline));
+    return answers;
+}
+
 std::string_view without_final_dot(std::string_view name) {
     if (name.ends_with('.')) name.remove_suffix(1);
     return name;

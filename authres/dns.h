@@ -23,6 +23,9 @@ class Dns {
     // throws.
     virtual std::vector<net::DnsAnswer> ask_all(std::span<const net::DnsQuestion> questions,
                                                 Deadline deadline) = 0;
+    // The same for each group; one that is not answered keeps none of the others waiting. Never throws.
+    virtual std::vector<std::vector<net::DnsAnswer>> ask_apart(
+        std::span<const std::vector<net::DnsQuestion>> groups, Deadline deadline);
     net::DnsAnswer ask(net::RecordType type, std::string_view name, Deadline deadline);
 };
 
@@ -33,6 +36,8 @@ class ResolverDns final : public Dns {
     explicit ResolverDns(net::Resolver& resolver) : resolver_(resolver) {}
     std::vector<net::DnsAnswer> ask_all(std::span<const net::DnsQuestion> questions,
                                         Deadline deadline) override;
+    std::vector<std::vector<net::DnsAnswer>> ask_apart(std::span<const std::vector<net::DnsQuestion>> groups,
+                                                       Deadline deadline) override;
 
   private:
     net::Resolver& resolver_;

@@ -38,22 +38,37 @@ std::string_view to_text(CheckMode mode) {
 
 CheckModes::CheckModes(const std::vector<std::string>& lines) {
     for (const std::string& line : lines) {
-        if (!fault(line).empty()) continue;
         const auto parts = words_of(line);
-        modes_[index_of(*find_check(parts[0]))] = mode_named(parts[1]);
+        if (const auto words = parse(parts)) words_[index_of(*find_check(parts[0]))] = *words;
     }
 }
 
 CheckMode CheckModes::of(const KnownCheck& check) const {
-    return modes_[index_of(check)].value_or(check.fallback);
+    return words_[index_of(check)].mode.value_or(check.fallback);
+}
+
+bool CheckModes::passes_unknown(const KnownCheck& check) const {
+    const CheckMode mode = of(check);
+    return words_[index_of(check)].passes_unknown.value_or(mode != CheckMode::defer &&
+                                                           mode != CheckMode::refuse);
+}
+
+std::optional<CheckModes::Words> CheckModes::parse(const std::vector<std::string_view>& words) {
+    if (words.size() < 2 || words.size() > 3 || find_check(words[0]) == nullptr) return std::nullopt;
+    Words result{mode_named(words[1])};
+    if (!result.mode) return std::nullopt;
+    if (words.size() == 2) return result;
+    result.passes_unknown = equal_ignoring_case(words[2], "pass");
+    if (!*result.passes_unknown && !equal_ignoring_case(words[2], "defer")) return std::nullopt;
+    return result;
 }
 
 std::string CheckModes::fault(std::string_view line) {
     const auto parts = words_of(line);
     if (parts.empty()) return "";
     if (find_check(parts[0]) == nullptr) return "\"" + std::string(parts[0]) + "\" is no check";
-    if (parts.size() != 2 || !mode_named(parts[1]))
-        return "\"" + std::string(line) + "\" is not NAME and off, log, tag, defer or refuse";
+    if (!parse(parts))
+        return "\"" + std::string(line) + "\" is not NAME, off, log, tag, defer or refuse, and pass or defer";
     return "";
 }
 

@@ -1,9 +1,11 @@
 // control/checks: what each check at the front door does with what it finds. A line is
 //
-//   NAME MODE
+//   NAME MODE [pass|defer]
 //
 // off: it is not asked. log: the log says it, and the mail passes. tag: as log, and a field stands on top of
-// the message. defer: 4xx. refuse: 5xx. A check without a line does what the table below says. Pure.
+// the message. defer: 4xx. refuse: 5xx. A check without a line does what the table below says. The third word
+// is for checks that ask DNS: what becomes of mail while it does not answer; without it the mail passes where
+// the mode lets all mail pass, and else is deferred. Pure.
 #pragma once
 
 #include <array>
@@ -23,9 +25,11 @@ struct KnownCheck {
 
 // What a file lists is refused, as it ever was; what needs no file is off until somebody asks for it.
 inline constexpr std::array known_checks = {
+    KnownCheck{"earlytalker", CheckMode::refuse}, KnownCheck{"reversedns", CheckMode::off},
     KnownCheck{"badhelo", CheckMode::refuse},     KnownCheck{"heloself", CheckMode::off},
     KnownCheck{"badmailfrom", CheckMode::refuse}, KnownCheck{"badmailfromnorelay", CheckMode::refuse},
-    KnownCheck{"badrcptto", CheckMode::refuse},
+    KnownCheck{"badrcptto", CheckMode::refuse},   KnownCheck{"mfcheck", CheckMode::off},
+    KnownCheck{"dnsbl", CheckMode::refuse},
 };
 
 // Null for a check whose mode is not in this file.
@@ -40,11 +44,20 @@ class CheckModes {
     explicit CheckModes(const std::vector<std::string>& lines);
 
     CheckMode of(const KnownCheck& check) const;
+    // Whether mail passes while the check cannot tell.
+    bool passes_unknown(const KnownCheck& check) const;
     // What is wrong with a line; "" if nothing is.
     static std::string fault(std::string_view line);
 
   private:
-    std::array<std::optional<CheckMode>, known_checks.size()> modes_{};
+    struct Words {
+        std::optional<CheckMode> mode{};
+        std::optional<bool> passes_unknown{};
+    };
+    // Nothing for a line that makes no sense.
+    static std::optional<Words> parse(const std::vector<std::string_view>& words);
+
+    std::array<Words, known_checks.size()> words_{};
 };
 
 }  // namespace relais::control

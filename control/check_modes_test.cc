@@ -29,6 +29,22 @@ TEST(CheckModes, WhatMakesNoSenseIsSaidAndDoesNotCount) {
     EXPECT_EQ(find_check("recipientcheck"), nullptr);
 }
 
+TEST(CheckModes, TheThirdWordIsForWhatCannotBeTold) {
+    const auto passes = [](const std::vector<std::string>& lines) {
+        return CheckModes(lines).passes_unknown(*find_check("mfcheck"));
+    };
+    EXPECT_TRUE(passes({}));
+    EXPECT_TRUE(passes({"mfcheck log"}));
+    EXPECT_TRUE(passes({"mfcheck tag"}));
+    EXPECT_FALSE(passes({"mfcheck refuse"}));
+    EXPECT_FALSE(passes({"mfcheck defer"}));
+    EXPECT_TRUE(passes({"mfcheck refuse pass"}));
+    EXPECT_FALSE(passes({"mfcheck log defer"}));
+    EXPECT_EQ(mode_of({"mfcheck refuse pass"}, "mfcheck"), CheckMode::refuse);
+    EXPECT_NE(CheckModes::fault("mfcheck refuse never"), "");
+    EXPECT_EQ(CheckModes::fault("mfcheck refuse Pass"), "");
+}
+
 TEST(CheckModes, EachModeHasItsWord) {
     EXPECT_EQ(to_text(CheckMode::off), "off");
     EXPECT_EQ(to_text(CheckMode::refuse), "refuse");

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "control/amount.h"
+#include "control/block_lists.h"
 #include "control/check_modes.h"
 #include "control/control_file.h"
 #include "control/destination_limits.h"
@@ -175,6 +176,8 @@ void Inspector::check_line_forms(const ControlFile& row, const std::vector<std::
         if ((senders || row.name == "badhelo" || row.name == "badrcptto") &&
             line.find_first_of("\\^$") != std::string::npos)
             warn(row.name, quoted(line) + " looks like a regular expression, which this is not");
+        if (row.name == "dnsbllist" && !BlockLists::fault(line).empty())
+            warn(row.name, BlockLists::fault(line) + ": it does not count");
         if (row.name == "checks" && !CheckModes::fault(line).empty())
             warn(row.name, CheckModes::fault(line) + ": the line does not count");
     }

@@ -193,8 +193,14 @@ TEST_F(Inspect, SeesListsThatCannotWork) {
               "warning: \"^joe@\" looks like a regular expression, which this is not\n");
     EXPECT_EQ(found("control/checks"),
               "warning: \"badhello\" is no check: the line does not count\n"
-              "warning: \"badhelo perhaps\" is not NAME and off, log, tag, defer or refuse: the line does "
-              "not count\n");
+              "warning: \"badhelo perhaps\" is not NAME, off, log, tag, defer or refuse, and pass or "
+              "defer: the line does not count\n");
+}
+
+TEST_F(Inspect, SeesBlockListsThatAreNone) {
+    put("dnsbllist", "zen.example\nrefuse=3\ntwo words\n");
+    EXPECT_EQ(found("control/dnsbllist"),
+              "warning: \"two words\" is no list of dnsbllist: it does not count\n");
 }
 
 TEST_F(Inspect, SeesWhatOthersCannotRead) {

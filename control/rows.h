@@ -162,6 +162,8 @@ inline constexpr std::array table = {
     lines("dmarcexempt", "smtpd", "",
           "addresses, networks and domains of From that dmarc refuses nothing of"),
     line("dnsanchors", "resolver", "", "a file of DNSSEC trust anchors; with it answers are validated"),
+    lines("dnsbllist", "smtpd", "",
+          "lists in DNS that strangers are looked up in, with weights, and what a score leads to"),
     lines("dnsservers", "resolver", "", "the DNS servers to ask instead of those of /etc/resolv.conf"),
     lines("domainips", "remote", "",
           "domain:address,address|name, our address and name by sender (@domain) or recipient"),
@@ -171,6 +173,8 @@ inline constexpr std::array table = {
           "addresses and networks that may ask for delivery reports (DSN) beside logins and RELAYCLIENT; "
           "without the file nobody may"),
     me_line("envnoathost", "send", "the domain of recipients without one"),
+    seconds("greetdelay", "smtpd", "0", 0, 60,
+            "seconds before strangers are greeted; who speaks before is an early talker"),
     me_line("helohost", "remote smtpd", "the name that is said to other servers"),
     me_line("idhost", "inject", "the domain of the message ids made here"),
     line("ipversions", "remote", "64", "4, 6, 46 or 64: the families of addresses used, the first one first"),

@@ -11,6 +11,7 @@
 #include "explain/plain.h"
 #include "mail/address.h"
 #include "net/own_addresses.h"
+#include "net/resolver_protocol.h"
 #include "net/socket.h"
 #include "smtpd/listener.h"
 
@@ -114,12 +115,14 @@ void ask_server(const control::Home& home, Explanation& explanation) {
     look_at_sender(home, explanation, policy);
     std::vector<std::string> recipients = explanation.question.recipients;
     if (recipients.empty()) recipients.emplace_back(foreign_recipient);
-    policy::Chain chain(policy, explanation.settings, explanation.client);
+    net::Resolver resolver(home);
+    authres::ResolverDns dns(resolver);
+    policy::Chain chain(policy, explanation.settings, explanation.client, &dns);
     chain.heard_helo(explanation.question.helo);
     chain.heard_mail(explanation.question.sender);
     for (const std::string& recipient : recipients)
         explanation.outcomes.push_back(judge_recipient(home, explanation, policy, chain, recipient));
-    Rehearsal rehearsal = rehearse(explanation.client, explanation.settings, policy,
+    Rehearsal rehearsal = rehearse(explanation.client, explanation.settings, policy, dns,
                                    explanation.question.helo, explanation.question.sender, recipients);
     explanation.mail = std::move(rehearsal.mail);
     for (std::size_t i = 0; i < recipients.size(); ++i) {

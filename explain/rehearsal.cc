@@ -56,7 +56,7 @@ bool is_about(const std::string& line, const std::string& recipient) {
 }  // namespace
 
 Rehearsal rehearse(const policy::Client& client, const smtpd::Settings& settings, policy::Policy& policy,
-                   const std::string& helo, const std::string& sender,
+                   authres::Dns& dns, const std::string& helo, const std::string& sender,
                    const std::vector<std::string>& recipients) {
     Rehearsal result;
     result.helo.command = "EHLO " + helo;
@@ -68,9 +68,10 @@ Rehearsal rehearse(const policy::Client& client, const smtpd::Settings& settings
     }
     // Nobody is slowed down here.
     smtpd::Settings quick = settings;
-    quick.refused_pause = quick.tarpit_delay = std::chrono::seconds(0);
+    quick.refused_pause = quick.tarpit_delay = quick.greet_delay = std::chrono::seconds(0);
     policy::Client hasty = client;
     hasty.tarpit_delay.reset();
+    hasty.greet_delay.reset();
     Client line;
     line.say(said + "QUIT\r\n");
     std::vector<std::string> log;
@@ -80,6 +81,7 @@ Rehearsal rehearse(const policy::Client& client, const smtpd::Settings& settings
             channel, hasty, quick, policy,
             []() -> std::unique_ptr<smtpd::MessageSink> { throw_permanent("a rehearsal takes no message"); },
             [&log](std::string_view text) { log.emplace_back(text); });
+        session.set_dns(dns);
         session.run();
     }
     line.session_has_ended();

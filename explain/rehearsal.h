@@ -25,7 +25,7 @@ struct Rehearsal {
 
 // Throws Error when there is no socket pair to be had.
 Rehearsal rehearse(const policy::Client& client, const smtpd::Settings& settings, policy::Policy& policy,
-                   const std::string& helo, const std::string& sender,
+                   authres::Dns& dns, const std::string& helo, const std::string& sender,
                    const std::vector<std::string>& recipients);
 
 }  // namespace relais::explain

@@ -70,6 +70,10 @@ class Acceptor {
                      {[this](int channel) { return run_session_process(service_, channel); },
                       [this](const std::string& ip) { places_.release(ip); },
                       [this](pid_t pid, const std::string& ip, int number) { crashed(pid, ip, number); }}),
+          quiet_(
+              loop_, [this](WaitingRoom::Client client) { hand_over(std::move(client)); },
+              [this](const WaitingRoom::Client& client) { places_.release(client.visitor.peer.ip); },
+              [this](WaitingRoom::Client client) { greet(std::move(client)); }),
           greeted_(
               loop_, [this](WaitingRoom::Client client) { hand_over(std::move(client)); },
               [this](const WaitingRoom::Client& client) { places_.release(client.visitor.peer.ip); },
@@ -100,6 +104,7 @@ class Acceptor {
         service_.confine(rules_directories());
         loop_.run();
         // Whoever has been greeted is served to its end, by processes that wait for its first word.
+        while (quiet_.count() > 0) hand_over(quiet_.take_any());
         while (greeted_.count() > 0) hand_over(greeted_.take_any());
         return exit_code_;
     }
@@ -179,7 +184,7 @@ class Acceptor {
         if (places_.full_for(peer.ip, limit.clients))
             return refuse(connection.get(), peer, Refusal::too_many_from_address,
                           std::to_string(limit.clients) + " at once, set by " + limit.source);
-        greet(std::move(connection), peer, std::move(decision.variables));
+        welcome(std::move(connection), peer, std::move(decision.variables));
     }
 
     // A rule of its own, the option, or what the service says.
@@ -204,13 +209,26 @@ class Acceptor {
         places_.release(client.visitor.peer.ip);
     }
 
-    void greet(Fd connection, const net::Endpoint& peer, Variables rule) {
+    void welcome(Fd connection, const net::Endpoint& peer, Variables rule) {
         WaitingRoom::Client client{std::move(connection), {peer, {}, Beginning::tls, std::move(rule)}};
         const int socket = client.connection.get();
         if (const auto trouble = attempt([&] { client.visitor.local = net::local_endpoint(socket); }))
             return log_line(*trouble);
-        if (!options_.tls) client.visitor.beginning = say_greeting(socket);
+        const auto delay = service_.greeting_delay(client.visitor.rule);
         places_.take(peer.ip);
+        if (options_.tls || delay.count() == 0) return greet(std::move(client));
+        // Its session notices by itself that it has spoken.
+        client.visitor.beginning = Beginning::greeting;
+        if (const auto trouble = attempt([&] { quiet_.add(std::move(client), delay); })) {
+            log_line(*trouble);
+            places_.release(peer.ip);
+        }
+    }
+
+    // It has a place.
+    void greet(WaitingRoom::Client client) {
+        const std::string ip = client.visitor.peer.ip;
+        if (!options_.tls) client.visitor.beginning = say_greeting(client.connection.get());
         // Such a client says nothing before it has been greeted.
         if (client.visitor.beginning == Beginning::greeting) return hand_over(std::move(client));
         processes_.expect(client.visitor, reuse(client.visitor));
@@ -218,7 +236,7 @@ class Acceptor {
             attempt([&] { greeted_.add(std::move(client), service_.patience(places_.scarce())); });
         if (!trouble) return hurry();
         log_line(*trouble);
-        places_.release(peer.ip);
+        places_.release(ip);
     }
 
     // Those that have been greeted before get no more time than those that come now.
@@ -277,6 +295,7 @@ class Acceptor {
     std::optional<WatchedRules> rules_;
     Places places_;
     Processes processes_;
+    WaitingRoom quiet_;  // not greeted yet (greetdelay)
     WaitingRoom greeted_;
     bool hurry_planned_ = false;
     int exit_code_ = 0;

@@ -72,6 +72,9 @@ class Service {
     virtual std::string local_name() const = 0;
     virtual std::string greeting() const = 0;
     virtual std::chrono::milliseconds patience(bool in_a_crowd) const = 0;
+    // How long the greeting is kept back from a client under that rule; who cannot wait for it is handed over
+    // without one.
+    virtual std::chrono::milliseconds greeting_delay(const Variables& rule) const = 0;
     virtual Reuse reuse() const = 0;
     // What a session should know beside what it has read: goes with each client (Visitor::note).
     virtual std::string note() const = 0;

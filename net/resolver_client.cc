@@ -29,6 +29,35 @@ std::vector<DnsAnswer> Resolver::ask_all(std::span<const DnsQuestion> questions,
     return answers;
 }
 
+std::vector<std::vector<DnsAnswer>> Resolver::ask_apart(std::span<const std::vector<DnsQuestion>> groups,
+                                                        Deadline deadline) {
+    // What has been answered by then waits in the connections: it is read after the deadline, too.
+    constexpr std::chrono::milliseconds grace{20};
+    std::vector<Fd> connections(groups.size());
+    std::vector<std::vector<DnsAnswer>> answers(groups.size());
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+        std::string text;
+        for (const DnsQuestion& question : groups[i]) text += encode_question(question.type, question.name);
+        try {
+            connections[i] = connect_unix(home_.socket("resolver"), deadline);
+            write_all(connections[i].get(), text, deadline);
+        } catch (const Error&) {
+            connections[i].reset();
+        }
+    }
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+        try {
+            const Deadline until = deadline.passed() ? Deadline::in(grace) : deadline;
+            while (connections[i] && answers[i].size() < groups[i].size())
+                answers[i].push_back(read_answer(connections[i].get(), until));
+        } catch (const Error&) {
+            // The others of this group stay without an answer.
+        }
+        answers[i].resize(groups[i].size());
+    }
+    return answers;
+}
+
 void Resolver::try_ask_all(std::span<const DnsQuestion> questions, std::vector<DnsAnswer>& answers,
                            Deadline deadline) {
     try {
@@ -39,7 +68,7 @@ void Resolver::try_ask_all(std::span<const DnsQuestion> questions, std::vector<D
             for (; asked < questions.size() && asked - answers.size() < pipeline_limit; ++asked)
                 text += encode_question(questions[asked].type, questions[asked].name);
             if (!text.empty()) write_all(fd_.get(), text, deadline);
-            answers.push_back(read_answer(deadline));
+            answers.push_back(read_answer(fd_.get(), deadline));
         }
     } catch (const Error&) {
         // Whatever went wrong, this connection can no longer be trusted to be in step.
@@ -47,15 +76,15 @@ void Resolver::try_ask_all(std::span<const DnsQuestion> questions, std::vector<D
     }
 }
 
-DnsAnswer Resolver::read_answer(Deadline deadline) {
+DnsAnswer Resolver::read_answer(int fd, Deadline deadline) {
     std::array<char, 4> head{};
     std::optional<DnsAnswer> answer;
-    if (read_exactly(fd_.get(), head, deadline)) {
+    if (read_exactly(fd, head, deadline)) {
         std::size_t size = 0;
         for (std::size_t i = 0; i < head.size(); ++i)
             size |= std::size_t{static_cast<unsigned char>(head[i])} << (8 * i);
         std::string body(std::min(size, answer_limit), '\0');
-        if (size <= answer_limit && read_exactly(fd_.get(), body, deadline)) answer = decode_answer(body);
+        if (size <= answer_limit && read_exactly(fd, body, deadline)) answer = decode_answer(body);
     }
     if (!answer) throw Error(Reaction::temporary, "unable to read an answer of qmail-resolver");
     return *std::move(answer);

@@ -89,12 +89,17 @@ class Resolver {
     // An answer to each, in their order; the questions are looked up at the same time. Never throws.
     virtual std::vector<DnsAnswer> ask_all(std::span<const DnsQuestion> questions, Deadline deadline);
 
+    // The same for each group over a connection of its own: a group that is not answered keeps none of the
+    // others waiting, as the order of answers would. Each has pipeline_limit questions at most.
+    virtual std::vector<std::vector<DnsAnswer>> ask_apart(std::span<const std::vector<DnsQuestion>> groups,
+                                                          Deadline deadline);
+
   private:
     // Asks those from answers.size() on; adds the answers that come.
     void try_ask_all(std::span<const DnsQuestion> questions, std::vector<DnsAnswer>& answers,
                      Deadline deadline);
     // Throws Error, also for what is no answer.
-    DnsAnswer read_answer(Deadline deadline);
+    static DnsAnswer read_answer(int fd, Deadline deadline);
 
     control::Home home_;
     Fd fd_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/text.h"
 
@@ -15,6 +16,17 @@ bool verifies(const Facts& facts) {
     return facts.dns != nullptr && facts.settings.checks.wanted();
 }
 
+// All questions about one recipient together.
+constexpr Seconds dns_patience{10};
+
+bool has_dns(const Facts& facts) {
+    return facts.dns != nullptr;
+}
+
+bool has_lists(const Facts& facts) {
+    return facts.dns != nullptr && !facts.settings.block_lists.empty();
+}
+
 bool has_bad_helo(const Facts& facts) {
     return !facts.policy.bad_names().helo_names().empty();
 }
@@ -25,7 +37,9 @@ bool has_bad_strangers(const Facts& facts) {
 
 // The order: what a name on a list decides, then the right to relay, so that nobody who has none costs a
 // question, then what asks others.
-constexpr std::array<Check, 12> chain = {{
+constexpr std::array<Check, 17> chain = {{
+    {"earlytalker", Stage::connect, Whom::strangers, true, nullptr, check_earlytalker},
+    {"rblsmtpd", Stage::connect, Whom::strangers, true, nullptr, check_rblsmtpd},
     {"badhelo", Stage::helo, Whom::strangers, true, has_bad_helo, check_badhelo},
     {"heloself", Stage::helo, Whom::strangers, true, nullptr, check_heloself},
     {"badmailfrom", Stage::mail, Whom::all, true, nullptr, check_badmailfrom},
@@ -36,6 +50,9 @@ constexpr std::array<Check, 12> chain = {{
     {"rcpthosts", Stage::rcpt, Whom::all, false, nullptr, check_right},
     {"length", Stage::rcpt, Whom::all, false, nullptr, check_length},
     {"recipientcheck", Stage::rcpt, Whom::all, false, nullptr, check_recipientcheck},
+    {"reversedns", Stage::connect, Whom::strangers, true, has_dns, check_reversedns, true},
+    {"mfcheck", Stage::mail, Whom::strangers, true, has_dns, check_mfcheck, true},
+    {"dnsbl", Stage::mail, Whom::strangers, true, has_lists, check_dnsbl, true},
     {"spfbehavior", Stage::mail, Whom::strangers, false, verifies, check_spf},
     {"dmarc", Stage::end_of_data, Whom::all, false, verifies, check_dmarc},
 }};
@@ -78,6 +95,7 @@ void Facts::begin_transaction(std::string_view new_sender) {
     verification.reset();
     spared = false;
     stranger_known_ = false;
+    list_score.reset();
 }
 
 void Chain::heard_helo(std::optional<std::string_view> name) {
@@ -88,16 +106,19 @@ void Chain::heard_helo(std::optional<std::string_view> name) {
 void Chain::heard_mail(std::string_view sender) {
     facts_.begin_transaction(sender);
     others_ = false;
+    remembered_.clear();
 }
 
 Verdict Chain::judge(std::string_view recipient) {
     facts_.recipient = facts_.policy.with_local_name(recipient, facts_.client);
     facts_.queued = facts_.recipient;
     facts_.decision = {};
+    facts_.dns_deadline = Deadline::in(dns_patience);
     facts_.spared = facts_.policy.hears_everybody(facts_.recipient);
     Verdict verdict = run(Stage::connect, Stage::rcpt);
     verdict.recipient = facts_.queued;
     verdict.decision = facts_.decision;
+    verdict.notices = std::exchange(facts_.notices, {});
     if (verdict.passes() && !facts_.spared) others_ = true;
     return verdict;
 }
@@ -112,14 +133,14 @@ Verdict Chain::run(Stage first, Stage last) {
     for (const Check& check : chain) {
         if (check.stage < first || check.stage > last) continue;
         const control::KnownCheck* known = control::find_check(check.name);
-        const CheckMode mode = known != nullptr ? facts_.settings.modes.of(*known) : CheckMode::refuse;
-        if (mode == CheckMode::off) continue;
+        if (known != nullptr && facts_.settings.modes.of(*known) == CheckMode::off) continue;
         if (check.active != nullptr && !check.active(facts_)) continue;
         if (check.spares_postmaster && facts_.spared) continue;
         if (check.whom == Whom::strangers && !facts_.is_stranger()) continue;
-        Result result = check.judge(facts_);
+        Result result = ask(check);
         add_words(verdict.suspicion, result.suspicion);
-        if (result.answer == Answer::pass || passes_in_mode(check, mode, result, verdict)) continue;
+        if (result.answer == Answer::pass) continue;
+        if (known != nullptr && passes_in_mode(*known, result, verdict)) continue;
         verdict.answer = result.answer;
         verdict.cause = result.cause;
         verdict.check = check.name;
@@ -131,15 +152,27 @@ Verdict Chain::run(Stage first, Stage last) {
     return verdict;
 }
 
-bool Chain::passes_in_mode(const Check& check, CheckMode mode, Result& result, Verdict& verdict) {
-    if (mode == CheckMode::refuse) return false;
-    if (mode == CheckMode::defer) {
-        result.answer = Answer::defer;
-        make_deferral(result.reply);
+Result Chain::ask(const Check& check) {
+    if (!check.once) return check.judge(facts_);
+    const auto known = remembered_.find(check.name);
+    if (known != remembered_.end()) return known->second;
+    return remembered_.emplace(check.name, check.judge(facts_)).first->second;
+}
+
+bool Chain::passes_in_mode(const control::KnownCheck& check, Result& result, Verdict& verdict) const {
+    const CheckMode mode = facts_.settings.modes.of(check);
+    const bool lets_pass = result.unknown ? facts_.settings.modes.passes_unknown(check)
+                                          : mode == CheckMode::log || mode == CheckMode::tag;
+    if (!lets_pass && result.answer != Answer::tag) {
+        if (mode == CheckMode::defer) {
+            result.answer = Answer::defer;
+            make_deferral(result.reply);
+        }
         return false;
     }
     add_words(verdict.suspicion, result.why + " (" + std::string(check.name) + ")");
-    if (mode == CheckMode::tag) verdict.fields.push_back(tag_field(check.name, result.why));
+    if (mode != CheckMode::log && !result.unknown)
+        verdict.fields.push_back(tag_field(check.name, result.why));
     return true;
 }
 

@@ -2,6 +2,7 @@
 // and by relay-explain alike.
 #pragma once
 
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,14 +21,15 @@ inline constexpr std::string_view syntax_error = "555 syntax error (#5.5.4)";
 struct Verdict {
     Answer answer = Answer::pass;
     Cause cause = Cause::none;
-    std::string_view check{};           // the name of the one that decided; "" if all let it pass
-    std::string reply{};                // "" if it passes
-    std::string why{};                  // what the log says beside the reply
-    std::string suspicion{};            // what the log says of what passes all the same
-    std::string entry{};                // the line of the check's control file that says so
-    std::vector<std::string> fields{};  // for the top of the message, each with its LF
-    std::string recipient{};            // as the queue shall have it
-    Decision decision{};                // empty if that was not asked any more
+    std::string_view check{};            // the name of the one that decided; "" if all let it pass
+    std::string reply{};                 // "" if it passes
+    std::string why{};                   // what the log says beside the reply
+    std::string suspicion{};             // what the log says of what passes all the same
+    std::string entry{};                 // the line of the check's control file that says so
+    std::vector<std::string> fields{};   // for the top of the message, each with its LF
+    std::vector<std::string> notices{};  // for the log, of the instance and not of this client
+    std::string recipient{};             // as the queue shall have it
+    Decision decision{};                 // empty if that was not asked any more
 
     bool passes() const { return reply.empty(); }
 };
@@ -40,6 +42,8 @@ class Chain {
     void set_dns(authres::Dns& dns) { facts_.dns = &dns; }
     bool has_dns() const { return facts_.dns != nullptr; }
 
+    // It spoke before the greeting.
+    void heard_early() { facts_.early_talker = true; }
     // What the client has said. A name is forgotten with what was said before TLS.
     void heard_helo(std::optional<std::string_view> name);
     void heard_mail(std::string_view sender);
@@ -57,10 +61,13 @@ class Chain {
   private:
     Verdict run(Stage first, Stage last);
     // What the mode of control/checks makes of a finding: true if the next check is asked.
-    static bool passes_in_mode(const Check& check, control::CheckMode mode, Result& result, Verdict& verdict);
+    bool passes_in_mode(const control::KnownCheck& check, Result& result, Verdict& verdict) const;
+    // What the check says, or has said of the transaction before.
+    Result ask(const Check& check);
 
     Facts facts_;
-    bool others_ = false;  // a recipient has passed who is not spared
+    std::map<std::string_view, Result> remembered_{};  // of this transaction, by the check's name
+    bool others_ = false;                              // a recipient has passed who is not spared
 };
 
 // A reply is one line, whatever a file or a content filter says.

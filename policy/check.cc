@@ -28,6 +28,12 @@ Result found(std::string reply, std::string why, std::string entry) {
     return result;
 }
 
+Result cannot_tell(std::string reply, std::string why) {
+    Result result = found(std::move(reply), std::move(why));
+    result.unknown = true;
+    return result;
+}
+
 Result suspicious(std::string text) {
     Result result;
     result.suspicion = std::move(text);

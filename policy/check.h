@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "authres/dns.h"
+#include "base/deadline.h"
 #include "policy/client.h"
 #include "policy/decision.h"
 #include "policy/incoming_checks.h"
@@ -52,6 +53,7 @@ struct Result {
     std::string why{};        // what the log says beside the reply
     std::string suspicion{};  // what the log says of what passes all the same
     std::string entry{};      // the line of the check's control file that says so
+    bool unknown = false;     // the check cannot tell now
 };
 
 // What is known by now of a client and what it sends, and whom a check may ask. One for a session.
@@ -65,6 +67,7 @@ struct Facts {
     const Client& client;
     authres::Dns* dns;  // null: nobody to ask; what needs DNS passes
 
+    bool early_talker = false;          // it spoke before the greeting
     std::optional<std::string> helo{};  // connect: unknown
     std::string sender{};               // from mail on
     std::string recipient{};            // rcpt: with our name for an address literal of ours
@@ -73,6 +76,11 @@ struct Facts {
     bool spared = false;                // our postmaster, or abuse; at end_of_data: no recipient is another
     // From the first recipient that passes on, if the message is to be verified.
     std::unique_ptr<IncomingChecks> verification{};
+
+    // All questions to DNS about one recipient, SPF's apart.
+    Deadline dns_deadline{Deadline::never()};
+    std::optional<int> list_score{};     // what lists in DNS say of the client and the sender together
+    std::vector<std::string> notices{};  // for the log, of the instance and not of a client
 
     // True for a client that may send to our own domains alone. The open-smtp store is asked last. Throws
     // Error.
@@ -95,13 +103,24 @@ struct Check {
     // Whether it is to be asked at all, by the control files alone; null: always.
     bool (*active)(const Facts& facts);
     Result (*judge)(Facts& facts);
+    // True if what it finds of a transaction's first recipient holds for all of them: it asks others.
+    bool once = false;
 };
 
 Result refusal(Cause cause, std::string reply, std::string why = "");
 // What a check of control/checks finds, with the reply of the mode refuse (or, while it cannot tell, defer).
 Result found(std::string reply, std::string why, std::string entry = "");
+// What it does while it cannot tell, and defers.
+Result cannot_tell(std::string reply, std::string why);
 Result suspicious(std::string text);
 
+// Of dns_checks.cc
+Result check_earlytalker(Facts& facts);
+Result check_reversedns(Facts& facts);
+Result check_mfcheck(Facts& facts);
+// Of block_list_check.cc
+Result check_rblsmtpd(Facts& facts);
+Result check_dnsbl(Facts& facts);
 // Of helo_checks.cc
 Result check_badhelo(Facts& facts);
 Result check_heloself(Facts& facts);

@@ -44,6 +44,8 @@ Client Client::from(const Variables& variable) {
     if (const auto databytes = variable("DATABYTES")) client.databytes = control::parse_amount(*databytes);
     if (const auto count = variable("TARPITCOUNT")) client.tarpit_count = control::parse_amount(*count);
     if (const auto delay = variable("TARPITDELAY")) client.tarpit_delay = control::parse_amount(*delay);
+    if (const auto delay = variable("GREETDELAY")) client.greet_delay = control::parse_amount(*delay);
+    client.rblsmtpd = variable("RBLSMTPD");
     client.fixcrio = variable("FIXCRIO").has_value();
     const std::string domains = variable("FROMDOMAINS").value_or("");
     for (const std::string_view domain : split(domains, ' '))

@@ -21,7 +21,9 @@ struct Client {
     std::optional<std::uint64_t> databytes;       // DATABYTES: instead of control/databytes
     std::optional<std::uint64_t> tarpit_count{};  // TARPITCOUNT: instead of control/tarpitcount
     std::optional<std::uint64_t> tarpit_delay{};  // TARPITDELAY: seconds, instead of control/tarpitdelay
-    bool submission = false;                      // SUBMISSION: for our users alone
+    std::optional<std::uint64_t> greet_delay{};   // GREETDELAY: seconds, instead of control/greetdelay
+    std::optional<std::string> rblsmtpd{};  // RBLSMTPD: why strangers are refused; empty: no list is asked
+    bool submission = false;                // SUBMISSION: for our users alone
     std::optional<std::string>
         certificate{};                   // subject of the client's certificate, listed in control/tlsclients
     std::optional<std::string> user;     // who has authenticated, by the protocol or by whom we stand in for

@@ -16,6 +16,7 @@
 #include "policy/bad_names.h"
 #include "policy/client.h"
 #include "policy/decision.h"
+#include "policy/list_health.h"
 #include "policy/recipient_check.h"
 #include "policy/sender_logins.h"
 #include "tls/connection.h"
@@ -44,6 +45,7 @@ class Policy {
     void begin_client();
 
     BadNames& bad_names() { return bad_names_; }
+    ListHealth& list_health() { return list_health_; }
     // <postmaster> without a domain, or postmaster at a domain of ours: never refused because of the sender.
     bool is_our_postmaster(std::string_view recipient);
     // The same, or abuse: whoever has a complaint is heard.
@@ -80,6 +82,7 @@ class Policy {
     control::Home home_;
     control::Watched<control::DomainSet> rcpthosts_;
     BadNames bad_names_;
+    ListHealth list_health_;
     control::Watched<std::string> localiphost_;
     control::Watched<LocalSenders> localsenders_;
     control::Watched<SenderLogins> senderlogins_;

@@ -10,6 +10,7 @@ Settings Settings::read(const control::Home& home) {
     settings.relaydenied = control::read<"relaydenied">(home);
     settings.checks = CheckSettings::read(home);
     settings.modes = control::CheckModes(control::read<"checks">(home));
+    settings.block_lists = control::BlockLists(control::read<"dnsbllist">(home));
     const std::string greeting = control::read<"smtpgreeting">(home);
     settings.own_names = {settings.me, greeting.substr(0, greeting.find(' ')),
                           control::read<"helohost">(home)};

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "control/block_lists.h"
 #include "control/check_modes.h"
 #include "control/home.h"
 #include "control/setting.h"
@@ -16,6 +17,7 @@ struct Settings {
     // What follows the code of a refused recipient.
     std::string relaydenied{control::default_of<"relaydenied">()};
     CheckSettings checks{};                // mailauth, spfbehavior, dmarc, dmarcexempt
+    control::BlockLists block_lists{};     // dnsbllist
     control::CheckModes modes{};           // checks
     std::vector<std::string> own_names{};  // how this host calls itself: me, smtpgreeting, helohost
 

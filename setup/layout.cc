@@ -77,7 +77,7 @@ constexpr const char* dsnfrom_example =
     "127.0.0.0/8\n::1\n";
 constexpr const char* checks_example =
     "# What a check does with what it finds: off, log, tag, defer or refuse. qmail-checks(5)\n"
-    "heloself log\n";
+    "heloself log\n#reversedns log\n#mfcheck log\n";
 constexpr const char* limits_example =
     "# What a program of a .qmail file may use: take the # away from what shall hold. qmail-local(8)\n"
     "#nproc 200\n#as 2000000000\n#cpu 600\n#fsize 1000000000\n#nofile 1024\n#core 0\n";

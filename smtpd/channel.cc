@@ -43,6 +43,12 @@ Channel::~Channel() {
     ::explicit_bzero(buffer_.get(), touched_);
 }
 
+bool Channel::has_input_within(std::chrono::milliseconds time) const {
+    if (!buffered().empty()) return true;
+    int count = 0;
+    return wait_readable(in_, Deadline::in(time)) && ::ioctl(in_, FIONREAD, &count) == 0 && count > 0;
+}
+
 void Channel::set_timeout(std::chrono::seconds timeout) {
     if (timeout == timeout_) return;
     timeout_ = timeout;

@@ -46,6 +46,9 @@ class Channel {
     // Takes one line, without its end, valid until the next call. Throws ClientLost.
     Line read_line(std::string_view& line, std::size_t limit);
 
+    // True if the client says something within that time.
+    bool has_input_within(std::chrono::milliseconds time) const;
+
     // Octets of a message that are there, after waiting for some if none are; never empty. Throws
     // ClientLost, also when the client has closed: a message without its end was never sent.
     std::string_view read_data();

@@ -116,6 +116,10 @@ class Listener : public listen::Service {
         const auto patience = settings_->last().patience(in_a_crowd);
         return tls_first_ ? std::min(patience, handshake_limit) : patience;
     }
+    std::chrono::milliseconds greeting_delay(const listen::Variables& rule) const override {
+        return settings_->last().wait_before_greeting(
+            policy::Client::from([&](const std::string& name) { return look_up(rule, name); }));
+    }
     listen::Reuse reuse() const override { return settings_->last().reuse; }
     std::string note() const override { return encode(offers_->known()); }
 

@@ -95,6 +95,7 @@ void Session::speak(Beginning beginning) {
 void Session::converse(Beginning beginning) {
     if (command_timeout_) channel_.set_timeout(*command_timeout_);
     if (beginning == Beginning::tls) encrypt();
+    if (beginning == Beginning::greeting) wait_for_early_talk();
     if (beginning != Beginning::greeted) channel_.reply(settings_.opening());
     while (!closing_) {
         std::string_view line;
@@ -243,6 +244,7 @@ void Session::rcpt(std::string_view argument) {
         return refuse("452 too many recipients (#4.5.3)", path->address);
     of_controls([&] { tarpit(); });
     policy::Verdict verdict = of_controls([&] { return chain_.judge(path->address); });
+    for (const std::string& notice : verdict.notices) log_(notice);
     if (!verdict.suspicion.empty() && (is_trusted() || refusals_.may_log()))
         log_(suspect_line(speaker(), transaction_->sender, path->address, verdict.suspicion));
     if (verdict.cause == policy::Cause::spf) return refuse(verdict.reply, path->address, verdict.why);

@@ -126,6 +126,8 @@ class Session {
     void refuse_auth(std::string_view reply, std::string_view why = "");
     void refuse(std::string_view reply, std::optional<std::string_view> recipient = std::nullopt,
                 std::string_view why = "");
+    // Keeps the greeting back (greetdelay), and notes who cannot wait for it.
+    void wait_for_early_talk();
     // Slows down who names many recipients (tarpitcount).
     void tarpit();
     void pause(std::chrono::seconds time);

@@ -13,6 +13,13 @@ constexpr std::size_t kept_message_limit = std::size_t{2} << 20;
 
 }  // namespace
 
+void Session::wait_for_early_talk() {
+    const std::chrono::seconds delay = settings_.wait_before_greeting(client_);
+    if (delay.count() == 0 || !channel_.has_input_within(delay)) return;
+    spent_ = true;
+    chain_.heard_early();
+}
+
 void Session::tarpit() {
     const std::uint64_t count = client_.tarpit_count.value_or(settings_.tarpit_count);
     if (count == 0 || is_trusted() || ++recipients_named_ <= count || !chain_.is_stranger()) return;

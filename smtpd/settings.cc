@@ -21,6 +21,14 @@ std::vector<sasl::Mechanism> Settings::default_mechanisms() {
     return parse_mechanisms(std::array{control::default_of<"authmechanisms">()});
 }
 
+std::chrono::seconds Settings::wait_before_greeting(const policy::Client& client) const {
+    constexpr std::chrono::seconds none{0};
+    if (client.relayclient || modes.of(*control::find_check("earlytalker")) == control::CheckMode::off)
+        return none;
+    const std::uint64_t most = control::row<"greetdelay">.most;
+    return client.greet_delay ? std::chrono::seconds(std::min(*client.greet_delay, most)) : greet_delay;
+}
+
 Settings Settings::read(const control::Home& home) {
     Settings settings;
     static_cast<policy::Settings&>(settings) = policy::Settings::read(home);
@@ -30,6 +38,7 @@ Settings Settings::read(const control::Home& home) {
     settings.recipient_limit = control::read<"maxrcpt">(home);
     settings.refused_limit = control::read<"refusedlimit">(home);
     settings.refused_pause = control::read<"refusedpause">(home);
+    settings.greet_delay = control::read<"greetdelay">(home);
     settings.tarpit_count = control::read<"tarpitcount">(home);
     settings.tarpit_delay = control::read<"tarpitdelay">(home);
     settings.refuse_nul = control::read<"refusenul">(home);

@@ -27,6 +27,7 @@ struct Settings : policy::Settings {
     std::uint64_t recipient_limit = control::default_of<"maxrcpt">();
     std::uint64_t refused_limit = control::default_of<"refusedlimit">();  // in a row; 0: no limit
     std::chrono::seconds refused_pause = control::default_of<"refusedpause">();
+    std::chrono::seconds greet_delay = control::default_of<"greetdelay">();
     std::uint64_t tarpit_count = control::default_of<"tarpitcount">();  // of a connection; 0: no pause
     std::chrono::seconds tarpit_delay = control::default_of<"tarpitdelay">();
     bool refuse_nul = control::default_of<"refusenul">();
@@ -60,6 +61,10 @@ struct Settings : policy::Settings {
         return client.tarpit_delay ? std::chrono::seconds(std::min(*client.tarpit_delay, most))
                                    : tarpit_delay;
     }
+
+    // Before the greeting. A client that may relay by a rule is not kept waiting, nor is anybody where early
+    // talkers are not asked for.
+    std::chrono::seconds wait_before_greeting(const policy::Client& client) const;
 
     // What a client hears first, without its CRLF (RFC 5321, 4.2).
     std::string opening() const { return "220 " + greeting + " ESMTP"; }

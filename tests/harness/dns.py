@@ -1,4 +1,4 @@
-"""DNS for tests, answered by real servers on loopback: nsd serves zones, a SilentServer answers nothing, and
+"""DNS for tests, answered by servers on loopback: nsd serves zones, a SilentServer answers nothing, Answers a few names, and
 start_resolver runs qmail-resolver alone for an instance that has no qmail-start.
 
     zones = dns.Nsd({"test": ZONE})               # a free port of 127.0.0.1
@@ -14,6 +14,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 
 from harness import peers
 from harness import relais
@@ -86,6 +87,62 @@ class SilentServer:
         self.server = f"127.0.0.1@{self.socket.getsockname()[1]}"
 
     def stop(self):
+        self.socket.close()
+
+
+class Answers:
+    """A server of A and PTR records: {"name": "127.0.0.2"}. What is at or below a name of silent gets no answer; other
+    names do not exist."""
+
+    TYPES = {"A": 1, "PTR": 12}
+
+    def __init__(self, records, silent=()):
+        self.records, self.silent = records, silent
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.server = f"127.0.0.1@{self.socket.getsockname()[1]}"
+        self.asked = []
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                question, peer = self.socket.recvfrom(4096)
+                if len(question) < 12:
+                    return
+                answer = self._answer(question)
+                if answer:
+                    self.socket.sendto(answer, peer)
+
+    def _answer(self, question):
+        labels, at = [], 12
+        while question[at]:
+            labels.append(question[at + 1:at + 1 + question[at]].decode("latin-1"))
+            at += 1 + question[at]
+        name, kind = ".".join(labels).lower(), int.from_bytes(question[at + 1:at + 3], "big")
+        asked = question[12:at + 5]
+        self.asked.append(name)
+        if any(name == each or name.endswith("." + each) for each in self.silent):
+            return None
+        value = self.records.get(name)
+        data = self._data(value) if value and kind == self.TYPES["A" if value[-1].isdigit() else "PTR"] else None
+        code = 0 if value else 3
+        head = question[:2] + bytes([0x81, 0x80 | code]) + b"\0\1" + (b"\0\1" if data else b"\0\0") + b"\0\0\0\0"
+        if data is None:
+            return head + asked
+        return head + asked + b"\xc0\x0c" + asked[-4:] + b"\0\0\1\x2c" + len(data).to_bytes(2, "big") + data
+
+    @staticmethod
+    def _data(value):
+        if value[-1].isdigit():
+            return socket.inet_aton(value)
+        return b"".join(bytes([len(label)]) + label.encode() for label in value.split(".")) + b"\0"
+
+    def stop(self):
+        with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
+            last.sendto(b"", self.socket.getsockname())
+        self.thread.join(10)
         self.socket.close()
 
 
