@@ -12,7 +12,8 @@
 //
 //   tag=1 defer=5 refuse=10
 //
-// The zones belong to strangers: an answer is judged by its four octets, and nothing else of it is used. Pure.
+// The zones belong to strangers: an answer is judged by its four octets, and nothing else of it is used.
+// Pure.
 #pragma once
 
 #include <cstdint>

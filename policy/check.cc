@@ -29,7 +29,11 @@ Result found(std::string reply, std::string why, std::string entry) {
 }
 
 Result cannot_tell(std::string reply, std::string why) {
-    Result result = found(std::move(reply), std::move(why));
+    Result result;
+    result.answer = Answer::defer;
+    result.cause = Cause::check;
+    result.reply = std::move(reply);
+    result.why = std::move(why);
     result.unknown = true;
     return result;
 }
