@@ -109,6 +109,56 @@ class Guides(relais.TestCase):
         self.assertNotIn("WRONG", said)
         self.assertIn("gone", said)
 
+    def test_a_public_server(self):
+        """With the page's zone in the place of DNS; a message that leaves passes SPF, DKIM and DMARC by it."""
+        page = (relais.ROOT / "docs/public-server.md").read_text()
+        zone = re.search(r"```zone\n(.*?)```", page, re.S).group(1)
+        lines = typed("docs/public-server.md")
+        (setup,) = [line for line in lines if line.startswith("qmail-setup")]
+        before = [line for line in lines if line.startswith(("echo '&", "useradd", "qmail-user"))]
+        (make,) = [line for line in lines if line.startswith("dkim-key make")]
+        keys = [line + " --dns /tmp/zone" for line in lines if line.startswith(("dkim-key check", "dkim-key use"))]
+        self.assertEqual((len(before), len(keys)), (3, 2), lines)
+        after = lines[lines.index(make) + 3:]
+        self.assertEqual(len(after), 8, after)
+        sent = "swaks -s 127.0.0.1 --local-interface 127.0.0.5 -f a@client.example"
+        said = self.run_script(
+            *self.with_password(before), f"cat >/tmp/zone <<'ZONE'\n{zone}ZONE", f"{make} >/tmp/records; grep -E '^[^ ]+ .*TXT' /tmp/records >>/tmp/zone",
+            *keys, "echo 127.0.0.1 >/var/qmail/control/dnsservers", f"cat >/tmp/sink.py <<'SINK'\n{SINK}SINK", "python3 /tmp/sink.py >/tmp/sent & sleep 1",
+            "echo 'elsewhere.example:127.0.0.1:2600' >/var/qmail/control/smtproutes", "chmod 644 /var/qmail/control/smtproutes",
+            f"swaks -s mail.example.org:587 -tls -a PLAIN -au anna@example.org -ap {PASSWORD} -f anna@example.org -t bob@elsewhere.example >/dev/null",
+            "for i in $(seq 600); do grep -q ^QUIT /tmp/sent && break; sleep 0.1; done; sed /^QUIT/d /tmp/sent >/tmp/message",
+            "mail-verify --dns /tmp/zone --ip 192.0.2.25 --helo mail.example.org --from anna@example.org /tmp/message",
+            *after,
+            f"{sent} -t nobody@example.org || true", f"{sent} -t anna@example.org || true", f"{sent} -t abuse@example.org || true", setup=setup + "\n")
+        for method in ("spf", "dkim", "dmarc"):
+            self.assertRegex(said, rf"(?m)^{method}: pass ", said)
+        self.assertRegex(said, r"(?m)^<\*\* 550 sorry, no mailbox here by that name")
+        # Nobody answers for DNS here.
+        self.assertRegex(said, r"(?m)^<\*\* 451 unable to look up your sender's domain now")
+        self.assertRegex(said, r"(?m)^<-  250 ok \d+ qp \d+")
+
+
+# Takes one message and prints it, and QUIT at its end.
+SINK = """
+import socket
+listening = socket.create_server(("127.0.0.1", 2600))
+connection, _ = listening.accept()
+lines, data = connection.makefile("rb"), False
+connection.sendall(b"220 sink\\r\\n")
+for line in lines:
+    text = line.decode("latin-1").rstrip("\\r\\n")
+    if data and text != ".":
+        print(text.removeprefix("."))
+        continue
+    verb = text[:4].upper()
+    if verb == "QUIT":
+        break
+    data = verb == "DATA"
+    connection.sendall(b"354 go\\r\\n" if data else b"250 ok\\r\\n")
+print("QUIT", flush=True)
+"""
+
 
 if __name__ == "__main__":
     relais.main()
