@@ -117,6 +117,7 @@ class Listener : public listen::Service {
         return tls_first_ ? std::min(patience, handshake_limit) : patience;
     }
     std::chrono::milliseconds greeting_delay(const listen::Variables& rule) const override {
+        if (settings_->last().greet_delay.count() == 0 && !look_up(rule, "GREETDELAY")) return {};
         return settings_->last().wait_before_greeting(
             policy::Client::from([&](const std::string& name) { return look_up(rule, name); }));
     }
