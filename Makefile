@@ -9,13 +9,14 @@ DESTDIR ?=
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= $(if $(filter-out -1,$(RUNS)),3600,60)
 RUNS ?= -1
+SOAK_SECONDS ?= 600
 
 CMAKE = cmake -G Ninja -S .
 CTEST = ctest --output-on-failure -j4
 SOURCES = $(shell git ls-files '*.cc' '*.h')
 TIDY_SOURCES ?= $(filter-out tests/seam/% cmake/%,$(filter %.cc,$(SOURCES)))
 
-.PHONY: help configure all run stop test debug test-debug fuzz bench bench-queue install uninstall clean format tidy check packages
+.PHONY: help configure all run stop test debug test-debug fuzz bench bench-queue soak install uninstall clean format tidy check packages
 .DEFAULT_GOAL := all
 
 help:
@@ -28,6 +29,7 @@ help:
 	@echo 'make fuzz       build/fuzz with clang, and run each fuzzer for RUNS inputs or FUZZ_SECONDS=$(FUZZ_SECONDS); a table says what it did'
 	@echo 'make bench      measure (docs/performance.md)'
 	@echo 'make bench-queue  measure with a million messages in the queue'
+	@echo 'make soak       for SOAK_SECONDS=$(SOAK_SECONDS): a kill each second, restarts and hanging deliveries; nothing is lost or stands still'
 	@echo 'make install    programs, manual pages and service files below DESTDIR and PREFIX=$(PREFIX)'
 	@echo 'make uninstall  remove what make install has put there'
 	@echo 'make format     clang-format; make tidy: clang-tidy; make check: format, layers and tests in one'
@@ -70,6 +72,10 @@ fuzz:
 	    -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++
 	@ninja -C build/fuzz -j$(JOBS) fuzzers
 	@scripts/fuzz --runs $(RUNS) --seconds $(FUZZ_SECONDS)
+
+soak: all
+	@scripts/install-packages test
+	@cd tests && RELAIS_SOAK_SECONDS=$(SOAK_SECONDS) RELAIS_BIN='$(CURDIR)/build/release/bin' python3 -B soak_test.py
 
 bench-queue: all
 	@scripts/install-packages test

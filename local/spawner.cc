@@ -19,6 +19,7 @@
 #include "base/unix_socket.h"
 #include "control/setting.h"
 #include "local/delivery.h"
+#include "local/family_end.h"
 #include "local/maildir.h"
 #include "local/user_database.h"
 #include "local/user_process.h"
@@ -64,7 +65,8 @@ Spawner::Spawner(control::Home home, std::string default_delivery, Fd channel, F
       default_delivery_(std::move(default_delivery)),
       line_(loop_, std::move(channel), std::move(heirs), {order_limit, packets_at_once},
             {[this] { known_users_.look(); },
-             [this](PacketReader::Packet packet) { take_order(std::move(packet)); }, [this] { retire(); }}),
+             [this](PacketReader::Packet packet) { take_order(std::move(packet)); }, [this] { retire(); },
+             [this](std::uint64_t delivery) { cut(delivery); }}),
       lookup_answers_(lookup_packet_limit, packets_at_once),
       known_users_(home_),
       refusals_(home_),
@@ -265,7 +267,7 @@ void Spawner::take_user_answer(std::uint64_t number, std::optional<send::Report>
     const auto found = deliveries_.find(number);
     if (found == deliveries_.end()) return;
     if (!answer) {
-        report(number, send::Outcome::temporary, trouble);
+        report(number, send::Outcome::temporary, found->second.cut ? std::string(send::cut_text) : trouble);
     } else if (answer->recipients.empty()) {
         if (declined_.size() >= declined_limit) declined_.clear();
         declined_[found->second.user.text] = Clock::now() + declined_span;
@@ -379,7 +381,9 @@ void Spawner::end(Delivery& delivery, int status) {
     std::string text(buffer.data(), count > 0 ? static_cast<std::size_t>(count) : 0);
     send::Outcome outcome = send::Outcome::temporary;
     if (!WIFEXITED(status))
-        text = delivery.overdue ? "This delivery took too long. (#4.3.0)" : "qmail-local crashed. (#4.3.0)";
+        text = delivery.cut       ? std::string(send::cut_text)
+               : delivery.overdue ? "This delivery took too long. (#4.3.0)"
+                                  : "qmail-local crashed. (#4.3.0)";
     else if (WEXITSTATUS(status) == static_cast<int>(Exit::success))
         outcome = send::Outcome::success;
     else if (WEXITSTATUS(status) == static_cast<int>(Exit::permanent))
@@ -403,6 +407,18 @@ void Spawner::retire() {
         line_.give_back(entry.first);
         return true;
     });
+}
+
+// By hand: one that has a process for itself reports when that has been reaped.
+void Spawner::cut(std::uint64_t number) {
+    const auto found = deliveries_.find(number);
+    if (found == deliveries_.end()) return;  // its report is on the way
+    Delivery& delivery = found->second;
+    delivery.cut = true;
+    if (delivery.pid > 0)
+        kill_family(delivery.pid);
+    else if (!delivery.begun || !users_.cut(number))
+        report(number, send::Outcome::temporary, std::string(send::cut_text));
 }
 
 }  // namespace relais::local

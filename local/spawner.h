@@ -44,6 +44,7 @@ class Spawner {
         bool begun = false;              // its user is known, and somebody is at it
         Clock::time_point overdue_at{};  // control/deadlinelocal; none for the default value
         bool overdue = false;            // it was ended for that
+        bool cut = false;                // it was ended by hand
     };
 
     bool before_wait();
@@ -70,6 +71,7 @@ class Spawner {
     void report(std::uint64_t delivery, send::Outcome outcome, std::string text);
     std::optional<std::string> fault_of(const Delivery& delivery) const;
     void retire();
+    void cut(std::uint64_t number);
     void close_all_but_child_descriptors(int last) const;
 
     control::Home home_;

@@ -221,6 +221,17 @@ void UserProcesses::reaped(pid_t pid) {
     end(place);
 }
 
+bool UserProcesses::cut(std::uint64_t delivery) {
+    const auto is_it = [delivery](const Order& order) { return order.delivery == delivery; };
+    for (Process& process : processes_)
+        if (std::any_of(process.given.begin(), process.given.end(), is_it)) {
+            kill(process);
+            return true;
+        }
+    for (auto& [owner, user] : users_) std::erase_if(user.waiting, is_it);
+    return false;
+}
+
 // Of the idle ones the one that has been idle longest goes.
 void UserProcesses::make_room() {
     if (idle_ < idle_processes_limit) return;

@@ -38,6 +38,9 @@ class UserProcesses {
     // Lets an order, in the form of user_process.h, wait for a process of that user. Borrows the message's
     // descriptor until the answer.
     void give(const Owner& owner, std::uint64_t delivery, std::string packet, int message);
+    // Ends a delivery that a process has, and with it those that this process has read too. Its answer
+    // follows; false: no process had it, and there is none.
+    bool cut(std::uint64_t delivery);
     // Gives processes what waits for them: to be called before each wait. True if there is more to do at
     // once.
     bool dispatch();

@@ -453,6 +453,21 @@ TEST_F(FailingCalls, AFileThatCannotBeRemovedHoldsTheCheckpointBack) {
     EXPECT_EQ(ledger.checkpoint(), id);
 }
 
+TEST_F(FailingCalls, AMessageThatGoesDuringRecoveryHoldsNothingBack) {
+    seam::Recorder recorder;
+    const MessageDirectories directories(home);
+    Ledger ledger(1, 1000);
+    const MessageId id = accept(recorder, directories, ledger, "body");
+    for (const auto& [reason, left_behind] :
+         {std::pair(ENOENT, Recovery().left_behind), std::pair(EIO, id)}) {
+        recorder.fail_call(0, reason);  // its file is opened
+        const Recovery recovery = recover_messages(home, 1);
+        EXPECT_TRUE(recorder.failed());
+        EXPECT_EQ(recovery.kept, 0u);
+        EXPECT_EQ(recovery.left_behind, left_behind);
+    }
+}
+
 TEST(SeamDisk, LosesWhatWasNotSyncedAndKeepsWhatWas) {
     // The model itself: without the sync of the directory, or of the file, something is lost.
     TestHome live, left;

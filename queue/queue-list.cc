@@ -1,6 +1,6 @@
 // queue-list shows what is in the queue of $QMAILHOME and why it waits, and changes it: hold, release, retry,
-// delete, bounce, for messages named by id or chosen by a filter. Its damaged shows what qmail-queued has put
-// aside as damaged, and resubmits or deletes it.
+// delete, bounce, for messages named by id or chosen by a filter. Its cut ends a delivery that hangs; its
+// damaged shows what qmail-queued has put aside as damaged, and resubmits or deletes it.
 //
 // For root, or the one user of a user instance. Listing only reads. Changes go through qmail-send when it
 // runs, else through the store under qmail-send's lock (queue/change.h), as user qmails. What it prints is
@@ -9,6 +9,7 @@
 // Exit codes: 0 done; 1 no message matched, or a change was refused or not confirmed; 100 wrong usage or not
 // permitted; 111 the system failed.
 
+#include <poll.h>
 #include <unistd.h>
 
 #include "base/command_line.h"
@@ -44,6 +45,7 @@ struct Options {
 };
 
 constexpr std::size_t bounce_text_shown = 65536;
+constexpr int cut_look_pause = 100;  // milliseconds
 // Before they are removed.
 constexpr std::size_t named_at_most = 20;
 // Asking qmail-send why each message waits is for a screen, not for a million of them.
@@ -186,6 +188,50 @@ int change(const control::Home& home, const Options& options, ControlVerb verb, 
     return code;
 }
 
+// Whether qmail-send still has the delivery whose line begins so.
+bool still_runs(send::ControlClient& client, std::string_view beginning) {
+    const auto answer = client.ask({ControlVerb::running, 0}, Deadline::in(Seconds(5)));
+    return answer.ok && ("\n" + answer.text).find("\n" + std::string(beginning)) != std::string::npos;
+}
+
+// Waits a moment for the delivery of that line to report.
+void tell_end(send::ControlClient& client, std::string_view line) {
+    const std::string_view beginning = line.substr(0, line.find(" to ") + 1);
+    const Deadline patience = Deadline::in(Seconds(5));
+    bool runs = still_runs(client, beginning);
+    for (; runs && !patience.passed(); runs = still_runs(client, beginning))
+        ::poll(nullptr, 0, cut_look_pause);
+    say("cut " + printable(line) +
+        (runs ? "; it has not ended yet: a server that has all of the message has a minute to answer\n"
+              : "\n"));
+}
+
+// Numbers are those of deliveries in the log; without one it shows what is under way.
+int cut(const control::Home& home, const std::vector<std::string>& numbers) {
+    auto client = connect_to_qmail_send(home);
+    if (!client) throw Error(Reaction::temporary, "qmail-send does not run: nothing is under way");
+    if (numbers.empty()) {
+        const auto answer = client->ask({ControlVerb::running, 0}, Deadline::in(Seconds(5)));
+        for (const std::string_view line : split(trim(answer.text), '\n'))
+            if (!line.empty()) say(printable(line) + "\n");
+        if (answer.ok && answer.text.empty()) log_line("nothing is under way");
+        return 0;
+    }
+    int code = 0;
+    for (const std::string& text : numbers) {
+        const auto number = parse_number(text);
+        if (!number) throw_permanent("this is no number of a delivery: " + text);
+        const auto answer = client->ask({ControlVerb::cut, *number}, Deadline::in(Seconds(5)));
+        if (!answer.ok) {
+            log_line(text + ": not cut: " + printable(answer.text));
+            code = 1;
+            continue;
+        }
+        for (const std::string_view line : split(trim(answer.text), '\n')) tell_end(*client, line);
+    }
+    return code;
+}
+
 void list_damaged(const Options& options, const std::vector<DamagedFile>& files) {
     std::string text = options.json ? "[" : files.empty() ? "" : damaged_table_head();
     for (const DamagedFile& file : files)
@@ -301,6 +347,9 @@ int work(const Arguments& arguments) {
         changes.emplace_back(line.subcommand(each.word, each.help).fallthrough(), &each);
         changes.back().first.option("ID", options.ids, "message ids");
     }
+    std::vector<std::string> deliveries;
+    Command end = line.subcommand("cut", "end deliveries that hang; their messages are tried again");
+    end.option("DELIVERY", deliveries, "numbers of deliveries; without one, show what is under way");
     Command aside = line.subcommand("damaged", "damaged messages that were put aside").fallthrough();
     aside.option("ID", options.ids, "message ids");
     const auto anew = aside.flag("--resubmit", options.resubmit,
@@ -316,6 +365,7 @@ int work(const Arguments& arguments) {
         for (const auto& [command, each] : changes)
             if (command.given()) return change(home, options, each->verb, each->word, each->done);
         if (aside.given()) return damaged(home, options);
+        if (end.given()) return cut(home, deliveries);
         return list(home, options, show.given());
     } catch (const Error& error) {
         // Whoever reads a pipe has seen enough.

@@ -54,10 +54,11 @@ void set_timer(suseconds_t pause) {
 Interruption::Interruption(int channel, std::uint64_t delivery, std::size_t recipients) {
     send::Report report{delivery, {}, "", false, 0};
     given_back_ = send::encode(report);
-    report.recipients.assign(recipients,
-                             {send::Outcome::temporary,
-                              "qmail-send was restarted, and the server did not answer within a minute "
-                              "after it had the message. Possible duplicate! (#4.4.2)\n"});
+    report.recipients.assign(
+        recipients,
+        {send::Outcome::temporary,
+         "qmail-send was restarted, or the delivery cut off by hand, and the server "
+         "did not answer within a minute after it had the message. Possible duplicate! (#4.4.2)\n"});
     no_answer_ = send::encode(report);
     watch.channel = channel;
     watch.given_back = &given_back_;

@@ -1,6 +1,7 @@
-// What ends a delivery when qmail-rspawn has retired or died. Who delivers reads nothing from his channel, so
-// a timer looks whether that still gives orders. Before the final dot the delivery is cut off: the server
-// must forget the message, which is given back. After it the answer has a minute.
+// What ends a delivery when qmail-rspawn has retired or died, or when somebody cuts it off by hand. Who
+// delivers reads nothing from his channel, so a timer looks whether that still gives orders. Before the final
+// dot the delivery is cut off: the server must forget the message, which is given back. After it the answer
+// has a minute.
 #pragma once
 
 #include <cstddef>

@@ -50,7 +50,8 @@ Pool::Pool(control::Home home, TimeoutTable timeouts, control::DirectoryWatch& d
       line_(loop_, std::move(channel), std::move(heirs), {send::packet_limit, orders_at_once},
             // The process that gets an order sees what this sees.
             {[this] { directory_.look(); },
-             [this](PacketReader::Packet packet) { take_order(std::move(packet)); }, [this] { retire(); }}) {
+             [this](PacketReader::Packet packet) { take_order(std::move(packet)); }, [this] { retire(); },
+             [this](std::uint64_t delivery) { cut(delivery); }}) {
     loop_.before_wait([this] { return before_wait(); });
     // Only to reap: that a process has ended is seen on its channel, behind its last report.
     loop_.on_signal(SIGCHLD, [] {
@@ -189,9 +190,12 @@ bool Pool::take_report(Process& process) {
         const auto decoded = send::decode_report(packet->data);
         const bool right = decoded && process.work && decoded->delivery == process.work->delivery &&
                            (decoded->recipients.size() == process.work->recipients ||
-                            (line_.retired() && decoded->recipients.empty()));
+                            ((line_.retired() || process.cut) && decoded->recipients.empty()));
         if (!right) return false;
-        line_.report(decoded->delivery, std::move(packet->data));
+        if (process.cut && decoded->recipients.empty())
+            report_failure(*process.work, std::string(send::cut_text));
+        else
+            line_.report(decoded->delivery, std::move(packet->data));
         return true;
     } catch (const Error& error) {
         log_line("warning: " + std::string(error.what()));
@@ -203,7 +207,9 @@ void Pool::process_ended(ProcessId id) {
     const auto node = processes_.extract(id);
     const Process& process = node.mapped();
     loop_.remove(process.channel.get());
-    if (process.work) report_failure(*process.work, "qmail-remote crashed. (#4.3.0)\n");
+    if (process.work)
+        report_failure(*process.work,
+                       process.cut ? std::string(send::cut_text) : "qmail-remote crashed. (#4.3.0)\n");
 }
 
 // It sees the end of its orders, says QUIT, or cuts off what it does (interruption.h), and ends; its channel
@@ -230,6 +236,15 @@ void Pool::report_failure(const Work& work, const std::string& text) {
 void Pool::retire() {
     for (auto& [id, process] : processes_)
         if (!process.ending) end_process(process);
+}
+
+// By hand, as at a restart: before the final dot at once, behind it the server has a minute to answer.
+void Pool::cut(std::uint64_t delivery) {
+    for (auto& [id, process] : processes_) {
+        if (!process.work || process.work->delivery != delivery) continue;
+        process.cut = true;
+        if (!process.ending) end_process(process);
+    }
 }
 
 }  // namespace relais::remote

@@ -44,6 +44,7 @@ class Pool {
         std::optional<Work> work;
         Clock::time_point idle_since = Clock::now();
         bool ending = false;
+        bool cut = false;            // by hand
         std::uint64_t settings = 0;  // which version of them it has
     };
     using ProcessId = std::uint64_t;
@@ -62,6 +63,7 @@ class Pool {
     void end_idle_processes(Clock::time_point idle_since_before);
     void report_failure(const Work& work, const std::string& text);
     void retire();
+    void cut(std::uint64_t delivery);
 
     control::Home home_;
     control::DirectoryWatch& directory_;

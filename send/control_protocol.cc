@@ -15,7 +15,7 @@ struct VerbRow {
     std::string_view word;
     bool has_message;
 };
-constexpr std::array<VerbRow, 11> verbs = {{{ControlVerb::hold, "hold", true},
+constexpr std::array<VerbRow, 12> verbs = {{{ControlVerb::hold, "hold", true},
                                             {ControlVerb::release, "release", true},
                                             {ControlVerb::retry, "retry", true},
                                             {ControlVerb::remove, "delete", true},
@@ -25,7 +25,8 @@ constexpr std::array<VerbRow, 11> verbs = {{{ControlVerb::hold, "hold", true},
                                             {ControlVerb::why, "why", true},
                                             {ControlVerb::running, "running", false},
                                             {ControlVerb::rules, "rules", false},
-                                            {ControlVerb::handover, "handover", false}}};
+                                            {ControlVerb::handover, "handover", false},
+                                            {ControlVerb::cut, "cut", true}}};
 constexpr std::size_t answer_line_limit = 8192;
 
 }  // namespace
@@ -57,7 +58,7 @@ std::optional<ControlRequest> decode_control_request(std::string_view line) {
 
 bool has_text(ControlVerb verb) {
     return verb == ControlVerb::stat || verb == ControlVerb::why || verb == ControlVerb::running ||
-           verb == ControlVerb::rules;
+           verb == ControlVerb::rules || verb == ControlVerb::cut;
 }
 
 std::string encode(const ControlAnswer& answer, bool has_text) {

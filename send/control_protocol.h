@@ -2,7 +2,7 @@
 // (mode 0600: root, or the one user of a user instance). A connection carries any number of requests, one
 // line each, answered in order:
 //
-//   request = verb [" " ID] LF         ID in decimal
+//   request = verb [" " ID] LF         ID in decimal: a message's, of cut a delivery's
 //   answer  = "ok" LF | "error " text LF | (line LF)* "." LF
 //
 //   hold ID      never tried until released
@@ -16,6 +16,7 @@
 //   why ID       text: why this message waits
 //   running      text: "qmail-send is ending ..." if it starts nothing more; a line for each delivery under way, of which
 //                those that an earlier qmail-send has begun end with "from before the last restart"
+//   cut ID       a delivery is ended, its message tried again by the schedule; text: its line as running has it, before
 //   rules        text: why changed locals and virtualdomains do not count; none if they do
 //   handover     another qmail-send is about to start: end as soon as records and bounces are done, and leave what is under
 //                way to the spawners
@@ -39,11 +40,24 @@ namespace relais::send {
 
 inline constexpr std::size_t control_line_limit = 64;
 
-enum class ControlVerb { hold, release, retry, remove, bounce, flush, stat, why, running, rules, handover };
+enum class ControlVerb {
+    hold,
+    release,
+    retry,
+    remove,
+    bounce,
+    flush,
+    stat,
+    why,
+    running,
+    rules,
+    handover,
+    cut
+};
 
 struct ControlRequest {
     ControlVerb verb = ControlVerb::stat;
-    std::uint64_t message = 0;  // for those that name one
+    std::uint64_t message = 0;  // for those that name one; of cut the delivery
 };
 
 struct ControlAnswer {

@@ -337,6 +337,14 @@ bool Daemon::order(const RemoteOrder& order, Fd message) {
     return true;
 }
 
+void Daemon::cut(Channel channel, unsigned from, std::uint64_t delivery) {
+    for (Spawner& spawner : spawners_) {
+        if (spawner.channel != channel || spawner.retired != from || spawner.fd < 0) continue;
+        spawner.out.put(encode_cut(delivery));
+        flush(spawner);
+    }
+}
+
 // What has been taken from a spawner is told last: all that follows from it has been done.
 void Daemon::flush_spawners() {
     for (Spawner& spawner : spawners_) {

@@ -33,6 +33,7 @@ class Daemon final : private Outlets {
     void record(FailureRecord record) override;
     void bounce(queue::MessageId id, std::string unrecorded) override;
     void report(queue::MessageId id, ReportKind kind, std::string text) override;
+    void cut(Channel channel, unsigned from, std::uint64_t delivery) override;
     void log(std::string_view line) override { log_.line(line); }
 
     // The way to one of them.

@@ -13,6 +13,7 @@ constexpr std::string_view old_report_magic = "RP1\n";  // without status, diagn
 constexpr std::string_view under_way_magic = "RU1\n";
 constexpr std::string_view end_of_list = "RZ1\n";
 constexpr std::string_view taken_magic = "RT1\n";
+constexpr std::string_view cut_magic = "RC1\n";
 constexpr std::string_view retire = "RE1\n";
 constexpr std::size_t local_order_size = 4 + 3 * 8 + 4 + 2 * address_field;
 // What a report spends beside its texts: head, group, server; and for each recipient the outcome, three
@@ -280,6 +281,18 @@ std::string encode_taken(std::uint32_t reports) {
     return out;
 }
 
+std::string encode_cut(std::uint64_t delivery) {
+    std::string out(cut_magic);
+    put_number(out, delivery, 8);
+    return out;
+}
+std::optional<std::uint64_t> decode_cut(std::string_view packet) {
+    Taker in(packet);
+    in.magic(cut_magic);
+    const std::uint64_t delivery = in.number(8);
+    if (!in.complete()) return std::nullopt;
+    return delivery;
+}
 std::optional<std::uint32_t> decode_taken(std::string_view packet) {
     Taker in(packet);
     in.magic(taken_magic);

@@ -3,7 +3,8 @@
 // read-only). Each order is answered by exactly one report, which the spawner keeps until qmail-send says
 // that it has taken it.
 //
-//   to the spawner      orders, "taken N" (N further reports have been acted upon), "retire"
+//   to the spawner      orders, "taken N" (N further reports have been acted upon), "cut D" (delivery D is to
+//                       end now, and its report is a temporary failure), "retire"
 //   from the spawner    reports; on the channel of an heir first what is under way, then the end of that list
 //
 // A spawner retires when it is told to, when its channel closes, or when an heir comes: another qmail-send,
@@ -88,6 +89,9 @@ struct Report {
     bool dsn = false;         // what DSN asks for was passed on to it
 };
 
+// What a delivery reports that was cut.
+inline constexpr std::string_view cut_text = "It was cut off by hand. (#4.3.0)";
+
 // A delivery of a retired spawner's, told to its heir.
 struct UnderWay {
     std::uint64_t delivery = 0;
@@ -108,6 +112,7 @@ std::string encode(const Report& report);
 std::string encode(const UnderWay& delivery);
 std::string encode_end_of_list();
 std::string encode_taken(std::uint32_t reports);
+std::string encode_cut(std::uint64_t delivery);
 std::string encode_retire();
 std::optional<LocalOrder> decode_local_order(std::string_view packet);
 std::optional<RemoteOrder> decode_remote_order(std::string_view packet);
@@ -115,6 +120,7 @@ std::optional<Report> decode_report(std::string_view packet);
 std::optional<UnderWay> decode_under_way(std::string_view packet);
 bool is_end_of_list(std::string_view packet);
 std::optional<std::uint32_t> decode_taken(std::string_view packet);
+std::optional<std::uint64_t> decode_cut(std::string_view packet);
 bool is_retire(std::string_view packet);
 
 }  // namespace relais::send

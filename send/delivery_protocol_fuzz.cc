@@ -39,6 +39,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         case 5: {
             const auto taken = decode_taken(packet);
             if (taken && encode_taken(*taken) != packet) std::abort();
+            const auto cut = decode_cut(packet);
+            if (cut && encode_cut(*cut) != packet) std::abort();
             break;
         }
         default: {

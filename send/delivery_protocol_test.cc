@@ -131,6 +131,9 @@ TEST(DeliveryProtocol, UnderWayRoundTrip) {
 TEST(DeliveryProtocol, WordsBetweenTheTwo) {
     EXPECT_EQ(decode_taken(encode_taken(70000)), 70000U);
     EXPECT_FALSE(decode_taken(encode_taken(1) + "x"));
+    EXPECT_EQ(decode_cut(encode_cut(1ULL << 40)), 1ULL << 40);
+    EXPECT_FALSE(decode_cut(encode_cut(1) + "x"));
+    EXPECT_FALSE(decode_cut(encode_taken(1)));
     EXPECT_TRUE(is_retire(encode_retire()));
     EXPECT_TRUE(is_end_of_list(encode_end_of_list()));
     // None of them is another, nor an order or a report.

@@ -69,6 +69,8 @@ class Outlets {
     virtual void bounce(queue::MessageId id, std::string unrecorded) = 0;
     // A report that is no failure; text: a bounce text (send/recipient_facts.h). Answered by reported.
     virtual void report(queue::MessageId id, ReportKind kind, std::string text) = 0;
+    // Has the spawner end a delivery; from: which retired one, 0 for one that takes orders. Its report tells.
+    virtual void cut(Channel channel, unsigned from, std::uint64_t delivery) = 0;
     virtual void log(std::string_view line) = 0;
 };
 
@@ -266,6 +268,8 @@ class Sender {
 
     // sender_control.cc
     std::string running_text() const;
+    std::string delivery_text(const RunningKey& key) const;
+    ControlAnswer cut(std::uint64_t delivery);
     ControlAnswer hold(queue::MessageId id);
     ControlAnswer release(queue::MessageId id);
     ControlAnswer remove(queue::MessageId id);

@@ -53,6 +53,7 @@ ControlAnswer Sender::control(const ControlRequest& request) {
     }
     if (request.verb == ControlVerb::stat) return {true, statistics()};
     if (request.verb == ControlVerb::running) return {true, running_text()};
+    if (request.verb == ControlVerb::cut) return cut(request.message);
     // A message may be there though its hint was lost.
     const queue::MessageId id = request.message;
     if (known_.find(id) == nullptr) {
@@ -166,6 +167,36 @@ ControlAnswer Sender::bounce(queue::MessageId id) {
     return ok();
 }
 
+std::string Sender::delivery_text(const RunningKey& key) const {
+    const Running& running = running_.at(key);
+    std::string to = running.destination->name;
+    queue::StoredMessage message;
+    if (running.channel == Channel::remote &&
+        store_.load(running.message, message, false) == queue::Load::whole &&
+        running.recipients[0] < message.envelope.recipients.size())
+        to += " for " + message.envelope.recipients[running.recipients[0]].address;
+    if (running.recipients.size() > 1) to += fmt::format(" and {} more", running.recipients.size() - 1);
+    return fmt::format("delivery {}: msg {} to {} {}, since {} GMT ({}){}\n", key.delivery, running.message,
+                       name_of(running.channel), one_line(to), date_gmt(running.since),
+                       span(wall() - running.since),
+                       running.from > 0 ? ", from before the last restart" : "");
+}
+
+// Of an order for several recipients each has a number, and they end together. A number may be that of two,
+// if a spawner came back whose list had been given up.
+ControlAnswer Sender::cut(std::uint64_t delivery) {
+    std::string text;
+    for (const auto& [key, running] : running_) {
+        if (delivery < key.delivery || delivery - key.delivery >= running.recipients.size()) continue;
+        text += delivery_text(key);
+        out_.log(
+            fmt::format("warning: delivery {}: msg {} is cut off on request", key.delivery, running.message));
+        out_.cut(running.channel, key.from, key.delivery);
+    }
+    return text.empty() ? no(fmt::format("no delivery {} is under way", delivery))
+                        : ControlAnswer{true, text};
+}
+
 // In the order in which they were begun.
 std::string Sender::running_text() const {
     std::vector<RunningKey> keys;
@@ -173,20 +204,7 @@ std::string Sender::running_text() const {
     std::sort(keys.begin(), keys.end(),
               [](const RunningKey& a, const RunningKey& b) { return a.delivery < b.delivery; });
     std::string text = exiting_ ? "qmail-send is ending: it starts no delivery\n" : "";
-    for (std::size_t i = 0; i < keys.size() && i < deliveries_shown; ++i) {
-        const Running& running = running_.at(keys[i]);
-        std::string to = running.destination->name;
-        queue::StoredMessage message;
-        if (running.channel == Channel::remote &&
-            store_.load(running.message, message, false) == queue::Load::whole &&
-            running.recipients[0] < message.envelope.recipients.size())
-            to += " for " + message.envelope.recipients[running.recipients[0]].address;
-        if (running.recipients.size() > 1) to += fmt::format(" and {} more", running.recipients.size() - 1);
-        text += fmt::format("delivery {}: msg {} to {} {}, since {} GMT ({}){}\n", keys[i].delivery,
-                            running.message, name_of(running.channel), one_line(to), date_gmt(running.since),
-                            span(wall() - running.since),
-                            running.from > 0 ? ", from before the last restart" : "");
-    }
+    for (std::size_t i = 0; i < keys.size() && i < deliveries_shown; ++i) text += delivery_text(keys[i]);
     if (keys.size() > deliveries_shown) text += fmt::format("and {} more\n", keys.size() - deliveries_shown);
     return text;
 }

@@ -1,3 +1,4 @@
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include "send/sender_fixture.h"
@@ -96,6 +97,29 @@ TEST_F(SenderTest, DeleteAndBounceOnRequest) {
               std::string::npos);
     EXPECT_NE(out.bounce_texts[0].find("carl@far.example>:\n"), std::string::npos);
     EXPECT_FALSE(sender->control({ControlVerb::remove, birth + 77}).ok);
+}
+
+TEST_F(SenderTest, ADeliveryIsCutByEachOfItsNumbers) {
+    know({"far.example"});
+    accept(birth, "s@x", {"ann@far.example", "bob@far.example", "x@local.example"});
+    const auto orders = take_orders();
+    ASSERT_EQ(orders.size(), 2U);
+    const auto& remote = orders[orders[0].channel == Channel::remote ? 0 : 1];
+    const auto cut = [this](std::uint64_t number) { return sender->control({ControlVerb::cut, number}); };
+    const ControlAnswer answer = cut(remote.delivery + 1);
+    EXPECT_TRUE(answer.ok);
+    EXPECT_TRUE(answer.text.starts_with(
+        fmt::format("delivery {}: msg {} to remote far.example for ann@far.example and 1 more, since ",
+                    remote.delivery, birth)))
+        << answer.text;
+    const std::vector<std::pair<unsigned, std::uint64_t>> once = {{0, remote.delivery}};
+    EXPECT_EQ(out.cuts, once);
+    EXPECT_FALSE(cut(remote.delivery + 3).ok);
+    EXPECT_EQ(cut(77).text, "no delivery 77 is under way");
+    this->answer(remote, Outcome::temporary, std::string(cut_text));
+    EXPECT_FALSE(cut(remote.delivery).ok) << "it has ended";
+    EXPECT_TRUE(sender->control({ControlVerb::why, birth}).text.find("next try in ") != std::string::npos ||
+                queue.marks(birth) == "TTT");
 }
 
 TEST_F(SenderTest, WhyInWords) {

@@ -88,6 +88,7 @@ void SpawnerLine::on_channel(std::uint32_t events) {
 void SpawnerLine::take_packet(PacketReader::Packet packet) {
     if (const auto reports = decode_taken(packet.data)) return taken(*reports);
     if (is_retire(packet.data)) return retire();
+    if (const auto delivery = decode_cut(packet.data)) return calls_.cut(*delivery);
     if (!retired_) return calls_.order(std::move(packet));
     log_line("warning: an order for a spawner that has retired");
 }

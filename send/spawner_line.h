@@ -25,6 +25,7 @@ class SpawnerLine {
         std::function<void()> before_orders;  // some have come together
         std::function<void(PacketReader::Packet packet)> order;
         std::function<void()> retire;  // once; no order comes after it
+        std::function<void(std::uint64_t delivery)> cut;
     };
     struct Limits {
         std::size_t packet;

@@ -113,6 +113,7 @@ class TestOutlets : public Outlets {
     void report(queue::MessageId id, ReportKind kind, std::string text) override {
         reports.push_back({id, kind, std::move(text)});
     }
+    void cut(Channel, unsigned from, std::uint64_t delivery) override { cuts.push_back({from, delivery}); }
     void log(std::string_view line) override { lines.emplace_back(line); }
 
     bool logged(const std::string& part) const {
@@ -123,6 +124,7 @@ class TestOutlets : public Outlets {
 
     bool full = false;
     std::vector<Order> orders;
+    std::vector<std::pair<unsigned, std::uint64_t>> cuts;
     std::vector<FailureRecord> records;
     std::vector<queue::MessageId> bounces;
     std::vector<std::string> bounce_texts;

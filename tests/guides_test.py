@@ -95,6 +95,18 @@ class Guides(relais.TestCase):
         self.assertRegex(said, r"(?m)^<-  250 ok \d+ qp \d+")
         self.assertNotIn("WRONG", said)
 
+    def test_a_restart_with_a_silent_server(self):
+        silent = "import socket, time; s = socket.create_server((\"127.0.0.1\", 2626)); print(\"ready\", flush=True); time.sleep(600)"
+        said = self.run_script(
+            "useradd --create-home anna", f"qmail-user add anna@example.org <<<{PASSWORD}", f"python3 -c '{silent}' >/tmp/silent &",
+            "until grep -q ready /tmp/silent; do sleep 0.1; done", "echo silent.test:127.0.0.1:2626 >>/var/qmail/control/smtproutes",
+            "echo hello | sendmail x@silent.test", "until queue-list cut | grep -q silent.test; do sleep 0.1; done",
+            *typed("docs/administration.md", "Restart and stop"), "echo hello | sendmail anna@example.org", self.arrives("/home/anna/Maildir"),
+            "until number=$(queue-list cut | sed -n 's/^delivery \\([0-9]*\\): .*silent.*/\\1/p'); [ -n \"$number\" ]; do sleep 0.1; done",
+            "queue-list cut $number; qmail-qstat", "qmailctl stop")
+        self.assertRegex(said, r"(?m)^cut delivery \d+: msg \d+ to remote silent\.test for x@silent\.test, since ")
+        self.assertIn("messages in queue: 1\n", said)
+
     def test_backup_and_restore(self):
         there = "echo hello | sendmail anna@example.org; " + self.arrives("/home/anna/Maildir")
         said = self.run_script(

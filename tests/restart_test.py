@@ -119,6 +119,63 @@ class Kind(Base):
         i.wait_empty()
         self.assertEqual((self.bob.runs, len(self.ann.files()), len(self.bob.user.files())), (1, 1000, 1))
 
+    def test_a_delivery_is_cut_by_hand(self):
+        i = self.made().start()
+        self.assertIn("nothing is under way", i.run("queue-list", "cut").err)
+        self.hang(i)
+        self.assertRegex(i.run("queue-list", "cut").out, r"^delivery 1: msg \d+ to local bob@mail\.test, since .*\n$")
+        self.assert_cut(i, 1, "local bob@mail.test")
+        (name,) = (path.name for path in i.queue_files())
+        self.assertIn("next try in ", self.ask(i, f"why {name}"))
+        self.assertEqual(self.bob.runs, 1)
+        # One of the old generation.
+        self.ask(i, f"retry {name}")
+        i.wait_for(lambda: self.bob.runs == 2, 20, "the second run")
+        (line,) = [line for line in i.log() if "starting delivery" in line and "bob@" in line and "starting delivery 1:" not in line]
+        number = line.split("starting delivery ")[1].split(":")[0]
+        self.restart(i)
+        i.wait_log(f"still running delivery {number}: msg ")
+        self.assert_cut(i, number, "local bob@mail.test", ", from before the last restart")
+        self.assert_mail_flows(i)
+        self.assertEqual(self.bob.runs, 2)
+        for wrong, code, said in (("4711", 1, "4711: not cut: no delivery 4711 is under way"), ("x", 100, "this is no number of a delivery: x")):
+            done = i.run("queue-list", "cut", wrong)
+            self.assertEqual((done.code, done.out), (code, ""), done)
+            self.assertIn(said, done.err)
+        i.running["send"].terminate()
+        i.running["send"].wait(60)
+        self.assertIn("qmail-send does not run", i.run("queue-list", "cut", "1").err)
+
+    def assert_cut(self, i, number, to, more=""):
+        done = i.run("queue-list", "cut", number)
+        self.assertEqual(done.code, 0, done)
+        self.assertRegex(done.out, rf"^cut delivery {number}: msg \d+ to {to}, since .* GMT \(.*\){more}\n$")
+        i.wait_log(f"delivery {number}: deferral: It_was_cut_off_by_hand._(#4.3.0)/")
+        i.wait_for(lambda: not i.processes("sh") and not i.processes("sleep"), 20, "the end of the programs")
+
+    def test_a_remote_delivery_is_cut_by_hand(self):
+        asked, gate = threading.Event(), threading.Event()
+        self.addCleanup(gate.set)
+
+        def dot(_session, _line):
+            asked.set()
+            gate.wait(60)
+            return b"250 taken\r\n"
+        silent, slow = self.server(MAIL=SILENT), self.server(dot=dot)
+        i = self.made(smtproutes=f"silent.test:127.0.0.1:{silent.port}\nslow.test:127.0.0.1:{slow.port}").start()
+        i.send("a@b.test", ["x@silent.test"], HELLO)
+        i.wait_for(lambda: silent.sessions and b"MAIL" in b"".join(silent.sessions[0].commands), 20, "MAIL")
+        self.assert_cut(i, 1, "remote silent.test for x@silent.test")
+        (name,) = (path.name for path in i.queue_files())
+        self.assertIn("next try in ", self.ask(i, f"why {name}"))
+        i.send("a@b.test", ["x@slow.test"], HELLO)
+        self.assertTrue(asked.wait(60))
+        done = i.run("queue-list", "cut", "2")
+        self.assertRegex(done.out, r"^cut delivery 2: .*; it has not ended yet: a server that has all of the message has a minute to answer\n$")
+        gate.set()
+        i.wait_log("delivery 2: success: ")
+        self.assertEqual((len(silent.sessions), len(slow.messages)), (1, 1))
+
     def test_twenty_restarts(self):
         i = self.made().start()
         self.hang(i)
@@ -234,6 +291,13 @@ class Administered(Base):
         i.kill("svscan")
         i.wait_for(lambda: not i.processes("svscan"), 20, "no svscan")
         self.assertIn("stopped ", i.ctl("stop"))
+        i.wait_for(lambda: not i.processes(), 20, "no process")
+
+    def test_stop_ends_a_log_that_does_not_end_by_itself(self):
+        """As multilog's does not whose disk takes nothing."""
+        i = self.supervised()
+        self.assertTrue(i.kill("multilog", signal.SIGSTOP))
+        self.assertEqual(i.ctl("stop"), f"stopped {i.home}\n")
         i.wait_for(lambda: not i.processes(), 20, "no process")
 
     @staticmethod
