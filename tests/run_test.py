@@ -46,14 +46,17 @@ class Supervised(relais.Instance):
 
     def start(self, code=0):
         self.ctl("start", code=code)
-        for process in map(pathlib.Path, self._proc()):
-            with contextlib.suppress(OSError):
-                if os.readlink(process / "cwd") == str(self.home / "service"):
-                    self.sessions.add(int(process.name))
+        self.know_svscan()
         self._wait_port("127.0.0.1")
         for port in filter(None, (self.pop3_port, self.submission_port, self.submissions_port, self.pop3s_port)):
             self.wait_for(lambda port=port: Kind.can_connect(port), 20, f"a server on port {port}")
         return self
+
+    def know_svscan(self):
+        for process in map(pathlib.Path, self._proc()):
+            with contextlib.suppress(OSError):
+                if os.readlink(process / "cwd") == str(self.home / "service"):
+                    self.sessions.add(int(process.name))
 
     @staticmethod
     def _proc():

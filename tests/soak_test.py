@@ -92,7 +92,7 @@ class Soak(relais.TestCase):
             os.kill(random.choice(found[name]), signal.SIGKILL)
             self.killed[name] += 1
         if name == "svscan":
-            i.start()
+            self.start(i)
 
     def cut_one(self, i):
         """A delivery that hangs, as an administrator finds it."""
@@ -105,7 +105,12 @@ class Soak(relais.TestCase):
         done = i.run("qmailctl", "restart")
         # A program that it looks at may have been killed at that moment: whoever is told so tries again.
         if done.code:
-            i.wait_for(lambda: i.run("qmailctl", "start").code == 0, 30, "a start")
+            self.start(i)
+
+    @staticmethod
+    def start(i):
+        i.wait_for(lambda: i.run("qmailctl", "start").code == 0, 30, "a start")
+        i.know_svscan()
 
     def bad_luck(self, i, clients):
         begin = time.monotonic()
@@ -149,7 +154,7 @@ class Soak(relais.TestCase):
             # Now nothing hangs any more.
             self.bob.write(".qmail-hangs", "./Maildir/\n")
             i.control("smtproutes", f":127.0.0.1:{sink.port}")
-            i.wait_for(lambda: i.run("qmailctl", "start").code == 0, 30, "a start")
+            self.start(i)
             acknowledged = {key for client in clients for key in client.acknowledged} | set(self.hanging)
             end = time.monotonic() + 120 * relais.PATIENCE
             while i.queue_files() and time.monotonic() < end:
