@@ -39,6 +39,10 @@ constexpr std::size_t packets_at_once = 32;
 // So long a user's instructions are taken to ask for more than a Maildir; so many users are remembered.
 constexpr Seconds declined_span{60};
 constexpr std::size_t declined_limit = 1000;
+// So long a user's process waits for its next order; where the kernel tells of no changes, not long enough
+// to meet one.
+constexpr std::chrono::milliseconds longest_stay{30'000};
+constexpr std::chrono::milliseconds unwatched_stay{500};
 // Where a delivery's own descriptors lie: everything else of this process is closed in it.
 constexpr int child_message = start::spawner_channel;
 constexpr int child_output = start::spawner_heirs + 1;
@@ -64,17 +68,19 @@ Spawner::Spawner(control::Home home, std::string default_delivery, Fd channel, F
       owners_(control::Owners::read(home_)),
       default_delivery_(std::move(default_delivery)),
       line_(loop_, std::move(channel), std::move(heirs), {order_limit, packets_at_once},
-            {[this] { known_users_.look(); },
+            {[this] { look_for_changes(); },
              [this](PacketReader::Packet packet) { take_order(std::move(packet)); }, [this] { retire(); },
              [this](std::uint64_t delivery) { cut(delivery); }}),
       lookup_answers_(lookup_packet_limit, packets_at_once),
       known_users_(home_),
+      accounts_("/etc/passwd"),
       refusals_(home_),
       users_(
           loop_, [this](UserProcesses::Owner owner, int process) { become_user_process(owner, process); },
           [this](std::uint64_t number, std::optional<send::Report> answer, const std::string& trouble) {
               take_user_answer(number, std::move(answer), trouble);
-          }) {
+          },
+          [this] { return may_stay(); }) {
     maildir_host();  // asked once, not in every delivery
     loop_.on_signal(SIGCHLD, [this] { reap(); });
     loop_.before_wait([this] { return before_wait(); });
@@ -112,6 +118,18 @@ void Spawner::take_order(PacketReader::Packet packet) {
         return take_answer(answer);
     }
     ask(number, delivery);
+}
+
+// Processes of users do not outlive what they were made by: users/, control/, the system's accounts.
+void Spawner::look_for_changes() {
+    known_users_.look();
+    const bool other_files = std::exchange(users_state_, known_users_.state()) != known_users_.state();
+    if (accounts_.changed() || other_files) users_.outdate();
+}
+
+Clock::duration Spawner::may_stay() {
+    look_for_changes();
+    return known_users_.state() == 0 ? unwatched_stay : longest_stay;
 }
 
 void Spawner::ask(std::uint64_t number, Delivery& delivery) {

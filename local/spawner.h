@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/packet_batch.h"
 #include "base/packet_queue.h"
+#include "control/control_file.h"
 #include "control/home.h"
 #include "control/owners.h"
 #include "local/delivery_refusal.h"
@@ -55,6 +56,8 @@ class Spawner {
     void lookups_died();
     void ask(std::uint64_t number, Delivery& delivery);
     void take_answer(const LookupAnswer& answer);
+    void look_for_changes();
+    Clock::duration may_stay();
     bool must_ask_again(std::string_view local, const FoundIds& found, Delivery& delivery);
     void begin(Delivery& delivery);
     bool suits_user_process(const Delivery& delivery);
@@ -86,6 +89,8 @@ class Spawner {
     std::unordered_map<std::uint64_t, Delivery> deliveries_;  // by number
     std::unordered_map<pid_t, std::uint64_t> running_;
     KnownUsers known_users_;
+    std::uint64_t users_state_ = 0;  // KnownUsers::state, when the processes of users were last judged by it
+    control::ChangeWatch accounts_;
     DeliveryRefusals refusals_;
     UserProcesses users_;
     // Users (in the look-up's words) whose instructions asked for more than a Maildir lately, until when that

@@ -1,5 +1,7 @@
 #include "local/user_process.h"
 
+#include <unistd.h>
+
 #include <vector>
 
 #include "base/error.h"
@@ -117,6 +119,8 @@ void serve_user(int channel, const std::string& default_delivery) {
         for (const Work& work : all) answers.put(send::encode(work.answer));
         all.clear();
         answers.flush(channel);
+        // Nothing of the home is held while nothing is to be done there: it may be unmounted.
+        if (::chdir("/") != 0) throw_errno("change to", "/");
         set_process_title("qmail-local", {"idle"});
     }
 }

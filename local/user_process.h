@@ -1,6 +1,7 @@
 // A process of one user's that delivers into his Maildirs, for as long as qmail-lspawn has orders for him: no
 // process for each message, and what waits together is synced together. Whatever is more than one message
-// into one Maildir (programs, forwarding, mboxes) it gives back, for a process of its own.
+// into one Maildir (programs, forwarding, mboxes) it gives back, for a process of its own. Between two orders
+// it holds neither a descriptor nor a working directory in the user's home.
 //
 //   order  = size of user (4 octets, little-endian) user (encode_user) LocalOrder (send/delivery_protocol.h), with the
 //            message's descriptor

@@ -16,10 +16,9 @@ namespace {
 
 constexpr std::size_t packet_limit = 16384;
 constexpr std::size_t order_limit = 32768;
-// Without an order a process stays so long, and so many of them at most.
-constexpr std::chrono::milliseconds idle_limit{500};
-constexpr std::size_t idle_processes_limit = 50;
-constexpr std::chrono::milliseconds tidy_interval{250};
+// So many processes without an order at most.
+constexpr std::size_t idle_processes_limit = 128;
+constexpr std::chrono::milliseconds tidy_interval{500};
 // Processes of one user that work at a time, when there is enough for them; one more for each that nobody has
 // heard of for so long, up to a limit.
 constexpr std::size_t working_limit = 2;
@@ -31,10 +30,11 @@ const std::string crashed = "qmail-local crashed. (#4.3.0)";
 
 }  // namespace
 
-UserProcesses::UserProcesses(EventLoop& loop, Become become, Answer answer)
+UserProcesses::UserProcesses(EventLoop& loop, Become become, Answer answer, MayStay may_stay)
     : loop_(loop),
       become_(std::move(become)),
       answer_(std::move(answer)),
+      may_stay_(std::move(may_stay)),
       reports_(packet_limit, user_orders_limit),
       unread_(order_limit, user_orders_limit) {}
 
@@ -138,6 +138,7 @@ void UserProcesses::on_channel(Place place) {
     place->heard = Clock::now();
     if (!good) return end(place);
     if (!place->given.empty() || !had_orders) return;
+    if (place->outdated) return end(place);
     User& user = users_[place->owner];
     std::erase(user.busy, place);
     user.idle.push_back(place);
@@ -232,6 +233,14 @@ bool UserProcesses::cut(std::uint64_t delivery) {
     return false;
 }
 
+void UserProcesses::outdate() {
+    for (Place at = processes_.begin(); at != processes_.end();) {
+        const Place place = at++;
+        place->outdated = true;
+        if (place->given.empty()) end(place);
+    }
+}
+
 // Of the idle ones the one that has been idle longest goes.
 void UserProcesses::make_room() {
     if (idle_ < idle_processes_limit) return;
@@ -251,6 +260,7 @@ void UserProcesses::tidy_later() {
 
 void UserProcesses::tidy() {
     const auto now = Clock::now();
+    const auto idle_limit = may_stay_();
     for (Place at = processes_.begin(); at != processes_.end();) {
         const Place place = at++;
         if (place->given.empty()) {

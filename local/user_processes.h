@@ -33,7 +33,10 @@ class UserProcesses {
     using Answer = std::function<void(std::uint64_t delivery, std::optional<send::Report> report,
                                       const std::string& trouble)>;
 
-    UserProcesses(EventLoop& loop, Become become, Answer answer);
+    // Says how long a process may stay without an order; asked now and then.
+    using MayStay = std::function<Clock::duration()>;
+
+    UserProcesses(EventLoop& loop, Become become, Answer answer, MayStay may_stay);
 
     // Lets an order, in the form of user_process.h, wait for a process of that user. Borrows the message's
     // descriptor until the answer.
@@ -46,6 +49,9 @@ class UserProcesses {
     bool dispatch();
     // A child has been waited for: its number may soon be another process's.
     void reaped(pid_t pid);
+    // Something has changed that a process may be a remnant of (an account, a file of the instance): the idle
+    // ones end now, the others when they have answered.
+    void outdate();
 
   private:
     struct Order {
@@ -60,6 +66,7 @@ class UserProcesses {
         Fd its_end;                              // of the channel: what it has not read can be read here
         std::vector<Order> given;                // what it has, in order
         Clock::time_point heard = Clock::now();  // when it got its orders, or last answered
+        bool outdated = false;                   // it gets no more orders
     };
     using Place = std::list<Process>::iterator;
     // What a user has.
@@ -90,6 +97,7 @@ class UserProcesses {
     EventLoop& loop_;
     Become become_;
     Answer answer_;
+    MayStay may_stay_;
     PacketReader reports_;
     PacketReader unread_;
     std::list<Process> processes_;

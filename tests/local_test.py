@@ -623,6 +623,34 @@ except OSError:
                 self.expect("success", "did 1+0+0", "x@mail.test")
                 self.assertEqual(len(user.files()), 2 * count)
 
+    def idle_process(self):
+        """The one process of users, once it has nothing to do."""
+        def idle():
+            found = self.i.processes("qmail-local")
+            return found[0] if len(found) == 1 and b"idle" in pathlib.Path(f"/proc/{found[0].pid}/cmdline").read_bytes() else None
+        return self.i.wait_for(idle, 20, "an idle process")
+
+    def test_an_idle_process_holds_nothing_of_the_home(self):
+        self.spawner()
+        self.expect("success", "did 1+0+0")
+        process = self.idle_process()
+        proc = pathlib.Path(f"/proc/{process.pid}")
+        self.assertEqual(os.readlink(proc / "cwd"), "/")
+        held = [os.readlink(path) for path in (proc / "fd").iterdir()]
+        self.assertEqual([name for name in held if name.startswith("/") and name != "/dev/null" and "log" not in name], [])
+        self.expect("success", "did 1+0+0")
+        self.assertEqual(self.idle_process().pid, process.pid, "it serves the next message, too")
+
+    def test_a_change_in_control_or_users_ends_the_processes_of_users(self):
+        self.spawner()
+        for change in (lambda: self.i.control("concurrencylocal", "9"), lambda: self.i.assign("=y:y:2000:2000:/nowhere:::")):
+            self.expect("success", "did 1+0+0")
+            process = self.idle_process()
+            change()
+            self.i.wait_for(lambda: not self.i.processes("qmail-local"), 20, "its end")
+            self.expect("success", "did 1+0+0")
+            self.assertNotEqual(self.idle_process().pid, process.pid)
+
     def stop_a_users_process(self, user):
         """One that has just delivered for the user and has nothing to do."""
         while not self.i.kill("qmail-local", signal.SIGSTOP):
