@@ -136,8 +136,9 @@ void ask_server(const control::Home& home, Explanation& explanation) {
 }  // namespace
 
 std::optional<Place> find_line(const control::Home& home, const std::string& name, std::string_view wanted) {
+    if (wanted.empty()) return std::nullopt;
     const auto content = read_file(home.control_file(name), control_limit);
-    if (!content || wanted.empty()) return std::nullopt;
+    if (!content) return std::nullopt;
     std::size_t number = 0;
     for (std::string_view line : split(*content, '\n')) {
         ++number;
