@@ -78,7 +78,7 @@ class Rblsmtpd(relais.TestCase):
     def test_a_client_has_its_time(self):
         self.i.rules(':allow,RBLSMTPD="wait"\n')
         self.serve("-t", "1")
-        with relais.Smtp(self.i.port, "127.0.0.1", greeting=None, ehlo=None) as client:
+        with relais.Smtp(self.i.port, "127.0.0.1", greeting=None) as client:
             self.assertEqual(client.read_line(), "220 rblsmtpd.local")
             client.expect_closed()
 
@@ -87,7 +87,7 @@ class Rblsmtpd(relais.TestCase):
         self.serve("-r", "zen.example")
         with self.i.smtp() as client:
             client.command("MAIL FROM:<a@b.example>")
-        with relais.Smtp(self.i.port, "127.0.0.1", source="127.0.0.2", greeting=None, ehlo=None) as client:
+        with relais.Smtp(self.i.port, "127.0.0.1", source="127.0.0.2", greeting=None) as client:
             self.assertEqual(client.read_line(), "220 rblsmtpd.local")
             for command, reply in (("EHLO x", OK), ("RCPT TO:<joe@mail.test>", "553 go away")):
                 client.line(command)
