@@ -186,6 +186,8 @@ inline constexpr std::array table = {
     me_domains("locals", "send", "domains whose mail is delivered here, to users"),
     words("localsenders", "smtpd", "off", "off warn enforce",
           "off, warn or enforce: outsiders may not use senders of locals and virtualdomains"),
+    line("logsize", "service", "16M 20",
+         "OCTETS FILES: how large a file of a log becomes, 16M at most, and how many there are"),
     words("mailauth", "smtpd", "off", "off on",
           "on: SPF, DKIM, DMARC and ARC are verified and written into Authentication-Results"),
     number("maxrcpt", "smtpd", "1000", 1, "recipients of a message from the network at most"),

@@ -95,6 +95,7 @@ class FieldTaker {
         if (name == "may-use") return take_may_use(value, options.submitter);
         if (name == "body") return (options.body = BodyType::binary, value == "binary");
         if (name == "smtputf8") return (options.smtputf8 = true, value == "yes");
+        if (name == "session") return is_session(options.session = value);
         if (name == "ret") return take_ret(value, options.ret);
         if (name == "envid") return is_envid(options.envid = value);
         if (name == "recipients") return take_number(value);
@@ -179,6 +180,14 @@ bool is_envid(std::string_view text) {
     return !text.empty() && text.size() <= envid_limit && decode_xtext(text);
 }
 
+bool is_session(std::string_view text) {
+    const auto fits = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+               c == '-';
+    };
+    return !text.empty() && text.size() <= session_limit && std::all_of(text.begin(), text.end(), fits);
+}
+
 std::string_view kind_name(Submitter::Kind kind) {
     for (const auto& [each, name] : kinds)
         if (each == kind) return name;
@@ -212,6 +221,7 @@ std::string encode_extension(const EnvelopeOptions& options,
     put_submitter(out, options.submitter);
     if (options.body == BodyType::binary) put(out, "body", "binary");
     if (options.smtputf8) put(out, "smtputf8", "yes");
+    if (is_session(options.session)) put(out, "session", options.session);
     if (options.ret != Ret::unsaid) put(out, "ret", options.ret == Ret::full ? "full" : "hdrs");
     if (is_envid(options.envid)) put(out, "envid", options.envid);
     put_recipients(out, recipients);
@@ -258,6 +268,12 @@ std::optional<ExtensionFor> extension_from_variable(std::string_view variable) {
     std::replace(said.extension.begin(), said.extension.end(), '\n', '\0');
     said.extension += '\0';
     return said;
+}
+
+std::string session_in_variable(std::string_view variable) {
+    const auto said = extension_from_variable(variable);
+    const auto decoded = said ? decode_extension(said->extension, 0) : std::nullopt;
+    return decoded ? decoded->options.session : "";
 }
 
 }  // namespace relais::mail

@@ -9,6 +9,7 @@
 //   may-use     address | @domain | *       a From that the submitter may use; once for each
 //   body        binary                      8BITMIME needs no word: the message itself tells
 //   smtputf8    yes
+//   session     letters, digits, "." and "-"   names what qmail-smtpd gave to a filter in QMAILQUEUE
 //   ret         full | hdrs
 //   envid       xtext, as MAIL had it
 //   recipients  number                      of the envelope that the two below belong to
@@ -90,12 +91,17 @@ struct Submitter {
 };
 std::string_view kind_name(Submitter::Kind kind);
 
+// Whether a text may name a session.
+inline constexpr std::size_t session_limit = 64;
+bool is_session(std::string_view text);
+
 struct EnvelopeOptions {
     BodyType body = BodyType::text;
     bool smtputf8 = false;
     Ret ret = Ret::unsaid;
     std::string envid{};  // xtext, "" if there is none
     Submitter submitter{};
+    std::string session{};  // "" where no filter stands between qmail-smtpd and the queue
 
     bool operator==(const EnvelopeOptions&) const = default;
 };
@@ -135,5 +141,7 @@ struct ExtensionFor {
 };
 // Nothing if it is no such variable; the extension may still be none.
 std::optional<ExtensionFor> extension_from_variable(std::string_view variable);
+// The session that such a variable names; "" if none.
+std::string session_in_variable(std::string_view variable);
 
 }  // namespace relais::mail

@@ -34,6 +34,24 @@ TEST(Envelope, AnExtensionComesBack) {
     EXPECT_TRUE(extension->recipients[2].notify.never);
 }
 
+TEST(Envelope, ASessionIsNamedByPlainLetters) {
+    EnvelopeOptions options;
+    options.session = "1700000000000000.4711";
+    const std::string data = encode_extension(options, {});
+    EXPECT_EQ(data, "session 1700000000000000.4711\0\0"s);
+    EXPECT_EQ(decode_extension(data, 1)->options, options);
+    for (const char* const wrong : {"", "a b", "a\nb", "a>", "\xff"}) {
+        EXPECT_FALSE(is_session(wrong)) << wrong;
+        options.session = wrong;
+        EXPECT_EQ(encode_extension(options, {}), "") << wrong;
+    }
+    EXPECT_FALSE(is_session(std::string(session_limit + 1, 'x')));
+    EXPECT_FALSE(decode_extension("session a b\0\0"s, 1));
+    EXPECT_EQ(session_in_variable(extension_variable("s@far.test", data)), "1700000000000000.4711");
+    EXPECT_EQ(session_in_variable(extension_variable("s@far.test", encode_extension(example()))), "");
+    EXPECT_EQ(session_in_variable("session 17.4"), "");
+}
+
 TEST(Envelope, NothingSaidIsNoExtension) {
     EXPECT_EQ(encode_extension(Envelope{"s@x", {{"r@x"}}}), "");
     EXPECT_TRUE(decode_extension("\0"s, 1)) << "an empty one says nothing";

@@ -1,5 +1,6 @@
 #include "queue/client.h"
 
+#include <fmt/core.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include "base/io.h"
 #include "base/octets.h"
 #include "base/program.h"
+#include "base/time.h"
 #include "base/unix_socket.h"
 #include "queue/filter.h"
 #include "queue/filter_protocol.h"
@@ -81,6 +83,7 @@ struct Submission::State {
     std::string extension;
     std::string extension_sender;  // the envelope must have it
     std::string extension_variable;
+    std::string session;
     std::optional<std::string> filter_program;
     int runner = -1;  // of filters; it knows the program
     std::unique_ptr<Filter> filter;
@@ -108,6 +111,8 @@ struct Submission::State {
     bool server_knows_extensions();
     void exchange(std::string_view envelope);
     bool refused_version() const;
+    void name_own_session();
+    void forget_extension();
     void say_again(const std::string& message, std::string_view envelope);
     void read_answer();
 };
@@ -226,6 +231,20 @@ bool Submission::State::refused_version() const {
     return !extension.empty() && failure && failure->code == SubmitCode::bug;
 }
 
+// Before a filter: its qmail-queue is another process, and what each says of the message has it in common.
+void Submission::State::name_own_session() {
+    if (door == Door::network) session = fmt::format("{}.{}", now_microseconds(), ::getpid());
+}
+
+// Who has it from the environment may have been called for another message: only the session is still true.
+// An extension without fields says nothing.
+void Submission::State::forget_extension() {
+    mail::EnvelopeOptions options;
+    options.session = session;
+    extension = mail::encode_extension(options, {});
+    if (extension.empty()) extension.assign(streaming ? 1 : 0, '\0');
+}
+
 // In version 1. message: what was in the buffer before the envelope.
 void Submission::State::say_again(const std::string& message, std::string_view envelope) {
     extension.clear();
@@ -261,17 +280,36 @@ Submission::Submission(const control::Home& home, Door door, Deadline deadline, 
     : state_(std::make_unique<State>(home, door, deadline)) {
     state_->named_by_pid = named_by_pid;
     const std::string program = honour_qmailqueue ? environment("QMAILQUEUE", "") : "";
-    if (!program.empty()) state_->filter_program = program;
+    if (program.empty()) return;
+    state_->filter_program = program;
+    state_->name_own_session();
 }
 
 Submission::~Submission() = default;
 
 void Submission::use_runner(int channel) {
     state_->runner = channel;
+    state_->name_own_session();
 }
 
 void Submission::begin(const mail::Envelope& envelope) {
-    begin(envelope.sender, mail::encode_extension(envelope));
+    if (state_->session.empty()) return begin(envelope.sender, mail::encode_extension(envelope));
+    mail::Envelope named = envelope;
+    named.options.session = state_->session;
+    begin(envelope.sender, mail::encode_extension(named));
+}
+
+void Submission::name_session(const std::string& session) {
+    State& state = *state_;
+    if (!mail::is_session(session)) return;
+    state.session = session;
+    // Another session's extension may have been left in the environment.
+    const auto decoded = mail::decode_extension(state.extension, 0);
+    if (!decoded || decoded->options.session != session) state.forget_extension();
+}
+
+const std::string& Submission::session() const {
+    return state_->session;
 }
 
 void Submission::begin(std::string_view sender, std::string extension) {
@@ -310,10 +348,8 @@ SubmitAnswer Submission::finish(std::string_view sender, const std::vector<std::
 
 SubmitAnswer Submission::finish_encoded(std::string_view envelope) {
     State& state = *state_;
-    // Who has it from the environment may have been called for another message. One without fields says
-    // nothing.
     if (!state.extension.empty() && !envelope.starts_with("F" + state.extension_sender + '\0'))
-        state.extension.assign(state.streaming ? 1 : 0, '\0');
+        state.forget_extension();
     if (!state.failure && !state.streaming) state.open();
     if (!state.failure && state.filter) return state.finish_filter(envelope);
     if (state.filter) return *state.failure;

@@ -37,6 +37,11 @@ class Submission {
     void begin(const mail::Envelope& envelope);
     // The same, as encode_extension has written it.
     void begin(std::string_view sender, std::string extension);
+    // The session that a message came by, whatever else is said of it: for qmail-queue, which a filter has
+    // called.
+    void name_session(const std::string& session);
+    // What names the session for a filter that stands before the network's door; "" where none does.
+    const std::string& session() const;
     // Adds octets of the message. Never throws for a server that is away or a disk that is full: finish()
     // tells.
     void write(std::string_view data);

@@ -269,6 +269,21 @@ TEST_F(ClientTest, AProgramGetsMessageEnvelopeAndText) {
     }
 }
 
+TEST_F(ClientTest, AProgramBeforeTheNetworksDoorGetsASession) {
+    filter("cat >/dev/null; echo $QMAILSESSION >session; echo \"$QMAILENVELOPE\" >said");
+    Submission submission(home, Door::network, patience);
+    const std::string session = submission.session();
+    EXPECT_TRUE(mail::is_session(session));
+    submission.begin(mail::Envelope{"s", {{"r"}}});
+    submission.write("m");
+    submission.finish("s", {"r"});
+    EXPECT_EQ(read_file(home.path("session"), 100), session + "\n");
+    EXPECT_EQ(read_file(home.path("said"), 100), "sender s\nsession " + session + "\n\n");
+    EXPECT_EQ(Submission(home, Door::submit, patience).session(), "") << "no session is behind it";
+    ::unsetenv("QMAILQUEUE");
+    EXPECT_EQ(Submission(home, Door::network, patience).session(), "") << "nobody stands between";
+}
+
 TEST_F(ClientTest, AProgramsExitCodeIsTheAnswer) {
     filter("echo $$ > pid; cat >/dev/null; exec cat <&1 >/dev/null");
     Submission submission(home, Door::network, patience);

@@ -203,6 +203,7 @@ std::string details(const SeenMessage& seen, const Surroundings& around) {
                         envelope.pid != 0 ? envelope.pid : seen.id(), bracketed(envelope.sender));
     if (const std::string submitter = submitter_text(envelope); !submitter.empty())
         text += "submitter: " + submitter + "\n";
+    if (!envelope.options.session.empty()) text += "session: " + envelope.options.session + "\n";
     text += fmt::format("tries: {}\nlast try: {}\n", status.tries, time_text(status.last_try));
     const std::int64_t next = next_try(seen, around.rules);
     text += "next try: " + (next == 0 ? std::string("-") : time_text(next)) + "\n";

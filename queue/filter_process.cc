@@ -28,6 +28,13 @@ int moved_up(int fd) {
     return ::fcntl(fd, F_DUPFD_CLOEXEC, 16);
 }
 
+void set_or_unset(const char* name, const std::string& value) {
+    if (value.empty())
+        ::unsetenv(name);
+    else
+        ::setenv(name, value.c_str(), 1);
+}
+
 class Child : public FilterProcess {
   public:
     explicit Child(pid_t pid) : pid_(pid), end_(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))) {
@@ -112,10 +119,8 @@ void execute_filter(const std::string& home, const std::string& program, const s
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    if (extension.empty())
-        ::unsetenv(extension_name);
-    else
-        ::setenv(extension_name, extension.c_str(), 1);
+    set_or_unset(extension_name, extension);
+    set_or_unset(session_name, mail::session_in_variable(extension));
     if (::chdir(home.c_str()) != 0) fail(SubmitCode::no_home);
     ::execl(program.c_str(), program.c_str(), nullptr);
     ::_exit(static_cast<int>(SubmitCode::not_executable));

@@ -40,6 +40,10 @@ inline constexpr std::size_t envelope_limit = std::size_t{64} << 20;
 // The environment variable by which a $QMAILQUEUE program's qmail-queue learns the extension.
 inline constexpr const char* extension_name = "QMAILENVELOPE";
 
+// The one that names the session of qmail-smtpd's that the message came by: its accept line, the info line
+// and the Received field say it too.
+inline constexpr const char* session_name = "QMAILSESSION";
+
 // qmail-queue's exit codes (the outside contract), also the code of an answer. 11 to 40 are permanent.
 enum class SubmitCode : int {
     accepted = 0,

@@ -38,6 +38,7 @@ int submit(std::vector<char>& buffer, Deadline deadline) {
                                  true);
     if (auto said = mail::extension_from_variable(environment(queue::extension_name, "")))
         submission.begin(said->sender, std::move(said->extension));
+    submission.name_session(environment(queue::session_name, ""));
     for (std::string_view piece = read_piece(0, buffer, deadline); !piece.empty();
          piece = read_piece(0, buffer, deadline))
         submission.write(piece);

@@ -198,6 +198,7 @@ std::optional<std::string> checked_extension(std::string_view extension, std::si
                                              const Caller& caller) {
     auto decoded = mail::decode_extension(extension, recipients);
     if (!decoded) return std::nullopt;
+    if (!caller.tells_submitter) decoded->options.session.clear();
     using Kind = mail::Submitter::Kind;
     mail::Submitter& submitter = decoded->options.submitter;
     switch (submitter.kind) {

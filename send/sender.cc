@@ -237,7 +237,8 @@ void Sender::log_arrival(const Active& active) {
     out_.log("info msg " + id + ": bytes " + std::to_string(active.stored.message_size) + " from <" +
              safe_for_log(envelope.sender) + "> qp " +
              (envelope.pid != 0 ? std::to_string(envelope.pid) : id) + " uid " +
-             std::to_string(envelope.uid));
+             std::to_string(envelope.uid) +
+             (envelope.options.session.empty() ? "" : " session " + envelope.options.session));
 }
 
 void Sender::leave_window(queue::MessageId id) {

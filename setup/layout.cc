@@ -122,6 +122,7 @@ void add_control(Table& table, const Plan& plan) {
     table.settings("control/concurrencyincoming",
                    std::string(control::row<"concurrencyincoming">.fallback) + "\n");
     table.settings("control/perip", "25%\n", false);
+    table.settings("control/logsize", std::string(control::row<"logsize">.fallback) + "\n", false);
     table.settings("control/stresstimeout", "60\n", false);
     table.settings("control/concurrencyremote", "100\n", false);
     table.settings("control/databytes", "50000000\n", false);

@@ -133,9 +133,21 @@ std::string log_script(const Plan& plan, const std::string& service) {
             : fmt::format("setpriv --reuid={} --regid={} --clear-groups ", owner.uid, owner.gid);
     const std::string directory = plan.home.path("log/" + service);
     return fmt::format(
-        "#!/bin/sh\n# Keeps 20 files of 16 MB; to read them: tai64nlocal <{}/current\n{}exec {}multilog t "
-        "s16777215 n20 {}\n",
-        directory, drop_root(plan), drop, directory);
+               "#!/bin/sh\n# control/logsize: octets of a file, and how many files. To read them: "
+               "tai64nlocal "
+               "<{}/current\n{}read -r size files rest <<END\n$(head -n 1 {} 2>/dev/null)\nEND\n",
+               directory, drop_root(plan), plan.home.control_file("logsize")) +
+           "case $size in *[kK]*) unit=1024 ;; *[mM]*) unit=1048576 ;; *[gG]*) unit=1073741824 ;; *) unit=1 "
+           ";; "
+           "esac\n"
+           "size=${size%%[!0-9]*}\n"
+           "case $size in ''|0*|??????????*) size=16777215 unit=1 ;; esac\n"
+           "size=$((size * unit))\n"
+           "# What multilog takes.\n"
+           "[ $size -ge 4096 ] || size=4096\n"
+           "[ $size -le 16777215 ] || size=16777215\n"
+           "case $files in ''|0*|1|*[!0-9]*|??????*) files=20 ;; esac\n" +
+           fmt::format("exec {}multilog t s$size n$files {}\n", drop, directory);
 }
 
 std::string rules_text(const Plan& plan) {

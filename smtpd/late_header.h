@@ -27,6 +27,7 @@ class LateHeader final : public MessageSink {
     queue::SubmitAnswer finish(const std::string& sender,
                                const std::vector<std::string>& recipients) override;
     std::uint64_t qp() const override { return next_->qp(); }
+    std::string session() const override { return next_->session(); }
 
   private:
     std::unique_ptr<MessageSink> next_;

@@ -32,7 +32,8 @@ std::string verified_line(std::uint64_t id, std::string_view ip, std::string_vie
 }
 
 std::string accept_line(const Speaker& speaker, std::uint64_t id, std::string_view sender,
-                        const std::vector<std::string>& recipients, std::uint64_t bytes) {
+                        const std::vector<std::string>& recipients, std::uint64_t bytes,
+                        std::string_view session) {
     std::string line = fmt::format("accept msg {} {} login {} tls {} sender {} rcpt ", id, front(speaker),
                                    word(speaker.login.value_or("")), word(speaker.tls), path(sender));
     const std::size_t named = std::min(recipients.size(), recipients_named);
@@ -41,7 +42,8 @@ std::string accept_line(const Speaker& speaker, std::uint64_t id, std::string_vi
         line += path(recipients[i]);
     }
     if (named < recipients.size()) line += fmt::format(",+{}", recipients.size() - named);
-    return line + fmt::format(" bytes {}", bytes);
+    line += fmt::format(" bytes {}", bytes);
+    return session.empty() ? line : line + fmt::format(" session {}", session);
 }
 
 std::string refuse_line(const Speaker& speaker, std::optional<std::string_view> sender,

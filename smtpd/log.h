@@ -1,7 +1,7 @@
 // The lines that tell the log what was accepted and what was refused. Their form is documented in
 // qmail-smtpd(8) and does not change:
 //
-//   accept msg ID from IP helo NAME login - tls - sender <S> rcpt <R>,<R>,+N bytes B
+//   accept msg ID from IP helo NAME login - tls - sender <S> rcpt <R>,<R>,+N bytes B[ session NAME]
 //   refuse from IP helo NAME sender <S> rcpt <R> reason TEXT
 //   suspect from IP helo NAME sender <S> rcpt <R> reason TEXT
 //
@@ -31,7 +31,8 @@ struct Speaker {
 std::string verified_line(std::uint64_t id, std::string_view ip, std::string_view text);
 
 std::string accept_line(const Speaker& speaker, std::uint64_t id, std::string_view sender,
-                        const std::vector<std::string>& recipients, std::uint64_t bytes);
+                        const std::vector<std::string>& recipients, std::uint64_t bytes,
+                        std::string_view session = "");
 
 std::string refuse_line(const Speaker& speaker, std::optional<std::string_view> sender,
                         std::optional<std::string_view> recipient, std::string_view reason);

@@ -22,6 +22,8 @@ class MessageSink {
     virtual queue::SubmitAnswer finish(const std::string& sender,
                                        const std::vector<std::string>& recipients) = 0;
     virtual std::uint64_t qp() const = 0;
+    // What names this session where a filter stands before the queue; "" where none does.
+    virtual std::string session() const { return ""; }
 };
 
 // A message's way into the queue of this instance, or into $QMAILQUEUE. filters: the channel of the runner

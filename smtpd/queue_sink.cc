@@ -21,6 +21,7 @@ class QueueSink : public MessageSink {
         return submission_.finish(sender, recipients);
     }
     std::uint64_t qp() const override { return submission_.qp(); }
+    std::string session() const override { return submission_.session(); }
 
   private:
     queue::Submission submission_;

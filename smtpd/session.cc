@@ -269,7 +269,7 @@ void Session::data(std::string_view argument) {
     // As the usual patches show it.
     if (client_.user && settings_.received_auth) traced.info = client_.user;
     for (const std::string& field : transaction_->fields) sink->write(field);
-    sink->write(trace_field(traced, helo_, traced_protocol(), now_seconds()));
+    sink->write(trace_field(traced, helo_, traced_protocol(), now_seconds(), sink->session()));
     std::uint64_t size = 0;
     in_data_ = true;
     channel_.set_timeout(settings_.timeout);
@@ -338,7 +338,8 @@ void Session::finish_message(MessageSink& sink, std::uint64_t size) {
         return refuse((permanent ? "554 " : full ? "452 " : "451 ") + text);
     }
     channel_.reply(fmt::format("250 ok {} qp {}", now_seconds(), sink.qp()));
-    log_(accept_line(speaker(), sink.qp(), transaction_->sender, transaction_->recipients, size));
+    log_(accept_line(speaker(), sink.qp(), transaction_->sender, transaction_->recipients, size,
+                     sink.session()));
     if (const auto* verification = chain_.verification())
         log_(verified_line(sink.qp(), client_.ip, verification->summary()));
     bad_commands_ = 0;

@@ -34,14 +34,15 @@ std::string named(const std::string& helo) {
 }  // namespace
 
 std::string trace_field(const policy::Client& client, const std::optional<std::string>& helo,
-                        std::string_view protocol, std::int64_t unix_seconds) {
+                        std::string_view protocol, std::int64_t unix_seconds, std::string_view session) {
     const std::string host = client.host.value_or("unknown");
     std::string field = "Received: from " + safe(host);
     if (helo && !equal_ignoring_case(*helo, host)) field += " (HELO " + named(*helo) + ")";
     field += " (";
     if (client.info) field += safe(*client.info) + "@";
-    return field + fmt::format("{})\n  by {} with {}; {}\n", safe(client.ip), safe(client.local_name),
-                               protocol, date_822(unix_seconds));
+    field += fmt::format("{})\n  by {} with {}", safe(client.ip), safe(client.local_name), protocol);
+    if (!session.empty()) field += fmt::format(" id {}", session);
+    return field + "; " + date_822(unix_seconds) + "\n";
 }
 
 }  // namespace relais::smtpd

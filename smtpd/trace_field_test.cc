@@ -64,6 +64,13 @@ TEST(TraceField, LinesHaveTheirLimit) {
     EXPECT_LE(field.size() - field.find('\n'), 998U);
 }
 
+TEST(TraceField, NamesTheSessionBeforeAFilter) {
+    const std::string field = trace_field(somebody(), std::nullopt, "SMTP", 0, "17.4");
+    EXPECT_NE(field.find(" with SMTP id 17.4; 1 Jan 1970 "), std::string::npos) << field;
+    EXPECT_EQ(accept_line({"::1", ""}, 7, "", {"a@b"}, 3, "17.4"),
+              "accept msg 7 from ::1 helo - login - tls - sender <> rcpt <a@b> bytes 3 session 17.4");
+}
+
 TEST(LogLine, MasksAndBounds) {
     const std::string line =
         refuse_line({"192.0.2.1", "a b\nc"}, std::string(5000, 'x'), "r\xff%>", std::string(5000, 'y'));

@@ -177,6 +177,24 @@ class Kind(OneKind):
             return True
         return False
 
+    def test_how_large_logs_become(self):
+        i = self.made()
+        script = (i.home / "service/qmail-send/log/run").read_text()
+        words = script[script.index("read -r size"):script.index("exec ")]
+        self.assertEqual((i.home / "control/logsize").read_text(), "16M 20\n")
+        for said, size, files in (("16M 20", 16777215, 20), ("100000 7", 100000, 7), ("64k 2", 65536, 2), ("1MiB", 1048576, 20), ("2G 5", 16777215, 5),
+                                  ("1 3", 4096, 3), ("", 16777215, 20), ("lots of it", 16777215, 20), ("010 1", 16777215, 20),
+                                  ("99999999999999999999 99999999", 16777215, 20), ("5k $(touch x)", 5120, 20), (None, 16777215, 20)):
+            i.control("logsize", said)
+            done = subprocess.run(["sh", "-eu", "-c", words + "echo $size $files"], capture_output=True, text=True, check=True, cwd=i.directory)
+            self.assertEqual(done.stdout, f"{size} {files}\n", said)
+            self.assertEqual(done.stderr, "")
+        i.control("logsize", "4k 3")
+        i.start()
+        log = i.home / "log/qmail-send"
+        # Each message gives some lines.
+        i.wait_for(lambda: i.submit(f"a@{i.me}", [f"postmaster@{i.me}"]) == 0 and len(list(log.glob("@*"))) == 2, 120, "two old files")
+
     def test_logs_are_multilogs(self):
         i = self.made().start()
         i.send("a@client.example", [f"postmaster@{i.me}"], PLAIN)
