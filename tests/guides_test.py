@@ -95,6 +95,19 @@ class Guides(relais.TestCase):
         self.assertRegex(said, r"(?m)^<-  250 ok \d+ qp \d+")
         self.assertNotIn("WRONG", said)
 
+    def test_doctor_looks_at_users_and_at_new_ones(self):
+        doctor = "qmailctl doctor || true"
+        said = self.run_script(
+            "useradd --create-home bert", "useradd --create-home carl", "maildirmake /home/carl/Maildir", doctor, "echo mended",
+            "maildirmake /etc/skel/Maildir", "useradd --create-home dora", "rm -r /home/carl/Maildir",
+            "for user in bert carl; do su - $user -c 'maildirmake ~/Maildir'; done", doctor)
+        before, after = said.split("\nmended\n")
+        self.assertRegex(before, r"(?m)^note   without a Maildir, so that mail for them waits: bert$")
+        self.assertIn("note   new users of the system get no Maildir\n       -> maildirmake /etc/skel/Maildir\n", before)
+        self.assertIn("WRONG  /home/carl/Maildir is not all carl's: mail for carl waits\n", before)
+        self.assertNotIn("WRONG", after)
+        self.assertNotIn("Maildir", after)
+
     def test_a_restart_with_a_silent_server(self):
         silent = "import socket, time; s = socket.create_server((\"127.0.0.1\", 2626)); print(\"ready\", flush=True); time.sleep(600)"
         said = self.run_script(
