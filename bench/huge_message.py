@@ -18,14 +18,18 @@ from queue_scene import HEALTHY, SLOW, Deliveries, Scene, Sink, cpu_of, memory_o
 from queue_scene import FastSink
 
 
-def submit(instance, recipients, address):
-    """By qmail-queue, for SMTP takes fewer."""
+@contextlib.contextmanager
+def submission(instance, recipients, address):
+    """Gives what submits the message by qmail-queue, for SMTP takes fewer recipients; its files are made before."""
     with tempfile.TemporaryDirectory() as where:
         message, envelope = pathlib.Path(where, "message"), pathlib.Path(where, "envelope")
         message.write_bytes(b"Subject: to many\n\nhello\n")
         envelope.write_bytes(b"Fsender@from.test\0" + b"".join(b"T%s\0" % (address % i).encode() for i in range(recipients)) + b"\0")
-        with open(message, "rb") as text, open(envelope, "rb") as addresses:
-            subprocess.run([relais.program("qmail-queue")], stdin=text, stdout=addresses, env=instance.environment, check=True)
+
+        def submit():
+            with open(message, "rb") as text, open(envelope, "rb") as addresses:
+                subprocess.run([relais.program("qmail-queue")], stdin=text, stdout=addresses, env=instance.environment, check=True)
+        yield submit
 
 
 def peak_of(instance):
@@ -68,10 +72,11 @@ def measure(recipients, address, seconds):
         stack.enter_context(FastSink(scene.ports[SLOW]))
         scene.start()
         scene.latencies(sink, 3, 0.05)  # a host that has taken mail
-        deliveries, cpu, begin = Deliveries(scene.instance), cpu_of(scene.instance, "qmail-send"), time.monotonic()
-        most = 0.0
+        submit = stack.enter_context(submission(scene.instance, recipients, address))
+        deliveries, cpu, most = Deliveries(scene.instance), cpu_of(scene.instance, "qmail-send"), 0.0
         with OtherUser(scene, sink) as other:
-            submit(scene.instance, recipients, address)
+            submit()
+            begin = time.monotonic()
             while deliveries.look().success < recipients and time.monotonic() - begin < seconds:
                 most = max(most, memory_of(scene.instance, "qmail-send"))
                 time.sleep(0.2)

@@ -1,7 +1,6 @@
 #include "send/plan.h"
 
 #include <algorithm>
-#include <tuple>
 
 namespace relais::send {
 
@@ -18,10 +17,12 @@ std::uint32_t Plan::domain_key(std::string_view address) {
 
 void Plan::add(std::vector<Planned> recipients) {
     if (empty()) clear();
-    std::sort(recipients.begin(), recipients.end(), [](const Planned& a, const Planned& b) {
-        return std::tie(a.domain, a.recipient) < std::tie(b.domain, b.recipient);
-    });
+    // As one number each: there may be a million of them, and nothing else happens meanwhile.
+    const auto rank = [](const Planned& each) { return std::uint64_t{each.domain} << 32 | each.recipient; };
+    std::sort(recipients.begin(), recipients.end(),
+              [&](const Planned& a, const Planned& b) { return rank(a) < rank(b); });
     order_.reserve(order_.size() + recipients.size());
+    begins_.reserve(order_.size() + recipients.size());
     for (std::size_t i = 0; i < recipients.size(); ++i) {
         order_.push_back(recipients[i].recipient);
         begins_.push_back(i == 0 || recipients[i].domain != recipients[i - 1].domain);

@@ -64,6 +64,7 @@ void Sender::distribute(Active& active, bool forced) {
 void Sender::plan_open(Active& active) {
     const queue::Recipients& recipients = active.stored.envelope.recipients;
     std::vector<Plan::Planned> open;
+    open.reserve(active.remaining);
     for (std::uint32_t i = 0; i < active.states.size(); ++i) {
         if (active.states[i] != RecipientState::open) continue;
         open.push_back({i, Plan::domain_key(recipients.address(i))});
