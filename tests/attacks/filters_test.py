@@ -11,7 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 from harness import relais
 
 SHOW = """#!/bin/sh
-{{ id -u; id -g; id -G; echo "$TCPREMOTEIP $WORD"; ls /proc/self/fd | tr '\\n' ' '; }} >{out}
+{{ id -u; id -g; id -G; echo "$TCPREMOTEIP $WORD"; echo $(ls /proc/self/fd); }} >{out}
 while test -e {gate}; do sleep 0.05; done
 exec {queue}
 """
@@ -42,7 +42,7 @@ class Filters(relais.TestCase):
 
     def shown(self):
         out = self.shared / "out"
-        self.i.wait_for(lambda: out.exists() and out.read_text().count("\n") > 3, what="the filter")
+        self.i.wait_for(lambda: out.exists() and out.read_text().count("\n") > 4, what="the filter")
         return out.read_text().splitlines()
 
     def test_a_filter_has_a_user_of_its_own(self):
