@@ -41,8 +41,8 @@ class Install(relais.TestCase):
         for path in programs:
             sections = subprocess.run(["readelf", "-SW", path], capture_output=True, text=True, check=True).stdout
             self.assertNotIn(" .debug_info", sections, path)
-        # With what is for debugging they were 226 MB.
-        self.assertLess(sum(path.stat().st_size for path in programs), 120 << 20)
+        built = sum((relais.BIN / path.name).stat().st_size for path in programs)
+        self.assertLess(sum(path.stat().st_size for path in programs), built * 2 / 3)
 
 
 if __name__ == "__main__":
