@@ -13,15 +13,12 @@ def acceptor(instance):
 
 def serving(instance):
     """The processes that have a client."""
-    def serves(process):
-        words = process.arguments()
-        return bool(words) and b"-l" not in words and words[0] != b"qmail-smtpd waiting"
-    return [p for p in instance.processes("qmail-smtpd") if serves(p)]
+    return [p for p in session_processes(instance) if p.arguments()[:1] not in ([], [b"qmail-smtpd waiting"])]
 
 
 def session_processes(instance):
-    """All but the keeper and the acceptor: those that have a client, and those that wait for one."""
-    return [p for p in instance.processes("qmail-smtpd") if b"-l" not in p.arguments()]
+    """All but the keeper, the acceptor and the guardian of filters: those that have a client, and those that wait for one."""
+    return [p for p in instance.processes("qmail-smtpd") if b"-l" not in p.arguments() and p.arguments()[:1] != [b"qmail-smtpd filters"]]
 
 
 def holders(instance, client):
