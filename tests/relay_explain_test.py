@@ -138,6 +138,20 @@ SITUATIONS = {
                                     control={"badmailfrom": "@junk.example\n"}),
     "badmailfrom_to_postmaster": Situation(STRANGER, *rcpt("postmaster@mail.test", sender="x@junk.example"),
                                            control={"badmailfrom": "@junk.example\n"}, code=0),
+    "badmailfrom_wildcard": Situation(STRANGER, *rcpt("bob@mail.test", sender="x@a.junk.example"),
+                                      control={"badmailfrom": "@*.junk.example\n"}),
+    "badmailfromnorelay": Situation(STRANGER, *rcpt("bob@mail.test", sender="boss@mail.test"),
+                                    control={"badmailfromnorelay": "# ours\n@mail.test\n"}),
+    "badrcptto": Situation(STRANGER, *rcpt("gone@mail.test", "bob@mail.test"), control={"badrcptto": "gone@mail.test\n"}),
+    "badhelo": Situation(STRANGER, "--helo", "ppp7.dyn.example", *rcpt("bob@mail.test", "abuse@mail.test"),
+                         control={"badhelo": "*.dyn.example\n"}, real=False),
+    "badhelo_tag": Situation(STRANGER, "--helo", "ppp7.dyn.example", *rcpt("bob@mail.test"), code=0,
+                             control={"badhelo": "*.dyn.example\n", "checks": "badhelo tag\n"}),
+    "badhelo_defer": Situation(STRANGER, "--helo", "ppp7.dyn.example", *rcpt("bob@mail.test"), real=False,
+                               control={"badhelo": "*.dyn.example\n", "checks": "badhelo defer\n"}),
+    "heloself": Situation(STRANGER, "--helo", "mail.test", *rcpt("bob@mail.test"), real=False,
+                          control={"checks": "heloself refuse\n"}),
+    "heloself_off": Situation(STRANGER, "--helo", "mail.test", *rcpt("bob@mail.test"), code=0),
     "to_us": Situation(STRANGER, *rcpt("bob@mail.test"), code=0),
     "to_us_and_to_others": Situation(STRANGER, *rcpt("bob@mail.test", FOREIGN)),
     "to_nobody_in_particular": Situation(STRANGER),
@@ -162,7 +176,7 @@ SITUATIONS = {
     "percenthack": Situation(STRANGER, *rcpt("bob%elsewhere.example@mail.test"), control={"percenthack": "mail.test\n"}, code=0),
     "me_missing": Situation(STRANGER, *rcpt("bob@mail.test"), control={"me": None, "smtpgreeting": None}),
 }
-USUAL = {"me": "mail.test\n", "locals": "mail.test\n", "rcpthosts": "mail.test\n", "smtplisten": "0 25\n"}
+USUAL = {"me": "mail.test\n", "checks": "", "locals": "mail.test\n", "rcpthosts": "mail.test\n", "smtplisten": "0 25\n"}
 
 
 class Explain(relais.TestCase):
