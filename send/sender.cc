@@ -172,7 +172,7 @@ Sender::Active* Sender::load(queue::MessageId id, bool is_new, std::uint64_t env
         return nullptr;
     }
     if (result == queue::Load::large) {
-        wait_for_huge(id, entry, is_new);
+        wait_for_huge(id, entry);
         return nullptr;
     }
     if (result == queue::Load::damaged || result == queue::Load::another_version) {

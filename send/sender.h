@@ -198,7 +198,7 @@ class Sender {
     bool may_have_turn(const Active& active) const;
     std::size_t& octets_beside(const Active& active);
     std::uint64_t envelope_most() const;
-    void wait_for_huge(queue::MessageId id, KnownMessages::Entry& entry, bool is_new);
+    void wait_for_huge(queue::MessageId id, KnownMessages::Entry& entry);
     void call_huge();
 
     // sender_delivery.cc: orders and reports
@@ -296,11 +296,7 @@ class Sender {
     std::size_t new_octets_ = 0;
     std::size_t old_octets_ = 0;
     std::size_t huge_octets_ = 0;
-    struct Waiting {
-        queue::MessageId id;
-        bool is_new;
-    };
-    std::vector<Waiting> huge_waiting_;  // until another huge message leaves
+    std::vector<queue::MessageId> huge_waiting_;  // until another huge message leaves
     // Messages with planned recipients, in turn.
     std::deque<queue::MessageId> in_turns_;
     Side local_{Channel::local, Lane(0, false), false};

@@ -295,8 +295,7 @@ std::string Sender::why_waiting(const queue::StoredMessage& message, const Known
         text += fmt::format("next try in {}, at {} GMT\n", span(left), date_gmt(wall() + left));
     }
     if (entry.place == Place::parked) text += "waits for its destination\n";
-    if (std::any_of(huge_waiting_.begin(), huge_waiting_.end(),
-                    [&](const Waiting& waiting) { return waiting.id == message.id; }))
+    if (std::find(huge_waiting_.begin(), huge_waiting_.end(), message.id) != huge_waiting_.end())
         text += "it has very many recipients, and waits until another such message has left\n";
     text += still_running_text(message.id);
     if (exiting_) text += "qmail-send is ending: it starts no delivery\n";

@@ -191,20 +191,19 @@ std::uint64_t Sender::envelope_most() const {
     return std::max<std::uint64_t>(huge_envelope, (huge_limit - std::min(huge_octets_, huge_limit)) / 2);
 }
 
-void Sender::wait_for_huge(queue::MessageId id, KnownMessages::Entry& entry, bool is_new) {
-    if (!is_new) entry.place = Place::due;
-    const bool waits = std::any_of(huge_waiting_.begin(), huge_waiting_.end(),
-                                   [id](const Waiting& waiting) { return waiting.id == id; });
-    if (!waits) huge_waiting_.push_back({id, is_new});
+void Sender::wait_for_huge(queue::MessageId id, KnownMessages::Entry& entry) {
+    if (entry.place != Place::fresh) entry.place = Place::due;
+    if (std::find(huge_waiting_.begin(), huge_waiting_.end(), id) == huge_waiting_.end())
+        huge_waiting_.push_back(id);
 }
 
 // A huge message has left: those that wait for that look whether there is room.
 void Sender::call_huge() {
-    for (const auto& [id, is_new] : std::exchange(huge_waiting_, {})) {
+    for (const queue::MessageId id : std::exchange(huge_waiting_, {})) {
         KnownMessages::Entry* entry = known_.find(id);
         if (entry == nullptr) continue;
-        if (is_new && entry->place == Place::fresh) fresh_.push_back(id);
-        if (!is_new && entry->place == Place::due) known_.schedule(*entry, now());
+        if (entry->place == Place::fresh) fresh_.push_back(id);
+        if (entry->place == Place::due) known_.schedule(*entry, now());
     }
 }
 

@@ -162,7 +162,10 @@ TEST_F(SenderDistributeTest, AHugeMessageLeavesTheWindowToOthersAndWaitsForAnoth
     work();
     accept(birth + 1, "s@x", recipients);
     accept(birth + 2, "s@x", {"ann@small.example"});
-    std::vector<queue::MessageId> last;
+    work();
+    EXPECT_NE(sender->control({ControlVerb::why, birth + 1}).text.find("very many recipients"),
+              std::string::npos);
+    ASSERT_TRUE(sender->control({ControlVerb::retry, birth + 1}).ok) << "it goes on waiting, and is not lost";
     bool small_first = false;
     for (auto orders = take_orders(); !orders.empty(); orders = take_orders()) {
         EXPECT_LT(figure("window-octets"), std::uint64_t{1} << 20);
