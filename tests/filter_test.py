@@ -34,13 +34,13 @@ class Filter(relais.TestCase):
                 session = re.search(r"^X-Session: (\d+\.\d+)$", message, re.M).group(1)
                 self.assertRegex(accepted, rf" bytes \d+ session {re.escape(session)}$")
                 self.assertRegex(info, rf"info msg \d+: bytes \d+ from <b@far\.test> qp \d+ uid \d+ session {re.escape(session)}$")
-                self.assertRegex(message, rf"\n  by mail\.test with SMTP id {re.escape(session)}; ")
+                self.assertRegex(message, rf"\n  by mail\.test with ESMTP id {re.escape(session)}; ")
                 # qp stays the process id of the program.
                 self.assertRegex(reply.text, rf"^ok \d+ qp {re.search(r'accept msg ([0-9]+) ', accepted).group(1)}$")
 
     def test_a_filter_may_change_the_sender(self):
         """What else the session knew of the envelope is not for another one."""
-        i = self.made("d=$(mktemp -d); cat >$d/message", "{ printf 'Fc@far.test\\0'; tail -c +13 <&1; } >$d/envelope",
+        i = self.made("exec 3<&1; d=$(mktemp -d); cat >$d/message", "{ printf 'Fc@far.test\\0'; tail -c +13 <&3; } >$d/envelope",
                       f"{relais.program('qmail-queue')} <$d/message 1<$d/envelope; code=$?; rm -r $d; exit $code")
         _, _, accepted, info = self.sent(i)
         self.assertRegex(info, r" from <c@far\.test> .* session \d+\.\d+$")
@@ -52,7 +52,7 @@ class Filter(relais.TestCase):
         _, message, accepted, info = self.sent(i)
         self.assertRegex(accepted, r" bytes \d+$")
         self.assertRegex(info, r" uid \d+$")
-        self.assertRegex(message, r"\n  by mail\.test with SMTP; ")
+        self.assertRegex(message, r"\n  by mail\.test with ESMTP; ")
 
     def test_nobody_else_names_a_session(self):
         i = self.made("exit 1")
