@@ -102,11 +102,12 @@ class Guides(relais.TestCase):
             "maildirmake /etc/skel/Maildir", "useradd --create-home dora", "rm -r /home/carl/Maildir",
             "for user in bert carl; do su - $user -c 'maildirmake ~/Maildir'; done", doctor)
         before, after = said.split("\nmended\n")
-        self.assertRegex(before, r"(?m)^note   without a Maildir, so that mail for them waits: bert$")
+        self.assertRegex(before, r"(?m)^note   without a Maildir, so that mail for them waits: (.*, )?bert$")  # the machine has its own
         self.assertIn("note   new users of the system get no Maildir\n       -> maildirmake /etc/skel/Maildir\n", before)
         self.assertIn("WRONG  /home/carl/Maildir is not all carl's: mail for carl waits\n", before)
         self.assertNotIn("WRONG", after)
-        self.assertNotIn("Maildir", after)
+        self.assertNotRegex(after, r"waits: .*\b(bert|carl|dora)\b")
+        self.assertNotIn("new users of the system", after)
 
     def test_a_restart_with_a_silent_server(self):
         silent = "import socket, time; s = socket.create_server((\"127.0.0.1\", 2626)); print(\"ready\", flush=True); time.sleep(600)"
