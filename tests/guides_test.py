@@ -129,11 +129,13 @@ class Guides(relais.TestCase):
             *typed("docs/backup.md", "Backup"), "qmailctl stop", "qmail-qstat | head -n 1 >/tmp/before; cat /tmp/before; rm -rf /var/qmail /home/anna",
             *(line + " || true" if "doctor" in line else line for line in typed("docs/backup.md", "Restore")),
             "qmail-qstat | head -n 1 | cmp - /tmp/before", f"curl -s pop3://127.0.0.1 -u anna@example.org:{PASSWORD}",
-            "ls /home/anna/Maildir/cur /home/anna/Maildir/new", *typed("docs/backup.md", "Uninstall"), "ls /var/qmail || echo gone")
+            "ls /home/anna/Maildir/cur /home/anna/Maildir/new", *typed("docs/backup.md", "Uninstall"), "ls /var/qmail || echo gone",
+            "getent passwd | grep -E '^(alias|qmail)' || echo no role", "getent group | grep -E '^(nofiles|qmail)' || echo no group")
         self.assertIn("\nmessages in queue: 1\n", said)
         self.assertRegex(said, r"(?m)^1 \d+\r?$")
         self.assertNotIn("WRONG", said)
-        self.assertIn("gone", said)
+        for word in ("gone", "no role", "no group"):
+            self.assertRegex(said, rf"(?m)^{word}$")
 
     def test_a_public_server(self):
         """With the page's zone in the place of DNS; a message that leaves passes SPF, DKIM and DMARC by it."""
