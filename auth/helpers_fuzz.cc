@@ -27,7 +27,6 @@ void check_question(std::string_view record) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
     const std::string_view data(reinterpret_cast<const char*>(bytes), size);
     if (const auto answer = parse_dovecot_line(data, "1")) {
-        if (answer->result == Result::right && answer->name.empty()) std::abort();
         if (answer->uid != 0 || answer->gid != 0 || !answer->home.empty()) std::abort();
     }
     check_question(data);
