@@ -29,7 +29,8 @@ inline constexpr std::array known_checks = {
     KnownCheck{"badhelo", CheckMode::refuse},     KnownCheck{"heloself", CheckMode::off},
     KnownCheck{"badmailfrom", CheckMode::refuse}, KnownCheck{"badmailfromnorelay", CheckMode::refuse},
     KnownCheck{"badrcptto", CheckMode::refuse},   KnownCheck{"mfcheck", CheckMode::off},
-    KnownCheck{"dnsbl", CheckMode::refuse},
+    KnownCheck{"dnsbl", CheckMode::refuse},       KnownCheck{"ratelimits", CheckMode::refuse},
+    KnownCheck{"greylist", CheckMode::off},
 };
 
 // Null for a check whose mode is not in this file.

@@ -17,6 +17,7 @@
 #include "control/control_file.h"
 #include "control/destination_limits.h"
 #include "control/owners.h"
+#include "control/rate_limits.h"
 #include "control/secret_file.h"
 
 namespace relais::control {
@@ -178,6 +179,8 @@ void Inspector::check_line_forms(const ControlFile& row, const std::vector<std::
             warn(row.name, quoted(line) + " looks like a regular expression, which this is not");
         if (row.name == "dnsbllist" && !BlockLists::fault(line).empty())
             warn(row.name, BlockLists::fault(line) + ": it does not count");
+        if (row.name == "ratelimits" && !parse_rate_limit(line))
+            warn(row.name, quoted(line) + " is not WHAT of WHOM NUMBER/SPAN: it does not count");
         if (row.name == "checks" && !CheckModes::fault(line).empty())
             warn(row.name, CheckModes::fault(line) + ": the line does not count");
     }

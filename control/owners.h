@@ -32,6 +32,7 @@ enum class Role {
     qmailh,  // checks of password hashes
     qmaila,  // qmail-authd: passwords
     qmailf,  // $QMAILQUEUE programs of qmail-smtpd's listener: foreign code
+    qmailc,  // qmail-countd: what clients have sent
 };
 
 struct RoleRow {
@@ -42,7 +43,7 @@ struct RoleRow {
 };
 
 // In the order of control/owners. Groups: qmailq and qmails share the queue, qmaila alone reads the accounts.
-inline constexpr std::array<RoleRow, 14> roles = {{{Role::alias, "alias", "nofiles", ""},
+inline constexpr std::array<RoleRow, 15> roles = {{{Role::alias, "alias", "nofiles", ""},
                                                    {Role::qmaild, "qmaild", "nofiles", ""},
                                                    {Role::qmailk, "qmailk", "nofiles", ""},
                                                    {Role::qmaill, "qmaill", "nofiles", ""},
@@ -55,7 +56,8 @@ inline constexpr std::array<RoleRow, 14> roles = {{{Role::alias, "alias", "nofil
                                                    {Role::qmailv, "qmailv", "nofiles", "qmailp"},
                                                    {Role::qmailh, "qmailh", "nofiles", "qmailp"},
                                                    {Role::qmaila, "qmaila", "qmaila", "root"},
-                                                   {Role::qmailf, "qmailf", "nofiles", "qmaild"}}};
+                                                   {Role::qmailf, "qmailf", "nofiles", "qmaild"},
+                                                   {Role::qmailc, "qmailc", "nofiles", "qmailp"}}};
 
 struct Owner {
     uid_t uid;

@@ -175,6 +175,8 @@ inline constexpr std::array table = {
     me_line("envnoathost", "send", "the domain of recipients without one"),
     seconds("greetdelay", "smtpd", "0", 0, 60,
             "seconds before strangers are greeted; who speaks before is an early talker"),
+    seconds("greylistdelay", "smtpd", "300", 1, a_day,
+            "seconds before a new sender is believed to come back, where greylist is not off"),
     me_line("helohost", "remote smtpd", "the name that is said to other servers"),
     me_line("idhost", "inject", "the domain of the message ids made here"),
     line("ipversions", "remote", "64", "4, 6, 46 or 64: the families of addresses used, the first one first"),
@@ -222,6 +224,9 @@ inline constexpr std::array table = {
     line("queueminfree", "queued", "0",
          "free space of the queue below which no message is taken: octets, percent%, or both: the smaller; 0 "
          "is none"),
+    lines("ratelimits", "smtpd", "",
+          "WHAT of WHOM NUMBER/SPAN: messages, recipients, refused of network, login, domain: the most in a "
+          "while"),
     domains("rcpthosts", "smtpd", "domains whose mail is accepted from everybody"),
     flag("receivedauth", "smtpd", "0", "1: the Received field names the login"),
     lines("recipientcheck", "smtpd", "off",

@@ -118,6 +118,7 @@ void ask_server(const control::Home& home, Explanation& explanation) {
     net::Resolver resolver(home);
     authres::ResolverDns dns(resolver);
     policy::Chain chain(policy, explanation.settings, explanation.client, &dns);
+    chain.rehearse();
     chain.heard_helo(explanation.question.helo);
     chain.heard_mail(explanation.question.sender);
     for (const std::string& recipient : recipients)

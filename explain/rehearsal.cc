@@ -82,6 +82,7 @@ Rehearsal rehearse(const policy::Client& client, const smtpd::Settings& settings
             []() -> std::unique_ptr<smtpd::MessageSink> { throw_permanent("a rehearsal takes no message"); },
             [&log](std::string_view text) { log.emplace_back(text); });
         session.set_dns(dns);
+        session.rehearse();
         session.run();
     }
     line.session_has_ended();

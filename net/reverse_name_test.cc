@@ -1,4 +1,5 @@
 #include "net/reverse_name.h"
+#include "net/network.h"
 
 #include <gtest/gtest.h>
 
@@ -16,6 +17,12 @@ TEST(ReverseName, OfNoAddressIsNone) {
     EXPECT_EQ(reverse_name("unknown"), "");
     EXPECT_EQ(reverse_name(""), "");
     EXPECT_EQ(reversed_address("192.0.2", "list.example"), "");
+}
+
+TEST(Network, OfBothFamilies) {
+    EXPECT_EQ(network_of("192.0.2.77"), "192.0.2.0/24");
+    EXPECT_EQ(network_of("2001:db8:0:1ff::5"), "2001:db8:0:100::/56");
+    EXPECT_EQ(network_of("unknown"), "");
 }
 
 }  // namespace

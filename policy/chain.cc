@@ -27,6 +27,10 @@ bool has_lists(const Facts& facts) {
     return facts.dns != nullptr && !facts.settings.block_lists.empty();
 }
 
+bool has_rate_limits(const Facts& facts) {
+    return !facts.settings.rate_limits.empty();
+}
+
 bool has_bad_helo(const Facts& facts) {
     return !facts.policy.bad_names().helo_names().empty();
 }
@@ -37,7 +41,7 @@ bool has_bad_strangers(const Facts& facts) {
 
 // The order: what a name on a list decides, then the right to relay, so that nobody who has none costs a
 // question, then what asks others.
-constexpr std::array<Check, 17> chain = {{
+constexpr std::array<Check, 19> chain = {{
     {"earlytalker", Stage::connect, Whom::strangers, true, nullptr, check_earlytalker},
     {"rblsmtpd", Stage::connect, Whom::strangers, true, nullptr, check_rblsmtpd},
     {"badhelo", Stage::helo, Whom::strangers, true, has_bad_helo, check_badhelo},
@@ -54,6 +58,8 @@ constexpr std::array<Check, 17> chain = {{
     {"mfcheck", Stage::mail, Whom::strangers, true, has_dns, check_mfcheck, true},
     {"dnsbl", Stage::mail, Whom::strangers, true, has_lists, check_dnsbl, true},
     {"spfbehavior", Stage::mail, Whom::strangers, false, verifies, check_spf},
+    {"greylist", Stage::rcpt, Whom::strangers, true, nullptr, check_greylist},
+    {"ratelimits", Stage::rcpt, Whom::all, true, has_rate_limits, check_ratelimits},
     {"dmarc", Stage::end_of_data, Whom::all, false, verifies, check_dmarc},
 }};
 
@@ -93,7 +99,7 @@ void Facts::begin_transaction(std::string_view new_sender) {
     sender = new_sender;
     recipient.clear();
     verification.reset();
-    spared = false;
+    spared = has_recipient = false;
     stranger_known_ = false;
     list_score.reset();
 }
@@ -119,6 +125,8 @@ Verdict Chain::judge(std::string_view recipient) {
     verdict.recipient = facts_.queued;
     verdict.decision = facts_.decision;
     verdict.notices = std::exchange(facts_.notices, {});
+    if (!verdict.passes() && verdict.answer == Answer::refuse) count_refused(facts_);
+    if (verdict.passes()) facts_.has_recipient = true;
     if (verdict.passes() && !facts_.spared) others_ = true;
     return verdict;
 }

@@ -42,6 +42,8 @@ class Chain {
     void set_dns(authres::Dns& dns) { facts_.dns = &dns; }
     bool has_dns() const { return facts_.dns != nullptr; }
 
+    // Nothing is counted: the same questions as a session's, of one that only wants to know.
+    void rehearse() { facts_.rehearsal = true; }
     // It spoke before the greeting.
     void heard_early() { facts_.early_talker = true; }
     // What the client has said. A name is forgotten with what was said before TLS.

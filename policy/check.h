@@ -67,6 +67,8 @@ struct Facts {
     const Client& client;
     authres::Dns* dns;  // null: nobody to ask; what needs DNS passes
 
+    bool rehearsal = false;             // nothing is counted
+    bool has_recipient = false;         // the transaction has one already
     bool early_talker = false;          // it spoke before the greeting
     std::optional<std::string> helo{};  // connect: unknown
     std::string sender{};               // from mail on
@@ -121,6 +123,11 @@ Result check_mfcheck(Facts& facts);
 // Of block_list_check.cc
 Result check_rblsmtpd(Facts& facts);
 Result check_dnsbl(Facts& facts);
+// Of rate_checks.cc
+Result check_ratelimits(Facts& facts);
+Result check_greylist(Facts& facts);
+// A refused recipient counts.
+void count_refused(Facts& facts);
 // Of helo_checks.cc
 Result check_badhelo(Facts& facts);
 Result check_heloself(Facts& facts);

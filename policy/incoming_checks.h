@@ -45,6 +45,8 @@ class IncomingChecks {
 
     // What SPF says against the sender, if it is to be refused for that. Asks DNS the first time.
     std::optional<CheckRefusal> refuse_sender();
+    // Whether SPF passes. Asks DNS the first time.
+    bool spf_passes() { return spf().result == authres::SpfResult::pass; }
     // The message in pieces, as it came.
     void add(std::string_view text) { verification_.add(text); }
     // After its end: verifies. The refusal, if it is to be refused.

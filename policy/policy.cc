@@ -39,6 +39,7 @@ Policy::Policy(control::Home home)
     : home_(std::move(home)),
       rcpthosts_(home_, [this] { return control::DomainSet(control::read<"rcpthosts">(home_)); }),
       bad_names_(home_),
+      counts_(home_),
       localiphost_(home_, [this] { return control::read<"localiphost">(home_); }),
       localsenders_(home_, [this] { return read_localsenders(home_); }),
       senderlogins_(home_, [this] { return SenderLogins(control::read<"senderlogins">(home_)); }),
@@ -115,6 +116,12 @@ LocalSenders Policy::suspects(const Client& client, std::string_view sender) {
     if (!locals_.last().contains(domain) && !virtualdomains_.last().contains(domain))
         return LocalSenders::off;
     return find_open_smtp(client).live ? LocalSenders::off : mode;
+}
+
+bool Policy::is_delivered_here(std::string_view recipient) {
+    const mail::AddressParts parts = mail::split_address(recipient);
+    return !parts.has_domain || locals_.last().contains(parts.domain) ||
+           virtualdomains_.last().contains(parts.domain);
 }
 
 SenderLogins::Mode Policy::rejects_login(std::string_view user, std::string_view sender) {

@@ -11,6 +11,7 @@
 #include "control/control_file.h"
 #include "control/home.h"
 #include "control/watched.h"
+#include "counts/protocol.h"
 #include "local/recipient_protocol.h"
 #include "opensmtp/gate.h"
 #include "policy/bad_names.h"
@@ -46,6 +47,10 @@ class Policy {
 
     BadNames& bad_names() { return bad_names_; }
     ListHealth& list_health() { return list_health_; }
+    // Borrowed from qmail-countd.
+    counts::Counts& counts() { return counts_; }
+    // True for a domain of control/locals or virtualdomains, and for none. Throws Error.
+    bool is_delivered_here(std::string_view recipient);
     // <postmaster> without a domain, or postmaster at a domain of ours: never refused because of the sender.
     bool is_our_postmaster(std::string_view recipient);
     // The same, or abuse: whoever has a complaint is heard.
@@ -83,6 +88,7 @@ class Policy {
     control::Watched<control::DomainSet> rcpthosts_;
     BadNames bad_names_;
     ListHealth list_health_;
+    counts::Counts counts_;
     control::Watched<std::string> localiphost_;
     control::Watched<LocalSenders> localsenders_;
     control::Watched<SenderLogins> senderlogins_;

@@ -11,6 +11,8 @@ Settings Settings::read(const control::Home& home) {
     settings.checks = CheckSettings::read(home);
     settings.modes = control::CheckModes(control::read<"checks">(home));
     settings.block_lists = control::BlockLists(control::read<"dnsbllist">(home));
+    settings.rate_limits = control::parse_rate_limits(control::read<"ratelimits">(home));
+    settings.grey_delay = control::read<"greylistdelay">(home);
     const std::string greeting = control::read<"smtpgreeting">(home);
     settings.own_names = {settings.me, greeting.substr(0, greeting.find(' ')),
                           control::read<"helohost">(home)};

@@ -77,7 +77,11 @@ constexpr const char* dsnfrom_example =
     "127.0.0.0/8\n::1\n";
 constexpr const char* checks_example =
     "# What a check does with what it finds: off, log, tag, defer or refuse. qmail-checks(5)\n"
-    "heloself log\n#reversedns log\n#mfcheck log\n";
+    "heloself log\nratelimits log\n#greylist defer\n#reversedns log\n#mfcheck log\n";
+constexpr const char* ratelimits_example =
+    "# How much strangers of a network and logins may send in a while. qmail-checks(5)\n"
+    "messages of network 600/1h\nrefused of network 100/10m\n"
+    "messages of login 200/1h\nrecipients of login 1000/1d\n";
 constexpr const char* limits_example =
     "# What a program of a .qmail file may use: take the # away from what shall hold. qmail-local(8)\n"
     "#nproc 200\n#as 2000000000\n#cpu 600\n#fsize 1000000000\n#nofile 1024\n#core 0\n";
@@ -118,6 +122,7 @@ void add_control(Table& table, const Plan& plan) {
     table.settings("control/dsnfrom", dsnfrom_example, false);
     table.settings("control/recipientcheck", "on\n", false);
     table.settings("control/checks", checks_example, false);
+    table.settings("control/ratelimits", ratelimits_example, false);
     table.settings("control/mailauth", "on\n", false);
     table.settings("control/concurrencyincoming",
                    std::string(control::row<"concurrencyincoming">.fallback) + "\n");
@@ -239,6 +244,7 @@ std::vector<Piece> layout(const Plan& plan) {
     table.directory("users");
     table.directory("sockets");
     table.directory("open-smtp", table.of(Role::qmailo), 0750);
+    table.directory("counts", table.of(Role::qmailc), 0700);
     add_alias(table, plan);
     table.settings("tcp.smtp", rules_text(plan));
     table.compiled("tcp.smtp.cdb");

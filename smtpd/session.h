@@ -43,6 +43,8 @@ class Session {
 
     // Mail from outside is verified as control/mailauth and its like say. Borrows it.
     void set_dns(authres::Dns& dns) { chain_.set_dns(dns); }
+    // Nothing is counted: for relay-explain.
+    void rehearse() { chain_.rehearse(); }
     // Between commands, if that is shorter than the channel's.
     void set_command_timeout(std::chrono::seconds timeout) { command_timeout_ = timeout; }
 

@@ -93,6 +93,7 @@ inline constexpr std::array daemons = {
            .argument = "mail"},
     Daemon{
         .name = "qmail-rcptd", .role = std::nullopt, .descriptors = {socket_for(Role::qmaild, "recipients")}},
+    Daemon{.name = "qmail-countd", .role = Role::qmailc, .descriptors = {socket_for(Role::qmaild, "counts")}},
     Daemon{
         .name = "qmail-send",
         .role = Role::qmails,

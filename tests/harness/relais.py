@@ -35,7 +35,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 IS_ROOT = os.geteuid() == 0
 ROLES = ("alias", "qmaild", "qmailk", "qmaill", "qmailn", "qmailo", "qmailp", "qmailq", "qmailr", "qmails")
-LATER_ROLES = ("qmailv", "qmailh", "qmaila", "qmailf")  # behind the numbers of the groups
+LATER_ROLES = ("qmailv", "qmailh", "qmaila", "qmailf", "qmailc")  # behind the numbers of the groups
 OWN_GROUP = ("qmaila",)
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -492,6 +492,8 @@ class Instance:
         # Tests of bounces send to users that there are not.
         self.control("recipientcheck", None)
         self.control("mailauth", None)
+        # All clients of a test come from one network.
+        self.control("ratelimits", None)
         # What bounces look like in instances that have existed for long.
         for name in ("bounceformat", "delaywarning", "dsnfrom"):
             self.control(name, None)
