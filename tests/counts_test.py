@@ -15,9 +15,12 @@ FULL = r"450 too much mail for now, try again in \d+ seconds \(#4\.7\.1\)"
 
 
 class Counts(relais.TestCase):
-    def started(self, rules=":allow\n", **control):
+    def started(self, rules=":allow\n", users=(), **control):
         i = self.instance(control={"rcpthosts": "mail.test", "refusedpause": None, "refusedlimit": None, **control})
         i.rules(rules)
+        for name in users:
+            i.add_user(name)
+            pop3.set_password(i, name, PASSWORD)
         return i.start()
 
     def replies(self, i, recipients, sender="a@b.example", login=None, **options):
@@ -71,17 +74,13 @@ class Counts(relais.TestCase):
         self.assertRegex(self.replies(i, [JOE])[0], FULL)
 
     def test_refused_recipients(self):
-        i = self.started(ratelimits="refused of network 3/1h", recipientcheck="on")
-        i.add_user("joe")
+        i = self.started(ratelimits="refused of network 3/1h", recipientcheck="on", users=("joe",))
         i.wait_for(lambda: self.replies(i, [JOE]) == ["250 ok"], what="qmail-rcptd")
         self.assertEqual([reply[:3] for reply in self.replies(i, [f"nobody{n}@mail.test" for n in range(3)])], ["550"] * 3)
         self.assertRegex(self.replies(i, [JOE])[0], FULL)
 
     def test_a_login_has_its_budget(self):
-        i = self.started(ratelimits="recipients of login 3/1d\nmessages of domain 4/1d")
-        for name in ("anna", "joe"):
-            i.add_user(name)
-            pop3.set_password(i, name, PASSWORD)
+        i = self.started(ratelimits="recipients of login 3/1d\nmessages of domain 4/1d", users=("anna", "joe"))
         self.assertEqual(self.replies(i, ["x@elsewhere.example"] * 3, sender="anna@mail.test", login="anna"), ["250 ok"] * 3)
         self.assertRegex(self.replies(i, [JOE], sender="anna@mail.test", login="anna")[0], FULL)
         self.assertEqual(self.replies(i, [JOE], sender="joe@mail.test", login="joe"), ["250 ok"])
