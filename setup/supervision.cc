@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <ctime>
 #include <filesystem>
@@ -229,11 +230,16 @@ bool end_orphans(const Plan& plan) {
     if (!has_orphans(plan)) return false;
     for (const std::string& name : orphaned_supervises(plan))
         tell(plan, {name}, name.ends_with("/log") ? "x" : "dx");
-    const auto none = [&] {
+    const auto only_logs = [&] {
         for (const pid_t pid : orphaned_services(plan)) ::kill(pid, SIGTERM);
-        return orphaned_services(plan).empty() && orphaned_supervises(plan).empty();
+        const auto left = orphaned_supervises(plan);
+        return orphaned_services(plan).empty() &&
+               std::all_of(left.begin(), left.end(), [](const auto& name) { return name.ends_with("/log"); });
     };
-    if (!wait_until(none, Deadline::in(orphan_patience))) end_logs(plan);
+    wait_until(only_logs, Deadline::in(orphan_patience));
+    // A log ends with the last of those who write to it, and a delivery that goes on may do so for hours.
+    const auto none = [&] { return orphaned_supervises(plan).empty(); };
+    if (!wait_until(none, Deadline::in(log_patience))) end_logs(plan);
     return true;
 }
 

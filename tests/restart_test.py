@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import threading
+import time
 
 from harness import relais
 from harness.fake_smtp import SILENT, FakeServer
@@ -292,6 +293,22 @@ class Administered(Base):
         i.wait_for(lambda: not i.processes("svscan"), 20, "no svscan")
         self.assertIn("stopped ", i.ctl("stop"))
         i.wait_for(lambda: not i.processes(), 20, "no process")
+
+    def test_start_after_svscan_was_killed_waits_for_no_delivery(self):
+        """What hangs holds the old log's pipe, and so its multilog."""
+        i = self.supervised()
+        self.hang(i)
+        i.kill("svscan")
+        i.wait_for(lambda: not i.processes("svscan"), 20, "no svscan")
+        begin = time.monotonic()
+        self.assertIn("svscan had gone: what it had started has been ended", i.ctl("start"))
+        self.assertLess(time.monotonic() - begin, 40)
+        i.know_svscan()
+        i._wait_port("127.0.0.1")
+        self.assert_mail_flows(i)
+        self.bob.open()
+        i.wait_empty()
+        self.assertEqual(self.bob.runs, 1)
 
     def test_stop_ends_a_log_that_does_not_end_by_itself(self):
         """As multilog's does not whose disk takes nothing."""
