@@ -112,8 +112,8 @@ class Counts(relais.TestCase):
         before = server.pid
         i.kill("qmail-countd", 15)
         i.wait_for(lambda: [p.pid for p in i.processes("qmail-countd") if p.pid != before], what="a new qmail-countd")
-        i.wait_for(lambda: i.run("qmail-counts").code == 0, what="its answer")
-        self.assertRegex(self.replies(i, [JOE])[0], FULL)
+        # While it does not answer in its time mail passes, and does not count.
+        i.wait_for(lambda: re.match(FULL, self.replies(i, [JOE])[0]), what="its answer")
 
     def test_without_an_answer_mail_passes_and_the_log_says_so(self):
         i = self.started(ratelimits="messages of network 1/1h")
