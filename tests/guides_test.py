@@ -146,13 +146,14 @@ class Guides(relais.TestCase):
         before = [line for line in lines if line.startswith(("echo '&", "useradd", "qmail-user"))]
         (make,) = [line for line in lines if line.startswith("dkim-key make")]
         keys = [line + " --dns /tmp/zone" for line in lines if line.startswith(("dkim-key check", "dkim-key use"))]
+        reload = lines[lines.index(make) + 3]
         self.assertEqual((len(before), len(keys)), (3, 2), lines)
-        after = lines[lines.index(make) + 3:]
+        after = lines[lines.index(make) + 4:]
         self.assertEqual(len(after), 8, after)
         sent = "swaks -s 127.0.0.1 --local-interface 127.0.0.5 -f a@client.example"
         said = self.run_script(
             *self.with_password(before), f"cat >/tmp/zone <<'ZONE'\n{zone}ZONE", f"{make} >/tmp/records; grep -E '^[^ ]+ .*TXT' /tmp/records >>/tmp/zone",
-            *keys, "echo 127.0.0.1 >/var/qmail/control/dnsservers", f"cat >/tmp/sink.py <<'SINK'\n{SINK}SINK", "python3 /tmp/sink.py >/tmp/sent & sleep 1",
+            *keys, reload, "echo 127.0.0.1 >/var/qmail/control/dnsservers", f"cat >/tmp/sink.py <<'SINK'\n{SINK}SINK", "python3 /tmp/sink.py >/tmp/sent & sleep 1",
             "echo 'elsewhere.example:127.0.0.1:2600' >/var/qmail/control/smtproutes", "chmod 644 /var/qmail/control/smtproutes",
             f"swaks -s mail.example.org:587 -tls -a PLAIN -au anna@example.org -ap {PASSWORD} -f anna@example.org -t bob@elsewhere.example >/dev/null",
             "for i in $(seq 600); do grep -q ^QUIT /tmp/sent && break; sleep 0.1; done; sed /^QUIT/d /tmp/sent >/tmp/message",

@@ -47,13 +47,14 @@ class SendTest(relais.TestCase):
                 answer += data
             return answer.decode()
 
-    def queue(self, i, sender, recipients, message):
-        """Hands a message to qmail-queue, envelope and all."""
+    def queue(self, i, sender, recipients, message, codes=(0,)):
+        """Hands a message to qmail-queue, envelope and all; returns its exit code."""
         with tempfile.TemporaryFile() as envelope:
             envelope.write(f"F{sender}\0".encode() + b"".join(b"T%s\0" % r.encode() for r in recipients) + b"\0")
             envelope.seek(0)
             done = subprocess.run([relais.program("qmail-queue")], input=message.encode(), stdout=envelope, env=i.environment)
-        self.assertEqual(done.returncode, 0)
+        self.assertIn(done.returncode, codes)
+        return done.returncode
 
     def id_of(self, i):
         (path,) = i.queue_files()
@@ -363,7 +364,8 @@ class Signals(SendTest):
         i.wait_log("starting delivery 1")
         i.running["send"].terminate()
         i.wait_log("exitasap")
-        self.queue(i, "a@b.test", ["bob@mail.test"], HELLO)  # taken in for a moment more, not delivered
+        # Taken in for a moment more, not delivered; later nobody is there.
+        taken = self.queue(i, "a@b.test", ["bob@mail.test"], HELLO, codes=(0, 64, 74)) == 0
         # What takes longer goes on without qmail-start.
         self.assertEqual(i.running["send"].wait(60), 0)
         self.assertTrue(i.processes("qmail-send"))
@@ -371,9 +373,9 @@ class Signals(SendTest):
         i.wait_log("status: exiting")
         i.wait_for(lambda: not i.processes("qmail-lspawn"))
         self.assertEqual(len(self.bob.messages()), 1)
-        self.assertEqual(len(i.queue_files()), 1)
+        self.assertEqual(len(i.queue_files()), int(taken))
         i.start_send()
-        self.bob.wait_messages(2)
+        self.bob.wait_messages(1 + taken)
 
 
 class Requests(SendTest):
@@ -417,7 +419,8 @@ class Deaths(SendTest):
             with self.subTest(name):
                 i.wait_for(lambda: i.processes(name) and i.processes("qmail-send") and i.processes("qmail-queued"))
                 i.send("a@b.test", ["bob@mail.test"], HELLO)
-                self.assertTrue(i.kill(name))
+                # It may be going just now: a spawner's death begins all three anew.
+                i.wait_for(lambda: i.kill(name), what=name)
                 count += 1
                 i.wait_for(lambda: len(self.bob.files()) >= count, 40, f"{count} messages")
                 i.wait_empty()
