@@ -16,7 +16,8 @@ FULL = r"450 too much mail for now, try again in \d+ seconds \(#4\.7\.1\)"
 
 class Counts(relais.TestCase):
     def started(self, rules=":allow\n", users=(), **control):
-        i = self.instance(control={"rcpthosts": "mail.test", "refusedpause": None, "refusedlimit": None, **control})
+        i = self.instance(control={"rcpthosts": "mail.test", "refusedpause": None, "refusedlimit": None,
+                                   "checks": "ratelimits defer", **control})
         i.rules(rules)
         for name in users:
             i.add_user(name)

@@ -438,7 +438,7 @@ class Logins(TlsCase):
 
     def test_long_and_odd_passwords(self):
         for password in ("x" * 3000, "|", "ü|\"' ", "a|b|c"):
-            with unittest.mock.patch("tls_peers.PASSWORD", password):
+            with unittest.mock.patch("harness.tls_peers.PASSWORD", password):
                 server = self.tls(mechanisms=("PLAIN",))
                 i = self.to(server, self.LINE)
                 self.secret(i, "smtproutes", f":127.0.0.1:{server.port}|{USER}|{password}")
