@@ -636,7 +636,7 @@ class Listener(relais.TestCase):
             # Nowhere, nowhere, the log, the acceptor's channel, the client.
             self.assertEqual(sorted(os.listdir(f"/proc/{child.pid}/fd")), ["0", "1", "2", "3", "4"])
             self.assertEqual([os.readlink(f"/proc/{child.pid}/fd/{fd}") for fd in (0, 1)], ["/dev/null"] * 2)
-            self.assertEqual(child.arguments()[0], b"qmail-smtpd 127.0.0.1")
+            self.assertEqual(child.arguments()[0], b"qmail-smtpd busy")  # control/proctitle
             client.command("QUIT", 221)
 
     def test_confined_although_a_foreign_program_runs(self):
