@@ -230,7 +230,7 @@ class FrenchDocument(relais.TestCase):
 
     def test_processes_are_called_by_their_names(self):
         with socket.create_server(("127.0.0.1", 0)) as silent:
-            i = self.instance(control={"smtproutes": f"sleekzine.com:127.0.0.1:{silent.getsockname()[1]}"})
+            i = self.instance(control={"proctitle": "0", "smtproutes": f"sleekzine.com:127.0.0.1:{silent.getsockname()[1]}"})
             i.rules(':allow,RELAYCLIENT=""\n')
             i.start()
             i.send("root@nsxxxx.ovh.net", ["response@sleekzine.com"], "Subject: test\n\ntest\n")

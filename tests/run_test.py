@@ -180,7 +180,7 @@ class Kind(OneKind):
     def test_how_large_logs_become(self):
         i = self.made()
         script = (i.home / "service/qmail-send/log/run").read_text()
-        words = script[script.index("read -r size"):script.index("exec ")]
+        words = script[script.index("read -r size"):script.rindex("exec ")]
         self.assertEqual((i.home / "control/logsize").read_text(), "16M 20\n")
         for said, size, files in (("16M 20", 16777215, 20), ("100000 7", 100000, 7), ("64k 2", 65536, 2), ("1MiB", 1048576, 20), ("2G 5", 16777215, 5),
                                   ("1 3", 4096, 3), ("", 16777215, 20), ("lots of it", 16777215, 20), ("010 1", 16777215, 20),
