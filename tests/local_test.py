@@ -656,6 +656,8 @@ except OSError:
         while not self.i.kill("qmail-local", signal.SIGSTOP):
             self.expect("success", "did 1+0+0", user.address)
         self.addCleanup(self.i.kill, "qmail-local")
+        # The signal counts when the process comes out of the kernel: until then it may still read an order.
+        self.i.wait_for(lambda: all(p.status()["State"].startswith("T") for p in self.i.processes("qmail-local")), what="a stopped process")
 
     def test_a_stopped_process_keeps_nothing_that_it_has_not_begun(self):
         others = [self.i.add_user(f"u{n}") for n in range(10)]
