@@ -257,6 +257,7 @@ class Rules(SendTest):
     def test_locals_and_virtualdomains_count_without_a_signal(self):
         i = self.make(locals="mail.test", rcpthosts="mail.test\nnew.test")
         i.start()
+        i.wait_log("status: local ")  # it has read them
         self.bob.write(".qmail-default", "./Maildir/\n")
         i.control("virtualdomains", "virtual.test:bob")
         i.control("locals", "mail.test\nnew.test")
@@ -267,6 +268,7 @@ class Rules(SendTest):
     def test_what_looks_like_a_mistake_does_not_count_until_a_signal(self):
         i = self.make(locals="mail.test\nnew.test", rcpthosts="mail.test\nnew.test", smtproutes=":127.0.0.1:1")
         i.start()
+        i.wait_log("status: local ")  # it has read them
         i.control("locals", "mail.test")
         i.wait_log("alert: control/locals and control/virtualdomains were changed, and do not count: "
                    "new.test is in control/rcpthosts, but no longer in control/locals or control/virtualdomains", seconds=60)
