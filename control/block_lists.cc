@@ -5,23 +5,13 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "base/words.h"
 
 namespace relais::control {
 namespace {
 
 constexpr int usual_weight = 5;
 constexpr int double_weight = 10;
-
-std::vector<std::string_view> words_of(std::string_view line) {
-    std::vector<std::string_view> words;
-    std::size_t begin = 0;
-    while ((begin = line.find_first_not_of(" \t", begin)) != std::string_view::npos) {
-        const std::size_t end = std::min(line.find_first_of(" \t", begin), line.size());
-        words.push_back(line.substr(begin, end - begin));
-        begin = end;
-    }
-    return words;
-}
 
 std::optional<std::uint32_t> parse_ipv4(std::string_view text) {
     in_addr address{};

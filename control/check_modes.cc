@@ -1,6 +1,7 @@
 #include "control/check_modes.h"
 
 #include "base/text.h"
+#include "base/words.h"
 
 namespace relais::control {
 namespace {
@@ -11,13 +12,6 @@ std::optional<CheckMode> mode_named(std::string_view word) {
     for (std::size_t i = 0; i < words.size(); ++i)
         if (equal_ignoring_case(word, words[i])) return static_cast<CheckMode>(i);
     return std::nullopt;
-}
-
-std::vector<std::string_view> words_of(std::string_view line) {
-    std::vector<std::string_view> result;
-    for (const std::string_view part : split(line, ' '))
-        if (const std::string_view word = trim(part); !word.empty()) result.push_back(word);
-    return result;
 }
 
 std::size_t index_of(const KnownCheck& check) {

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "base/words.h"
 
 namespace relais::control {
 namespace {
@@ -44,12 +45,7 @@ std::optional<std::uint64_t> parse_span(std::string_view text) {
 }  // namespace
 
 std::optional<RateLimit> parse_rate_limit(std::string_view line) {
-    std::vector<std::string_view> words;
-    std::string text(line);
-    for (char& c : text)
-        if (c == '\t') c = ' ';
-    for (const std::string_view word : split(text, ' '))
-        if (!word.empty()) words.push_back(word);
+    const auto words = words_of(line);
     if (words.size() != 4 || !equal_ignoring_case(words[1], "of")) return std::nullopt;
     const auto what = named<RateLimit::What>(things, words[0]);
     const auto whom = named<RateLimit::Whom>(people, words[2]);

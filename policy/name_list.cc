@@ -1,35 +1,9 @@
 #include "policy/name_list.h"
 
 #include "base/text.h"
+#include "base/words.h"
 
 namespace relais::policy {
-namespace {
-
-// Goes back to the last "*" alone, so that a long text against many of them costs a product and no more.
-bool matches(std::string_view pattern, std::string_view text) {
-    std::size_t p = 0;
-    std::size_t t = 0;
-    std::size_t star = std::string_view::npos;
-    std::size_t after_star = 0;
-    while (t < text.size()) {
-        if (p < pattern.size() && pattern[p] == '*') {
-            star = p++;
-            after_star = t;
-        } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t])) {
-            ++p;
-            ++t;
-        } else if (star != std::string_view::npos) {
-            p = star + 1;
-            t = ++after_star;
-        } else {
-            return false;
-        }
-    }
-    while (p < pattern.size() && pattern[p] == '*') ++p;
-    return p == pattern.size();
-}
-
-}  // namespace
 
 NameList::NameList(const std::vector<std::string>& lines) {
     for (const std::string& line : lines) {
@@ -44,7 +18,7 @@ NameList::NameList(const std::vector<std::string>& lines) {
 std::optional<std::string> NameList::find(const std::string& name) const {
     if (names_.contains(name)) return name;
     for (const std::string& pattern : patterns_)
-        if (matches(pattern, name)) return pattern;
+        if (matches_pattern(pattern, name, '?')) return pattern;
     return std::nullopt;
 }
 

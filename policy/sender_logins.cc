@@ -1,21 +1,10 @@
 #include "policy/sender_logins.h"
 
 #include "base/text.h"
+#include "base/words.h"
 
 namespace relais::policy {
 namespace {
-
-std::vector<std::string> words_of(std::string_view line) {
-    std::vector<std::string> words;
-    while (!line.empty()) {
-        const std::size_t start = std::min(line.find_first_not_of(" \t"), line.size());
-        line.remove_prefix(start);
-        const std::size_t end = std::min(line.find_first_of(" \t"), line.size());
-        if (end > 0) words.push_back(lower(line.substr(0, end)));
-        line.remove_prefix(end);
-    }
-    return words;
-}
 
 // anna@example.org, or anna-anything@example.org.
 bool is_own(std::string_view account, std::string_view sender) {
@@ -35,9 +24,10 @@ SenderLogins::SenderLogins(const std::vector<std::string>& lines) {
     if (equal_ignoring_case(lines[0], "warn")) mode_ = Mode::warn;
     if (equal_ignoring_case(lines[0], "enforce")) mode_ = Mode::enforce;
     for (std::size_t i = 1; i < lines.size(); ++i) {
-        std::vector<std::string> words = words_of(lines[i]);
+        const std::string line = lower(lines[i]);
+        const auto words = words_of(line);
         if (words.empty()) continue;
-        auto& senders = senders_[words[0]];
+        auto& senders = senders_[std::string(words[0])];
         senders.insert(senders.end(), words.begin() + 1, words.end());
     }
 }

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "base/words.h"
 #include "mail/address.h"
 
 namespace relais::queue {
@@ -138,29 +139,6 @@ bool Filter::matches(const SeenMessage& seen) const {
         return each.mark != Mark::done && (!recipient || matches_pattern(*recipient, each.address)) &&
                (!domain || in_domain(each.address, *domain));
     });
-}
-
-bool matches_pattern(std::string_view pattern, std::string_view text) {
-    std::size_t p = 0;
-    std::size_t t = 0;
-    // Where to go on when what follows the last '*' does not fit: one octet more for that '*'.
-    std::size_t star = std::string_view::npos;
-    std::size_t from = 0;
-    while (t < text.size()) {
-        if (p < pattern.size() && pattern[p] == '*') {
-            star = p++;
-            from = t;
-        } else if (p < pattern.size() && lower(pattern[p]) == lower(text[t])) {
-            ++p;
-            ++t;
-        } else if (star != std::string_view::npos) {
-            p = star + 1;
-            t = ++from;
-        } else {
-            return false;
-        }
-    }
-    return pattern.find_first_not_of('*', p) == std::string_view::npos;
 }
 
 std::optional<std::chrono::seconds> parse_span(std::string_view text) {

@@ -41,9 +41,6 @@ struct Filter {
     bool matches_age(MessageId id, std::int64_t now) const;
     bool matches(const SeenMessage& seen) const;
 };
-
-// True if the text is the pattern, in which '*' stands for any octets, without regard to case.
-bool matches_pattern(std::string_view pattern, std::string_view text);
 // "90", "90s", "15m", "2h", "3d", "1w"; nothing for anything else.
 std::optional<std::chrono::seconds> parse_span(std::string_view text);
 

@@ -129,19 +129,6 @@ TEST(SelectWithoutQueue, SaysWhatIsMissing) {
     EXPECT_THROW(select(control::Home("/nonexistent"), {}, [](const SeenMessage&) { return true; }), Error);
 }
 
-TEST(Pattern, KnowsStars) {
-    EXPECT_TRUE(matches_pattern("*", ""));
-    EXPECT_TRUE(matches_pattern("", ""));
-    EXPECT_TRUE(matches_pattern("a*b*c", "aXXbYYbZc"));
-    EXPECT_TRUE(matches_pattern("*@[1.2.3.4]", "x@[1.2.3.4]"));
-    EXPECT_TRUE(matches_pattern("JOE@*", "joe@x"));
-    EXPECT_FALSE(matches_pattern("a*b", "ab c"));
-    EXPECT_FALSE(matches_pattern("", "a"));
-    EXPECT_FALSE(matches_pattern("a", ""));
-    // No exponential time.
-    EXPECT_FALSE(matches_pattern("*a*a*a*a*a*a*a*a*a*a*b", std::string(1000, 'a')));
-}
-
 TEST(Span, KnowsUnits) {
     EXPECT_EQ(parse_span("90")->count(), 90);
     EXPECT_EQ(parse_span("15m")->count(), 900);

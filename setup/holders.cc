@@ -1,13 +1,11 @@
 #include "setup/holders.h"
 
-#include <arpa/inet.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <filesystem>
 #include <functional>
@@ -16,7 +14,8 @@
 #include "base/file.h"
 #include "base/printable.h"
 #include "base/text.h"
-#include "net/socket.h"
+#include "base/words.h"
+#include "net/tcp_table.h"
 
 namespace relais::setup {
 namespace fs = std::filesystem;
@@ -25,19 +24,12 @@ namespace {
 
 constexpr std::size_t proc_limit = std::size_t{64} << 20;
 constexpr std::size_t command_limit = 200;
-// States in the kernel's tables.
-constexpr std::string_view established = "01", close_wait = "08", listening = "0A";
 
 // Views of the text.
 std::vector<std::vector<std::string_view>> lines_of_words(std::string&&) = delete;
 std::vector<std::vector<std::string_view>> lines_of_words(const std::string& text) {
     std::vector<std::vector<std::string_view>> lines;
-    for (const std::string_view line : split(text, '\n')) {
-        std::vector<std::string_view> words;
-        for (const std::string_view word : split(line, ' '))
-            if (!word.empty()) words.push_back(word);
-        lines.push_back(std::move(words));
-    }
+    for (const std::string_view line : split(text, '\n')) lines.push_back(words_of(line));
     return lines;
 }
 
@@ -60,41 +52,8 @@ std::uint64_t hexadecimal(std::string_view text) {
     return value;
 }
 
-// "0100007F", or four such words: each in the order of this host's octets. IPv4 addresses as IPv6 ones are
-// IPv4.
-std::string address_of(std::string_view hexadecimals) {
-    std::array<std::uint32_t, 4> words{};
-    const std::size_t count = hexadecimals.size() / 8;
-    if (count != 1 && count != 4) return "";
-    for (std::size_t i = 0; i < count; ++i)
-        words[i] = static_cast<std::uint32_t>(hexadecimal(hexadecimals.substr(8 * i, 8)));
-    std::array<char, INET6_ADDRSTRLEN> text{};
-    ::inet_ntop(count == 1 ? AF_INET : AF_INET6, words.data(), text.data(), text.size());
-    return net::canonical_address(text.data()).value_or(text.data());
-}
-
-struct TcpSocket {
-    std::string_view state;
-    std::string local;
-    std::uint64_t port = 0;
-    std::string remote;
-    ino_t inode = 0;
-    uid_t uid = 0;
-};
-
-// "0: 0100007F:0019 00000000:0000 0A 00000000:00000000 00:00000000 00000000 UID 0 INODE ..."
-void each_socket(const std::function<void(const TcpSocket&)>& visit) {
-    for (const char* table : {"/proc/net/tcp", "/proc/net/tcp6"}) {
-        const std::string text = read_proc(table);
-        for (const auto& words : lines_of_words(text)) {
-            if (words.size() < 10) continue;
-            const std::size_t colon = words[1].rfind(':');
-            const auto uid = parse_number(words[7]), inode = parse_number(words[9]);
-            if (colon == std::string_view::npos || !uid || !inode) continue;
-            visit({words[3], address_of(words[1].substr(0, colon)), hexadecimal(words[1].substr(colon + 1)),
-                   address_of(words[2].substr(0, words[2].rfind(':'))), *inode, static_cast<uid_t>(*uid)});
-        }
-    }
+void each_socket(const std::function<void(const net::TcpSocket&)>& visit) {
+    for (const char* table : net::tcp_tables) net::each_tcp_socket(read_proc(table), visit);
 }
 
 // MAJOR:MINOR:INODE. The device that stat(2) names is another than the kernel's own on btrfs and overlays, so
@@ -199,19 +158,21 @@ bool is_open_though_removed(const std::string& path) {
 
 std::map<ino_t, uid_t> listeners(unsigned port, const std::string& address) {
     std::map<ino_t, uid_t> sockets;
-    each_socket([&](const TcpSocket& socket) {
-        const bool meets = address == "0" || socket.local == address || socket.local == "0.0.0.0" ||
-                           socket.local == "::" || address == "0.0.0.0" || address == "::";
-        if (socket.state == listening && socket.port == port && meets) sockets[socket.inode] = socket.uid;
+    each_socket([&](const net::TcpSocket& socket) {
+        if (socket.state != net::TcpState::listening || socket.port != port) return;
+        const std::string local = net::tcp_address(socket.local).value_or("");
+        const bool meets = address == "0" || local == address || local == "0.0.0.0" || local == "::" ||
+                           address == "0.0.0.0" || address == "::";
+        if (meets && socket.inode && socket.uid) sockets[*socket.inode] = *socket.uid;
     });
     return sockets;
 }
 
 std::map<std::string, std::size_t> clients(unsigned port) {
     std::map<std::string, std::size_t> count;
-    each_socket([&](const TcpSocket& socket) {
-        if ((socket.state == established || socket.state == close_wait) && socket.port == port)
-            ++count[socket.remote];
+    each_socket([&](const net::TcpSocket& socket) {
+        if (socket.is_connected() && socket.port == port)
+            ++count[net::tcp_address(socket.remote).value_or("")];
     });
     return count;
 }
