@@ -26,18 +26,26 @@ const KnownCheck* find_check(std::string_view name) {
     return nullptr;
 }
 
+const KnownCheck* later_check_of(std::string_view file) {
+    for (const KnownCheck& check : known_checks)
+        if (!check.older && !file.empty() && check.file == file) return &check;
+    return nullptr;
+}
+
 std::string_view to_text(CheckMode mode) {
     return words[static_cast<std::size_t>(mode)];
 }
 
-CheckModes::CheckModes(const std::vector<std::string>& lines) {
-    for (const std::string& line : lines) {
+CheckModes::CheckModes(const std::optional<std::vector<std::string>>& lines) : has_file_(lines.has_value()) {
+    if (!lines) return;
+    for (const std::string& line : *lines) {
         const auto parts = words_of(line);
         if (const auto words = parse(parts)) words_[index_of(*find_check(parts[0]))] = *words;
     }
 }
 
 CheckMode CheckModes::of(const KnownCheck& check) const {
+    if (!has_file_ && !check.older) return CheckMode::off;
     return words_[index_of(check)].mode.value_or(check.fallback);
 }
 

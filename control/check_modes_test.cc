@@ -14,10 +14,23 @@ TEST(CheckModes, WithoutALineACheckDoesWhatItEverDid) {
     EXPECT_EQ(mode_of({}, "heloself"), CheckMode::off);
 }
 
+TEST(CheckModes, WithoutTheFileOnlyWhatIsOlderIsAsked) {
+    const CheckModes modes(std::nullopt);
+    EXPECT_FALSE(modes.has_file());
+    for (const KnownCheck& check : known_checks)
+        EXPECT_EQ(modes.of(check), check.name == "badmailfrom" ? CheckMode::refuse : CheckMode::off)
+            << check.name;
+    EXPECT_TRUE(CheckModes(std::vector<std::string>{}).has_file());
+    EXPECT_EQ(later_check_of("dnsbllist")->name, "dnsbl");
+    EXPECT_EQ(later_check_of("badmailfrom"), nullptr);
+    EXPECT_EQ(later_check_of("rcpthosts"), nullptr);
+}
+
 TEST(CheckModes, ALineSaysOtherwise) {
     EXPECT_EQ(mode_of({"badmailfrom  Log"}, "badmailfrom"), CheckMode::log);
     EXPECT_EQ(mode_of({"BADHELO\tdefer", "badhelo defer", "heloself tag"}, "badhelo"), CheckMode::defer);
     EXPECT_EQ(mode_of({"heloself tag"}, "heloself"), CheckMode::tag);
+    EXPECT_EQ(mode_of({"heloself\ttag"}, "heloself"), CheckMode::tag);
     EXPECT_EQ(mode_of({"heloself tag"}, "badhelo"), CheckMode::refuse);
 }
 

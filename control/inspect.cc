@@ -119,6 +119,10 @@ void Inspector::show(const ControlFile& row) {
         if (may_hold_passwords(row.name))
             for (std::string& text : file.lines) text = without_password(text);
         if (content) check_content(row, *content, file.lines);
+        if (content && later_check_of(row.name) != nullptr && !read_lines(home_, "checks"))
+            warn(row.name,
+                 "it does not count: control/checks is missing, as in instances that are older than its "
+                 "check (qmail-checks(5)); an empty one will do");
         if (file.from_file) check_mode(row);
     } catch (const Error& error) {
         file.from_file = true;

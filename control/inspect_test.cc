@@ -198,9 +198,22 @@ TEST_F(Inspect, SeesListsThatCannotWork) {
 }
 
 TEST_F(Inspect, SeesBlockListsThatAreNone) {
+    put("checks", "");
     put("dnsbllist", "zen.example\nrefuse=3\ntwo words\n");
     EXPECT_EQ(found("control/dnsbllist"),
               "warning: \"two words\" is no list of dnsbllist: it does not count\n");
+}
+
+TEST_F(Inspect, SeesListsThatDoNotCountWithoutChecks) {
+    put("badhelo", "*.dyn.example\n");
+    put("badmailfrom", "@spam.example\n");
+    EXPECT_EQ(
+        found("control/badhelo"),
+        "warning: it does not count: control/checks is missing, as in instances that are older than its "
+        "check (qmail-checks(5)); an empty one will do\n");
+    EXPECT_EQ(found("control/badmailfrom"), "");
+    put("checks", "");
+    EXPECT_EQ(found("control/badhelo"), "");
 }
 
 TEST_F(Inspect, SeesWhatOthersCannotRead) {

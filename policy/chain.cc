@@ -23,6 +23,11 @@ bool has_dns(const Facts& facts) {
     return facts.dns != nullptr;
 }
 
+// RBLSMTPD is rblsmtpd's alone in an instance that is older than the checks.
+bool has_modes(const Facts& facts) {
+    return facts.settings.modes.has_file();
+}
+
 bool has_lists(const Facts& facts) {
     return facts.dns != nullptr && !facts.settings.block_lists.empty();
 }
@@ -43,7 +48,7 @@ bool has_bad_strangers(const Facts& facts) {
 // question, then what asks others.
 constexpr std::array<Check, 19> chain = {{
     {"earlytalker", Stage::connect, Whom::strangers, true, nullptr, check_earlytalker},
-    {"rblsmtpd", Stage::connect, Whom::strangers, true, nullptr, check_rblsmtpd},
+    {"rblsmtpd", Stage::connect, Whom::strangers, true, has_modes, check_rblsmtpd},
     {"badhelo", Stage::helo, Whom::strangers, true, has_bad_helo, check_badhelo},
     {"heloself", Stage::helo, Whom::strangers, true, nullptr, check_heloself},
     {"badmailfrom", Stage::mail, Whom::all, true, nullptr, check_badmailfrom},
@@ -120,7 +125,8 @@ Verdict Chain::judge(std::string_view recipient) {
     facts_.queued = facts_.recipient;
     facts_.decision = {};
     facts_.dns_deadline = Deadline::in(dns_patience);
-    facts_.spared = facts_.policy.hears_everybody(facts_.recipient);
+    facts_.spared = facts_.settings.modes.has_file() ? facts_.policy.hears_everybody(facts_.recipient)
+                                                     : facts_.policy.is_our_postmaster(facts_.recipient);
     Verdict verdict = run(Stage::connect, Stage::rcpt);
     verdict.recipient = facts_.queued;
     verdict.decision = facts_.decision;

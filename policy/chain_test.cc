@@ -11,6 +11,7 @@ class ChainTest : public testing::Test {
   protected:
     ChainTest() {
         files.control("rcpthosts", "mail.test\n");
+        files.control("checks", "");
         client.ip = "192.0.2.7";
         client.local_ip = "192.0.2.1";
     }
@@ -96,6 +97,20 @@ TEST_F(ChainTest, TheVerdictNamesTheLine) {
     EXPECT_EQ(verdict.check, "badrcptto");
     EXPECT_EQ(verdict.entry, "*@mail.test");
     EXPECT_EQ(verdict.cause, Cause::check);
+}
+
+TEST_F(ChainTest, AnInstanceThatIsOlderThanTheChecksIsAsItWas) {
+    std::filesystem::remove(files.home().control_file("checks"));
+    for (const char* name : {"badhelo", "badrcptto", "badmailfromnorelay"}) files.control(name, "*\n");
+    client.rblsmtpd = "-no";
+    EXPECT_TRUE(judge_helo("x").passes());
+    files.control("badmailfrom", "a@b.example\n");
+    EXPECT_EQ(judge_helo("x").check, "badmailfrom");
+    EXPECT_TRUE(judge("x", "a@b.example", "postmaster@mail.test").passes());
+    EXPECT_FALSE(judge("x", "a@b.example", "abuse@mail.test").passes());
+    files.control("checks", "");
+    EXPECT_TRUE(judge("x", "a@b.example", "abuse@mail.test").passes());
+    EXPECT_EQ(judge_helo("x").check, "rblsmtpd");
 }
 
 TEST_F(ChainTest, ATagIsOneLineWhateverAClientSays) {

@@ -36,6 +36,7 @@ class DnsChecks : public testing::Test {
   protected:
     DnsChecks() {
         files.control("rcpthosts", "mail.test\n");
+        files.control("checks", "");
         client.ip = "192.0.2.7";
         client.local_ip = "192.0.2.1";
     }

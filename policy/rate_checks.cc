@@ -105,7 +105,8 @@ Result check_ratelimits(Facts& facts) {
 }
 
 void count_refused(Facts& facts) {
-    if (facts.rehearsal) return;
+    const control::KnownCheck& check = *control::find_check("ratelimits");
+    if (facts.rehearsal || facts.settings.modes.of(check) == control::CheckMode::off) return;
     std::vector<Count> counts = budgets(facts, true);
     // Beyond the limit, too: who goes on is kept waiting.
     for (Count& count : counts) count.limit = UINT32_MAX;

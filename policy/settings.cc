@@ -9,7 +9,7 @@ Settings Settings::read(const control::Home& home) {
     settings.me = control::read_me(home);
     settings.relaydenied = control::read<"relaydenied">(home);
     settings.checks = CheckSettings::read(home);
-    settings.modes = control::CheckModes(control::read<"checks">(home));
+    settings.modes = control::CheckModes(control::read_if_there<"checks">(home));
     settings.block_lists = control::BlockLists(control::read<"dnsbllist">(home));
     settings.rate_limits = control::parse_rate_limits(control::read<"ratelimits">(home));
     settings.grey_delay = control::read<"greylistdelay">(home);
