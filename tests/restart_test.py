@@ -47,6 +47,17 @@ class Base:
         self.addCleanup(server.stop)
         return server
 
+    def slow_server(self):
+        """A server that answers the final dot when the gate opens, and an event for that it has been asked."""
+        asked, gate = threading.Event(), threading.Event()
+        self.addCleanup(gate.set)
+
+        def dot(_session, _line):
+            asked.set()
+            gate.wait(60)
+            return b"250 taken\r\n"
+        return self.server(dot=dot), asked, gate
+
     @staticmethod
     def restart(i):
         """As supervise does it after svc -t. Returns when the next qmail-send runs."""
@@ -155,14 +166,8 @@ class Kind(Base):
         i.wait_for(lambda: not i.processes("sh") and not i.processes("sleep"), 20, "the end of the programs")
 
     def test_a_remote_delivery_is_cut_by_hand(self):
-        asked, gate = threading.Event(), threading.Event()
-        self.addCleanup(gate.set)
-
-        def dot(_session, _line):
-            asked.set()
-            gate.wait(60)
-            return b"250 taken\r\n"
-        silent, slow = self.server(MAIL=SILENT), self.server(dot=dot)
+        silent = self.server(MAIL=SILENT)
+        slow, asked, gate = self.slow_server()
         i = self.made(smtproutes=f"silent.test:127.0.0.1:{silent.port}\nslow.test:127.0.0.1:{slow.port}").start()
         i.send("a@b.test", ["x@silent.test"], HELLO)
         i.wait_for(lambda: silent.sessions and b"MAIL" in b"".join(silent.sessions[0].commands), 20, "MAIL")
@@ -383,14 +388,7 @@ class SystemInstance(Kind, relais.TestCase):
         self.assertEqual(self.bob.runs, 1)
 
     def test_behind_the_final_dot_the_answer_counts(self):
-        asked, gate = threading.Event(), threading.Event()
-        self.addCleanup(gate.set)
-
-        def dot(_session, _line):
-            asked.set()
-            gate.wait(60)
-            return b"250 taken\r\n"
-        server = self.server(dot=dot)
+        server, asked, gate = self.slow_server()
         i = self.made(smtproutes=f":127.0.0.1:{server.port}").start()
         i.send("a@b.test", ["x@far.test"], HELLO)
         self.assertTrue(asked.wait(60))
