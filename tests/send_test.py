@@ -359,11 +359,11 @@ class Signals(SendTest):
 
     def test_term_lets_running_deliveries_end(self):
         i = self.make()
-        gate = i.directory / "gate"
-        self.bob.write(".qmail", f"|cat >/dev/null; while ! test -e {gate}; do sleep 0.05; done\n./Maildir/\n")
+        gate, begun = i.directory / "gate", self.bob.home / "begun"
+        self.bob.write(".qmail", f"|cat >begun; while ! test -e {gate}; do sleep 0.05; done\n./Maildir/\n")
         i.start()
         i.send("a@b.test", ["bob@mail.test"], HELLO)
-        i.wait_log("starting delivery 1")
+        i.wait_for(begun.exists)  # a delivery that has no effect yet is cut off, and tried again
         i.running["send"].terminate()
         i.wait_log("exitasap")
         # Taken in for a moment more, not delivered; later nobody is there.
