@@ -429,11 +429,11 @@ class Deaths(SendTest):
 
     def test_nothing_is_left_when_qmail_start_is_killed(self):
         i = self.make()
-        gate = i.directory / "gate"
-        self.bob.write(".qmail", f"|cat >/dev/null; while ! test -e {gate}; do sleep 0.05; done\n./Maildir/\n")
+        gate, begun = i.directory / "gate", self.bob.home / "begun"
+        self.bob.write(".qmail", f"|cat >begun; while ! test -e {gate}; do sleep 0.05; done\n./Maildir/\n")
         i.start()
         i.send("a@b.test", ["bob@mail.test"], HELLO)
-        i.wait_log("starting delivery 1")
+        i.wait_for(begun.exists)
         i.running["send"].kill()
         i.running["send"].wait()
         i.start_send()
