@@ -172,6 +172,8 @@ inline constexpr std::array table = {
     lines("dsnfrom", "smtpd", "",
           "addresses and networks that may ask for delivery reports (DSN) beside logins and RELAYCLIENT; "
           "without the file nobody may"),
+    flag("enhancedcodes", "smtpd", "0",
+         "1: after EHLO replies have an enhanced status code (RFC 2034) before their text"),
     me_line("envnoathost", "send", "the domain of recipients without one"),
     seconds("greetdelay", "smtpd", "0", 0, 60,
             "seconds before strangers are greeted; who speaks before is an early talker"),

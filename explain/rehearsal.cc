@@ -69,6 +69,8 @@ Rehearsal rehearse(const policy::Client& client, const smtpd::Settings& settings
     // Nobody is slowed down here.
     smtpd::Settings quick = settings;
     quick.refused_pause = quick.tarpit_delay = quick.greet_delay = std::chrono::seconds(0);
+    // The text alone, as the checks have it.
+    quick.enhanced_codes = false;
     policy::Client hasty = client;
     hasty.tarpit_delay.reset();
     hasty.greet_delay.reset();

@@ -9,6 +9,7 @@
 #include "smtpd/data.h"
 #include "smtpd/foreign_protocol.h"
 #include "smtpd/header_completer.h"
+#include "smtpd/reply_status.h"
 #include "smtpd/results_filter.h"
 #include "smtpd/trace_field.h"
 
@@ -96,8 +97,9 @@ void Session::converse(Beginning beginning) {
     if (command_timeout_) channel_.set_timeout(*command_timeout_);
     if (beginning == Beginning::tls) encrypt();
     if (beginning == Beginning::greeting) wait_for_early_talk();
-    if (beginning != Beginning::greeted) channel_.reply(settings_.opening());
+    if (beginning != Beginning::greeted) say(settings_.opening());
     while (!closing_) {
+        verb_ = "";
         std::string_view line;
         const Channel::Line kind = channel_.read_line(line, auth_line_limit);
         if (kind == Channel::Line::ended) return;
@@ -128,8 +130,11 @@ void Session::handle_line(Channel::Line kind, std::string_view line) {
 
 void Session::handle_command(std::string_view line) {
     const mail::SmtpCommand command = mail::parse_smtp_command(line);
-    for (const Command& known : commands)
-        if (equal_ignoring_case(known.verb, command.verb)) return (this->*known.handle)(command.argument);
+    for (const Command& known : commands) {
+        if (!equal_ignoring_case(known.verb, command.verb)) continue;
+        verb_ = known.verb;
+        return (this->*known.handle)(command.argument);
+    }
     bad_command("500 unimplemented (#5.5.1)");
 }
 
@@ -140,7 +145,7 @@ void Session::bad_line(std::string_view reply) {
 
 void Session::bad_command(std::string_view reply) {
     if (++odd_commands_ > odd_command_limit) spent_ = true;
-    channel_.reply(reply);
+    say(reply);
     count_bad_command();
 }
 
@@ -154,10 +159,15 @@ Speaker Session::speaker() const {
     return {client_.ip, helo_, client_.user, tls_word_};
 }
 
+void Session::say(std::string_view reply) {
+    if (settings_.enhanced_codes && extended_) return channel_.reply(with_status(verb_, reply));
+    channel_.reply(reply);
+}
+
 // Says no, to the client and in the log.
 void Session::refuse(std::string_view reply, std::optional<std::string_view> recipient,
                      std::string_view why) {
-    channel_.reply(reply);
+    say(reply);
     if (!is_trusted() && !refusals_.may_log()) return;
     const auto sender = transaction_ ? std::optional<std::string_view>(transaction_->sender) : std::nullopt;
     log_(refuse_line(speaker(), sender, recipient,
@@ -182,7 +192,7 @@ void Session::helo(std::string_view argument) {
     extended_ = false;
     transaction_.reset();
     chain_.heard_helo(argument);
-    channel_.reply("250 " + settings_.greeting);
+    say("250 " + settings_.greeting);
 }
 
 void Session::ehlo(std::string_view argument) {
@@ -191,14 +201,15 @@ void Session::ehlo(std::string_view argument) {
     extended_ = true;
     transaction_.reset();
     chain_.heard_helo(argument);
-    channel_.reply("250-" + settings_.greeting);
+    say("250-" + settings_.greeting);
     offer_auth();
-    channel_.reply("250-PIPELINING");
-    if (tls_ == nullptr && encryption_ != nullptr && encryption_->offered()) channel_.reply("250-STARTTLS");
-    channel_.reply("250-8BITMIME");
-    if (may_ask_dsn()) channel_.reply("250-DSN");
-    channel_.reply("250-HELP");
-    channel_.reply("250 SIZE " + std::to_string(size_limit()));
+    say("250-PIPELINING");
+    if (tls_ == nullptr && encryption_ != nullptr && encryption_->offered()) say("250-STARTTLS");
+    say("250-8BITMIME");
+    if (settings_.enhanced_codes) say("250-ENHANCEDSTATUSCODES");
+    if (may_ask_dsn()) say("250-DSN");
+    say("250-HELP");
+    say("250 SIZE " + std::to_string(size_limit()));
 }
 
 void Session::mail(std::string_view argument) {
@@ -223,13 +234,13 @@ void Session::mail(std::string_view argument) {
         transaction_->options.ret = parameters.ret;
         transaction_->options.envid = parameters.envid;
         chain_.heard_mail(transaction_->sender);
-        return channel_.reply("250 ok");
+        return say("250 ok");
     }
     transaction_.reset();
 }
 
 void Session::rcpt(std::string_view argument) {
-    if (!transaction_) return channel_.reply(mail_first);
+    if (!transaction_) return say(mail_first);
     const auto to = mail::after_keyword(argument, "TO");
     const auto path = to ? mail::parse_path(*to) : std::nullopt;
     if (!path || path->address.empty()) return refuse_recipient(policy::syntax_error, argument);
@@ -255,16 +266,16 @@ void Session::rcpt(std::string_view argument) {
         transaction_->options.submitter = {mail::Submitter::Kind::open_smtp, verdict.decision.detail};
     transaction_->recipients.push_back(std::move(verdict.recipient));
     transaction_->recipient_options.push_back(parameters.options);
-    channel_.reply("250 ok");
+    say("250 ok");
 }
 
 void Session::data(std::string_view argument) {
     if (!argument.empty()) return bad_command("501 DATA takes no argument (#5.5.4)");
-    if (!transaction_) return channel_.reply(mail_first);
-    if (transaction_->recipients.empty()) return channel_.reply("503 RCPT first (#5.5.1)");
+    if (!transaction_) return say(mail_first);
+    if (transaction_->recipients.empty()) return say("503 RCPT first (#5.5.1)");
     std::unique_ptr<MessageSink> sink = open_sink();
     sink->begin(transaction_->envelope());
-    channel_.reply("354 go ahead");
+    say("354 go ahead");
     policy::Client traced = client_;
     // As the usual patches show it.
     if (client_.user && settings_.received_auth) traced.info = client_.user;
@@ -337,7 +348,7 @@ void Session::finish_message(MessageSink& sink, std::uint64_t size) {
         const bool full = text.ends_with("(#4.3.1)");
         return refuse((permanent ? "554 " : full ? "452 " : "451 ") + text);
     }
-    channel_.reply(fmt::format("250 ok {} qp {}", now_seconds(), sink.qp()));
+    say(fmt::format("250 ok {} qp {}", now_seconds(), sink.qp()));
     log_(accept_line(speaker(), sink.qp(), transaction_->sender, transaction_->recipients, size,
                      sink.session()));
     if (const auto* verification = chain_.verification())
@@ -348,15 +359,15 @@ void Session::finish_message(MessageSink& sink, std::uint64_t size) {
 void Session::rset(std::string_view argument) {
     if (!argument.empty()) return bad_command("501 RSET takes no argument (#5.5.4)");
     transaction_.reset();
-    channel_.reply("250 flushed");
+    say("250 flushed");
 }
 
 void Session::noop(std::string_view) {
-    channel_.reply("250 ok");
+    say("250 ok");
 }
 
 void Session::vrfy(std::string_view) {
-    channel_.reply("252 send some mail, i'll try my best");
+    say("252 send some mail, i'll try my best");
 }
 
 void Session::expn(std::string_view) {
@@ -364,11 +375,11 @@ void Session::expn(std::string_view) {
 }
 
 void Session::help(std::string_view) {
-    channel_.reply("214 HELO EHLO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT");
+    say("214 HELO EHLO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT");
 }
 
 void Session::quit(std::string_view) {
-    channel_.reply("221 " + settings_.greeting);
+    say("221 " + settings_.greeting);
     channel_.end_with_last_reply();
     closing_ = true;
 }

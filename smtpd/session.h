@@ -123,6 +123,8 @@ class Session {
     std::string_view protocol() const;
     std::string traced_protocol() const;
 
+    // A reply of one line, or a line of one.
+    void say(std::string_view reply);
     void bad_command(std::string_view reply);
     void count_bad_command();
     void refuse_auth(std::string_view reply, std::string_view why = "");
@@ -155,7 +157,8 @@ class Session {
     std::optional<std::chrono::seconds> command_timeout_;
 
     std::optional<std::string> helo_;
-    bool extended_ = false;  // EHLO was said
+    bool extended_ = false;    // EHLO was said
+    std::string_view verb_{};  // of the command that is answered; "" for a line that is none
     std::optional<Transaction> transaction_;
     unsigned bad_commands_ = 0;
     Refusals refusals_;

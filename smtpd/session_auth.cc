@@ -47,8 +47,8 @@ void Session::offer_auth() {
     const std::string names =
         Auth(channel_, settings_, *authority_, client_.fixcrio).offered(way(), client_.submission);
     if (names.empty()) return;
-    channel_.reply("250-AUTH " + names);
-    channel_.reply("250-AUTH=" + names);
+    say("250-AUTH " + names);
+    say("250-AUTH=" + names);
 }
 
 // Whatever is said here may hold a secret, also where it is refused at once.
@@ -64,7 +64,7 @@ void Session::auth(std::string_view argument) {
     channel_.wipe_used();
     if (!outcome.account.empty()) {
         client_.user = outcome.account;
-        return channel_.reply(outcome.reply);
+        return say(outcome.reply);
     }
     std::string why = outcome.user.empty() ? "" : "login " + outcome.user.substr(0, 128);
     if (!outcome.why.empty()) why += (why.empty() ? "" : ", ") + outcome.why;

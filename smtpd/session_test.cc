@@ -150,6 +150,28 @@ TEST_F(SessionTest, EhloOffersWhatWeDo) {
                                                 "250-8BITMIME", "250-HELP", "250 SIZE 10000000"));
 }
 
+TEST_F(SessionTest, EnhancedStatusCodesFollowEhlo) {
+    settings.enhanced_codes = true;
+    const std::string commands =
+        "MAIL FROM:<a@b.example>\r\nRCPT TO:<joe@foreign.example>\r\nRCPT TO:<joe@mail.test>\r\nDATA\r\n"
+        "\r\n.\r\nRSET\r\nNOOP\r\nVRFY joe\r\nFOO\r\nRCPT TO:<joe@mail.test>\r\nQUIT\r\n";
+    EXPECT_THAT(
+        talk("EHLO x\r\n" + commands),
+        ElementsAre("220 mail.test ESMTP", "250-mail.test", "250-PIPELINING", "250-8BITMIME",
+                    "250-ENHANCEDSTATUSCODES", "250-HELP", "250 SIZE 0", "250 2.1.0 ok",
+                    "553 5.7.1 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)",
+                    "250 2.1.5 ok", "354 go ahead", testing::MatchesRegex("250 2.0.0 ok [0-9]+ qp 42"),
+                    "250 2.0.0 flushed", "250 2.0.0 ok", "252 2.0.0 send some mail, i'll try my best",
+                    "500 5.5.1 unimplemented (#5.5.1)", "503 5.5.1 MAIL first (#5.5.1)",
+                    "221 2.0.0 mail.test"));
+    EXPECT_THAT(log[0], HasSubstr("reason 553 sorry, that domain isn't"));
+    EXPECT_THAT(
+        talk("HELO x\r\nNOOP\r\nEHLO x\r\nNOOP\r\nHELO x\r\nNOOP\r\nEHLO\r\n"),
+        ElementsAre("220 mail.test ESMTP", "250 mail.test", "250 ok", "250-mail.test", "250-PIPELINING",
+                    "250-8BITMIME", "250-ENHANCEDSTATUSCODES", "250-HELP", "250 SIZE 0", "250 2.0.0 ok",
+                    "250 mail.test", "250 ok", "501 EHLO takes the name of the client (#5.5.4)"));
+}
+
 TEST_F(SessionTest, OctetByOctet) {
     talk("EHLO x\r\n" + message_of("joe@mail.test", "a\r\n.b\r\n.\r\nQUIT\r\n"), 1);
     ASSERT_EQ(messages.size(), 1U);

@@ -14,7 +14,7 @@ void Session::starttls(std::string_view argument) {
     } catch (const Error& error) {
         return refuse("454 TLS not available now, try again later (#4.7.0)", std::nullopt, error.what());
     }
-    channel_.reply("220 ready for tls");
+    say("220 ready for tls");
     channel_.flush();
     encrypt();
 }

@@ -61,7 +61,7 @@ class Readme(relais.TestCase):
             self.skipTest(f"no namespaces with layers here: {done.stderr[:300]}")
         self.assertEqual(done.returncode, 0, said)
         self.assertRegex(said, r"(?m)^=== TLS started")
-        self.assertRegex(said, r"(?m)^<~  250 ok \d+ qp \d+$")
+        self.assertRegex(said, r"(?m)^<~  250 2\.0\.0 ok \d+ qp \d+$")
         self.assertRegex(said, r"accept msg .*login anna@example\.org")
         self.assertNotIn("WRONG", said)
         self.assertIn("ok     1 accounts have mailboxes that get mail", said)

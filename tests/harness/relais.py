@@ -497,6 +497,9 @@ class Instance:
         # What bounces look like in instances that have existed for long.
         for name in ("bounceformat", "delaywarning", "dsnfrom"):
             self.control(name, None)
+        # What clients hear there.
+        for name in ("enhancedcodes",):
+            self.control(name, None)
         # The servers that tests ask sign nothing.
         self.control("dnsanchors", None)
         self.rules(":allow\n")
