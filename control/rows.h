@@ -136,6 +136,7 @@ inline constexpr std::array table = {
     octets("bouncemaxbytes", "send", "0",
            "octets of a message that go into its bounce at most; 0 is all of it"),
     lines("checks", "smtpd", "", "NAME off|log|tag|defer|refuse, what a check does with what it finds"),
+    flag("chunking", "smtpd", "0", "1: BDAT is offered (RFC 3030): messages in pieces of a said length"),
     pem("clientca.pem", "smtpd popup",
         "certificates of those who sign client certificates, PEM; without it none is asked for"),
     number("concurrencyincoming", "service", "40", 1, "SMTP connections at once"),

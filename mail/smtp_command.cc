@@ -152,6 +152,14 @@ RcptParameters parse_rcpt_parameters(std::string_view text) {
     return result;
 }
 
+std::optional<Chunk> parse_chunk(std::string_view argument) {
+    const SmtpCommand words = parse_smtp_command(argument);
+    const auto size = parse_size(words.verb);
+    const bool last = equal_ignoring_case(words.argument, "LAST");
+    if (!size || *size > Chunk::most || (!last && !words.argument.empty())) return std::nullopt;
+    return Chunk{*size, last};
+}
+
 std::optional<std::string> decode_xtext(std::string_view text) {
     std::string result;
     for (std::size_t i = 0; i < text.size(); ++i) {

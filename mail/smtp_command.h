@@ -56,6 +56,16 @@ struct RcptParameters {
 };
 RcptParameters parse_rcpt_parameters(std::string_view text);
 
+// The argument of BDAT (RFC 3030, 2): how many octets follow its line, and whether they are the last ones.
+struct Chunk {
+    // More is no message: a client that says so would have us wait for days.
+    static constexpr std::uint64_t most = std::uint64_t{1} << 40;
+    std::uint64_t size = 0;
+    bool last = false;
+    bool operator==(const Chunk&) const = default;
+};
+std::optional<Chunk> parse_chunk(std::string_view argument);
+
 // RFC 3461, 4: "+2B" stands for '+'. Nothing for what is no xtext.
 std::optional<std::string> decode_xtext(std::string_view text);
 std::string encode_xtext(std::string_view text);

@@ -9,6 +9,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     using namespace relais::mail;
     const std::string text(data, data + size);
     const SmtpCommand command = parse_smtp_command(text);
+    if (const auto chunk = parse_chunk(command.argument); chunk && chunk->size > Chunk::most) std::abort();
     auto rest = after_keyword(command.argument, "FROM");
     if (!rest) rest = after_keyword(command.argument, "TO");
     if (!rest) return 0;

@@ -90,6 +90,16 @@ TEST(MailParameters, SaysWhatIsWrong) {
     EXPECT_EQ(parse_mail_parameters("SMTPUTF8").fault, Fault::unknown);
 }
 
+TEST(Chunk, HasASizeAndMayBeTheLast) {
+    EXPECT_EQ(parse_chunk("0"), (Chunk{0, false}));
+    EXPECT_EQ(parse_chunk("1000 LAST"), (Chunk{1000, true}));
+    EXPECT_EQ(parse_chunk(" 0010 last "), (Chunk{10, true}));
+    EXPECT_EQ(parse_chunk("1099511627776"), (Chunk{Chunk::most, false}));
+    for (const char* text : {"", "LAST", "x", "-1", "+1", "1x", "1 FIRST", "1 LAST LAST", "1099511627777",
+                             "99999999999999999999", "999999999999999999999", "0x10", "1,5"})
+        EXPECT_FALSE(parse_chunk(text)) << text;
+}
+
 TEST(Xtext, RoundTrips) {
     std::string all;
     for (int octet = 0; octet < 256; ++octet) all += static_cast<char>(octet);

@@ -20,7 +20,7 @@ void DataDecoder::end_line(std::string& out) {
         ended_ = true;
     } else {
         out += '\n';
-        place_ = Place::line_start;
+        place_ = new_line_;
     }
 }
 
@@ -112,7 +112,18 @@ std::size_t DataDecoder::decode(std::string_view input, std::string& out) {
                                  line_feed == std::string_view::npos ? line_feed : line_feed - at, out);
         }
     }
+    if (!out.empty()) within_ = out.back() != '\n';
     return at;
+}
+
+void DataDecoder::end(std::string& out) {
+    if (new_line_ == Place::line_start) return;
+    if (returns_ > 0) {
+        resolve_returns(false, out);
+        within_ = !out.ends_with('\n');
+    }
+    if (within_) out += '\n';
+    within_ = false;
 }
 
 void HopCounter::feed(std::string_view text) {

@@ -1,5 +1,7 @@
 // The DATA decoder against the plainest possible reading of RFC 5321, 4.5.2, octet by octet, with the input
-// cut into pieces as the first octet says. They must agree about the text, the end, and what is refused.
+// cut into pieces as the first octet says. They must agree about the text, the end, and what is refused. The
+// same for the chunks of BDAT (RFC 3030), which have no end of their own.
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -39,6 +41,30 @@ std::string plain_text(std::string_view data) {
     return text;
 }
 
+void check_counted(std::string_view input, std::size_t piece) {
+    smtpd::DataDecoder decoder(false, smtpd::DataDecoder::Form::counted);
+    std::string text;
+    std::string part;  // as the session has it
+    for (std::size_t used = 0; used < input.size(); used += piece) {
+        part.clear();
+        if (decoder.decode(input.substr(used, piece), part) != std::min(piece, input.size() - used))
+            std::abort();
+        text += part;
+    }
+    part.clear();
+    decoder.end(part);
+    text += part;
+    if (decoder.ended()) std::abort();
+    const bool cut_off = input.ends_with('\r');
+    if (decoder.bare() != (has_bare(input) || cut_off)) std::abort();
+    if (decoder.bare()) return;
+    std::string expected;
+    for (const char c : input)
+        if (c != '\r') expected += c;
+    if (!expected.empty() && expected.back() != '\n') expected += '\n';
+    if (text != expected) std::abort();
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -66,5 +92,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (decoder.bare() != has_bare(input.substr(0, used))) std::abort();
         if (decoder.ended() && !decoder.bare() && text != plain_text(input.substr(0, end - 3))) std::abort();
     }
+    check_counted(input, piece);
     return 0;
 }

@@ -128,6 +128,42 @@ unsigned hops(std::string_view message, std::size_t piece) {
     return counter.count();
 }
 
+Decoded decode_counted(std::string_view input, bool normalise, std::size_t piece) {
+    DataDecoder decoder(normalise, DataDecoder::Form::counted);
+    Decoded result;
+    while (result.used < input.size())
+        result.used += decoder.decode(input.substr(result.used, piece), result.text);
+    decoder.end(result.text);
+    result.ended = decoder.ended();
+    result.bare = decoder.bare();
+    return result;
+}
+
+TEST(DataDecoder, CountedDotsAreOctetsLikeOthers) {
+    const std::string input = ".\r\n..\r\n.x\r\n\r\n.\r\n";
+    for (std::size_t piece : {std::size_t{1}, std::size_t{2}, std::size_t{3}, at_once})
+        EXPECT_EQ(decode_counted(input, false, piece),
+                  (Decoded{".\n..\n.x\n\n.\n", input.size(), false, false}))
+            << piece;
+}
+
+TEST(DataDecoder, CountedTextEndsWithALine) {
+    for (std::size_t piece : {std::size_t{1}, at_once}) {
+        EXPECT_EQ(decode_counted("a\r\nb", false, piece), (Decoded{"a\nb\n", 4, false, false}));
+        EXPECT_EQ(decode_counted("a\r\n", false, piece), (Decoded{"a\n", 3, false, false}));
+        EXPECT_EQ(decode_counted("", false, piece), (Decoded{"", 0, false, false}));
+        EXPECT_EQ(decode_counted("a\r", true, piece), (Decoded{"a\n", 2, false, false}));
+    }
+}
+
+TEST(DataDecoder, CountedTextHasBareLineEndsToo) {
+    for (const char* input : {"a\nb\r\n", "a\rb\r\n", "a\r\r\n", "\n", "a\r\n\r"})
+        for (std::size_t piece : {std::size_t{1}, std::size_t{2}, at_once}) {
+            EXPECT_TRUE(decode_counted(input, false, piece).bare) << testing::PrintToString(input);
+            EXPECT_FALSE(decode_counted(input, true, piece).bare) << testing::PrintToString(input);
+        }
+}
+
 TEST(HopCounter, CountsTraceFieldsOfTheHeader) {
     const std::string message =
         "Received: a\n\tfolded Received: x\nreceived: b\nDelivered-To: c\nRECEIVED : d\nReceived-SPF: "

@@ -6,12 +6,8 @@
 #include "base/time.h"
 #include "mail/address.h"
 #include "mail/smtp_command.h"
-#include "smtpd/data.h"
 #include "smtpd/foreign_protocol.h"
-#include "smtpd/header_completer.h"
 #include "smtpd/reply_status.h"
-#include "smtpd/results_filter.h"
-#include "smtpd/trace_field.h"
 
 namespace relais::smtpd {
 namespace {
@@ -24,14 +20,7 @@ constexpr std::size_t command_line_limit = 2048;
 constexpr unsigned bad_command_limit = 20;
 // And before the process serves nobody after this client.
 constexpr unsigned odd_command_limit = 3;
-constexpr unsigned hop_limit = 100;
-// However steadily the octets trickle in.
-constexpr std::chrono::hours message_time_limit{24};
 
-constexpr std::string_view too_big = "552 sorry, that message size exceeds my databytes limit (#5.3.4)";
-constexpr std::string_view bare_received = "554 bare LF or CR received, lines must end in CRLF (#5.6.0)";
-constexpr std::string_view nul_received = "554 NUL received, this server refuses it (#5.6.0)";
-constexpr std::string_view mail_first = "503 MAIL first (#5.5.1)";
 constexpr std::string_view path_too_long = "501 path too long (#5.1.0)";
 constexpr std::string_view controls_unreadable = "421 unable to read controls (#4.3.0)";
 
@@ -46,11 +35,11 @@ bool fits(std::string_view address) {
 }  // namespace
 
 const Session::Command Session::commands[] = {
-    {"HELO", &Session::helo}, {"EHLO", &Session::ehlo}, {"MAIL", &Session::mail},
-    {"RCPT", &Session::rcpt}, {"DATA", &Session::data}, {"RSET", &Session::rset},
-    {"NOOP", &Session::noop}, {"VRFY", &Session::vrfy}, {"HELP", &Session::help},
-    {"QUIT", &Session::quit}, {"AUTH", &Session::auth}, {"STARTTLS", &Session::starttls},
-    {"EXPN", &Session::expn},
+    {"HELO", &Session::helo},         {"EHLO", &Session::ehlo}, {"MAIL", &Session::mail},
+    {"RCPT", &Session::rcpt},         {"DATA", &Session::data}, {"BDAT", &Session::bdat},
+    {"RSET", &Session::rset},         {"NOOP", &Session::noop}, {"VRFY", &Session::vrfy},
+    {"HELP", &Session::help},         {"QUIT", &Session::quit}, {"AUTH", &Session::auth},
+    {"STARTTLS", &Session::starttls}, {"EXPN", &Session::expn},
 };
 
 Session::Session(Channel& channel, const policy::Client& client, const Settings& settings,
@@ -77,7 +66,7 @@ void Session::speak(Beginning beginning) {
         try {
             converse(beginning);
         } catch (const ClientLost& lost) {
-            spent_ = spent_ || in_data_ || lost.timed_out();
+            spent_ = spent_ || has_begun() || lost.timed_out();
             if (!lost.timed_out()) return;
             refuse("421 timeout (#4.4.2)");
         } catch (const ControlsUnreadable& trouble) {
@@ -118,11 +107,11 @@ void Session::handle_line(Channel::Line kind, std::string_view line) {
         closing_ = true;
     } else if (kind == Channel::Line::too_long ||
                (line.size() > command_line_limit && !starts_ignoring_case(line, "AUTH "))) {
-        bad_line("500 line too long (#5.5.2)");
+        bad_line("500 line too long (#5.5.2)", line);
     } else if (kind == Channel::Line::bare && !client_.fixcrio) {
-        bad_line("500 lines must end in CRLF (#5.5.2)");
+        bad_line("500 lines must end in CRLF (#5.5.2)", line);
     } else if (line.find('\0') != std::string_view::npos || line.find('\r') != std::string_view::npos) {
-        bad_line("500 NUL and bare CR are not allowed (#5.5.2)");
+        bad_line("500 NUL and bare CR are not allowed (#5.5.2)", line);
     } else {
         handle_command(line);
     }
@@ -138,9 +127,11 @@ void Session::handle_command(std::string_view line) {
     bad_command("500 unimplemented (#5.5.1)");
 }
 
-void Session::bad_line(std::string_view reply) {
+void Session::bad_line(std::string_view reply, std::string_view line) {
     spent_ = true;
     bad_command(reply);
+    // What follows is no command, and how long it is was not said well.
+    if (settings_.chunking && starts_ignoring_case(trim(line), "BDAT")) closing_ = true;
 }
 
 void Session::bad_command(std::string_view reply) {
@@ -206,6 +197,7 @@ void Session::ehlo(std::string_view argument) {
     say("250-PIPELINING");
     if (tls_ == nullptr && encryption_ != nullptr && encryption_->offered()) say("250-STARTTLS");
     say("250-8BITMIME");
+    if (settings_.chunking) say("250-CHUNKING");
     if (settings_.enhanced_codes) say("250-ENHANCEDSTATUSCODES");
     if (may_ask_dsn()) say("250-DSN");
     say("250-HELP");
@@ -213,6 +205,7 @@ void Session::ehlo(std::string_view argument) {
 }
 
 void Session::mail(std::string_view argument) {
+    if (has_begun()) return say(message_has_begun);
     transaction_.reset();
     if (const auto first = missing()) return refuse(*first);
     const auto from = mail::after_keyword(argument, "FROM");
@@ -241,6 +234,7 @@ void Session::mail(std::string_view argument) {
 
 void Session::rcpt(std::string_view argument) {
     if (!transaction_) return say(mail_first);
+    if (has_begun()) return say(message_has_begun);
     const auto to = mail::after_keyword(argument, "TO");
     const auto path = to ? mail::parse_path(*to) : std::nullopt;
     if (!path || path->address.empty()) return refuse_recipient(policy::syntax_error, argument);
@@ -269,93 +263,6 @@ void Session::rcpt(std::string_view argument) {
     say("250 ok");
 }
 
-void Session::data(std::string_view argument) {
-    if (!argument.empty()) return bad_command("501 DATA takes no argument (#5.5.4)");
-    if (!transaction_) return say(mail_first);
-    if (transaction_->recipients.empty()) return say("503 RCPT first (#5.5.1)");
-    std::unique_ptr<MessageSink> sink = open_sink();
-    sink->begin(transaction_->envelope());
-    say("354 go ahead");
-    policy::Client traced = client_;
-    // As the usual patches show it.
-    if (client_.user && settings_.received_auth) traced.info = client_.user;
-    for (const std::string& field : transaction_->fields) sink->write(field);
-    sink->write(trace_field(traced, helo_, traced_protocol(), now_seconds(), sink->session()));
-    std::uint64_t size = 0;
-    in_data_ = true;
-    channel_.set_timeout(settings_.timeout);
-    const auto refusal = receive_message(sink, size);
-    if (command_timeout_) channel_.set_timeout(*command_timeout_);
-    in_data_ = false;
-    if (refusal)
-        refuse(*refusal);
-    else if (believes_message(*sink))
-        finish_message(*sink, size);
-    transaction_.reset();
-}
-
-std::optional<std::string_view> Session::receive_message(std::unique_ptr<MessageSink>& sink,
-                                                         std::uint64_t& size) {
-    const Deadline deadline = Deadline::in(message_time_limit);
-    DataDecoder decoder(client_.fixcrio);
-    policy::IncomingChecks* const verification = chain_.verification();
-    HopCounter hops;
-    HeaderCompleter header(client_.submission, settings_.me, now_seconds());
-    ResultsFilter results(chain_.has_dns() && settings_.checks.results, settings_.me);
-    std::string text;
-    std::optional<std::string_view> refusal;
-    while (!decoder.ended()) {
-        const std::string_view input = channel_.read_data();
-        if (deadline.passed()) throw ClientLost(ETIMEDOUT);
-        text.clear();
-        text.reserve(input.size());
-        channel_.consume(decoder.decode(input, text));
-        if (refusal) continue;
-        size += text.size();
-        hops.feed(text);
-        if (decoder.bare())
-            refusal = bare_received;
-        else if ((client_.refuse_nul || settings_.refuse_nul) && text.find('\0') != std::string::npos)
-            refusal = nul_received;
-        else if (size_limit() > 0 && size > size_limit())
-            refusal = too_big;
-        else if (hops.count() >= hop_limit)
-            refusal = "554 too many hops, this message is looping (#5.4.6)";
-        if (refusal) {
-            if (refusal == bare_received || refusal == nul_received) spent_ = true;
-            sink.reset();
-            continue;
-        }
-        if (verification != nullptr) verification->add(text);
-        results.feed(text);
-        header.feed(text);
-        sink->write(text);
-    }
-    if (refusal) return refusal;
-    text = results.finish();
-    header.feed(text);
-    sink->write(text);
-    sink->write(header.finish());
-    return std::nullopt;
-}
-
-void Session::finish_message(MessageSink& sink, std::uint64_t size) {
-    const queue::SubmitAnswer answer = sink.finish(transaction_->sender, transaction_->recipients);
-    if (answer.code != queue::SubmitCode::accepted) {
-        const bool permanent = queue::is_permanent(answer.code, answer.text);
-        const std::string text = policy::one_line(queue::submit_text(answer.code, answer.text));
-        // RFC 3463: 4.3.1 is a full mail system, and that is 452.
-        const bool full = text.ends_with("(#4.3.1)");
-        return refuse((permanent ? "554 " : full ? "452 " : "451 ") + text);
-    }
-    say(fmt::format("250 ok {} qp {}", now_seconds(), sink.qp()));
-    log_(accept_line(speaker(), sink.qp(), transaction_->sender, transaction_->recipients, size,
-                     sink.session()));
-    if (const auto* verification = chain_.verification())
-        log_(verified_line(sink.qp(), client_.ip, verification->summary()));
-    bad_commands_ = 0;
-}
-
 void Session::rset(std::string_view argument) {
     if (!argument.empty()) return bad_command("501 RSET takes no argument (#5.5.4)");
     transaction_.reset();
@@ -375,7 +282,8 @@ void Session::expn(std::string_view) {
 }
 
 void Session::help(std::string_view) {
-    say("214 HELO EHLO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT");
+    say(settings_.chunking ? "214 HELO EHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT"
+                           : "214 HELO EHLO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT");
 }
 
 void Session::quit(std::string_view) {

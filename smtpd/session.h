@@ -17,6 +17,7 @@
 #include "smtpd/auth.h"
 #include "smtpd/channel.h"
 #include "smtpd/encryption.h"
+#include "smtpd/incoming_message.h"
 #include "smtpd/late_header.h"
 #include "smtpd/log.h"
 #include "smtpd/message_sink.h"
@@ -26,6 +27,10 @@
 namespace relais::smtpd {
 
 using Beginning = listen::Beginning;
+
+inline constexpr std::string_view mail_first = "503 MAIL first (#5.5.1)";
+inline constexpr std::string_view message_has_begun =
+    "503 the message has begun, its last BDAT or RSET first (#5.5.1)";
 
 class Session {
   public:
@@ -61,7 +66,8 @@ class Session {
         std::vector<std::string> recipients;
         mail::EnvelopeOptions options{};
         std::vector<mail::RecipientOptions> recipient_options{};
-        std::vector<std::string> fields{};  // of checks, for the top of the message
+        std::vector<std::string> fields{};           // of checks, for the top of the message
+        std::unique_ptr<IncomingMessage> message{};  // once DATA or the first BDAT was said
         mail::Envelope envelope() const;
     };
     struct Command {
@@ -86,7 +92,7 @@ class Session {
     void speak(Beginning beginning);
     void converse(Beginning beginning);
     void handle_line(Channel::Line kind, std::string_view line);
-    void bad_line(std::string_view reply);
+    void bad_line(std::string_view reply, std::string_view line);
     void handle_command(std::string_view line);
 
     void helo(std::string_view argument);
@@ -94,6 +100,7 @@ class Session {
     void mail(std::string_view argument);
     void rcpt(std::string_view argument);
     void data(std::string_view argument);
+    void bdat(std::string_view argument);
     void auth(std::string_view argument);
     void rset(std::string_view argument);
     void noop(std::string_view argument);
@@ -105,8 +112,19 @@ class Session {
 
     void encrypt();
 
-    // Takes the message up to its end; the sink is gone if it has to be refused, and the reply returned.
-    std::optional<std::string_view> receive_message(std::unique_ptr<MessageSink>& sink, std::uint64_t& size);
+    bool has_begun() const { return transaction_ && transaction_->message; }
+    // What must come before a message, if anything.
+    std::optional<std::string_view> unready() const;
+    void begin_message(DataDecoder::Form form);
+    // Takes octets of the message: up to the end of DATA, or so many. Throws ClientLost.
+    void receive_data(IncomingMessage& message);
+    void receive_chunk(IncomingMessage& message, std::uint64_t octets);
+    // Reads so many and drops them.
+    void discard(std::uint64_t octets);
+    template <class Read>
+    void read_message(Read read);
+    void end_message();
+    void refuse_message();
     void finish_message(MessageSink& sink, std::uint64_t size);
     // Where the message goes; what is verified is kept until its end, for what stands on top of it.
     std::unique_ptr<MessageSink> open_sink();
@@ -168,7 +186,6 @@ class Session {
     const tls::Connection* tls_ = nullptr;
     std::string tls_word_;  // for the log
     bool closing_ = false;
-    bool in_data_ = false;
     unsigned odd_commands_ = 0;
     bool spent_ = false;
 };

@@ -92,6 +92,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     smtpd::Settings settings;
     settings.me = settings.greeting = "mail.test";
     settings.recipient_limit = 5;
+    settings.chunking = (rules & 128) != 0;
+    settings.enhanced_codes = (rules & 128) != 0;
     const Fd input = descriptor_with({reinterpret_cast<const char*>(data) + 1, size - 1});
     const Fd output = descriptor_with("");
     smtpd::Channel channel(input.get(), output.get(), settings.timeout);

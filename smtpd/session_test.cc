@@ -301,6 +301,142 @@ TEST_F(SessionTest, BareLineEndsAreRefusedWhole) {
     }
 }
 
+class Chunking : public SessionTest {
+  protected:
+    Chunking() { settings.chunking = true; }
+    static std::string bdat(std::string_view octets, bool last = false) {
+        return "BDAT " + std::to_string(octets.size()) + (last ? " LAST" : "") + "\r\n" + std::string(octets);
+    }
+    static std::string envelope(std::string_view recipient = "joe@mail.test") {
+        return "MAIL FROM:<a@b.example>\r\nRCPT TO:<" + std::string(recipient) + ">\r\n";
+    }
+    // The replies behind those to EHLO.
+    std::vector<std::string> replies(std::string_view input, std::size_t piece = 65536) {
+        auto all = talk("EHLO x\r\n" + std::string(input), piece);
+        EXPECT_THAT(all, testing::Contains("250-CHUNKING"));
+        all.erase(all.begin(), std::find_if(all.begin(), all.end(), [](const std::string& line) {
+                                   return line.starts_with("250 SIZE ");
+                               }) + 1);
+        return all;
+    }
+};
+
+TEST_F(Chunking, TakesAMessageInChunks) {
+    for (const std::size_t piece : {std::size_t{1}, std::size_t{7}, std::size_t{65536}}) {
+        messages.clear();
+        EXPECT_THAT(replies(envelope() + bdat("Subject: x\r") + bdat("\n\r\n.\r\n..") + bdat("a\r\n", true) +
+                                "NOOP\r\n",
+                            piece),
+                    ElementsAre("250 ok", "250 ok", "250 ok", "250 ok",
+                                testing::MatchesRegex("250 ok [0-9]+ qp 42"), "250 ok"));
+        ASSERT_EQ(messages.size(), 1U);
+        EXPECT_THAT(messages[0].text, HasSubstr("with ESMTP; "));
+        EXPECT_THAT(messages[0].text, EndsWith(" -0000\nSubject: x\n\n.\n..a\n"));
+        EXPECT_THAT(log.back(), EndsWith("rcpt <joe@mail.test> bytes 18"));
+    }
+}
+
+TEST_F(Chunking, TheLastChunkMayBeEmpty) {
+    EXPECT_THAT(replies(envelope() + bdat("a\r\n") + bdat("", true) + envelope() + bdat("b", true)),
+                ElementsAre("250 ok", "250 ok", "250 ok", StartsWith("250 ok "), "250 ok", "250 ok",
+                            StartsWith("250 ok ")));
+    ASSERT_EQ(messages.size(), 2U);
+    EXPECT_THAT(messages[1].text, EndsWith("\nb\n")) << "the last line gets its end";
+}
+
+TEST_F(Chunking, OctetsAreCommandsOnlyWhereTheCountSaysSo) {
+    const std::string smuggled = "a\r\n.\r\nRSET\r\n" + envelope("victim@mail.test") + bdat("x\r\n", true);
+    EXPECT_THAT(replies(envelope() + bdat(smuggled, true) + "QUIT\r\n"),
+                ElementsAre("250 ok", "250 ok", StartsWith("250 ok "), StartsWith("221 ")));
+    ASSERT_EQ(messages.size(), 1U);
+    EXPECT_THAT(messages[0].text, HasSubstr("\n.\nRSET\nMAIL FROM:"));
+    // Nor where the transaction has failed.
+    EXPECT_THAT(replies(bdat(smuggled) + envelope("joe@foreign.example") + bdat(smuggled) +
+                        bdat(smuggled, true) + "RSET\r\n" + bdat(smuggled, true) + "QUIT\r\n"),
+                ElementsAre(mail_first, "250 ok", StartsWith("553 "), StartsWith("503 RCPT first"),
+                            StartsWith("503 RCPT first"), "250 flushed", mail_first, StartsWith("221 ")));
+    EXPECT_EQ(messages.size(), 1U);
+}
+
+TEST_F(Chunking, WithoutACountTheConnectionEnds) {
+    for (const std::string_view line : {"BDAT\r\n", "BDAT x\r\n", "BDAT 5 FIRST\r\n", "BDAT -1\r\n",
+                                        "BDAT 2000000000000\r\n", "BDAT 99999999999999999999\r\n"})
+        EXPECT_THAT(replies(envelope() + std::string(line) + "RSET\r\n"),
+                    ElementsAre("250 ok", "250 ok", StartsWith("501 BDAT takes")))
+            << line;
+    EXPECT_THAT(replies(envelope() + "BDAT 6\nRSET\r\n"),
+                ElementsAre("250 ok", "250 ok", StartsWith("500 lines must end")));
+    EXPECT_THAT(replies(envelope() + "BDAT 6\r\r\nRSET\r\n"),
+                ElementsAre("250 ok", "250 ok", StartsWith("500 NUL and bare")));
+    EXPECT_TRUE(messages.empty());
+}
+
+TEST_F(Chunking, BareLineEndsAreRefusedAsInData) {
+    for (const std::string_view text : {"a\nb\r\n", "a\rb\r\n", "a\r\r\n", "\n.\r\n", "\r\n.\n"}) {
+        EXPECT_THAT(replies(envelope() + bdat(text) + bdat("more\r\n") + bdat("", true) + "NOOP\r\n"),
+                    ElementsAre("250 ok", "250 ok", StartsWith("554 bare LF or CR"), mail_first, mail_first,
+                                "250 ok"))
+            << testing::PrintToString(text);
+        EXPECT_THAT(replies(envelope() + bdat(text, true)).back(), StartsWith("554 bare LF or CR"));
+    }
+    // Only the end tells that an LF is missing.
+    EXPECT_THAT(replies(envelope() + bdat("a\r") + bdat("", true)),
+                ElementsAre("250 ok", "250 ok", "250 ok", StartsWith("554 bare LF or CR")));
+    EXPECT_TRUE(messages.empty());
+    client.fixcrio = true;
+    EXPECT_THAT(replies(envelope() + bdat("a\nb", true)).back(), StartsWith("250 ok "));
+    EXPECT_THAT(messages.at(0).text, EndsWith("\na\nb\n"));
+}
+
+TEST_F(Chunking, LimitsAreThoseOfData) {
+    settings.databytes = 100;
+    EXPECT_THAT(
+        replies(envelope() + bdat(std::string(60, 'x')) + bdat(std::string(39, 'x') + "\r\n", true)).back(),
+        StartsWith("250 ok "));
+    EXPECT_THAT(
+        replies(envelope() + bdat(std::string(60, 'x')) + bdat(std::string(41, 'x')) + bdat("", true)),
+        ElementsAre("250 ok", "250 ok", "250 ok", too_big, mail_first));
+    client.refuse_nul = true;
+    EXPECT_THAT(replies(envelope() + bdat(std::string("a\0b\r\n", 5), true)).back(), StartsWith("554 NUL"));
+    settings.databytes = 0;
+    std::string header;
+    for (int i = 0; i < 100; ++i) header += "Received: x\r\n";
+    EXPECT_THAT(replies(envelope() + bdat(header, true)).back(), StartsWith("554 too many hops"));
+    EXPECT_EQ(messages.size(), 1U);
+    answer = {queue::SubmitCode::write_error, 0, ""};
+    EXPECT_EQ(replies(envelope() + bdat("a\r\n", true)).back(), "451 qq write error or disk full (#4.3.0)");
+}
+
+TEST_F(Chunking, AMessageThatHasBegunIsEndedOrReset) {
+    EXPECT_THAT(replies(envelope() + bdat("a\r\n") + envelope() + "DATA\r\nNOOP\r\n" + bdat("b\r\n", true)),
+                ElementsAre("250 ok", "250 ok", "250 ok", message_has_begun, message_has_begun,
+                            message_has_begun, "250 ok", StartsWith("250 ok ")));
+    ASSERT_EQ(messages.size(), 1U);
+    EXPECT_THAT(messages[0].text, EndsWith("\na\nb\n"));
+    EXPECT_THAT(replies(envelope() + bdat("a\r\n") + "RSET\r\n" + bdat("b\r\n", true) + envelope() +
+                        "DATA\r\nc\r\n.\r\n" + envelope() + bdat("d\r\n")),
+                ElementsAre("250 ok", "250 ok", "250 ok", "250 flushed", mail_first, "250 ok", "250 ok",
+                            "354 go ahead", StartsWith("250 ok "), "250 ok", "250 ok", "250 ok"));
+    ASSERT_EQ(messages.size(), 2U) << "what has no end was never sent";
+    EXPECT_THAT(messages[1].text, EndsWith("\nc\n"));
+}
+
+TEST_F(Chunking, IsForWhoWasToldOfIt) {
+    EXPECT_THAT(talk("HELO x\r\n" + envelope() + bdat("NOOP\r\n", true) + "DATA\r\n.\r\n"),
+                ElementsAre("220 mail.test ESMTP", "250 mail.test", "250 ok", "250 ok",
+                            "503 EHLO first (#5.5.1)", "354 go ahead", StartsWith("250 ok ")));
+    settings.chunking = false;
+    EXPECT_THAT(talk("EHLO x\r\n" + envelope() + "BDAT 6\r\nNOOP\r\n").back(), "250 ok");
+}
+
+TEST_F(Chunking, LostConnectionSendsNothing) {
+    const std::string whole = "EHLO x\r\n" + envelope() + bdat("Subject: x\r\n\r\n") + bdat("text\r\n", true);
+    for (std::size_t cut = 0; cut < whole.size(); ++cut) {
+        talk(std::string_view(whole).substr(0, cut));
+        EXPECT_TRUE(messages.empty()) << cut;
+    }
+}
+
 TEST_F(SessionTest, FixcrioNormalises) {
     client.fixcrio = true;
     talk("HELO x\nMAIL FROM:<a@b.example>\nRCPT TO:<joe@mail.test>\nDATA\nline\n..dot\n.\nQUIT\n");

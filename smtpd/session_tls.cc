@@ -31,10 +31,10 @@ void Session::encrypt() {
         throw ClientLost(error.number() == ETIMEDOUT ? ECONNABORTED : ECONNRESET);
     }
     // All that was known of the client came in clear, and perhaps from somebody else.
+    transaction_.reset();
     helo_.reset();
     chain_.heard_helo(std::nullopt);
     extended_ = false;
-    transaction_.reset();
     client_.user.reset();
     failed_logins_ = 0;
     bad_commands_ = 0;

@@ -31,6 +31,7 @@ struct Settings : policy::Settings {
     std::uint64_t tarpit_count = control::default_of<"tarpitcount">();  // of a connection; 0: no pause
     std::chrono::seconds tarpit_delay = control::default_of<"tarpitdelay">();
     bool refuse_nul = control::default_of<"refusenul">();
+    bool chunking = control::default_of<"chunking">();
     bool enhanced_codes = control::default_of<"enhancedcodes">();
     bool auth_plain = control::default_of<"authplain">();
     bool submission_auth = control::default_of<"submissionauth">();

@@ -1,0 +1,62 @@
+#include "smtpd/incoming_message.h"
+
+namespace relais::smtpd {
+namespace {
+
+constexpr unsigned hop_limit = 100;
+constexpr std::chrono::hours time_limit{24};
+
+}  // namespace
+
+IncomingMessage::IncomingMessage(DataDecoder::Form form, const Rules& rules,
+                                 policy::IncomingChecks* verification, std::unique_ptr<MessageSink> sink)
+    : rules_(rules),
+      deadline_(Deadline::in(time_limit)),
+      decoder_(rules.normalise, form),
+      verification_(verification),
+      header_(rules.complete_header, rules.me, rules.now),
+      results_(rules.filter_results, rules.me),
+      sink_(std::move(sink)) {}
+
+std::size_t IncomingMessage::take(std::string_view input) {
+    text_.clear();
+    text_.reserve(input.size());
+    const std::size_t used = decoder_.decode(input, text_);
+    pass_on();
+    return used;
+}
+
+void IncomingMessage::end() {
+    text_.clear();
+    decoder_.end(text_);
+    if (!text_.empty() || decoder_.bare()) pass_on();
+    if (refusal_) return;
+    text_ = results_.finish();
+    header_.feed(text_);
+    sink_->write(text_);
+    sink_->write(header_.finish());
+}
+
+void IncomingMessage::pass_on() {
+    if (refusal_) return;
+    size_ += text_.size();
+    hops_.feed(text_);
+    if (decoder_.bare())
+        refusal_ = bare_received;
+    else if (rules_.refuse_nul && text_.find('\0') != std::string::npos)
+        refusal_ = nul_received;
+    else if (rules_.size_limit > 0 && size_ > rules_.size_limit)
+        refusal_ = too_big;
+    else if (hops_.count() >= hop_limit)
+        refusal_ = "554 too many hops, this message is looping (#5.4.6)";
+    if (refusal_) {
+        sink_.reset();
+        return;
+    }
+    if (verification_ != nullptr) verification_->add(text_);
+    results_.feed(text_);
+    header_.feed(text_);
+    sink_->write(text_);
+}
+
+}  // namespace relais::smtpd
