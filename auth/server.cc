@@ -6,6 +6,7 @@
 
 #include "auth/hash.h"
 #include "auth/passwd_file.h"
+#include "base/accept.h"
 #include "base/error.h"
 #include "base/program.h"
 #include "base/text.h"
@@ -63,21 +64,23 @@ void Server::open_doors(bool open) {
 }
 
 void Server::accept_clients(int door) {
-    while (clients_.size() < settings_.clients) {
-        Fd fd(::accept4(door, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-        if (!fd) return;
-        const ClientId id = next_client_++;
-        const int number = fd.get();
-        Client& client = clients_[id];
-        client.fd = std::move(fd);
-        client.smtp = door == doors_.smtp;
-        client.timer = loop_.after(request_patience, [this, id] {
-            clients_.at(id).timer = 0;
-            close_client(id);
-        });
-        loop_.add(number, EPOLLIN | EPOLLRDHUP, [this, id](std::uint32_t events) { handle(id, events); });
-    }
-    open_doors(false);  // until one has gone
+    const bool has_room = accept_waiting(
+        door, [this] { return clients_.size() < settings_.clients; },
+        [this, door](Fd fd) { take_client(door, std::move(fd)); });
+    if (!has_room) open_doors(false);  // until one has gone
+}
+
+void Server::take_client(int door, Fd fd) {
+    const ClientId id = next_client_++;
+    const int number = fd.get();
+    Client& client = clients_[id];
+    client.fd = std::move(fd);
+    client.smtp = door == doors_.smtp;
+    client.timer = loop_.after(request_patience, [this, id] {
+        clients_.at(id).timer = 0;
+        close_client(id);
+    });
+    loop_.add(number, EPOLLIN | EPOLLRDHUP, [this, id](std::uint32_t events) { handle(id, events); });
 }
 
 void Server::handle(ClientId id, std::uint32_t events) {

@@ -66,6 +66,7 @@ class Server {
     };
 
     void accept_clients(int door);
+    void take_client(int door, Fd fd);
     void open_doors(bool open);
     void handle(ClientId id, std::uint32_t events);
     void read_request(ClientId id);

@@ -15,6 +15,7 @@
 #include "control/block_lists.h"
 #include "control/check_modes.h"
 #include "control/control_file.h"
+#include "control/database_findings.h"
 #include "control/destination_limits.h"
 #include "control/owners.h"
 #include "control/rate_limits.h"
@@ -42,7 +43,7 @@ class Inspector {
         check_owners();
         check_rcpthosts();
         check_locals();
-        check_databases();
+        for (Finding& finding : database_findings(home_)) result_.findings.push_back(std::move(finding));
         return std::move(result_);
     }
 
@@ -76,7 +77,6 @@ class Inspector {
     void check_owners();
     void check_rcpthosts();
     void check_locals();
-    void check_databases();
     bool accepted(const std::string& domain) const;
 
     const Home& home_;
@@ -265,7 +265,7 @@ void Inspector::check_owners() {
     }
 }
 
-// By rcpthosts, or the database beside it; a damaged one is told by check_databases.
+// By rcpthosts, or the database beside it; a damaged one is told by database_findings.
 bool Inspector::accepted(const std::string& domain) const {
     if (DomainSet(shown("rcpthosts").lines).contains(domain)) return true;
     try {
@@ -309,43 +309,6 @@ void Inspector::check_locals() {
             warn("virtualdomains", domain + " is in locals too, which wins");
         else if (any_accepted && !accepted(domain))
             warn("virtualdomains", domain + " is not in rcpthosts: the network cannot send mail to it");
-    }
-}
-
-bool newer(const struct stat& a, const struct stat& b) {
-    return a.st_mtim.tv_sec != b.st_mtim.tv_sec ? a.st_mtim.tv_sec > b.st_mtim.tv_sec
-                                                : a.st_mtim.tv_nsec > b.st_mtim.tv_nsec;
-}
-
-void Inspector::check_databases() {
-    struct Database {
-        const char* source;
-        const char* compiled;
-        const char* made_by;
-    };
-    for (const Database& each :
-         {Database{"control/morercpthosts", "control/morercpthosts.cdb", "qmail-newmrh"},
-          Database{"tcp.smtp", "tcp.smtp.cdb", "qmailctl cdb"},
-          Database{"tcp.smtp6", "tcp.smtp6.cdb", "qmailctl cdb"},
-          Database{"tcp.smtp", "tcp.smtp6.cdb", "qmailctl cdb"},
-          Database{"users/assign", "users/cdb", "qmail-newu"}}) {
-        struct stat source {};
-        struct stat compiled {};
-        const bool has_source = ::stat(home_.path(each.source).c_str(), &source) == 0;
-        const bool has_compiled = ::stat(home_.path(each.compiled).c_str(), &compiled) == 0;
-        const std::string remedy = " (run " + std::string(each.made_by) + ")";
-        if (has_source && has_compiled && newer(source, compiled))
-            add(each.source, true,
-                "it is newer than " + std::string(each.compiled) + ": its changes do not count yet" + remedy);
-        else if (has_source && !has_compiled && std::string_view(each.compiled) != "tcp.smtp6.cdb")
-            add(each.source, true,
-                "there is no " + std::string(each.compiled) + ": it does not count" + remedy);
-        if (!has_compiled) continue;
-        try {
-            CdbReader(home_.path(each.compiled));
-        } catch (const Error& error) {
-            add(each.compiled, true, error.what() + remedy);
-        }
     }
 }
 

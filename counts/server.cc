@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "base/accept.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/io.h"
@@ -19,7 +20,6 @@
 namespace relais::counts {
 namespace {
 
-constexpr int accepts_at_once = 64;
 constexpr std::size_t file_limit = std::size_t{256} << 20;
 // A client that asks without reading loses its connection.
 constexpr std::size_t unread_limit = std::size_t{4} << 20;
@@ -71,17 +71,14 @@ void CountServer::save_again_later() {
 }
 
 void CountServer::accept_clients() {
-    for (int i = 0; i < accepts_at_once; ++i) {
-        if (clients_.size() >= limits_.clients) {
-            accepting_ = false;
-            return loop_.change(listening_, 0);
-        }
-        Fd fd(::accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-        if (!fd) return;
-        const ClientId id = next_client_++;
-        loop_.add(fd.get(), EPOLLIN, [this, id](std::uint32_t events) { handle(id, events); });
-        clients_[id] = {std::move(fd), {}, {}};
-    }
+    accepting_ = accept_waiting(
+        listening_, [this] { return clients_.size() < limits_.clients; },
+        [this](Fd fd) {
+            const ClientId id = next_client_++;
+            loop_.add(fd.get(), EPOLLIN, [this, id](std::uint32_t events) { handle(id, events); });
+            clients_[id] = {std::move(fd), {}, {}};
+        });
+    if (!accepting_) loop_.change(listening_, 0);
 }
 
 void CountServer::handle(ClientId id, std::uint32_t events) {

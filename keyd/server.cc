@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "base/accept.h"
 #include "base/error.h"
 #include "base/time.h"
 #include "base/unix_socket.h"
@@ -16,7 +17,6 @@
 namespace relais::keyd {
 namespace {
 
-constexpr int accepts_at_once = 64;
 // A client that asks without reading: its own fault.
 constexpr std::size_t output_limit = 2 * answer_limit;
 
@@ -97,22 +97,24 @@ Server::Server(EventLoop& loop, int files, TicketKeys& tickets, Settings setting
 }
 
 void Server::accept_clients(const Door& door) {
-    for (int i = 0; i < accepts_at_once && clients_.size() < settings_.connections; ++i) {
-        Fd fd(::accept4(door.listening, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-        if (!fd) break;
-        const uid_t uid = peer_of(fd.get()).uid;
-        if (std::find(door.clients.begin(), door.clients.end(), uid) == door.clients.end()) {
-            if (!std::exchange(refused_was_logged_, true))
-                log_("refused a client with the uid " + std::to_string(uid) + " (said once)");
-            continue;
-        }
-        Client client;
-        client.fd = std::move(fd);
-        client.of_mail = &door != &settings_.tls;
-        // Most have asked by now, and need no more than this one answer.
-        if (read(client)) keep(std::move(client));
-    }
+    accept_waiting(
+        door.listening, [this] { return clients_.size() < settings_.connections; },
+        [this, &door](Fd fd) { take_client(door, std::move(fd)); });
     if (clients_.size() >= settings_.connections) listen(false);
+}
+
+void Server::take_client(const Door& door, Fd fd) {
+    const uid_t uid = peer_of(fd.get()).uid;
+    if (std::find(door.clients.begin(), door.clients.end(), uid) == door.clients.end()) {
+        if (!std::exchange(refused_was_logged_, true))
+            log_("refused a client with the uid " + std::to_string(uid) + " (said once)");
+        return;
+    }
+    Client client;
+    client.fd = std::move(fd);
+    client.of_mail = &door != &settings_.tls;
+    // Most have asked by now, and need no more than this one answer.
+    if (read(client)) keep(std::move(client));
 }
 
 void Server::listen(bool open) {

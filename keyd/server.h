@@ -58,6 +58,7 @@ class Server {
         EventLoop::TimerId timer = 0;
     };
     void accept_clients(const Door& door);
+    void take_client(const Door& door, Fd fd);
     std::optional<std::string> answer_to(const Client& client, std::string_view request);
     void listen(bool open);
     void handle(int fd, std::uint32_t events);

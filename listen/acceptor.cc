@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <optional>
 
+#include "base/accept.h"
 #include "base/error.h"
 #include "base/process_title.h"
 #include "base/program.h"
@@ -25,7 +26,6 @@ namespace relais::listen {
 namespace {
 
 // So many before other events get their turn.
-constexpr int accepts_at_once = 64;
 // RFC 5321, 4.5.3.1.5. So much always fits the socket buffer of a new connection as a whole.
 constexpr std::size_t reply_limit = 512;
 // After so long another acceptor is executed, when nobody is here: session processes get a fresh address

@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "base/accept.h"
 #include "base/error.h"
 #include "base/program.h"
 #include "mail/address.h"
@@ -11,7 +12,6 @@
 namespace relais::local {
 namespace {
 
-constexpr int accepts_at_once = 64;
 constexpr std::size_t answers_at_once = 32;
 constexpr std::size_t input_limit = 8 * (recipient_head_size + mail::address_limit);
 
@@ -40,16 +40,15 @@ RecipientServer::RecipientServer(EventLoop& loop, int listening, int looks, cons
 }
 
 void RecipientServer::accept_clients() {
-    for (int round = 0; round < accepts_at_once; ++round) {
-        accepting_ = clients_.size() < limits_.clients;
-        if (!accepting_) return loop_.change(listening_, 0);
-        Fd fd(::accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-        if (!fd) return;
-        const ClientId id = next_client_++;
-        const int number = fd.get();
-        clients_[id].fd = std::move(fd);
-        loop_.add(number, EPOLLIN | EPOLLRDHUP, [this, id](std::uint32_t events) { handle(id, events); });
-    }
+    accepting_ = accept_waiting(
+        listening_, [this] { return clients_.size() < limits_.clients; },
+        [this](Fd fd) {
+            const ClientId id = next_client_++;
+            loop_.add(fd.get(), EPOLLIN | EPOLLRDHUP,
+                      [this, id](std::uint32_t events) { handle(id, events); });
+            clients_[id].fd = std::move(fd);
+        });
+    if (!accepting_) loop_.change(listening_, 0);
 }
 
 void RecipientServer::close_client(ClientId id) {

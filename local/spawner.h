@@ -3,7 +3,6 @@
 
 #include <sys/types.h>
 
-#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -11,13 +10,13 @@
 #include "base/event_loop.h"
 #include "base/fd.h"
 #include "base/packet_batch.h"
-#include "base/packet_queue.h"
 #include "control/control_file.h"
 #include "control/home.h"
 #include "control/owners.h"
 #include "local/delivery_refusal.h"
 #include "local/known_users.h"
 #include "local/lookup.h"
+#include "local/user_lookup.h"
 #include "local/user_processes.h"
 #include "send/delivery_protocol.h"
 #include "send/spawner_line.h"
@@ -34,6 +33,9 @@ class Spawner {
     void run();
 
   private:
+    // As much of a delivery's words as goes into a bounce.
+    static constexpr std::size_t report_limit = 3000;
+
     struct Delivery {
         send::LocalOrder order;
         Fd message;
@@ -50,9 +52,7 @@ class Spawner {
 
     bool before_wait();
     void take_order(PacketReader::Packet packet);
-    void on_lookup(std::uint32_t events);
-    void start_lookups();
-    [[noreturn]] void serve_lookups_in_child(int socket);
+    void on_lookup_answer(const LookupAnswer& answer);
     void lookups_died();
     void ask(std::uint64_t number, Delivery& delivery);
     void take_answer(const LookupAnswer& answer);
@@ -82,10 +82,7 @@ class Spawner {
     std::string default_delivery_;
     EventLoop loop_;
     send::SpawnerLine line_;
-    Fd lookup_socket_;
-    pid_t lookup_pid_ = -1;
-    std::unique_ptr<PacketQueue> questions_;
-    PacketReader lookup_answers_;
+    UserLookup lookups_;
     std::unordered_map<std::uint64_t, Delivery> deliveries_;  // by number
     std::unordered_map<pid_t, std::uint64_t> running_;
     KnownUsers known_users_;

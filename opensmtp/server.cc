@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 
+#include "base/accept.h"
 #include "base/error.h"
 #include "base/program.h"
 #include "base/unix_socket.h"
@@ -16,7 +17,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int accepts_at_once = 64;
 // Of a job, before logins get their turn: a fourth of what theirs took, within these bounds.
 constexpr std::chrono::microseconds shortest_slice = 200us;
 constexpr std::chrono::microseconds longest_slice = 5ms;
@@ -44,16 +44,14 @@ OpenSmtpServer::OpenSmtpServer(EventLoop& loop, int listener, const control::Hom
 }
 
 void OpenSmtpServer::accept_some() {
-    for (int i = 0; i < accepts_at_once; ++i)
-        if (!accept_one()) return;
+    accept_waiting(
+        listener_, [] { return true; }, [this](Fd socket) { take_client(std::move(socket)); });
 }
 
-bool OpenSmtpServer::accept_one() {
-    Fd socket(::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (!socket) return false;
+void OpenSmtpServer::take_client(Fd socket) {
     // The socket's mode has seen to it; a wrong mode must not open the door.
     const uid_t peer = peer_of(socket.get()).uid;
-    if (connections_.size() >= connection_limit || (peer != 0 && peer != ::geteuid())) return true;
+    if (connections_.size() >= connection_limit || (peer != 0 && peer != ::geteuid())) return;
     const int fd = socket.get();
     auto connection = std::make_shared<Connection>();
     connection->socket = std::move(socket);
@@ -61,7 +59,6 @@ bool OpenSmtpServer::accept_one() {
     connection->timer = loop_.after(idle_limit, [this, fd] { close_if_idle(fd); });
     loop_.add(fd, EPOLLIN, [this, fd](std::uint32_t events) { exchange(fd, events); });
     connections_[fd] = std::move(connection);
-    return true;
 }
 
 void OpenSmtpServer::exchange(int fd, std::uint32_t events) {

@@ -82,7 +82,7 @@ class OpenSmtpServer {
     };
 
     void accept_some();
-    bool accept_one();
+    void take_client(Fd socket);
     void exchange(int fd, std::uint32_t events);
     bool read_requests(Connection& connection);
     void answer_requests(const std::shared_ptr<Connection>& connection);

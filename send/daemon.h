@@ -47,6 +47,8 @@ class Daemon final : private Outlets {
         std::uint32_t taken = 0;  // reports since it was last told
     };
 
+    void take_spawners(std::string_view retired);
+    void take_signals();
     void watch(Spawner& spawner);
     void flush_spawners();
     void flush(Spawner& spawner);

@@ -20,6 +20,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "setup/command.h"
+#include "setup/process_table.h"
 
 namespace relais::setup {
 namespace fs = std::filesystem;
@@ -47,15 +48,6 @@ void decode_status(const std::string& status, ServiceState& state) {
     state.seconds =
         std::max<std::int64_t>(0, ::time(nullptr) - static_cast<std::int64_t>(tai - tai_of_unix_epoch));
     state.wanted_up = status[17] == 'u' || (status[17] == 0 && pid != 0);
-}
-
-// A file of /proc; empty when the process has gone meanwhile.
-std::string read_proc(const fs::path& path) {
-    try {
-        return read_file(path, 4096).value_or("");
-    } catch (const Error&) {
-        return "";
-    }
 }
 
 // In the child that becomes svscan: nothing of the terminal, nothing of ours.
@@ -86,46 +78,6 @@ std::string service_directory(const Plan& plan, const std::string& name) {
     return plan.home.path("service/" + name);
 }
 
-// A process of /proc, as far as it tells.
-struct Seen {
-    pid_t pid = 0;
-    pid_t parent = 0;
-    std::string name;
-    std::int64_t seconds = 0;  // since it was started
-};
-
-// PID (NAME) STATE PARENT ... START ...; a name may hold anything, so it is left at its last parenthesis.
-std::optional<Seen> look_at_process(pid_t pid) {
-    const std::string stat = read_proc("/proc/" + std::to_string(pid) + "/stat");
-    const std::size_t begin = stat.find('('), end = stat.rfind(')');
-    if (begin == std::string::npos || end == std::string::npos) return std::nullopt;
-    const auto fields = split(std::string_view(stat).substr(end + 1), ' ');
-    constexpr std::size_t parent_field = 2, start_field = 20;
-    if (fields.size() <= start_field) return std::nullopt;
-    timespec since_boot{};
-    ::clock_gettime(CLOCK_BOOTTIME, &since_boot);
-    const auto started =
-        static_cast<std::int64_t>(parse_number(fields[start_field]).value_or(0)) / ::sysconf(_SC_CLK_TCK);
-    return Seen{pid, static_cast<pid_t>(parse_number(fields[parent_field]).value_or(0)),
-                stat.substr(begin + 1, end - begin - 1), since_boot.tv_sec - started};
-}
-
-std::vector<Seen> all_processes() {
-    std::vector<Seen> all;
-    for (const auto& entry : fs::directory_iterator("/proc"))
-        if (const auto pid = parse_number(entry.path().filename().native()))
-            if (auto seen = look_at_process(static_cast<pid_t>(*pid))) all.push_back(*std::move(seen));
-    return all;
-}
-
-bool works_in(pid_t pid, const std::string& directory) {
-    struct stat wanted {
-    }, its{};
-    return ::stat(directory.c_str(), &wanted) == 0 &&
-           ::stat(("/proc/" + std::to_string(pid) + "/cwd").c_str(), &its) == 0 &&
-           wanted.st_dev == its.st_dev && wanted.st_ino == its.st_ino;
-}
-
 bool is_supervise_of(const Seen& seen, const Plan& plan, const std::string& name) {
     return seen.name == "supervise" && works_in(seen.pid, service_directory(plan, name));
 }
@@ -141,11 +93,6 @@ std::vector<std::string> orphaned_supervises(const Plan& plan) {
             if (!parent || parent->name != "svscan") names.push_back(name);
         }
     return names;
-}
-
-bool writes_to_pipe(pid_t pid) {
-    struct stat info {};
-    return ::stat(("/proc/" + std::to_string(pid) + "/fd/2").c_str(), &info) == 0 && S_ISFIFO(info.st_mode);
 }
 
 // Services of this instance whose supervise has gone: what they write still goes to a log's pipe. One that

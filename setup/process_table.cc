@@ -1,0 +1,60 @@
+#include "setup/process_table.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <ctime>
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+
+namespace relais::setup {
+
+std::string read_proc(const std::string& path) {
+    try {
+        return read_file(path, 4096).value_or("");
+    } catch (const Error&) {
+        return "";
+    }
+}
+
+// PID (NAME) STATE PARENT ... START ...; a name may hold anything, so it is left at its last parenthesis.
+std::optional<Seen> look_at_process(pid_t pid) {
+    const std::string stat = read_proc("/proc/" + std::to_string(pid) + "/stat");
+    const std::size_t begin = stat.find('('), end = stat.rfind(')');
+    if (begin == std::string::npos || end == std::string::npos) return std::nullopt;
+    const auto fields = split(std::string_view(stat).substr(end + 1), ' ');
+    constexpr std::size_t parent_field = 2, start_field = 20;
+    if (fields.size() <= start_field) return std::nullopt;
+    timespec since_boot{};
+    ::clock_gettime(CLOCK_BOOTTIME, &since_boot);
+    const auto started =
+        static_cast<std::int64_t>(parse_number(fields[start_field]).value_or(0)) / ::sysconf(_SC_CLK_TCK);
+    return Seen{pid, static_cast<pid_t>(parse_number(fields[parent_field]).value_or(0)),
+                stat.substr(begin + 1, end - begin - 1), since_boot.tv_sec - started};
+}
+
+std::vector<Seen> all_processes() {
+    std::vector<Seen> all;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc"))
+        if (const auto pid = parse_number(entry.path().filename().native()))
+            if (auto seen = look_at_process(static_cast<pid_t>(*pid))) all.push_back(*std::move(seen));
+    return all;
+}
+
+bool works_in(pid_t pid, const std::string& directory) {
+    struct stat wanted {
+    }, its{};
+    return ::stat(directory.c_str(), &wanted) == 0 &&
+           ::stat(("/proc/" + std::to_string(pid) + "/cwd").c_str(), &its) == 0 &&
+           wanted.st_dev == its.st_dev && wanted.st_ino == its.st_ino;
+}
+
+bool writes_to_pipe(pid_t pid) {
+    struct stat info {};
+    return ::stat(("/proc/" + std::to_string(pid) + "/fd/2").c_str(), &info) == 0 && S_ISFIFO(info.st_mode);
+}
+
+}  // namespace relais::setup

@@ -1,0 +1,30 @@
+// The machine's processes, as /proc tells of them. One that has gone meanwhile is told as nothing.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace relais::setup {
+
+// A process of /proc, as far as it tells.
+struct Seen {
+    pid_t pid = 0;
+    pid_t parent = 0;
+    std::string name;
+    std::int64_t seconds = 0;  // since it was started
+};
+
+std::optional<Seen> look_at_process(pid_t pid);
+std::vector<Seen> all_processes();
+// Whether that is its working directory, whatever the path is called.
+bool works_in(pid_t pid, const std::string& directory);
+// Whether its standard error is a pipe.
+bool writes_to_pipe(pid_t pid);
+// A file of /proc, at most 4096 octets; empty when the process has gone.
+std::string read_proc(const std::string& path);
+
+}  // namespace relais::setup
