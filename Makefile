@@ -16,7 +16,7 @@ CTEST = ctest --output-on-failure -j4
 SOURCES = $(shell git ls-files '*.cc' '*.h')
 TIDY_SOURCES ?= $(filter-out tests/seam/% cmake/%,$(filter %.cc,$(SOURCES)))
 
-.PHONY: help configure all run stop test debug test-debug fuzz bench bench-queue soak install uninstall clean format tidy check packages
+.PHONY: help configure all run stop test debug test-debug fuzz bench bench-queue soak deb test-package install uninstall clean format tidy check packages
 .DEFAULT_GOAL := all
 
 help:
@@ -30,6 +30,7 @@ help:
 	@echo 'make bench      measure (docs/performance.md)'
 	@echo 'make bench-queue  measure with a million messages in the queue'
 	@echo 'make soak       for SOAK_SECONDS=$(SOAK_SECONDS): a kill each second, restarts and hanging deliveries; nothing is lost or stands still'
+	@echo 'make deb        the Debian package, in build/deb; make test-package (root): try it in a clean root that boots'
 	@echo 'make install    programs, manual pages and service files below DESTDIR and PREFIX=$(PREFIX)'
 	@echo 'make uninstall  remove what make install has put there'
 	@echo 'make format     clang-format; make tidy: clang-tidy; make check: format, layers and tests in one'
@@ -84,6 +85,15 @@ bench-queue: all
 bench: all
 	@scripts/install-packages test
 	@python3 -B bench/run.py --write
+
+deb: configure
+	@scripts/install-packages package
+	@ninja -C build/release -j$(JOBS) programs
+	@scripts/make-deb build/deb
+
+test-package: deb
+	@scripts/install-packages test-package
+	@python3 -B tests/package/try_package.py "$$(ls -t build/deb/relais_*.deb | head -n 1)"
 
 install: configure
 	@ninja -C build/release -j$(JOBS) programs
