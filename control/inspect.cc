@@ -44,6 +44,7 @@ class Inspector {
         check_rcpthosts();
         check_locals();
         for (Finding& finding : database_findings(home_)) result_.findings.push_back(std::move(finding));
+        check_dane();
         return std::move(result_);
     }
 
@@ -77,6 +78,7 @@ class Inspector {
     void check_owners();
     void check_rcpthosts();
     void check_locals();
+    void check_dane();
     bool accepted(const std::string& domain) const;
 
     const Home& home_;
@@ -310,6 +312,12 @@ void Inspector::check_locals() {
         else if (any_accepted && !accepted(domain))
             warn("virtualdomains", domain + " is not in rcpthosts: the network cannot send mail to it");
     }
+}
+
+void Inspector::check_dane() {
+    const ShownFile& dane = shown("dane");
+    if (!dane.lines.empty() && dane.lines.front() != "0" && !shown("dnsanchors").from_file)
+        note("dane", "nothing is validated without control/dnsanchors, so no server is held to TLSA records");
 }
 
 }  // namespace

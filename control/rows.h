@@ -146,6 +146,8 @@ inline constexpr std::array table = {
     number("concurrencyremote", "send", "20", 0, 100'000, "remote deliveries at once"),
     number("concurrencysubmit", "queued", "20", 1, 200,
            "messages of one user of this machine taken in at once"),
+    flag("dane", "remote", "0",
+         "1: servers with TLSA records are held to them (DANE), where the resolver validates (dnsanchors)"),
     octets("databytes", "smtpd", "0", "the largest message in octets; 0 is no limit"),
     seconds("deadlinelocal", "lspawn", "86400", 0, a_year,
             "seconds after which a local delivery is ended whatever it does; 0 is never"),

@@ -33,14 +33,60 @@ std::string tls_words(const remote::TlsPolicy& policy, const remote::Route& rout
         case remote::TlsLevel::fingerprint:
             text += ": required, with a certificate or key that the line names by its digest";
             break;
+        case remote::TlsLevel::dane:
+            text += ": required, with a certificate that a TLSA record of " + policy.tlsa_name + " names";
+            break;
     }
     if (policy.level != remote::TlsLevel::none) {
         text += policy.only_13 ? "; TLS 1.3" : "; at least TLS 1.2";
         if (policy.implicit) text += ", from the first octet";
     }
+    if (!policy.tlsa_name.empty()) return text + " (DANE)";
     if (!policy.line.empty() && !(route.credentials && !policy.named))
         return text + " (the line " + policy.line + ")";
     return text + (route.credentials ? " (as always with a password)" : " (default)");
+}
+
+constexpr std::size_t digits_shown = 16;
+
+std::string record_words(const tls::Tlsa& record) {
+    const std::string text = tls::text_of(record);
+    const std::size_t shown = text.rfind(' ') + 1 + digits_shown;
+    return text.size() > shown ? text.substr(0, shown) + "..." : text;
+}
+
+std::string dane_words(const remote::Dane& found) {
+    using State = remote::Dane::State;
+    std::string text = found.name + ": ";
+    switch (found.state) {
+        case State::unvalidated:
+            return text + "DNSSEC does not vouch for the way to it: TLSA records do not count";
+        case State::none:
+            return text + "no TLSA record that DNSSEC vouches for";
+        case State::unusable:
+            return text + "no TLSA record that can be used: TLS is required, whoever the server is";
+        case State::unknown:
+            return text + (found.forged ? "DNSSEC says that the answer is forged" : "DNS does not answer");
+        case State::usable:
+            break;
+    }
+    for (const tls::Tlsa& record : found.records)
+        text += (&record == found.records.data() ? "" : ", ") + record_words(record);
+    if (found.ignored > 0) text += ", and " + std::to_string(found.ignored) + " that cannot be used";
+    return text;
+}
+
+// Of each server that has nothing to say of its own by a line; and what is wrong.
+void show_dane(const RemoteEnd& end, RouteReport& report) {
+    for (const remote::Dane& found : end.dane) {
+        if (found.name.empty()) continue;
+        report.step("DANE", dane_words(found));
+        if (found.state == remote::Dane::State::unknown)
+            report.find(Weight::warning, "dane_unknown",
+                        "whether there are TLSA records at " + found.name +
+                            " cannot be found out now: nothing is sent to that server",
+                        "its DNS is to be mended; a line of control/tlsdestinations goes before DANE");
+    }
 }
 
 std::string login_words(const remote::Route& route, const remote::TlsPolicy& policy) {
@@ -68,7 +114,11 @@ void show_connection(const Surroundings& around, const std::string& sender, Rout
     const std::string server = !end.route.host.empty() ? end.route.host
                                : end.servers.empty()   ? "the MX"
                                                        : end.servers.front().name;
-    const remote::TlsPolicy policy = remote::tls_policy_of(around.settings, end.route, end.domain, server);
+    remote::TlsPolicy policy = remote::tls_policy_of(around.settings, end.route, end.domain, server);
+    if (!end.dane.empty() && remote::leaves_to_dane(policy)) {
+        policy = remote::with_dane(policy, end.dane.front());
+        show_dane(end, report);
+    }
     end.tls = policy;
     end.source = around.settings.sources.choose(sender, end.domain);
     end.helo = end.source.helo.empty() ? around.settings.helo_host : end.source.helo;

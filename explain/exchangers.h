@@ -17,6 +17,7 @@ class Search {
     Search(const Surroundings& around, const std::string& domain, Dns& dns, RemoteEnd& end);
     bool is_me() const { return search_.is_me(); }
     bool found() const { return !end_.servers.empty(); }
+    remote::Dane dane(const remote::Server& server) { return search_.dane(server); }
     const remote::NoServerFound& none() const { return search_.none(); }
     remote::Verdict refusal() const { return search_.refusal(); }
 

@@ -59,9 +59,18 @@ void settle(RemoteEnd& end) {
     });
 }
 
-void settle_remote(const Surroundings& around, const Search& search, RouteReport& report) {
+// What DNS asks of connections to each of the servers, in qmail-remote's way.
+void look_for_tlsa(const Surroundings& around, Search& search, RemoteEnd& end) {
+    for (const remote::Server& server : end.servers) {
+        const auto policy = remote::tls_policy_of(around.settings, end.route, end.domain, server.name);
+        end.dane.push_back(remote::leaves_to_dane(policy) ? search.dane(server) : remote::Dane{});
+    }
+}
+
+void settle_remote(const Surroundings& around, Search& search, RouteReport& report) {
     RemoteEnd& end = *report.remote;
     settle(end);
+    if (around.settings.dane) look_for_tlsa(around, search, end);
     report.fate = Fate::remote;
     report.answer = "goes to " + server_words(end);
     const Host& best = end.search.hosts.front();
@@ -116,7 +125,7 @@ void explain_remote(const Surroundings& around, const std::string& sender, const
         if (end.route.usable) show_connection(around, sender, report);
         return;
     }
-    const Search search(around, end.domain, *dns, end);
+    Search search(around, end.domain, *dns, end);
     show_hosts(end, report);
     if (search.found()) {
         settle_remote(around, search, report);

@@ -40,7 +40,8 @@ struct RemoteEnd {
     remote::Route route;
     remote::SearchTrace search;
     std::vector<remote::Server> servers;
-    std::string asked;  // who answered about DNS
+    std::vector<remote::Dane> dane{};  // of each server, where that is asked for
+    std::string asked;                 // who answered about DNS
     // How it would be sent, where a server is known.
     std::optional<remote::TlsPolicy> tls{};
     remote::Source source{};

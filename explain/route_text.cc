@@ -1,6 +1,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/json.h"
 #include "base/printable.h"
@@ -64,6 +65,19 @@ Json tls_json(const remote::TlsPolicy& policy) {
             {"line", text_or_null(policy.line)}};
 }
 
+Json dane_json(const remote::Dane& found) {
+    using State = remote::Dane::State;
+    constexpr std::array<std::string_view, 5> states = {"unvalidated", "none", "usable", "unusable",
+                                                        "unknown"};
+    static_assert(static_cast<std::size_t>(State::unknown) + 1 == states.size());
+    std::vector<std::string> records;
+    for (const tls::Tlsa& record : found.records) records.push_back(tls::text_of(record));
+    return {{"state", states[static_cast<std::size_t>(found.state)]},
+            {"name", text_or_null(found.name)},
+            {"records", records},
+            {"ignored", found.ignored}};
+}
+
 Json remote_json(const RemoteEnd& end) {
     Json object{{"domain", end.domain}};
     object["smtproute"] = text_or_null(end.route.line);
@@ -72,10 +86,12 @@ Json remote_json(const RemoteEnd& end) {
     object["hosts"] = Json::array();
     for (const auto& host : end.search.hosts) object["hosts"].push_back(host_json(host));
     object["servers"] = Json::array();
-    for (const auto& server : end.servers) {
-        std::vector<std::string> addresses = server.addresses;
+    for (std::size_t i = 0; i < end.servers.size(); ++i) {
+        std::vector<std::string> addresses = end.servers[i].addresses;
         std::sort(addresses.begin(), addresses.end());
-        object["servers"].push_back({{"name", server.name}, {"addresses", addresses}});
+        Json object_of_server{{"name", end.servers[i].name}, {"addresses", addresses}};
+        if (i < end.dane.size()) object_of_server["dane"] = dane_json(end.dane[i]);
+        object["servers"].push_back(std::move(object_of_server));
     }
     object["dns"] = end.asked;
     object["tls"] = end.tls ? tls_json(*end.tls) : Json();

@@ -40,8 +40,9 @@ std::optional<std::string> joined_strings(std::string_view rdata) {
     return text;
 }
 
-std::optional<std::string> tlsa_text(std::string_view rdata) {
-    if (rdata.size() < 4) return std::nullopt;
+// A record that is none counts: who has published it wants more than the clear (RFC 7672, 2.2).
+std::string tlsa_text(std::string_view rdata) {
+    if (rdata.size() < 3) return "";
     std::string text;
     for (std::size_t i = 0; i < 3; ++i) text += std::to_string(static_cast<unsigned char>(rdata[i])) + ' ';
     for (const char c : rdata.substr(3))

@@ -59,7 +59,8 @@ class Lookup {
     std::unordered_map<int, std::unique_ptr<Pending>> pending_;
 };
 
-// What a DNS answer means, given the parts libunbound names; records that do not parse are left out.
+// What a DNS answer means, given the parts libunbound names; records that do not parse are left out,
+// but for TLSA (resolver_protocol.h).
 DnsAnswer to_answer(RecordType type, const ub_result& result);
 
 }  // namespace relais::net

@@ -9,8 +9,9 @@
 //
 // text is a host name without the final dot (MX; empty for a null MX), an address in text form (A, AAAA), a
 // name (CNAME, PTR), the joined strings (TXT; a NUL in them is read as '?') or "usage selector matching hex"
-// (TLSA). A length counts what follows it. Answers come in the order of the questions. Neither side trusts
-// the other: every length has a limit, and whoever breaks the form loses the connection.
+// (TLSA; empty for one that is too short). A length counts what follows it. Answers come in the order of the
+// questions. Neither side trusts the other: every length has a limit, and whoever breaks the form loses the
+// connection.
 #pragma once
 
 #include <cstdint>

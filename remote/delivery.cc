@@ -148,7 +148,7 @@ Result Delivery::deliver_on_fresh(const Envelope& envelope, Message& message) {
         const auto server = search.next();
         if (!server) break;
         ++tried;
-        if (!open_session(*server, way, last)) continue;
+        if (!open_session(search, *server, way, last)) continue;
         // What goes by its sender says nothing of where others' mail goes.
         group_ = way.route.of_sender ? "" : search.group();
         messages_ = 1;
@@ -213,7 +213,8 @@ void Delivery::note(const net::ConnectResult& connected) {
 }
 
 // Tries the server's addresses until one of them greets us properly.
-bool Delivery::open_session(const Server& server, const Way& way, std::optional<Verdict>& last) {
+bool Delivery::open_session(ServerSearch& search, const Server& server, const Way& way,
+                            std::optional<Verdict>& last) {
     SessionSettings terms{
         settings_->helo_host, settings_->timeout_remote, settings_->strict_8bit, &encryption_, {},
         server.name,          way.route.credentials};
@@ -223,6 +224,14 @@ bool Delivery::open_session(const Server& server, const Way& way, std::optional<
         last = cannot_read_control("control/tlsdestinations cannot be used: " + terms.tls.line + ": " +
                                    terms.tls.complaint);
         return false;
+    }
+    if (settings_->dane && leaves_to_dane(terms.tls)) {
+        const Dane found = search.dane(server);
+        if (found.state == Dane::State::unknown) {
+            last = dane_unknown(found);
+            return false;
+        }
+        terms.tls = with_dane(terms.tls, found);
     }
     if (!terms.credentials) return open_session_by(server, way, terms, last);
 

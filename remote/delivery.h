@@ -85,7 +85,8 @@ class Delivery {
     Session::Attempt hand_over(const Envelope& envelope, Message& message);
     std::optional<Result> deliver_on_open(const Envelope& envelope, Message& message);
     Result deliver_on_fresh(const Envelope& envelope, Message& message);
-    bool open_session(const Server& server, const Way& way, std::optional<Verdict>& last);
+    bool open_session(ServerSearch& search, const Server& server, const Way& way,
+                      std::optional<Verdict>& last);
     bool may_log_in(const std::string& login, const Server& server, const Route& route,
                     SessionSettings& terms, std::optional<Verdict>& last);
     void note_login(const std::string& login, bool opened);

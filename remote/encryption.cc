@@ -17,12 +17,18 @@ tls::Expectation expectation(const TlsPolicy& policy, const std::string& name) {
     if (policy.level == TlsLevel::fingerprint) expected.digests = policy.digests;
     if (policy.level == TlsLevel::verify)
         expected.names = policy.names.empty() ? std::vector<std::string>{name} : policy.names;
+    if (policy.level == TlsLevel::dane) {
+        expected.names = policy.names;
+        expected.tlsa = policy.tlsa;
+        expected.tlsa_name = policy.tlsa_name;
+    }
     return expected;
 }
 
 std::string describe(const tls::Connection& connection, const TlsPolicy& policy) {
     const tls::Description& with = connection.description();
     const std::string_view trust = policy.level == TlsLevel::verify        ? ", certificate verified"
+                                   : policy.level == TlsLevel::dane        ? ", certificate verified by DANE"
                                    : policy.level == TlsLevel::fingerprint ? ", fingerprint verified"
                                                                            : ", certificate not verified";
     return with.version + ", " + with.cipher + std::string(trust);
@@ -55,12 +61,14 @@ Secured Encryption::secure(int fd, const TlsPolicy& policy, const std::string& n
     Secured secured{nullptr, policy.identity() + "\n" + lower(name) + "\n" + ip, ""};
     tls::ServerCheck check(expectation(policy, name));
     tls::SessionPtr session;
+    // What resumes a session shows no certificate, and records of today are for one of today.
+    if (policy.level == TlsLevel::dane) secured.session_key.clear();
     if (auto known = memory_.session(secured.session_key, now_seconds())) {
         session = parse_session(*known);
         wipe(*known);
     }
     tls::ClientOptions options;
-    options.server_name = name;
+    options.server_name = policy.tlsa_name.empty() ? name : policy.names.front();
     options.session = session.get();
     options.prepare = [&check](SSL* ssl) { check.prepare(ssl); };
     try {
@@ -79,6 +87,7 @@ Secured Encryption::secure(int fd, const TlsPolicy& policy, const std::string& n
 }
 
 void Encryption::remember(const tls::Connection& connection, const std::string& session_key) {
+    if (session_key.empty()) return;
     const tls::SessionPtr session = connection.session();
     if (!session || SSL_SESSION_is_resumable(session.get()) != 1) return;
     const int size = i2d_SSL_SESSION(session.get(), nullptr);

@@ -19,7 +19,7 @@ namespace relais::remote {
 
 struct Secured {
     std::unique_ptr<tls::Connection> connection;
-    std::string session_key;
+    std::string session_key;  // empty: the session is not to be resumed
     std::string description;  // for the report: "TLSv1.3, TLS_AES_256_GCM_SHA384, certificate verified"
 };
 

@@ -86,6 +86,7 @@ void ServerSearch::begin() {
     if (!route_.host.empty()) {
         // The administrator's word: no policy, and what is wrong with it is not the sender's fault.
         policy_.allow_all = true;
+        chosen_securely_ = true;
         none_ = {NoServer::route_unknown, route_.host, route_.file()};
         candidates_.push_back({0, without_final_dot(route_.host)});
         group_ = candidates_.front().name + ":" + std::to_string(route_.port);
@@ -101,10 +102,12 @@ void ServerSearch::begin() {
 
 void ServerSearch::begin_by_mx() {
     const net::DnsAnswer answer = ask(net::RecordType::mx, domain_);
+    chosen_securely_ = answer.secure;
+    domain_alias_ = alias_behind(domain_, answer);
     if (trace_ != nullptr) {
         trace_->asked_mx = true;
         trace_->mx_status = answer.status;
-        trace_->mx_alias = alias_behind(domain_, answer);
+        trace_->mx_alias = domain_alias_;
     }
     switch (answer.status) {
         case net::DnsStatus::found:
@@ -228,6 +231,10 @@ void ServerSearch::add_addresses(net::RecordType type, const std::string& name, 
     net::DnsAnswer answer = ask(type, name);
     if (answer.status == net::DnsStatus::failed || answer.status == net::DnsStatus::bogus)
         none_ = {NoServer::dns_failed};
+    if (answer.status == net::DnsStatus::found) {
+        server.unvalidated = server.unvalidated || !answer.secure;
+        server.alias_of = alias_behind(name, answer);
+    }
     if (SearchTrace::Host* host = traced(name)) {
         // Failure of either family outweighs what the other one found: there may be more.
         if (!host->asked || answer.status == net::DnsStatus::found ||
@@ -240,6 +247,16 @@ void ServerSearch::add_addresses(net::RecordType type, const std::string& name, 
     if (answer.records.size() > addresses_per_family) answer.records.resize(addresses_per_family);
     for (const net::DnsRecord& record : answer.records)
         if (const auto address = net::canonical_address(record.text)) server.addresses.push_back(*address);
+}
+
+Dane ServerSearch::dane(const Server& server) {
+    if (net::canonical_address(server.name)) return {};
+    if (!chosen_securely_) return {Dane::State::unvalidated, server.name};
+    DaneQuestion question{server.name, server.alias_of, route_.port, !server.unvalidated, {}};
+    // A certificate for the domain will do as well, but where the administrator has sent its mail elsewhere.
+    if (route_.host.empty()) question.other_names = {without_final_dot(domain_), domain_alias_};
+    return find_dane([this](net::RecordType type, const std::string& name) { return ask(type, name); },
+                     question);
 }
 
 // Removes the addresses that must not be used. False if one of them is this host.

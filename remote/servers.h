@@ -12,6 +12,7 @@
 #include "control/control_file.h"
 #include "net/resolver_protocol.h"
 #include "remote/addresses.h"
+#include "remote/dane.h"
 #include "remote/no_server.h"
 #include "remote/report.h"
 #include "remote/routes.h"
@@ -23,6 +24,8 @@ namespace relais::remote {
 struct Server {
     std::string name;
     std::vector<std::string> addresses;  // canonical, of both families, shuffled within each
+    std::string alias_of{};              // the name is an alias (CNAME) of that
+    bool unvalidated = false;            // DNSSEC does not vouch for all of its addresses
 };
 
 // What decides whether an address found by DNS may be used.
@@ -77,6 +80,8 @@ class ServerSearch {
     const std::string& group() const { return group_; }
     // True if DNS, or smtproutes, says that this host itself is the best server.
     bool is_me() const { return is_me_; }
+    // Asks for the TLSA records of one of the servers found.
+    Dane dane(const Server& server);
 
   private:
     struct Candidate {
@@ -105,6 +110,8 @@ class ServerSearch {
     SearchTrace* trace_;
     bool begun_ = false;
     bool is_me_ = false;
+    bool chosen_securely_ = false;  // DNSSEC vouches for the MX records, or an administrator names the host
+    std::string domain_alias_;      // the domain is a CNAME for that
     bool any_address_ = false;
     std::string private_address_;   // one that was not used
     std::string loopback_address_;  // likewise

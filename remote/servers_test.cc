@@ -240,5 +240,68 @@ TEST(AddressKind, WhatLeadsToAnIpv4AddressIsNoBetterThanIt) {
         EXPECT_EQ(kind_of(address), AddressKind::unusable) << address;
 }
 
+class SecureServers : public Servers {
+  protected:
+    // DNSSEC vouches for it all.
+    void SetUp() override {
+        dns.mx("x.example", {{10, "mx.example"}});
+        dns.a("mx.example", "192.0.2.1");
+        dns.add(net::RecordType::tlsa, "_25._tcp.mx.example", {{0, "3 1 1 " + std::string(64, 'a')}});
+        for (auto& [key, answer] : dns.answers) answer.secure = true;
+    }
+    Dane dane(const Route& route = {}) {
+        auto found = search("x.example", route);
+        return found.dane(*found.next());
+    }
+};
+
+TEST_F(SecureServers, AreHeldToTheirTlsaRecords) {
+    EXPECT_EQ(dane().state, Dane::State::usable);
+    EXPECT_EQ(dane().names, (Names{"mx.example", "x.example"}));
+}
+
+TEST_F(SecureServers, AnInsecureMxRecordMakesNoDemand) {
+    dns.answers[{net::RecordType::mx, "x.example"}].secure = false;
+    EXPECT_EQ(dane().state, Dane::State::unvalidated);
+    EXPECT_EQ(std::count(dns.asked.begin(), dns.asked.end(), "_25._tcp.mx.example"), 0);
+}
+
+TEST_F(SecureServers, OneInsecureAddressIsEnough) {
+    dns.aaaa("mx.example", "2001:db8::1");
+    EXPECT_EQ(dane().state, Dane::State::unvalidated);
+}
+
+TEST_F(SecureServers, ADomainWithoutMx) {
+    dns.answers.erase({net::RecordType::mx, "x.example"});
+    dns.answers[{net::RecordType::mx, "x.example"}] =
+        net::DnsAnswer::without_records(net::DnsStatus::no_such_record);
+    dns.answers[{net::RecordType::mx, "x.example"}].secure = true;
+    dns.a("x.example", "192.0.2.7");
+    dns.answers[{net::RecordType::a, "x.example"}].secure = true;
+    dns.add(net::RecordType::tlsa, "_25._tcp.x.example", {{0, "3 1 1 " + std::string(64, 'b')}});
+    dns.answers[{net::RecordType::tlsa, "_25._tcp.x.example"}].secure = true;
+    EXPECT_EQ(dane().name, "_25._tcp.x.example");
+}
+
+TEST_F(SecureServers, AnAliasOfTheDomainIsAName) {
+    dns.answers[{net::RecordType::mx, "x.example"}].canonical_name = "real.example.";
+    EXPECT_EQ(dane().names, (Names{"mx.example", "x.example", "real.example"}));
+}
+
+TEST_F(SecureServers, ARouteNamesItsHost) {
+    Route route;
+    route.host = "smart.example";
+    route.port = 587;
+    dns.a("smart.example", "192.0.2.9");
+    EXPECT_EQ(dane(route).state, Dane::State::unvalidated);
+    dns.answers[{net::RecordType::a, "smart.example"}].secure = true;
+    dns.add(net::RecordType::tlsa, "_587._tcp.smart.example", {{0, "3 1 1 " + std::string(64, 'c')}});
+    dns.answers[{net::RecordType::tlsa, "_587._tcp.smart.example"}].secure = true;
+    EXPECT_EQ(dane(route).name, "_587._tcp.smart.example");
+    EXPECT_EQ(dane(route).names, (Names{"smart.example"}));
+    route.host = "192.0.2.9";
+    EXPECT_EQ(dane(route).state, Dane::State::unvalidated);
+}
+
 }  // namespace
 }  // namespace relais::remote

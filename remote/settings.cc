@@ -44,6 +44,8 @@ Settings Settings::read(const control::Home& home, Passwords passwords) {
     const auto addresses = control::read<"outgoingip">(home), by_domain = control::read<"domainips">(home);
     fresh.tls = TlsDestinations(destinations);
     fresh.sources = Sources(addresses, by_domain);
+    fresh.dane = control::read<"dane">(home);
+    fresh.digest = fresh.digest * 31 + (fresh.dane ? 1 : 0);
     fresh.families = read_families(home);
     for (const auto* each : {&destinations, &addresses, &by_domain}) add_to_digest(fresh.digest, *each);
     fresh.rcpthosts = control::DomainSet(control::read<"rcpthosts">(home));

@@ -24,6 +24,7 @@ struct Settings {
     Routes routes;
     SenderRoutes sender_routes;
     TlsDestinations tls;
+    bool dane = control::default_of<"dane">();
     Sources sources;
     Families families;
     control::DomainSet rcpthosts;  // with morercpthosts: the domains we take mail for

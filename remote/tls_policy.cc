@@ -71,6 +71,7 @@ std::string_view contradiction(const TlsPolicy& policy) {
 }  // namespace
 
 std::string_view name_of(TlsLevel level) {
+    if (level == TlsLevel::dane) return "dane";
     for (const auto& [name, candidate] : levels)
         if (candidate == level) return name;
     return "";
@@ -84,6 +85,7 @@ std::string TlsPolicy::identity() const {
     if (!ca_file.empty()) text += " ca=" + ca_file;
     for (const std::string& name : names) text += " name=" + name;
     for (const std::string& digest : digests) text += " sha256=" + digest;
+    for (const tls::Tlsa& record : tlsa) text += " tlsa=" + tls::text_of(record);
     return text;
 }
 

@@ -22,9 +22,12 @@
 #include <unordered_map>
 #include <vector>
 
+#include "tls/dane.h"
+
 namespace relais::remote {
 
-enum class TlsLevel { none, may, encrypt, verify, fingerprint };
+// dane: what no line says, but DNS (remote/dane.h): only to a server that fits one of its TLSA records.
+enum class TlsLevel { none, may, encrypt, verify, fingerprint, dane };
 std::string_view name_of(TlsLevel level);
 
 struct TlsPolicy {
@@ -39,9 +42,13 @@ struct TlsPolicy {
     bool usable = true;                // false: the line that counts cannot be understood
     std::string line;                  // the line that counts, for people
     std::string complaint{};           // why it is not usable
+    std::vector<tls::Tlsa> tlsa{};     // of the level dane, all usable; names: the TLSA base domain first
+    std::string tlsa_name{};           // where the TLSA records are that ask for this level; empty: none do
 
     bool required() const { return level != TlsLevel::none && level != TlsLevel::may; }
-    bool authenticates_server() const { return level == TlsLevel::verify || level == TlsLevel::fingerprint; }
+    bool authenticates_server() const {
+        return level == TlsLevel::verify || level == TlsLevel::fingerprint || level == TlsLevel::dane;
+    }
     // Equal for policies that ask for the same.
     std::string identity() const;
 };

@@ -130,6 +130,7 @@ void add_control(Table& table, const Plan& plan) {
     table.settings("control/logsize", std::string(control::row<"logsize">.fallback) + "\n", false);
     table.settings("control/stresstimeout", "60\n", false);
     table.settings("control/concurrencyremote", "100\n", false);
+    table.settings("control/dane", "1\n", false);
     table.settings("control/databytes", "50000000\n", false);
     table.settings("control/chunking", "1\n", false);
     table.settings("control/enhancedcodes", "1\n", false);

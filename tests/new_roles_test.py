@@ -18,7 +18,7 @@ from auth_test import ask
 
 PASSWORD = "correct horse"
 # What new instances have got since the first version.
-LATER_FILES = ("checks", "chunking", "concurrencyremote", "databytes", "enhancedcodes", "limitslocal", "mailauth", "minimumuid", "perip", "proctitle", "queueminfree",
+LATER_FILES = ("checks", "chunking", "concurrencyremote", "dane", "databytes", "enhancedcodes", "limitslocal", "mailauth", "minimumuid", "perip", "proctitle", "queueminfree",
                "ratelimits", "recipientcheck", "refusedlimit", "refusedpause", "stresstimeout")
 
 

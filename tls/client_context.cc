@@ -43,6 +43,22 @@ std::string whose(X509* certificate, int depth) {
                       : "the certificate of its authority " + printable(subject(certificate));
 }
 
+// What OpenSSL says, according to the chain, where no TLSA record fits any certificate of it.
+bool is_of_untrusted_authority(int error) {
+    switch (error) {
+        case X509_V_ERR_DANE_NO_MATCH:
+        case X509_V_ERR_CERT_UNTRUSTED:
+        case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+        case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+        case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+        case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+        case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+            return true;
+        default:
+            return false;
+    }
+}
+
 std::string describe_chain_error(int error, int depth, X509* certificate) {
     if (certificate == nullptr) return X509_verify_cert_error_string(error);
     switch (error) {
@@ -110,7 +126,24 @@ void trust(const ClientContext& context, const std::string& file) {
 
 void ServerCheck::prepare(SSL* ssl) {
     SSL_set_ex_data(ssl, check_index(), this);
+    if (!expectation_.tlsa.empty()) return prepare_dane(ssl);
     if (!expectation_.names.empty()) SSL_set_verify(ssl, SSL_VERIFY_PEER, &ServerCheck::watch_chain);
+}
+
+void ServerCheck::prepare_dane(SSL* ssl) {
+    ERR_clear_error();
+    bool done = SSL_dane_enable(ssl, expectation_.names.front().c_str()) == 1;
+    SSL_dane_set_flags(ssl, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    for (const std::string& name : expectation_.names) done = done && SSL_add1_host(ssl, name.c_str()) == 1;
+    for (const Tlsa& record : expectation_.tlsa)
+        done = done && SSL_dane_tlsa_add(ssl, record.usage, record.selector, record.matching,
+                                         reinterpret_cast<const unsigned char*>(record.data.data()),
+                                         record.data.size()) == 1;
+    if (!done)
+        throw Error(Reaction::temporary, "unable to use the TLSA records of " + expectation_.tlsa_name +
+                                             ": " + take_errors("out of memory"));
+    SSL_set_verify(ssl, SSL_VERIFY_PEER, &ServerCheck::watch_chain);
 }
 
 int ServerCheck::watch_chain(int right, X509_STORE_CTX* chain) {
@@ -119,20 +152,32 @@ int ServerCheck::watch_chain(int right, X509_STORE_CTX* chain) {
         static_cast<SSL*>(X509_STORE_CTX_get_ex_data(chain, SSL_get_ex_data_X509_STORE_CTX_idx()));
     auto* const self = static_cast<ServerCheck*>(SSL_get_ex_data(ssl, check_index()));
     try {
-        if (self->chain_complaint_.empty())
-            self->chain_complaint_ =
-                describe_chain_error(X509_STORE_CTX_get_error(chain), X509_STORE_CTX_get_error_depth(chain),
-                                     X509_STORE_CTX_get_current_cert(chain));
+        if (self->chain_complaint_.empty()) self->chain_complaint_ = self->describe(chain);
     } catch (const std::exception&) {
         // The reason stays untold, not unnoticed.
     }
     return 0;
 }
 
+std::string ServerCheck::describe(X509_STORE_CTX* chain) const {
+    const int error = X509_STORE_CTX_get_error(chain);
+    if (!expectation_.tlsa.empty()) {
+        X509* const certificate = X509_STORE_CTX_get0_cert(chain);
+        if (error == X509_V_ERR_HOSTNAME_MISMATCH) return name_complaint(certificate);
+        if (is_of_untrusted_authority(error)) return dane_complaint(certificate);
+    }
+    return describe_chain_error(error, X509_STORE_CTX_get_error_depth(chain),
+                                X509_STORE_CTX_get_current_cert(chain));
+}
+
 std::string ServerCheck::complaint(SSL* ssl) const {
     if (expectation_.names.empty() && expectation_.digests.empty()) return "";
     X509* const certificate = SSL_get0_peer_certificate(ssl);
     if (certificate == nullptr) return "it showed no certificate";
+    if (!expectation_.tlsa.empty())
+        return SSL_get_verify_result(ssl) == X509_V_OK && SSL_get0_dane_authority(ssl, nullptr, nullptr) >= 0
+                   ? ""
+                   : dane_complaint(certificate);
     if (!expectation_.digests.empty()) return digest_complaint(certificate);
     if (const long result = SSL_get_verify_result(ssl); result != X509_V_OK)
         return describe_chain_error(static_cast<int>(result), 0, certificate);
@@ -148,6 +193,11 @@ std::string ServerCheck::name_complaint(X509* certificate) const {
         wanted += (wanted.empty() ? "" : " or ") + name;
     }
     return "its certificate is for " + names_of(certificate) + ", not for " + printable(wanted);
+}
+
+std::string ServerCheck::dane_complaint(X509* certificate) const {
+    return "its certificate fits no TLSA record of " + expectation_.tlsa_name +
+           ", where one for it would be " + text_of({3, 1, 1, public_key_hash(certificate)});
 }
 
 std::string ServerCheck::digest_complaint(X509* certificate) const {

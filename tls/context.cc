@@ -113,6 +113,9 @@ void ServerContext::use_certificate(std::string_view chain_pem, std::string_view
     ERR_clear_error();  // the end of the text
 }
 
-ClientContext::ClientContext(const Protocol& protocol) : context_(make(TLS_client_method(), protocol)) {}
+ClientContext::ClientContext(const Protocol& protocol) : context_(make(TLS_client_method(), protocol)) {
+    // Only then may a connection have TLSA records.
+    if (SSL_CTX_dane_enable(context_.get()) != 1) fail("prepare DANE");
+}
 
 }  // namespace relais::tls

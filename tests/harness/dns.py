@@ -3,6 +3,7 @@ start_resolver runs qmail-resolver alone for an instance that has no qmail-start
 
     zones = dns.Nsd({"test": ZONE})               # a free port of 127.0.0.1
     i.control("dnsservers", zones.server)         # "127.0.0.1@PORT"
+    i.control("dnsanchors", zones.anchors)        # of the zones named in signed=
     dns.start_resolver(i)
 """
 
@@ -36,13 +37,27 @@ def nsd_program():
     return tree.program("nsd"), tree.environment
 
 
-class Nsd:
-    """A running nsd. zones: name -> records in zone file syntax, relative to the zone; SOA and NS are added."""
+def sign(path, zone):
+    """Signs the zone file (DNSSEC, with one key made for it) where it is. Returns that key, as a record."""
+    tools = peers.fetch("ldns", "ldnsutils")
 
-    def __init__(self, zones):
+    def run(program, *arguments):
+        return subprocess.run([tools.program(program), *arguments], cwd=path.parent, check=True, capture_output=True, text=True,
+                              env={**os.environ, **tools.environment}).stdout.strip()
+    key = run("ldns-keygen", "-a", "ECDSAP256SHA256", "-k", "-r", "/dev/urandom", zone)
+    run("ldns-signzone", "-o", zone, "-f", path, path, key)
+    return (path.parent / f"{key}.key").read_text()
+
+
+class Nsd:
+    """A running nsd. zones: name -> records in zone file syntax, relative to the zone; SOA and NS are added;
+    None: a zone that cannot be answered for. signed: names of those that DNSSEC vouches for; anchors: their keys."""
+
+    def __init__(self, zones, signed=()):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="rl-nsd.", dir="/tmp"))
         self.port = relais.free_port()
         self.server = f"127.0.0.1@{self.port}"
+        self.anchors = ""
         config = [
             "server:", f"  ip-address: {self.server}", f'  zonesdir: "{self.directory}"', '  username: ""', '  chroot: ""',
             f'  pidfile: "{self.directory}/pid"', '  database: ""', f'  xfrdfile: "{self.directory}/xfrd"',
@@ -50,7 +65,10 @@ class Nsd:
             "remote-control:", "  control-enable: no",
         ]
         for zone, records in zones.items():
-            (self.directory / zone).write_text(HEADER.format(zone=zone) + records)
+            if records is not None:
+                (self.directory / zone).write_text(HEADER.format(zone=zone) + records)
+            if zone in signed:
+                self.anchors += sign(self.directory / zone, zone)
             config += ["zone:", f'  name: "{zone}"', f'  zonefile: "{zone}"']
         path = self.directory / "nsd.conf"
         path.write_text("\n".join(config) + "\n")

@@ -26,6 +26,8 @@ STORE = pathlib.Path(os.environ.get("RELAIS_PEERS", relais.ROOT / "build/peers")
 # Libraries that a package needs and a small system may lack: shared object -> package.
 LIBRARIES = {
     "libdb-5.3.so": "libdb5.3",
+    "libldns.so.3": "libldns3",
+    "libpcap.so.0.8": "libpcap0.8",
     "libicuuc.so.72": "libicu72",
     "libicudata.so.72": "libicu72",
     "libnsl.so.2": "libnsl2",

@@ -501,7 +501,8 @@ class Instance:
         for name in ("chunking", "enhancedcodes"):
             self.control(name, None)
         # The servers that tests ask sign nothing.
-        self.control("dnsanchors", None)
+        for name in ("dane", "dnsanchors"):
+            self.control(name, None)
         self.rules(":allow\n")
 
     def _write(self, path, content):
