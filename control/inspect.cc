@@ -1,16 +1,19 @@
 #include "control/inspect.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 
 #include "base/cdb.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "base/words.h"
 #include "control/amount.h"
 #include "control/block_lists.h"
 #include "control/check_modes.h"
@@ -69,6 +72,7 @@ class Inspector {
                        const std::vector<std::string>& lines);
     void check_number(const ControlFile& row, const std::string& text);
     void check_line_forms(const ControlFile& row, const std::vector<std::string>& lines);
+    void check_front_end(const ControlFile& row, std::string_view line);
     void check_words(const ControlFile& row, std::string_view line);
     bool check_passwords(const ControlFile& row, const Owners& owners);
     void check_mode(const ControlFile& row);
@@ -187,9 +191,28 @@ void Inspector::check_line_forms(const ControlFile& row, const std::vector<std::
             warn(row.name, BlockLists::fault(line) + ": it does not count");
         if (row.name == "ratelimits" && !parse_rate_limit(line))
             warn(row.name, quoted(line) + " is not WHAT of WHOM NUMBER/SPAN: it does not count");
+        if (row.name == "proxyhosts") check_front_end(row, line);
         if (row.name == "checks" && !CheckModes::fault(line).empty())
             warn(row.name, CheckModes::fault(line) + ": the line does not count");
     }
+}
+
+// Whoever may say for whom he speaks has the rights of every address.
+void Inspector::check_front_end(const ControlFile& row, std::string_view line) {
+    const auto words = words_of(line);
+    const std::string network(words.empty() ? "" : words.front());
+    const std::string address = network.substr(0, network.find('/'));
+    std::array<char, sizeof(in6_addr)> octets{};
+    const bool ipv4 = ::inet_pton(AF_INET, address.c_str(), octets.data()) == 1;
+    if (!ipv4 && ::inet_pton(AF_INET6, address.c_str(), octets.data()) != 1)
+        warn(row.name, quoted(line) + " is no address and no network: it does not count");
+    else if (network.ends_with("/0"))
+        warn(row.name, quoted(line) + " is everybody: anybody may take any address, and its right to relay");
+    else if (address.starts_with("127.") || address == "::1")
+        warn(row.name,
+             quoted(line) +
+                 " is loopback: every user and program of this host may take any address, and its right to "
+                 "relay");
 }
 
 void Inspector::check_words(const ControlFile& row, std::string_view line) {

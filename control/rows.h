@@ -222,6 +222,9 @@ inline constexpr std::array table = {
     domains("privatemx", "remote", "domains whose servers may have private or loopback addresses"),
     flag("proctitle", "smtpd remote local inject", "0",
          "1: ps shows no addresses, of mail or of clients, in the titles of processes"),
+    lines("proxyhosts", "smtpd", "",
+          "addresses and networks of proxies that may say whose connection it is, where the listener asks "
+          "them (PROXY)"),
     lines("qmqpservers", "qmqpc", "",
           "servers that take the mail of a host without a queue, by QMQP: an address, or one with its port"),
     seconds("queuelifetime", "send", "604800", 0, std::uint64_t{1} << 40,

@@ -18,6 +18,7 @@
 #include "listen/keeper.h"
 #include "listen/places.h"
 #include "listen/processes.h"
+#include "listen/proxy_room.h"
 #include "listen/session_process.h"
 #include "listen/waiting_room.h"
 #include "listen/watched_rules.h"
@@ -32,6 +33,8 @@ constexpr std::size_t reply_limit = 512;
 // layout.
 constexpr std::chrono::hours family_lifetime{1};
 constexpr std::chrono::minutes family_patience{1};
+// A proxy sends its header at once, in one packet.
+constexpr std::chrono::seconds header_patience{10};
 
 std::string directory_of(const std::string& path) {
     const std::size_t slash = path.rfind('/');
@@ -70,6 +73,11 @@ class Acceptor {
                      {[this](int channel) { return run_session_process(service_, channel); },
                       [this](const std::string& ip) { places_.release(ip); },
                       [this](pid_t pid, const std::string& ip, int number) { crashed(pid, ip, number); }}),
+          proxies_(
+              loop_, [this](ProxyRoom::Introduced client) { introduce_client(std::move(client)); },
+              [this](const net::Endpoint& proxy, std::string_view what) {
+                  service_.refuse(proxy, Refusal::not_introduced, what);
+              }),
           quiet_(
               loop_, [this](WaitingRoom::Client client) { hand_over(std::move(client)); },
               [this](const WaitingRoom::Client& client) { places_.release(client.visitor.peer.ip); },
@@ -80,9 +88,12 @@ class Acceptor {
               [this](const WaitingRoom::Client& client) { turn_away(client, Refusal::silent); }) {
         if (options.rules) rules_.emplace(*options.rules);
         service_.reload();
-        for (const int socket : options.sockets) {
+        for (std::size_t i = 0; i < options.sockets.size(); ++i) {
+            const int socket = options.sockets[i];
+            const bool proxied = options.places[i].proxied;
             set_close_on_exec(socket, true);
-            loop_.add(socket, EPOLLIN, [this, socket](std::uint32_t) { accept_some(socket); });
+            loop_.add(socket, EPOLLIN,
+                      [this, socket, proxied](std::uint32_t) { accept_some(socket, proxied); });
         }
         // Sessions run nothing.
         ::unsetenv(program_variable_.c_str());
@@ -136,7 +147,7 @@ class Acceptor {
         });
     }
 
-    void accept_some(int socket) {
+    void accept_some(int socket, bool proxied) {
         for (int i = 0; i < accepts_at_once; ++i) {
             directories_.look();
             std::optional<std::string> trouble = read_rules();
@@ -151,8 +162,37 @@ class Acceptor {
             // Once more: what changed before this client came counts for it.
             directories_.look();
             if (!trouble) trouble = attempt([this] { refresh(); });
-            admit(std::move(connection), net::to_endpoint(peer), trouble);
+            if (proxied && !trouble)
+                admit_proxy(std::move(connection), net::to_endpoint(peer));
+            else
+                admit({std::move(connection), {net::to_endpoint(peer), {}, Beginning::tls}}, trouble);
         }
+    }
+
+    // Its client has no place yet: so many may be on their way.
+    void admit_proxy(Fd connection, const net::Endpoint& proxy) {
+        if (!service_.is_proxy(proxy.ip))
+            return refuse(connection.get(), proxy, Refusal::not_a_proxy,
+                          "control/proxyhosts does not list it");
+        if (proxies_.count() >= options_.connection_limit)
+            return refuse(connection.get(), proxy, Refusal::too_many);
+        if (const auto trouble =
+                attempt([&] { proxies_.add(std::move(connection), proxy, header_patience); }))
+            log_line(*trouble);
+    }
+
+    void introduce_client(ProxyRoom::Introduced introduced) {
+        WaitingRoom::Client client{std::move(introduced.connection), {introduced.proxy, {}, Beginning::tls}};
+        client.visitor.nameless = !introduced.client;
+        if (introduced.client) {
+            client.visitor.peer = introduced.client->client;
+            client.visitor.local = introduced.client->local;
+        }
+        // What changed since the proxy came counts too.
+        directories_.look();
+        std::optional<std::string> trouble = read_rules();
+        if (!trouble) trouble = attempt([this] { refresh(); });
+        admit(std::move(client), trouble);
     }
 
     void refresh() {
@@ -166,25 +206,29 @@ class Acceptor {
         loop_.after(std::chrono::seconds(1), [this, socket] { loop_.change(socket, EPOLLIN); });
     }
 
-    void admit(Fd connection, const net::Endpoint& peer, std::optional<std::string> trouble) {
+    void admit(WaitingRoom::Client client, std::optional<std::string> trouble) {
+        const int connection = client.connection.get();
+        const net::Endpoint& peer = client.visitor.peer;
         if (places_.full()) processes_.look_again();
-        if (places_.full()) return refuse(connection.get(), peer, Refusal::too_many);
+        if (places_.full()) return refuse(connection, peer, Refusal::too_many);
         tcprules::Decision decision;
-        if (!trouble && rules_)
+        // The rule of a proxy's own address is not its clients'.
+        if (!trouble && rules_ && !client.visitor.nameless)
             trouble = attempt([&] {
                 decision = rules_->last().look_up({peer.ip, std::nullopt, std::nullopt});
             });
         if (trouble) {
             log_line(*trouble);
-            return refuse(connection.get(), peer, Refusal::our_trouble);
+            return refuse(connection, peer, Refusal::our_trouble);
         }
-        if (!decision.allow) return refuse(connection.get(), peer, Refusal::denied);
+        if (!decision.allow) return refuse(connection, peer, Refusal::denied);
         const Service::Limit limit = limit_of_one(decision.variables);
         if (places_.full_for(peer.ip, limit.clients)) processes_.look_again();
         if (places_.full_for(peer.ip, limit.clients))
-            return refuse(connection.get(), peer, Refusal::too_many_from_address,
+            return refuse(connection, peer, Refusal::too_many_from_address,
                           std::to_string(limit.clients) + " at once, set by " + limit.source);
-        welcome(std::move(connection), peer, std::move(decision.variables));
+        client.visitor.rule = std::move(decision.variables);
+        welcome(std::move(client));
     }
 
     // A rule of its own, the option, or what the service says.
@@ -209,19 +253,20 @@ class Acceptor {
         places_.release(client.visitor.peer.ip);
     }
 
-    void welcome(Fd connection, const net::Endpoint& peer, Variables rule) {
-        WaitingRoom::Client client{std::move(connection), {peer, {}, Beginning::tls, std::move(rule)}};
+    void welcome(WaitingRoom::Client client) {
         const int socket = client.connection.get();
-        if (const auto trouble = attempt([&] { client.visitor.local = net::local_endpoint(socket); }))
-            return log_line(*trouble);
+        if (client.visitor.local.ip.empty())
+            if (const auto trouble = attempt([&] { client.visitor.local = net::local_endpoint(socket); }))
+                return log_line(*trouble);
+        const std::string ip = client.visitor.peer.ip;
         const auto delay = service_.greeting_delay(client.visitor.rule);
-        places_.take(peer.ip);
+        places_.take(ip);
         if (options_.tls || delay.count() == 0) return greet(std::move(client));
         // Its session notices by itself that it has spoken.
         client.visitor.beginning = Beginning::greeting;
         if (const auto trouble = attempt([&] { quiet_.add(std::move(client), delay); })) {
             log_line(*trouble);
-            places_.release(peer.ip);
+            places_.release(ip);
         }
     }
 
@@ -295,6 +340,7 @@ class Acceptor {
     std::optional<WatchedRules> rules_;
     Places places_;
     Processes processes_;
+    ProxyRoom proxies_;  // whose connections are not known yet
     WaitingRoom quiet_;  // not greeted yet (greetdelay)
     WaitingRoom greeted_;
     bool hurry_planned_ = false;

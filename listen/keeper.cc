@@ -114,7 +114,7 @@ class Keeper {
 // Where a port was left to the kernel, whoever started us must learn it.
 void print_chosen_ports(const Options& options, const std::vector<Fd>& sockets) {
     for (std::size_t i = 0; i < sockets.size(); ++i)
-        if (options.addresses[i].port == 0)
+        if (options.places[i].address.port == 0)
             std::printf("%s\n", net::local_endpoint(sockets[i].get()).text().c_str());
     std::fflush(stdout);
 }
@@ -125,7 +125,7 @@ int run_keeper(std::string_view program, std::string_view program_variable, cons
                const Options& options, const Arguments& arguments, const std::function<void()>& check) {
     Fd filters = start_filter_guardian(program, home, program_variable);
     std::vector<Fd> sockets;
-    for (const net::Endpoint& address : options.addresses) sockets.push_back(net::listen_tcp(address));
+    for (const Options::Place& place : options.places) sockets.push_back(net::listen_tcp(place.address));
     control::become(control::Owners::read(home), control::Role::qmaild);
     check();
     print_chosen_ports(options, sockets);

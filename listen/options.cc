@@ -8,8 +8,8 @@ namespace {
 
 [[noreturn]] void usage(std::string_view program, const std::string& problem) {
     throw_permanent(problem + "; usage: " + std::string(program) +
-                    " [--tls] [-l ADDRESS:PORT]... [-x RULES.CDB] [-c CONNECTIONS] "
-                    "[--per-ip CONNECTIONS]");
+                    " [--tls] [-l ADDRESS:PORT]... [--proxy ADDRESS:PORT]... [-x RULES.CDB] "
+                    "[-c CONNECTIONS] [--per-ip CONNECTIONS]");
 }
 
 std::size_t number(std::string_view program, const std::string& option, const std::string& value) {
@@ -36,12 +36,12 @@ Options parse_options(std::string_view program, const Arguments& arguments) {
         }
         if (i + 1 == arguments.size()) usage(program, option + " needs a value");
         const std::string& value = arguments[i + 1];
-        if (option == "-l") {
+        if (option == "-l" || option == "--proxy") {
             const auto endpoint = net::parse_endpoint(value);
             if (!endpoint)
                 usage(program,
-                      "-l needs an address and a port (192.0.2.1:25, [2001:db8::1]:25), not " + value);
-            options.addresses.push_back(*endpoint);
+                      option + " needs an address and a port (192.0.2.1:25, [2001:db8::1]:25), not " + value);
+            options.places.push_back({*endpoint, option == "--proxy"});
         } else if (option == "-x") {
             options.rules = value;
         } else if (option == "-c") {
@@ -57,7 +57,9 @@ Options parse_options(std::string_view program, const Arguments& arguments) {
         }
     }
     const bool listens = arguments.size() > (options.tls ? 1 : 0);
-    if (options.addresses.empty() && listens) usage(program, "-l is missing");
+    if (options.places.empty() && listens) usage(program, "-l is missing");
+    if (!options.sockets.empty() && options.sockets.size() != options.places.size())
+        usage(program, "--sockets has another number of them than there are places");
     return options;
 }
 

@@ -13,17 +13,21 @@
 namespace relais::listen {
 
 struct Options {
-    std::vector<net::Endpoint> addresses;  // -l
-    std::optional<std::string> rules;      // -x
-    std::size_t connection_limit = 1000;   // -c
-    std::size_t address_limit = 0;         // --per-ip; 0: none
-    bool tls = false;                      // --tls: before the greeting
-    std::vector<int> sockets;              // --sockets: we are an acceptor, and these are the keeper's
-    int filters = -1;                      // --filters: its channel to the guardian of filters
+    struct Place {
+        net::Endpoint address;
+        bool proxied = false;  // --proxy: each connection begins with a proxy's header
+    };
+    std::vector<Place> places;            // -l and --proxy
+    std::optional<std::string> rules;     // -x
+    std::size_t connection_limit = 1000;  // -c
+    std::size_t address_limit = 0;        // --per-ip; 0: none
+    bool tls = false;                     // --tls: before the greeting
+    std::vector<int> sockets;             // --sockets: we are an acceptor; the keeper's, as the places
+    int filters = -1;                     // --filters: its channel to the guardian of filters
 };
 
-// Without -l there is no listener: one client on descriptors 0 and 1. Throws a permanent Error with the
-// usage of that program for anything that is not understood.
+// Without -l and --proxy there is no listener: one client on descriptors 0 and 1. Throws a permanent Error
+// with the usage of that program for anything that is not understood.
 Options parse_options(std::string_view program, const Arguments& arguments);
 
 }  // namespace relais::listen

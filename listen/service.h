@@ -3,7 +3,7 @@
 //   the keeper    binds the sockets (as root where the port wants it), becomes qmaild, and from then on only
 //                 starts the acceptor again when that has ended (keeper.h). It reads nothing from anybody.
 //   the acceptor  is confined, accepts, decides by rules and limits, and greets. It reads nothing from
-//                 clients. When a client says something, it is handed to a session process: a spare one,
+//                 clients; of a proxy that is listed it reads the header (proxy_room.h). When a client says something, it is handed to a session process: a spare one,
 //                 made before it was needed, or one that has served a client of the same neighbourhood and
 //                 rule before (processes.h). Session processes share its address layout; so when one of
 //                 them has crashed, it ends, and the keeper executes a new one after a pause. Processes that
@@ -30,6 +30,8 @@ enum class Refusal {
     too_many,               // -c
     too_many_from_address,  // --per-ip, control/perip, PERIP
     denied,                 // a rule says so
+    not_a_proxy,            // it came where proxies alone may come, and is none of ours
+    not_introduced,         // a proxy that did not say, or not well, whose connection it is
     our_trouble,            // rules or control files cannot be read, no process to be had
     silent,                 // nothing came from it in its time
 };
@@ -56,6 +58,8 @@ class Service {
     // Puts this process into the cage that is this service's (control/cages.h) for good; rules: directories
     // that the listener goes on reading. Throws Error.
     virtual void confine(const std::vector<std::string>& rules) = 0;
+    // Whether it may say, where --proxy has it asked, whose connection it brings. As refresh() left it.
+    virtual bool is_proxy(const std::string& ip) const = 0;
     // Before each client: reads what has changed. True if something has. Throws Error.
     virtual bool refresh() = 0;
 

@@ -44,6 +44,7 @@ std::string encode(const Visitor& visitor) {
     packet += visitor.last ? 'l' : '-';
     packet += visitor.in_a_crowd ? 'c' : '-';
     packet += visitor.filtered ? 'f' : '-';
+    packet += visitor.nameless ? 'n' : '-';
     packet += '\0';
     add_field(packet, visitor.peer.text());
     add_field(packet, visitor.local.text());
@@ -59,11 +60,12 @@ Visitor decode_visitor(std::string_view packet) {
     Fields fields(packet);
     Visitor visitor;
     const std::string_view flags = fields.next();
-    if (flags.size() != 4 || std::string_view("gst").find(flags[0]) == std::string_view::npos) refuse();
+    if (flags.size() != 5 || std::string_view("gst").find(flags[0]) == std::string_view::npos) refuse();
     visitor.beginning = static_cast<Beginning>(flags[0]);
     visitor.last = flags[1] == 'l';
     visitor.in_a_crowd = flags[2] == 'c';
     visitor.filtered = flags[3] == 'f';
+    visitor.nameless = flags[4] == 'n';
     visitor.peer = fields.next_endpoint();
     visitor.local = fields.next_endpoint();
     visitor.note = fields.next();
@@ -76,7 +78,7 @@ Visitor decode_visitor(std::string_view packet) {
 
 std::string key_of(const Visitor& visitor) {
     std::string key;
-    add_field(key, neighbourhood(visitor.peer.ip));
+    add_field(key, visitor.nameless ? "" : neighbourhood(visitor.peer.ip));
     for (const auto& [name, value] : visitor.rule) {
         add_field(key, name);
         add_field(key, value);
@@ -90,8 +92,10 @@ Variables variables_of(const Visitor& visitor, const std::string& name) {
         all.emplace_back(prefix + "LOCALIP", visitor.local.ip);
         all.emplace_back(prefix + "LOCALPORT", std::to_string(visitor.local.port));
         all.emplace_back(prefix + "LOCALHOST", name);
-        all.emplace_back(prefix + "REMOTEIP", visitor.peer.ip);
-        all.emplace_back(prefix + "REMOTEPORT", std::to_string(visitor.peer.port));
+        if (!visitor.nameless) {
+            all.emplace_back(prefix + "REMOTEIP", visitor.peer.ip);
+            all.emplace_back(prefix + "REMOTEPORT", std::to_string(visitor.peer.port));
+        }
         if (!visitor.peer.is_v6()) break;
     }
     all.insert(all.end(), visitor.rule.begin(), visitor.rule.end());

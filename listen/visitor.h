@@ -29,6 +29,7 @@ struct Visitor {
     std::string note{};       // of the service's own (Service::note)
     bool last = false;        // the process serves nobody after it
     bool in_a_crowd = false;  // places are scarce: it gets less time
+    bool nameless = false;    // peer is a proxy that does not say whose connection it is
     bool filtered = false;    // another packet follows, with the channel to the runner of its filter
 
     bool operator==(const Visitor&) const = default;
@@ -46,7 +47,8 @@ Visitor decode_visitor(std::string_view packet);
 // What a session process may be used again for: the same neighbourhood and the same rule.
 std::string key_of(const Visitor& visitor);
 
-// As tcpserver sets them, and behind them the rule's. name: $TCPLOCALHOST.
+// As tcpserver sets them, and behind them the rule's; of a nameless one, nothing of the peer. name:
+// $TCPLOCALHOST.
 Variables variables_of(const Visitor& visitor, const std::string& name);
 
 }  // namespace relais::listen

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "base/words.h"
 #include "control/control_file.h"
 #include "control/setting.h"
 #include "queue/store.h"
@@ -68,7 +69,8 @@ std::string domain_of(const std::string& me) {
 
 std::string listen_text(const std::vector<Listen>& listen) {
     std::string text;
-    for (const Listen& each : listen) text += each.address + " " + std::to_string(each.port) + "\n";
+    for (const Listen& each : listen)
+        text += each.address + " " + std::to_string(each.port) + (each.proxied ? " proxy\n" : "\n");
     return text;
 }
 
@@ -192,15 +194,16 @@ void add_services(Table& table, const Plan& plan) {
                         submission_script(plan, listen[number - 1], listen_file(name), number));
 }
 
-// Lines "ADDRESS PORT".
+// Lines "ADDRESS PORT", or "ADDRESS PORT proxy".
 std::vector<Listen> read_listen(const control::Home& home, const char* name) {
     std::vector<Listen> all;
     for (const std::string& line : control::read_lines(home, name).value_or(std::vector<std::string>{})) {
-        const std::size_t space = line.find(' ');
-        const auto port = parse_number(trim(std::string_view(line).substr(std::min(space, line.size()))));
+        const auto words = words_of(line);
+        const bool proxied = words.size() == 3 && words[2] == "proxy";
+        const auto port = words.size() == (proxied ? 3 : 2) ? parse_number(words[1]) : std::nullopt;
         if (!port || *port == 0 || *port > 65535)
             throw_permanent("control/" + std::string(name) + ": this is not \"ADDRESS PORT\": " + line);
-        all.push_back({line.substr(0, space), static_cast<unsigned>(*port)});
+        all.push_back({std::string(words[0]), static_cast<unsigned>(*port), proxied});
     }
     return all;
 }
@@ -280,6 +283,15 @@ static void refuse_another_owner(const Plan& plan) {
                      directory, info->st_uid, directory, directory));
 }
 
+// tcpserver does not read what a proxy says, nor does the POP3 server.
+static void refuse_proxies(const char* file, const std::vector<Listen>& listen) {
+    if (std::any_of(listen.begin(), listen.end(), [](const Listen& each) { return each.proxied; }))
+        throw_permanent(
+            fmt::format("control/{}: only qmail-smtpd's own listener (qmail-setup --own-listener) takes "
+                        "connections of proxies: take \"proxy\" away",
+                        file));
+}
+
 Plan plan_of_instance(const control::Home& home) {
     Plan plan{home, identity_of_instance(home), control::read<"me">(home), "", {}, has_own_listener(home)};
     plan.tree = std::make_shared<const Tree>(home, plan.identity);
@@ -289,6 +301,13 @@ Plan plan_of_instance(const control::Home& home) {
     plan.pop3s = read_listen(home, "pop3slisten");
     plan.submission = read_listen(home, "submissionlisten");
     plan.submissions = read_listen(home, "submissionslisten");
+    refuse_proxies("pop3listen", plan.pop3);
+    refuse_proxies("pop3slisten", plan.pop3s);
+    if (!plan.own_listener) {
+        refuse_proxies("smtplisten", plan.listen);
+        for (const auto& [name, listen] : submission_services(plan))
+            refuse_proxies(listen_file(name).c_str(), listen);
+    }
     if (plan.listen.empty()) plan.listen.push_back({"0", 25});
     return plan;
 }

@@ -39,6 +39,7 @@ struct Piece {
 struct Listen {
     std::string address;  // "0" is every address of both families
     unsigned port = 25;
+    bool proxied = false;  // "proxy" behind it: connections come from the proxies of control/proxyhosts
     bool ipv6() const { return address.find(':') != std::string::npos; }
 };
 

@@ -160,6 +160,9 @@ void look_at_port(const Plan& plan, const Protocol& protocol, std::size_t number
                   Report& report) {
     const std::string service =
         numbered_service(protocol.service, &protocol == &smtp && plan.own_listener ? 1 : number);
+    if (listen.proxied)
+        return report.note(fmt::format("{} on port {} is not asked: it takes connections of proxies alone",
+                                       protocol.name, listen.port));
     const std::string address =
         listen.address == "0" || listen.address == "0.0.0.0" ? "127.0.0.1" : listen.address;
     const Answer answer = ask(address, listen.port, protocol.tls);

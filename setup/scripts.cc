@@ -32,6 +32,12 @@ std::string environment(const Plan& plan) {
                        home);
 }
 
+// Adds the place in $address, $port and $kind of control/smtplisten or its like to the listener's arguments.
+constexpr std::string_view add_place =
+    "case $kind in proxy) place=--proxy ;; *) place=-l ;; esac\n"
+    "case $address in 0) set -- \"$@\" $place \"0.0.0.0:$port\" $place \"[::]:$port\" ;;\n"
+    "*:*) set -- \"$@\" $place \"[$address]:$port\" ;; *) set -- \"$@\" $place \"$address:$port\" ;; esac\n";
+
 // Rules for the own addresses of one family or of both, for the administrator to put into force: programs on
 // this host that connect to one of them have it as their own address, also a link-local one.
 std::string offered_rules(bool ipv4, bool ipv6) {
@@ -58,12 +64,8 @@ std::string send_script(const Plan& plan) {
 std::string smtpd_script(const Plan& plan, std::size_t number) {
     if (plan.own_listener)
         return opening(plan, "The SMTP server, with its own listener. Addresses: control/smtplisten.") +
-               "set --\n"
-               "while read -r address port; do\n"
-               "    case $address in 0) set -- \"$@\" -l \"0.0.0.0:$port\" -l \"[::]:$port\" ;;\n"
-               "    *:*) set -- \"$@\" -l \"[$address]:$port\" ;; *) set -- \"$@\" -l \"$address:$port\" ;; "
-               "esac\n"
-               "done <control/smtplisten\n" +
+               fmt::format("set --\nwhile read -r address port kind; do\n{}done <control/smtplisten\n",
+                           add_place) +
                fmt::format(
                    "exec {} \\\n    qmail-smtpd \"$@\" -x {} -c \"$(head -n 1 "
                    "control/concurrencyincoming)\"\n",
@@ -92,11 +94,9 @@ std::string submission_script(const Plan& plan, const Listen& listen, const std:
         opening(plan, fmt::format("The submission server on the address and port in line {} of control/{}: "
                                   "mail of our own users.",
                                   number, file)) +
-        fmt::format("read -r address port <<END\n$(sed -n {}p control/{})\nEND\n", number, file);
+        fmt::format("read -r address port kind <<END\n$(sed -n {}p control/{})\nEND\n", number, file);
     if (plan.own_listener)
-        return script +
-               "case $address in 0) set -- -l \"0.0.0.0:$port\" -l \"[::]:$port\" ;;\n"
-               "*:*) set -- -l \"[$address]:$port\" ;; *) set -- -l \"$address:$port\" ;; esac\n" +
+        return script + "set --\n" + std::string(add_place) +
                fmt::format("exec {} SUBMISSION=1 \\\n    qmail-smtpd{} \"$@\" -x {} {}\n", environment(plan),
                            tls, rules, connections);
     const Owner owner = plan.identity.of(Role::qmaild);

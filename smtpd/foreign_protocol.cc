@@ -25,6 +25,11 @@ bool is_http_request(std::string_view line) {
     return last > first && line.substr(last + 1).starts_with("HTTP/");
 }
 
+bool is_proxy_header(std::string_view line) {
+    return line.starts_with("PROXY TCP4 ") || line.starts_with("PROXY TCP6 ") ||
+           line.starts_with("PROXY UNKNOWN") || line == std::string_view("\0", 1);
+}
+
 bool is_header_field(std::string_view line) {
     const std::size_t end = line.find(':');
     return end != std::string_view::npos && end > 0 &&

@@ -12,4 +12,9 @@ bool is_http_request(std::string_view line);
 // "Host: example.org": a name, and a colon right behind it (RFC 9110, 5.1). No greeting of SMTP looks so.
 bool is_header_field(std::string_view line);
 
+// What a proxy says before its client speaks: a line of version 1 of the PROXY protocol, or the line of
+// version 2's signature that is nothing else. Where proxies are expected it does not come as far as here
+// (listen/proxy_header.h).
+bool is_proxy_header(std::string_view line);
+
 }  // namespace relais::smtpd

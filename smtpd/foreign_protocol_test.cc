@@ -14,6 +14,15 @@ TEST(ForeignProtocol, RequestsOfHttp) {
         EXPECT_FALSE(is_http_request(line)) << line;
 }
 
+TEST(ForeignProtocol, HeadersOfProxies) {
+    for (const std::string_view line :
+         {std::string_view("PROXY TCP4 192.0.2.1 192.0.2.2 1 2"), std::string_view("PROXY TCP6 ::1 ::1 1 2"),
+          std::string_view("PROXY UNKNOWN"), std::string_view("\0", 1)})
+        EXPECT_TRUE(is_proxy_header(line)) << line;
+    for (const std::string_view line : {"", "PROXY", "QUIT", "HELO PROXY TCP4 ", "proxy tcp4"})
+        EXPECT_FALSE(is_proxy_header(line)) << line;
+}
+
 TEST(ForeignProtocol, HeaderFields) {
     for (const char* line : {"Host: mx.test", "X-a:b", "Content-Length:1"})
         EXPECT_TRUE(is_header_field(line)) << line;

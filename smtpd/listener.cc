@@ -32,9 +32,12 @@ std::string_view reply_to(listen::Refusal why) {
         case listen::Refusal::too_many_from_address:
             return "421 too many connections from your address (#4.7.0)";
         case listen::Refusal::denied:
+        case listen::Refusal::not_a_proxy:
             return denied;
         case listen::Refusal::silent:
             return "421 timeout (#4.4.2)";
+        case listen::Refusal::not_introduced:
+            return "closing";
         case listen::Refusal::our_trouble:
             break;
     }
@@ -103,6 +106,10 @@ class Listener : public listen::Service {
         control::enter(control::smtpd_cage, home_, places);
     }
 
+    bool is_proxy(const std::string& ip) const override {
+        return settings_->last().proxies.match(ip).has_value();
+    }
+
     std::string local_name() const override { return settings_->last().me; }
     std::string greeting() const override { return settings_->last().opening(); }
     // Not for those who may relay: a webmail, or a network of our own, is many clients.
@@ -131,13 +138,14 @@ class Listener : public listen::Service {
         std::string reason(reply);
         if (!detail.empty()) reason.append(": ").append(detail);
         log_line(refuse_line({peer.ip, std::nullopt}, std::nullopt, std::nullopt, reason));
-        return handshake ? "" : std::string(reply);
+        // Nobody would hear it as an answer to what was said.
+        return handshake || why == listen::Refusal::not_introduced ? "" : std::string(reply);
     }
 
     bool serve(int connection, const listen::Variables& variables, const listen::Visitor& visitor,
                int filters) override {
-        const auto client =
-            policy::Client::from([&](const std::string& name) { return look_up(variables, name); });
+        auto client = policy::Client::from([&](const std::string& name) { return look_up(variables, name); });
+        if (visitor.nameless) client.relayclient.reset();
         const KnownOffers known = decode_offers(visitor.note);
         policy_->begin_client();
         return smtpd::serve({home_, settings_->last(), *policy_, tls_, known, filters}, connection,

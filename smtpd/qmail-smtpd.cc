@@ -24,7 +24,7 @@ int main(int argc, char** argv) {
     return run_program("qmail-smtpd", argc, argv, [](const Arguments& arguments) {
         const auto home = control::Home::from_environment();
         const listen::Options options = listen::parse_options("qmail-smtpd", arguments);
-        if (options.addresses.empty()) {
+        if (options.places.empty()) {
             smtpd::serve_standalone(home, options.tls ? smtpd::Beginning::tls : smtpd::Beginning::greeting);
             return 0;
         }

@@ -97,7 +97,7 @@ void Session::converse(Beginning beginning) {
 }
 
 void Session::handle_line(Channel::Line kind, std::string_view line) {
-    if (is_http_request(line) || (!helo_ && is_header_field(line))) {
+    if (is_http_request(line) || is_proxy_header(line) || (!helo_ && is_header_field(line))) {
         spent_ = true;
         refuse("421 this is SMTP and no other protocol, closing (#4.7.0)");
         closing_ = true;

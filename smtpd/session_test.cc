@@ -605,7 +605,8 @@ TEST_F(SessionTest, OtherProtocolsAreHungUpOn) {
     const std::string smuggled =
         "\r\nHELO x\r\n" + message_of("joe@mail.test", "Subject: x\r\n\r\n.\r\nQUIT\r\n");
     for (const std::string_view first :
-         {"POST / HTTP/1.1", "GET /", "Host: mail.test", "HELO x\r\nPUT /x HTTP/1.1", "POST / HTTP/1.1\n"}) {
+         {"POST / HTTP/1.1", "GET /", "Host: mail.test", "HELO x\r\nPUT /x HTTP/1.1", "POST / HTTP/1.1\n",
+          "PROXY TCP4 127.0.0.1 127.0.0.1 1 2", "PROXY UNKNOWN"}) {
         EXPECT_EQ(talk(std::string(first) + smuggled).back(),
                   "421 this is SMTP and no other protocol, closing (#4.7.0)");
         EXPECT_THAT(log.back(), HasSubstr("no other protocol"));

@@ -53,6 +53,7 @@ Settings Settings::read(const control::Home& home) {
     settings.hide_addresses = control::read<"proctitle">(home);
     settings.reuse = listen::parse_reuse(control::read<"sessionreuse">(home));
     settings.mechanisms = parse_mechanisms(control::read<"authmechanisms">(home));
+    settings.proxies = opensmtp::NetworkSet(control::read<"proxyhosts">(home));
     if (const auto lines = control::read<"dsnfrom">(home); !lines.empty()) settings.dsn_from.emplace(lines);
     return settings;
 }

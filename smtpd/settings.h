@@ -46,6 +46,7 @@ struct Settings : policy::Settings {
     std::vector<sasl::Mechanism> mechanisms = default_mechanisms();
     // dsnfrom: who may ask for reports on deliveries beside our own users; without a line nobody may
     std::optional<opensmtp::NetworkSet> dsn_from{};
+    opensmtp::NetworkSet proxies{};  // proxyhosts
 
     // Throws Error when a file cannot be read or control/me is missing.
     static Settings read(const control::Home& home);

@@ -108,6 +108,14 @@ class ShowCtl(relais.TestCase):
         i.control("ipversions", "both")
         self.assertIn('control/ipversions: warning: line 1 "both": it must be 4, 6, 46 or 64: mail waits', i.run("qmail-showctl", "--check").out)
 
+    def test_front_ends_that_are_too_near(self):
+        i = self.instance(control={"proxyhosts": "192.0.2.10\n2001:db8::/64\n127.0.0.0/8\n::1\n0.0.0.0/0\nproxy.example"})
+        out = i.run("qmail-showctl", "--check").out
+        for line, text in (("127.0.0.0/8", "is loopback: every user"), ("::1", "is loopback: every user"), ("0.0.0.0/0", "is everybody"),
+                           ("proxy.example", "is no address and no network")):
+            self.assertIn(f'control/proxyhosts: warning: "{line}" {text}', out)
+        self.assertEqual(out.count("control/proxyhosts: warning"), 4, out)
+
     def test_usage_and_no_instance(self):
         i = self.instance()
         self.assertEqual(i.run("qmail-showctl", "--what").code, 100)

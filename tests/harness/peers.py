@@ -47,6 +47,7 @@ LIBRARIES = {
     "libidn.so.12": "libidn12",
     "libpcre2-8.so.0": "libpcre2-8-0",
     "libsqlite3.so.0": "libsqlite3-0",
+    "liblua5.3.so.0": "liblua5.3-0",
 }
 
 
@@ -461,6 +462,41 @@ cram:
             for child in pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
                 os.kill(int(child), signal.SIGKILL)
         super().__exit__(*arguments)
+
+
+def haproxy():
+    return fetch("haproxy", "haproxy", "libopentracing-c-wrapper0", "libopentracing1")
+
+
+class HAProxy(Server):
+    """An haproxy that passes on the connections to its ports. fronts: each a server's line behind "server NAME", and settings of the
+    backend, as lines; ports are chosen in their order. status() is what it thinks of each server ("UP", "DOWN")."""
+
+    NAME = "haproxy"
+
+    def __init__(self, *fronts, address="127.0.0.1"):
+        super().__init__("rlha.")
+        self.tree = haproxy()
+        self.ports = [relais.free_port() for _ in fronts]
+        self.socket = self.directory / "stats"
+        lines = ["global", f"stats socket {self.socket} level admin", "defaults", "mode tcp", "timeout connect 10s", "timeout client 60s", "timeout server 60s"]
+        for number, ((server, settings), port) in enumerate(zip(fronts, self.ports)):
+            lines += [f"listen front{number}", f"bind {address}:{port}", *settings, f"server ours {server}"]
+        (self.directory / "haproxy.cfg").write_text("".join(f"{line}\n" for line in lines))
+
+    def status(self, number=0):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(20)
+            s.connect(str(self.socket))
+            s.sendall(b"show stat\n")
+            said = b"".join(iter(lambda: s.recv(65536), b"")).decode()
+        header, *rows = (line.split(",") for line in said.removeprefix("# ").splitlines() if line)
+        (row,) = (dict(zip(header, row)) for row in rows if row[:2] == [f"front{number}", "ours"])
+        return row["status"]
+
+    def __enter__(self):
+        return self._start([self.tree.program("haproxy"), "-db", "-f", self.directory / "haproxy.cfg"], self.socket.exists,
+                           {**os.environ, **self.tree.environment})
 
 
 def dovecot():
