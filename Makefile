@@ -16,7 +16,7 @@ CTEST = ctest --output-on-failure -j4
 SOURCES = $(shell git ls-files '*.cc' '*.h')
 TIDY_SOURCES ?= $(filter-out tests/seam/% cmake/%,$(filter %.cc,$(SOURCES)))
 
-.PHONY: help configure all run stop test debug test-debug fuzz bench bench-queue soak deb test-package install uninstall clean format tidy check packages
+.PHONY: help configure all run stop test debug test-debug fuzz bench bench-queue soak deb test-package test-prometheus install uninstall clean format tidy check packages
 .DEFAULT_GOAL := all
 
 help:
@@ -31,6 +31,7 @@ help:
 	@echo 'make bench-queue  measure with a million messages in the queue'
 	@echo 'make soak       for SOAK_SECONDS=$(SOAK_SECONDS): a kill each second, restarts and hanging deliveries; nothing is lost or stands still'
 	@echo 'make deb        the Debian package, in build/deb; make test-package (root): try it in a clean root that boots'
+	@echo 'make test-prometheus  a real Prometheus reads the counters, the rules and the dashboard (fetches 19 MB)'
 	@echo 'make install    programs, manual pages and service files below DESTDIR and PREFIX=$(PREFIX)'
 	@echo 'make uninstall  remove what make install has put there'
 	@echo 'make format     clang-format; make tidy: clang-tidy; make check: format, layers and tests in one'
@@ -77,6 +78,10 @@ fuzz:
 soak: all
 	@scripts/install-packages test
 	@cd tests && RELAIS_SOAK_SECONDS=$(SOAK_SECONDS) RELAIS_BIN='$(CURDIR)/build/release/bin' python3 -B soak_test.py
+
+test-prometheus: all
+	@scripts/install-packages test
+	@cd tests && RELAIS_BIN='$(CURDIR)/build/release/bin' python3 -B prometheus_test.py
 
 bench-queue: all
 	@scripts/install-packages test

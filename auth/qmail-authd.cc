@@ -37,6 +37,7 @@
 #include "control/cages.h"
 #include "control/owners.h"
 #include "control/setting.h"
+#include "metrics/count.h"
 #include "start/daemons.h"
 
 namespace {
@@ -94,6 +95,7 @@ int serve_clients(const control::Home& home, const control::Owners& owners,
                   const auth::ServerSettings& settings, auth::FamiliarNetworks networks, int starter) {
     control::become(owners, control::Role::qmaila);
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    metrics::open_page(home, control::Role::qmaila);
     raise_descriptor_limit(settings.clients + 100);
     set_nonblocking(starter, true);
     EventLoop loop;

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/program.h"
 #include "base/time.h"
+#include "metrics/count.h"
 
 namespace relais::auth {
 namespace {
@@ -25,7 +26,10 @@ void Server::admit(ClientId id) {
         client.name = canonical_name(client.request.user, settings_.default_domain).value_or("");
         if (client.request.kind == RequestKind::scram_salt) return answer(id, find_salt(client));
         client.asker = limits_.asker(client.name, client.request.address, now_seconds());
-        if (const auto known = known_login(client)) return answer(id, *known);
+        if (const auto known = known_login(client)) {
+            metrics::count("login.right", client.request.service);
+            return answer(id, *known);
+        }
         switch (lines_.enter(id, limits_.lines_of(client.asker))) {
             case Lines::Place::free:
                 return judge(id);
@@ -62,6 +66,7 @@ void Server::leave_lines(ClientId id) {
 
 void Server::accept_login(ClientId id, const Answer& right) {
     Asker& asker = clients_.at(id).asker;
+    metrics::count("login.right", clients_.at(id).request.service);
     if (asker.account.empty()) asker.account = right.name;
     if (!limits_.succeed(asker, now_seconds()) && !std::exchange(forgets_logged_, true))
         log_line("warning: unable to write users/networks: from where accounts have logged in is forgotten");
@@ -70,6 +75,7 @@ void Server::accept_login(ClientId id, const Answer& right) {
 
 void Server::refuse(ClientId id, const std::string& why) {
     Client& client = clients_.at(id);
+    metrics::count("login.wrong", client.request.service);
     const auto failure = limits_.fail(client.asker, client.request.secret, Clock::now());
     log_line("refused " + shown(client.name.empty() ? client.request.user : client.name) + " from " +
              shown(client.request.address) + " over " + shown(client.request.service) + ": " + why +
@@ -87,6 +93,7 @@ void Server::refuse(ClientId id, const std::string& why) {
 
 void Server::turn_away(ClientId id) {
     const Client& client = clients_.at(id);
+    metrics::count("login.turned_away", client.request.service);
     const unsigned count = limits_.turn_away(client.asker, Clock::now());
     if (is_logged(count))
         log_line("refused " + shown(client.name.empty() ? client.request.user : client.name) + " from " +

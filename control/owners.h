@@ -33,6 +33,7 @@ enum class Role {
     qmaila,  // qmail-authd: passwords
     qmailf,  // $QMAILQUEUE programs of qmail-smtpd's listener: foreign code
     qmailc,  // qmail-countd: what clients have sent
+    qmailm,  // qmail-metrics: shows the counters of all
 };
 
 struct RoleRow {
@@ -42,8 +43,9 @@ struct RoleRow {
     std::string_view before;  // as whom its programs run where control/owners is older; "" if that is wrong
 };
 
-// In the order of control/owners. Groups: qmailq and qmails share the queue, qmaila alone reads the accounts.
-inline constexpr std::array<RoleRow, 15> roles = {{{Role::alias, "alias", "nofiles", ""},
+// In the order of control/owners. Groups: qmailq and qmails share the queue, qmaila alone reads the accounts,
+// qmailm the counters.
+inline constexpr std::array<RoleRow, 16> roles = {{{Role::alias, "alias", "nofiles", ""},
                                                    {Role::qmaild, "qmaild", "nofiles", ""},
                                                    {Role::qmailk, "qmailk", "nofiles", ""},
                                                    {Role::qmaill, "qmaill", "nofiles", ""},
@@ -57,7 +59,8 @@ inline constexpr std::array<RoleRow, 15> roles = {{{Role::alias, "alias", "nofil
                                                    {Role::qmailh, "qmailh", "nofiles", "qmailp"},
                                                    {Role::qmaila, "qmaila", "qmaila", "root"},
                                                    {Role::qmailf, "qmailf", "nofiles", "qmaild"},
-                                                   {Role::qmailc, "qmailc", "nofiles", "qmailp"}}};
+                                                   {Role::qmailc, "qmailc", "nofiles", "qmailp"},
+                                                   {Role::qmailm, "qmailm", "qmailm", "qmailp"}}};
 
 struct Owner {
     uid_t uid;

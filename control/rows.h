@@ -199,6 +199,8 @@ inline constexpr std::array table = {
           "on: SPF, DKIM, DMARC and ARC are verified and written into Authentication-Results"),
     number("maxrcpt", "smtpd", "1000", 1, "recipients of a message from the network at most"),
     line("me", "all", "", "this host's name; many files fall back on it"),
+    line("metricsaddress", "metrics", "",
+         "ADDRESS:PORT of this host's own (127.0.0.1:9925, [::1]:9925) where qmail-metrics is asked by HTTP"),
     number("minimumuid", "lspawn", "1", 0,
            "the lowest uid that gets deliveries without a line in users/assign"),
     lines("morercpthosts", "newmrh", "", "more of rcpthosts; qmail-newmrh makes the cdb from it"),

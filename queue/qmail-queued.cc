@@ -26,6 +26,7 @@
 #include "control/cages.h"
 #include "control/home.h"
 #include "control/owners.h"
+#include "metrics/count.h"
 #include "queue/queued.h"
 #include "queue/recovery.h"
 #include "queue/refusal.h"
@@ -68,6 +69,7 @@ int work(const Arguments&) {
     const control::Owners owners = control::Owners::read(home);
     control::become(owners, control::Role::qmailq);
     ::umask(007);
+    metrics::open_page(home, control::Role::qmailq);
 
     control::enter(control::queued_cage, home);
     const queue::QueuedDescriptors descriptors{start::queued_network_socket, start::queued_bounce_socket,

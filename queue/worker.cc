@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/octets.h"
 #include "base/program.h"
+#include "metrics/count.h"
 #include "queue/refusal.h"
 
 namespace relais::queue {
@@ -44,6 +45,19 @@ void send_hint(int pipe, MessageId id) {
     [[maybe_unused]] const ssize_t written = ::write(pipe, octets, sizeof octets);
 }
 
+// A value of queue.taken (metrics/table.h).
+std::string_view name_of(Door door) {
+    switch (door) {
+        case Door::network:
+            return "network";
+        case Door::bounce:
+            return "bounce";
+        case Door::submit:
+            break;
+    }
+    return "local";
+}
+
 class Connection {
   public:
     Connection(const Service& service, std::size_t slot, Door door, int socket, std::span<char> buffer,
@@ -70,6 +84,7 @@ class Connection {
             send_answer(socket_, {SubmitCode::accepted, 0, {}});
         if (state != FrameReader::Input::more || header_.question) return false;
         if (!no_room()) return true;
+        metrics::count("queue.refused", door_ == Door::network ? "82" : "53");
         // Who calls qmail-queue knows its exit code for a full disk.
         if (door_ == Door::network)
             refuse(socket_, SubmitCode::custom, disk_floor_answer);
@@ -89,6 +104,10 @@ class Connection {
             answer =
                 receive(input_, caller, writer, patience(), header_.extended, [this] { return no_room(); });
         }
+        if (answer.code == SubmitCode::accepted)
+            metrics::count("queue.taken", name_of(door_));
+        else
+            metrics::count("queue.refused", std::to_string(static_cast<int>(answer.code)));
         if (answer.code == SubmitCode::accepted) send_hint(service_.hint_pipe, answer.id);
         send_answer(socket_, answer);
     }

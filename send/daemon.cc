@@ -190,6 +190,7 @@ void Daemon::read_changed_settings() {
     if (Clock::now() < next_look_) return;
     next_look_ = Clock::now() + look_pause;
     read_changed_rules();
+    sender_.count_queue();
     if (!watch_.changed()) return;
     try {
         Settings settings = sender_.settings();

@@ -2,6 +2,7 @@
 // A million messages take some 50 MB.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -66,6 +67,8 @@ class KnownMessages {
     // Gives each message in the heap a new second: what of(id, when) says. O(n).
     void reschedule(const std::function<std::uint32_t(MessageId, std::uint32_t)>& of);
     std::size_t count(Place place) const;
+    // The same for each place, in their order. O(n).
+    std::array<std::size_t, 7> counts() const;
 
   private:
     // 12 octets: the id in two halves.

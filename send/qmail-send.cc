@@ -17,6 +17,7 @@
 #include "control/home.h"
 #include "control/owners.h"
 #include "keyd/mail_token.h"
+#include "metrics/count.h"
 #include "send/daemon.h"
 #include "send/signing.h"
 #include "start/descriptors.h"
@@ -59,6 +60,7 @@ int work(const Arguments& arguments) {
     };
     auto recorders = fork_workers(send::recorder_count, "qmail-send-recorder", send::record_work(home));
     auto bouncers = fork_workers(send::bouncer_count, "qmail-send-bouncer", send::bounce_work(home));
+    metrics::open_page(home, control::Role::qmails);
     control::enter(control::send_cage, home);
     return send::Daemon(home, recorders, bouncers, retired, signing).run();
 }

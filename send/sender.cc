@@ -1,10 +1,12 @@
 #include "send/sender.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "metrics/count.h"
 #include "send/active.h"
 
 namespace relais::send {
@@ -233,6 +235,8 @@ void Sender::log_arrival(const Active& active) {
     const queue::Envelope& envelope = active.stored.envelope;
     if (active.stored.status.tries > 0 || active.remaining < active.states.size()) return;
     const std::string id = std::to_string(active.id());
+    metrics::count("send.new");
+    metrics::count("send.octets", active.stored.message_size);
     out_.log("new msg " + id);
     out_.log("info msg " + id + ": bytes " + std::to_string(active.stored.message_size) + " from <" +
              safe_for_log(envelope.sender) + "> qp " +
@@ -292,7 +296,20 @@ void Sender::channel_lost(Channel channel) {
     exit_soon();
 }
 
+void Sender::count_queue() const {
+    const auto counts = known_.counts();
+    // In the order of Place.
+    constexpr std::array<std::string_view, counts.size()> names = {"new",  "waiting", "destination", "active",
+                                                                   "held", "damaged", "elsewhere"};
+    for (std::size_t i = 0; i < counts.size(); ++i) metrics::set("send.queue", names[i], counts[i]);
+    metrics::set("send.looked", static_cast<std::uint64_t>(wall()));
+}
+
 void Sender::log_status() {
+    for (const Side* side : {&local_, &remote_}) {
+        metrics::set("send.running", name_of(side->channel), side->lane.running());
+        metrics::set("send.limit", name_of(side->channel), side->lane.concurrency());
+    }
     out_.log("status: local " + std::to_string(local_.lane.running()) + "/" +
              std::to_string(local_.lane.concurrency()) + " remote " + std::to_string(remote_.lane.running()) +
              "/" + std::to_string(remote_.lane.concurrency()) + (exiting_ ? " exitasap" : ""));

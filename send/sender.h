@@ -132,6 +132,8 @@ class Sender {
     bool finished() const { return (handing_over_ || running_.empty()) && under_way_ == 0; }
     ControlAnswer control(const ControlRequest& request);
     void log_status();
+    // Shows in the counters how many messages are where. O(n).
+    void count_queue() const;
 
   private:
     struct Active;
@@ -146,8 +148,9 @@ class Sender {
         std::uint32_t load;
         DestinationPtr destination;
         std::vector<std::uint32_t> recipients;
-        std::int64_t since = 0;  // unix seconds
-        unsigned from = 0;       // which retired spawner has it; 0: one that takes orders
+        std::int64_t since = 0;        // unix seconds
+        unsigned from = 0;             // which retired spawner has it; 0: one that takes orders
+        std::uint64_t started_ms = 0;  // monotonic; only of those that take orders
     };
     // A delivery's number and who has it. A spawner whose list was given up may come back at the next
     // restart: its numbers have been used again by then.

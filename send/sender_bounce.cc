@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "metrics/count.h"
 #include "send/active.h"
 #include "send/bounce.h"
 #include "send/bounce_hints.h"
@@ -212,12 +213,15 @@ void Sender::bounce_done(queue::MessageId id, const BounceResult& result) {
     const bool early = std::exchange(active.stage, Stage::working) == Stage::telling;
     switch (result.kind) {
         case BounceResult::Kind::accepted:
+            metrics::count("send.bounces", "sent");
             out_.log(fmt::format("bounce msg {} qp {}", id, result.qp));
             break;
         case BounceResult::Kind::discarded:
+            metrics::count("send.bounces", "discarded");
             out_.log(fmt::format("triple bounce: discarding bounce/{}", id));
             break;
         case BounceResult::Kind::trouble:
+            metrics::count("send.bounces", "refused");
             out_.log("warning: trouble injecting bounce message, will try later: " + result.text);
             if (is_gone(id)) return forget(id);
             if (early) take_back(active);

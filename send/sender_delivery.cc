@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "metrics/count.h"
 #include "send/active.h"
 #include "send/log_text.h"
 
@@ -96,8 +97,9 @@ bool Sender::start(Side& side, const Lane::Next& next) {
         out_.log(fmt::format("starting delivery {}: msg {} to {} {}", next_delivery_ + i, active.id(),
                              name_of(side.channel), safe_for_log(routes[i].address)));
     }
-    running_[{0, next_delivery_}] = {
-        side.channel, active.id(), active.load, next.destination, next.job.recipients, wall(), 0};
+    running_[{0, next_delivery_}] = {side.channel,        active.id(), active.load, next.destination,
+                                     next.job.recipients, wall(),      0,           monotonic_ms_};
+    metrics::count("send.started", name_of(side.channel), next.job.recipients.size());
     next_delivery_ += next.job.recipients.size();
     log_status();
     side.lane.call_parked(*next.destination);
@@ -164,6 +166,11 @@ void Sender::report(Channel channel, const Report& report) {
     const Running running = take_running(found);
     if (report.recipients.empty()) return given_back(report.delivery, running);
     Side& side = side_of(channel);
+    const std::uint64_t took = monotonic_ms_ - std::min(running.started_ms, monotonic_ms_);
+    if (channel == Channel::local)
+        metrics::observe("send.local_time", took);
+    else
+        metrics::observe("send.remote_time", took);
     const bool backs_off = learn_from(side, running, report);
 
     const auto active = window_.find(running.message);
@@ -172,6 +179,7 @@ void Sender::report(Channel channel, const Report& report) {
         conclude(*active->second, report.delivery, running, report);
     } else {
         // Removed meanwhile by a queue tool.
+        metrics::count("send.success", name_of(channel), running.recipients.size());
         for (std::size_t i = 0; i < running.recipients.size(); ++i)
             out_.log(
                 fmt::format("delivery {}: success: the_message_was_deleted_meanwhile/", report.delivery + i));
@@ -200,18 +208,24 @@ void Sender::conclude(Active& active, std::uint64_t delivery, const Running& run
         std::string_view word = "deferral";
         if (result.outcome == Outcome::success) {
             word = "success";
+            metrics::count("send.success", name_of(running.channel));
+            if (running.channel == Channel::remote)
+                metrics::count("send.transport", report.tls.empty() ? "plain" : "tls");
             active.set(recipient, RecipientState::done);
             active.unmarked.push_back(recipient);
             note_delivered(active, recipient, result, running, report);
         } else if (result.outcome == Outcome::permanent || active.dying) {
             word = "failure";
+            metrics::count("send.failure", name_of(running.channel));
             if (result.outcome != Outcome::permanent) text += too_long_in_queue;
             failed.push_back(recipient);
             const bool expired = result.outcome != Outcome::permanent;
+            if (expired) metrics::count("send.expired");
             failures.push_back({{Outcome::permanent, text,
                                  expired ? std::string(time_expired) : result.status, result.diagnostic},
                                 report.server});
         } else {
+            metrics::count("send.deferral", name_of(running.channel));
             active.set(recipient, RecipientState::deferred);
             active.last_error = text;
             note_delayed(active, recipient, result, report);
@@ -245,9 +259,11 @@ void Sender::destination_backs_off(Side& side, const DestinationPtr& destination
 // reason.
 void Sender::leave_open(Active& active, const std::vector<std::uint32_t>& recipients, Channel channel,
                         const Destination& destination) {
-    if (active.dying && Lane::backs_off(destination, now()))
+    if (active.dying && Lane::backs_off(destination, now())) {
+        metrics::count("send.expired", recipients.size());
         return fail_all(active, recipients, destination.share->reason + std::string(too_long_in_queue),
                         time_expired);
+    }
     for (const std::uint32_t recipient : recipients) active.set(recipient, RecipientState::open);
     active.waits_for = destination.name;
     active.waits_on = channel;

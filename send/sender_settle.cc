@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "base/error.h"
+#include "metrics/count.h"
 #include "send/active.h"
 
 namespace relais::send {
@@ -109,6 +110,8 @@ void Sender::end(Active& active) {
         return;
     }
     forget(id);
+    metrics::count("send.ended");
+    metrics::observe("send.queue_time", (wall_us_ - std::min(id, wall_us_)) / 1000);
     out_.log("end msg " + std::to_string(id));
 }
 

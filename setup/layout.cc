@@ -11,6 +11,7 @@
 #include "base/words.h"
 #include "control/control_file.h"
 #include "control/setting.h"
+#include "metrics/page.h"
 #include "queue/store.h"
 #include "setup/certificate.h"
 #include "setup/scripts.h"
@@ -154,6 +155,15 @@ void add_queue(Table& table, const Plan& plan) {
         table.directory(path.substr(prefix), owner, plan.identity.single ? 0700 : 02770);
 }
 
+// Each role writes its own, and qmailm, whose group the files get, reads all.
+void add_metrics(Table& table, const Plan& plan) {
+    table.directory("metrics");
+    for (const Role role : metrics::counting_roles())
+        table.directory("metrics/" + std::string(control::Owners::name(role)),
+                        {table.of(role).uid, table.of(Role::qmailm).gid},
+                        plan.identity.single ? 0700 : 02750);
+}
+
 void add_alias(Table& table, const Plan& plan) {
     const Owner alias = table.of(Role::alias);
     table.directory("alias", alias, 0755);
@@ -250,6 +260,7 @@ std::vector<Piece> layout(const Plan& plan) {
     table.directory("users");
     table.directory("sockets");
     table.directory("open-smtp", table.of(Role::qmailo), 0750);
+    add_metrics(table, plan);
     table.directory("counts", table.of(Role::qmailc), 0700);
     add_alias(table, plan);
     table.settings("tcp.smtp", rules_text(plan));

@@ -12,6 +12,7 @@
 #include "listen/certificate_watch.h"
 #include "listen/keeper.h"
 #include "listen/places.h"
+#include "metrics/count.h"
 #include "opensmtp/entry.h"
 #include "smtpd/kept_offers.h"
 #include "smtpd/log.h"
@@ -24,6 +25,23 @@ namespace {
 
 constexpr std::string_view program = "qmail-smtpd";
 constexpr std::string_view filter_variable = "QMAILQUEUE";
+
+// A value of smtp.refused.
+std::string_view cause_of(listen::Refusal why) {
+    switch (why) {
+        case listen::Refusal::too_many:
+            return "places";
+        case listen::Refusal::too_many_from_address:
+            return "perip";
+        case listen::Refusal::denied:
+            return "rule";
+        case listen::Refusal::silent:
+            return "timeout";
+        case listen::Refusal::our_trouble:
+            break;
+    }
+    return "trouble";
+}
 
 std::string_view reply_to(listen::Refusal why) {
     switch (why) {
@@ -133,6 +151,7 @@ class Listener : public listen::Service {
 
     // Nothing is said in clear to a client that is about to speak TLS for too long.
     std::string refuse(const net::Endpoint& peer, listen::Refusal why, std::string_view detail) override {
+        metrics::count("smtp.refused", cause_of(why));
         const bool handshake = tls_first_ && why == listen::Refusal::silent;
         const std::string_view reply = handshake ? "TLS handshake timed out" : reply_to(why);
         std::string reason(reply);
@@ -175,6 +194,7 @@ int run_listener(const control::Home& home, const listen::Options& options, cons
     if (options.sockets.empty())
         return listen::run_keeper(program, filter_variable, home, options, arguments,
                                   [&] { check_readable(home, options); });
+    metrics::open_page(home, control::Role::qmaild);
     tls::overwrite_freed_memory();
     Listener listener(home, options.tls);
     return listen::run_acceptor(listener, options);

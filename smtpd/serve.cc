@@ -14,6 +14,7 @@
 #include "base/program.h"
 #include "control/cages.h"
 #include "control/owners.h"
+#include "metrics/count.h"
 #include "net/resolver_protocol.h"
 #include "opensmtp/entry.h"
 
@@ -52,6 +53,7 @@ void serve_standalone(const control::Home& home, Beginning beginning) {
         write_all(STDOUT_FILENO, "421 unable to read controls (#4.3.0)\r\n", Deadline::in(Seconds(10)));
         throw;
     }
+    metrics::open_page(home, control::Role::qmaild);
     opensmtp::Moment::now();  // the boot id is not to be had later
     // As the listener's children are; a program that $QMAILQUEUE names would be confined with it.
     if (std::getenv("QMAILQUEUE") == nullptr)

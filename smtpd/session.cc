@@ -2,10 +2,13 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "base/time.h"
 #include "mail/address.h"
 #include "mail/smtp_command.h"
+#include "metrics/count.h"
 #include "smtpd/foreign_protocol.h"
 #include "smtpd/reply_status.h"
 
@@ -27,6 +30,11 @@ constexpr std::string_view controls_unreadable = "421 unable to read controls (#
 // RFC 5321, 4.5.3.1.2. No domain of the DNS is longer; a longer local part passes, for senders of mailing
 // lists and of forwarders have one.
 constexpr std::size_t domain_limit = 255;
+
+std::uint64_t milliseconds_since(Clock::time_point then) {
+    const auto span = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - then);
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(span.count(), 0));
+}
 
 bool fits(std::string_view address) {
     return mail::split_address(address).domain.size() <= domain_limit;
@@ -54,7 +62,10 @@ Session::Session(Channel& channel, const policy::Client& client, const Settings&
       spent_(client_.submission) {}
 
 void Session::run(Beginning beginning) {
+    const auto began = Clock::now();
     speak(beginning);
+    metrics::count("smtp.sessions", service());
+    metrics::observe("smtp.time", milliseconds_since(began));
     if (const std::uint64_t more = refusals_.unlogged(); more > 0)
         log_(refuse_line(
             speaker(), std::nullopt, std::nullopt,
@@ -68,13 +79,14 @@ void Session::speak(Beginning beginning) {
         } catch (const ClientLost& lost) {
             spent_ = spent_ || has_begun() || lost.timed_out();
             if (!lost.timed_out()) return;
-            refuse("421 timeout (#4.4.2)");
+            refuse("timeout", "421 timeout (#4.4.2)");
         } catch (const ControlsUnreadable& trouble) {
             spent_ = true;
-            refuse(controls_unreadable, std::nullopt, trouble.what());
+            refuse("trouble", controls_unreadable, std::nullopt, trouble.what());
         } catch (const Error& error) {
             spent_ = true;
-            refuse("421 trouble on this host, try again later (#4.3.0)", std::nullopt, error.what());
+            refuse("trouble", "421 trouble on this host, try again later (#4.3.0)", std::nullopt,
+                   error.what());
         }
         channel_.finish();
     } catch (const ClientLost&) {
@@ -99,11 +111,11 @@ void Session::converse(Beginning beginning) {
 void Session::handle_line(Channel::Line kind, std::string_view line) {
     if (is_http_request(line) || is_proxy_header(line) || (!helo_ && is_header_field(line))) {
         spent_ = true;
-        refuse("421 this is SMTP and no other protocol, closing (#4.7.0)");
+        refuse("protocol", "421 this is SMTP and no other protocol, closing (#4.7.0)");
         closing_ = true;
     } else if (kind == Channel::Line::endless) {
         spent_ = true;
-        refuse("421 line too long, closing (#4.5.2)");
+        refuse("protocol", "421 line too long, closing (#4.5.2)");
         closing_ = true;
     } else if (kind == Channel::Line::too_long ||
                (line.size() > command_line_limit && !starts_ignoring_case(line, "AUTH "))) {
@@ -142,7 +154,7 @@ void Session::bad_command(std::string_view reply) {
 
 void Session::count_bad_command() {
     if (++bad_commands_ < bad_command_limit) return;
-    refuse("421 too many bad commands (#4.7.0)");
+    refuse("commands", "421 too many bad commands (#4.7.0)");
     closing_ = true;
 }
 
@@ -156,8 +168,9 @@ void Session::say(std::string_view reply) {
 }
 
 // Says no, to the client and in the log.
-void Session::refuse(std::string_view reply, std::optional<std::string_view> recipient,
-                     std::string_view why) {
+void Session::refuse(std::string_view cause, std::string_view reply,
+                     std::optional<std::string_view> recipient, std::string_view why) {
+    metrics::count("smtp.refused", cause);
     say(reply);
     if (!is_trusted() && !refusals_.may_log()) return;
     const auto sender = transaction_ ? std::optional<std::string_view>(transaction_->sender) : std::nullopt;
@@ -165,16 +178,17 @@ void Session::refuse(std::string_view reply, std::optional<std::string_view> rec
                      why.empty() ? std::string(reply) : fmt::format("{}: {}", reply, why)));
 }
 
-void Session::refuse_recipient(std::string_view reply, std::string_view recipient, std::string_view why) {
-    if (is_trusted()) return refuse(reply, recipient, why);
+void Session::refuse_recipient(std::string_view cause, std::string_view reply, std::string_view recipient,
+                               std::string_view why) {
+    if (is_trusted()) return refuse(cause, reply, recipient, why);
     const Refusals::Reaction reaction = refusals_.recipient_refused(settings_.refused_limit);
     if (reaction == Refusals::Reaction::end) {
-        refuse("421 too many refused recipients (#4.7.0)", recipient, why);
+        refuse(cause, "421 too many refused recipients (#4.7.0)", recipient, why);
         closing_ = true;
         return;
     }
     if (reaction == Refusals::Reaction::pause) pause(settings_.refused_pause);
-    refuse(reply, recipient, why);
+    refuse(cause, reply, recipient, why);
 }
 
 void Session::helo(std::string_view argument) {
@@ -207,22 +221,22 @@ void Session::ehlo(std::string_view argument) {
 void Session::mail(std::string_view argument) {
     if (has_begun()) return say(message_has_begun);
     transaction_.reset();
-    if (const auto first = missing()) return refuse(*first);
+    if (const auto first = missing()) return refuse("authentication", *first);
     const auto from = mail::after_keyword(argument, "FROM");
     const auto path = from ? mail::parse_path(*from) : std::nullopt;
-    if (!path) return refuse(policy::syntax_error);
-    if (!fits(path->address)) return refuse(path_too_long);
+    if (!path) return refuse("syntax", policy::syntax_error);
+    if (!fits(path->address)) return refuse("syntax", path_too_long);
     const mail::MailParameters parameters = mail::parse_mail_parameters(path->parameters);
     // Older servers of the family say the sender of a double bounce.
     transaction_ = Transaction{path->address == mail::double_bounce_sender ? "" : path->address, {}};
     transaction_->options.submitter = of_controls([&] { return submitter(); });
     if (parameters.fault == mail::MailParameters::Fault::syntax) {
-        refuse("501 syntax error in parameters (#5.5.4)");
+        refuse("syntax", "501 syntax error in parameters (#5.5.4)");
     } else if (parameters.fault == mail::MailParameters::Fault::unknown ||
                (parameters.auth && authority_ == nullptr) || (parameters.asks_dsn() && !may_ask_dsn())) {
-        refuse("555 unknown parameter (#5.5.4)");
+        refuse("syntax", "555 unknown parameter (#5.5.4)");
     } else if (size_limit() > 0 && parameters.size.value_or(0) > size_limit()) {
-        refuse(too_big);
+        refuse("size", too_big);
     } else {
         transaction_->options.ret = parameters.ret;
         transaction_->options.envid = parameters.envid;
@@ -237,23 +251,25 @@ void Session::rcpt(std::string_view argument) {
     if (has_begun()) return say(message_has_begun);
     const auto to = mail::after_keyword(argument, "TO");
     const auto path = to ? mail::parse_path(*to) : std::nullopt;
-    if (!path || path->address.empty()) return refuse_recipient(policy::syntax_error, argument);
-    if (!fits(path->address)) return refuse_recipient(path_too_long, path->address);
+    if (!path || path->address.empty()) return refuse_recipient("syntax", policy::syntax_error, argument);
+    if (!fits(path->address)) return refuse_recipient("syntax", path_too_long, path->address);
     const mail::RcptParameters parameters = mail::parse_rcpt_parameters(path->parameters);
     if (!path->parameters.empty() &&
         (parameters.fault == mail::MailParameters::Fault::unknown || !may_ask_dsn()))
-        return refuse_recipient("555 unknown parameter (#5.5.4)", path->address);
+        return refuse_recipient("syntax", "555 unknown parameter (#5.5.4)", path->address);
     if (parameters.fault != mail::MailParameters::Fault::none)
-        return refuse_recipient("501 syntax error in parameters (#5.5.4)", path->address);
+        return refuse_recipient("syntax", "501 syntax error in parameters (#5.5.4)", path->address);
     if (transaction_->recipients.size() >= settings_.recipient_limit)
-        return refuse("452 too many recipients (#4.5.3)", path->address);
+        return refuse("recipients", "452 too many recipients (#4.5.3)", path->address);
     of_controls([&] { tarpit(); });
     policy::Verdict verdict = of_controls([&] { return chain_.judge(path->address); });
     for (const std::string& notice : verdict.notices) log_(notice);
+    if (!verdict.suspicion.empty() && verdict.passes()) metrics::count("smtp.suspects");
     if (!verdict.suspicion.empty() && (is_trusted() || refusals_.may_log()))
         log_(suspect_line(speaker(), transaction_->sender, path->address, verdict.suspicion));
-    if (verdict.cause == policy::Cause::spf) return refuse(verdict.reply, path->address, verdict.why);
-    if (!verdict.passes()) return refuse_recipient(verdict.reply, path->address, verdict.why);
+    if (verdict.cause == policy::Cause::spf)
+        return refuse(verdict.check, verdict.reply, path->address, verdict.why);
+    if (!verdict.passes()) return refuse_recipient(verdict.check, verdict.reply, path->address, verdict.why);
     refusals_.recipient_accepted();
     keep_fields(std::move(verdict.fields));
     if (verdict.decision.reason == policy::Reason::open_smtp)

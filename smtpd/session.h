@@ -136,6 +136,7 @@ class Session {
     std::optional<std::string_view> missing() const;
     bool is_local() const;
     bool must_encrypt() const;
+    std::string_view service() const { return client_.submission ? "submission" : "smtp"; }
     Way way() const;
     void offer_auth();
     std::string_view protocol() const;
@@ -146,14 +147,16 @@ class Session {
     void bad_command(std::string_view reply);
     void count_bad_command();
     void refuse_auth(std::string_view reply, std::string_view why = "");
-    void refuse(std::string_view reply, std::optional<std::string_view> recipient = std::nullopt,
-                std::string_view why = "");
+    // cause: a value of smtp.refused (metrics/table.h).
+    void refuse(std::string_view cause, std::string_view reply,
+                std::optional<std::string_view> recipient = std::nullopt, std::string_view why = "");
     // Keeps the greeting back (greetdelay), and notes who cannot wait for it.
     void wait_for_early_talk();
     // Slows down who names many recipients (tarpitcount).
     void tarpit();
     void pause(std::chrono::seconds time);
-    void refuse_recipient(std::string_view reply, std::string_view recipient, std::string_view why = "");
+    void refuse_recipient(std::string_view cause, std::string_view reply, std::string_view recipient,
+                          std::string_view why = "");
     // Whether this client may ask for reports on deliveries: whoever is asked for may get one that he never
     // wanted, so it is not for strangers.
     bool may_ask_dsn() const;

@@ -69,15 +69,15 @@ void Session::auth(std::string_view argument) {
     std::string why = outcome.user.empty() ? "" : "login " + outcome.user.substr(0, 128);
     if (!outcome.why.empty()) why += (why.empty() ? "" : ", ") + outcome.why;
     if (!outcome.failed) return refuse_auth(outcome.reply, why);
-    refuse(outcome.reply, std::nullopt, why);
+    refuse("login", outcome.reply, std::nullopt, why);
     if (++failed_logins_ < failed_login_limit) return;
-    refuse("421 too many failed logins (#4.7.0)");
+    refuse("login", "421 too many failed logins (#4.7.0)");
     closing_ = true;
 }
 
 // An AUTH that came to no login. It counts as a bad command: each is a line in the log.
 void Session::refuse_auth(std::string_view reply, std::string_view why) {
-    refuse(reply, std::nullopt, why);
+    refuse("authentication", reply, std::nullopt, why);
     if (reply.starts_with("421"))
         closing_ = true;
     else

@@ -49,7 +49,7 @@ std::unique_ptr<MessageSink> Session::open_sink() {
 bool Session::believes_message(MessageSink& sink) {
     const policy::Verdict verdict = chain_.judge_message();
     if (!verdict.passes()) {
-        refuse(verdict.reply, std::nullopt, verdict.why);
+        refuse(verdict.check, verdict.reply, std::nullopt, verdict.why);
         return false;
     }
     // It is the one that open_sink has made.

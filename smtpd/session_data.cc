@@ -5,6 +5,7 @@
 
 #include "base/time.h"
 #include "mail/smtp_command.h"
+#include "metrics/count.h"
 #include "smtpd/session.h"
 #include "smtpd/trace_field.h"
 
@@ -15,6 +16,12 @@ constexpr std::string_view rcpt_first = "503 RCPT first (#5.5.1)";
 constexpr std::optional<std::string_view> ehlo_first = "503 EHLO first (#5.5.1)";
 // Read and dropped where the message was refused.
 constexpr std::chrono::hours discard_time_limit{24};
+
+// Why a message is refused at its end.
+std::string_view cause_of(std::string_view reply) {
+    if (reply == too_big) return "size";
+    return reply == bare_received || reply == nul_received ? "octets" : "hops";
+}
 
 }  // namespace
 
@@ -61,7 +68,7 @@ void Session::bdat(std::string_view argument) {
     const auto chunk = mail::parse_chunk(argument);
     if (!chunk) {
         spent_ = closing_ = true;
-        return refuse("501 BDAT takes a number of octets and LAST, closing (#5.5.4)");
+        return refuse("syntax", "501 BDAT takes a number of octets and LAST, closing (#5.5.4)");
     }
     if (const auto first = extended_ ? unready() : ehlo_first) {
         read_message([&] { discard(chunk->size); });
@@ -112,7 +119,8 @@ void Session::discard(std::uint64_t octets) {
 
 void Session::refuse_message() {
     if (transaction_->message->odd()) spent_ = true;
-    refuse(*transaction_->message->refusal());
+    const std::string_view reply = *transaction_->message->refusal();
+    refuse(cause_of(reply), reply);
 }
 
 void Session::end_message() {
@@ -132,9 +140,12 @@ void Session::finish_message(MessageSink& sink, std::uint64_t size) {
         const std::string text = policy::one_line(queue::submit_text(answer.code, answer.text));
         // RFC 3463: 4.3.1 is a full mail system, and that is 452.
         const bool full = text.ends_with("(#4.3.1)");
-        return refuse((permanent ? "554 " : full ? "452 " : "451 ") + text);
+        return refuse("queue", (permanent ? "554 " : full ? "452 " : "451 ") + text);
     }
     say(fmt::format("250 ok {} qp {}", now_seconds(), sink.qp()));
+    metrics::count("smtp.messages", service());
+    metrics::count("smtp.recipients", service(), transaction_->recipients.size());
+    metrics::observe("smtp.size", size);
     log_(accept_line(speaker(), sink.qp(), transaction_->sender, transaction_->recipients, size,
                      sink.session()));
     if (const auto* verification = chain_.verification())

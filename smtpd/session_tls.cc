@@ -1,6 +1,7 @@
 // The switch to TLS (RFC 3207), and what a certificate of the client is worth.
 #include <fmt/core.h>
 
+#include "metrics/count.h"
 #include "smtpd/session.h"
 
 namespace relais::smtpd {
@@ -12,7 +13,8 @@ void Session::starttls(std::string_view argument) {
     try {
         encryption_->prepare();
     } catch (const Error& error) {
-        return refuse("454 TLS not available now, try again later (#4.7.0)", std::nullopt, error.what());
+        return refuse("tls", "454 TLS not available now, try again later (#4.7.0)", std::nullopt,
+                      error.what());
     }
     say("220 ready for tls");
     channel_.flush();
@@ -27,6 +29,7 @@ void Session::encrypt() {
         throw;
     } catch (const Error& error) {
         spent_ = true;
+        metrics::count("smtp.refused", "tls");
         log_(refuse_line(speaker(), std::nullopt, std::nullopt, error.what()));
         throw ClientLost(error.number() == ETIMEDOUT ? ECONNABORTED : ECONNRESET);
     }
@@ -40,6 +43,7 @@ void Session::encrypt() {
     bad_commands_ = 0;
     const tls::Description& description = tls_->description();
     if (!description.peer_subject.empty() || !description.peer_fingerprint.empty()) spent_ = true;
+    metrics::count("smtp.tls", description.version);
     tls_word_ = description.version + "/" + description.cipher;
     if (description.peer_verified && of_controls([&] { return policy_.lists_certificate(description); }))
         client_.certificate = description.peer_subject;

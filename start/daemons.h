@@ -95,6 +95,8 @@ inline constexpr std::array daemons = {
         .name = "qmail-rcptd", .role = std::nullopt, .descriptors = {socket_for(Role::qmaild, "recipients")}},
     Daemon{.name = "qmail-countd", .role = Role::qmailc, .descriptors = {socket_for(Role::qmaild, "counts")}},
     Daemon{
+        .name = "qmail-metrics", .role = Role::qmailm, .descriptors = {socket_for_administrator("metrics")}},
+    Daemon{
         .name = "qmail-send",
         .role = Role::qmails,
         .descriptors = {given(Given::hint_reader), given(Given::local_channel), given(Given::remote_channel),

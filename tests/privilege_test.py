@@ -42,7 +42,8 @@ class Privileges(relais.TestCase):
         self.i.wait_for(lambda: self.sink.messages, what="a remote delivery")
 
     def group_of(self, name):
-        return {"qmail": self.i.ids("qmails")[1], "nofiles": self.i.ids("qmaild")[1], "qmaila": self.i.ids("qmaila")[1]}[name]
+        return {"qmail": self.i.ids("qmails")[1], "nofiles": self.i.ids("qmaild")[1], "qmaila": self.i.ids("qmaila")[1],
+                "qmailm": self.i.ids("qmailm")[1]}[name]
 
     def check(self, process, row):
         status = process.status()
