@@ -9,22 +9,25 @@
 #include <exception>
 
 #include "base/error.h"
+#include "base/line_form.h"
 #include "base/process_title.h"
 #include "base/version.h"
 
 namespace relais {
 namespace {
 
-std::string& program_name() {
+std::string& name_of_program() {
     static std::string name;
     return name;
 }
+
+LineForm chosen_form = nullptr;
 
 }  // namespace
 
 int run_program(std::string_view name, int argc, char** argv,
                 const std::function<int(const Arguments&)>& work) {
-    program_name() = name;
+    name_of_program() = name;
     ::signal(SIGPIPE, SIG_IGN);
     Arguments arguments(argv + std::min(argc, 1), argv + argc);
     // No classic form of a program has that as its only argument.
@@ -51,7 +54,20 @@ void log_raw_line(std::string_view text) {
     [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 
+const std::string& program_name() {
+    return name_of_program();
+}
+
+void set_line_form(LineForm form) {
+    chosen_form = form;
+}
+
+LineForm line_form() {
+    return chosen_form;
+}
+
 void log_line(std::string_view text) {
+    if (chosen_form != nullptr) return log_raw_line(chosen_form(program_name(), text));
     std::string line = program_name();
     if (!line.empty()) line += ": ";
     log_raw_line(line.append(text));

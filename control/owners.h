@@ -34,6 +34,7 @@ enum class Role {
     qmailf,  // $QMAILQUEUE programs of qmail-smtpd's listener: foreign code
     qmailc,  // qmail-countd: what clients have sent
     qmailm,  // qmail-metrics: shows the counters of all
+    qmailt,  // qmail-traced: what became of each message
 };
 
 struct RoleRow {
@@ -45,7 +46,7 @@ struct RoleRow {
 
 // In the order of control/owners. Groups: qmailq and qmails share the queue, qmaila alone reads the accounts,
 // qmailm the counters.
-inline constexpr std::array<RoleRow, 16> roles = {{{Role::alias, "alias", "nofiles", ""},
+inline constexpr std::array<RoleRow, 17> roles = {{{Role::alias, "alias", "nofiles", ""},
                                                    {Role::qmaild, "qmaild", "nofiles", ""},
                                                    {Role::qmailk, "qmailk", "nofiles", ""},
                                                    {Role::qmaill, "qmaill", "nofiles", ""},
@@ -60,7 +61,8 @@ inline constexpr std::array<RoleRow, 16> roles = {{{Role::alias, "alias", "nofil
                                                    {Role::qmaila, "qmaila", "qmaila", "root"},
                                                    {Role::qmailf, "qmailf", "nofiles", "qmaild"},
                                                    {Role::qmailc, "qmailc", "nofiles", "qmailp"},
-                                                   {Role::qmailm, "qmailm", "qmailm", "qmailp"}}};
+                                                   {Role::qmailm, "qmailm", "qmailm", "qmailp"},
+                                                   {Role::qmailt, "qmailt", "nofiles", "qmailp"}}};
 
 struct Owner {
     uid_t uid;

@@ -185,6 +185,9 @@ inline constexpr std::array table = {
     me_line("helohost", "remote smtpd", "the name that is said to other servers"),
     me_line("idhost", "inject", "the domain of the message ids made here"),
     line("ipversions", "remote", "64", "4, 6, 46 or 64: the families of addresses used, the first one first"),
+    line("keeptrace", "traced smtpd send", "",
+         "DAYS OCTETS: how long and how much qmail-trace remembers of messages, 14 1G say; without it "
+         "nothing"),
     lines("limitslocal", "local", "",
           "NAME NUMBER: nproc, as, data, cpu, fsize, nofile or core, what a program of a local delivery may "
           "use"),
@@ -193,6 +196,8 @@ inline constexpr std::array table = {
     me_domains("locals", "send", "domains whose mail is delivered here, to users"),
     words("localsenders", "smtpd", "off", "off warn enforce",
           "off, warn or enforce: outsiders may not use senders of locals and virtualdomains"),
+    words("logformat", "smtpd send", "classic", "classic json",
+          "json: the lines of messages, refusals and deliveries as JSON objects"),
     line("logsize", "service", "16M 20",
          "OCTETS FILES: how large a file of a log becomes, 16M at most, and how many there are"),
     words("mailauth", "smtpd", "off", "off on",

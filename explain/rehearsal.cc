@@ -82,7 +82,7 @@ Rehearsal rehearse(const policy::Client& client, const smtpd::Settings& settings
         smtpd::Session session(
             channel, hasty, quick, policy,
             []() -> std::unique_ptr<smtpd::MessageSink> { throw_permanent("a rehearsal takes no message"); },
-            [&log](std::string_view text) { log.emplace_back(text); });
+            [&log](const Event& event) { log.push_back(event.classic()); });
         session.set_dns(dns);
         session.rehearse();
         session.run();

@@ -103,6 +103,8 @@ inline constexpr std::array table = {
               "", "How long SMTP sessions lasted"),
     histogram("smtp.size", Role::qmaild, 120, Unit::octets, size_bounds, "relais_smtp_message_bytes", "",
               "Size of messages accepted from clients"),
+    counter("smtp.trace_lost", Role::qmaild, 142, 1, "relais_smtp_trace_lost_total", "", "", "",
+            "Events that qmail-traced did not get from qmail-smtpd"),
     // qmail-authd
     counter("login.right", Role::qmaila, 0, 8, "relais_logins_total", "result=\"right\"", "service",
             "other smtp pop3", "Logins by outcome"),
@@ -144,6 +146,8 @@ inline constexpr std::array table = {
             "Recipients given up because their message was too long in the queue"),
     counter("send.transport", Role::qmails, 88, 4, "relais_remote_recipients_total", "", "transport",
             "plain tls", "Recipients accepted by other servers, by how the connection was protected"),
+    counter("send.trace_lost", Role::qmails, 92, 1, "relais_send_trace_lost_total", "", "", "",
+            "Events that qmail-traced did not get from qmail-send"),
     gauge("send.running", Role::qmails, 100, 4, "relais_deliveries_running", "channel", channels,
           "Deliveries under way"),
     gauge("send.limit", Role::qmails, 104, 4, "relais_deliveries_limit", "channel", channels,

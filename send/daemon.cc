@@ -10,7 +10,10 @@
 #include <cerrno>
 
 #include "base/error.h"
+#include "base/line_form.h"
 #include "base/time.h"
+#include "control/setting.h"
+#include "metrics/count.h"
 #include "send/settings.h"
 #include "start/descriptors.h"
 
@@ -80,6 +83,7 @@ Daemon::Daemon(const control::Home& home, std::vector<SlowWorker>& recorders,
                std::vector<SlowWorker>& bouncers, std::string_view retired, Signing& signing)
     : home_(home),
       signing_(signing),
+      trace_(home, "trace-send", [](std::size_t records) { metrics::count("send.trace_lost", records); }),
       recorders_(recorders),
       bouncers_(bouncers),
       watch_(home),
@@ -99,6 +103,7 @@ Daemon::Daemon(const control::Home& home, std::vector<SlowWorker>& recorders,
         Settings unused;
         read_numbers(home, unused);
         read_signing();
+        read_log_form();
     });
     watch_.add(home.path("control/dkim"));
     tell_time();
@@ -168,6 +173,7 @@ bool Daemon::before_wait() {
         return false;
     }
     log_.flush();
+    trace_.flush();
     if (!more_to_scan && !more_work) arm_timer();
     return more_to_scan || more_work;
 }
@@ -197,6 +203,7 @@ void Daemon::read_changed_settings() {
         watch_.record([&] {
             read_numbers(home_, settings);
             read_signing();
+            read_log_form();
         });
         sender_.reload(std::move(settings));
         sender_.log_status();
@@ -220,9 +227,21 @@ void Daemon::reread() {
     try {
         sender_.reload(read_settings(home_));
         read_signing();
+        read_log_form();
     } catch (const Error& error) {
         log(std::string("alert: unable to reread controls: ") + error.what());
     }
+}
+
+void Daemon::read_log_form() {
+    log_as_json(control::read<"logformat">(home_) == "json");
+    keeps_trace_ = trace::is_kept(home_);
+}
+
+void Daemon::tell(const Event& event) {
+    if (!event.classic().empty()) log_.line(log_text_of(event, program_name()));
+    // What is about no message is for the log alone.
+    if (keeps_trace_ && event.name() != "text" && event.name() != "status") trace_.put(event);
 }
 
 void Daemon::read_signing() {

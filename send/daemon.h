@@ -15,6 +15,7 @@
 #include "send/sender.h"
 #include "send/signing.h"
 #include "send/slow_work.h"
+#include "trace/client.h"
 
 namespace relais::send {
 
@@ -34,7 +35,8 @@ class Daemon final : private Outlets {
     void bounce(queue::MessageId id, std::string unrecorded) override;
     void report(queue::MessageId id, ReportKind kind, std::string text) override;
     void cut(Channel channel, unsigned from, std::uint64_t delivery) override;
-    void log(std::string_view line) override { log_.line(line); }
+    void log(std::string_view line) override { tell(Event("text", std::string(line)).with("text", line)); }
+    void tell(const Event& event) override;
 
     // The way to one of them.
     struct Spawner {
@@ -67,6 +69,7 @@ class Daemon final : private Outlets {
     ControlAnswer rules_text() const;
     void reread();
     void read_signing();
+    void read_log_form();
     bool before_wait();
     void tell_time();
     void arm_timer();
@@ -75,6 +78,8 @@ class Daemon final : private Outlets {
     Signing& signing_;
     EventLoop loop_;
     LogBuffer log_;
+    trace::Client trace_;
+    bool keeps_trace_ = false;
     std::vector<SlowWorker>& recorders_;
     std::vector<SlowWorker>& bouncers_;
     control::WatchList watch_;

@@ -237,12 +237,19 @@ void Sender::log_arrival(const Active& active) {
     const std::string id = std::to_string(active.id());
     metrics::count("send.new");
     metrics::count("send.octets", active.stored.message_size);
-    out_.log("new msg " + id);
-    out_.log("info msg " + id + ": bytes " + std::to_string(active.stored.message_size) + " from <" +
-             safe_for_log(envelope.sender) + "> qp " +
-             (envelope.pid != 0 ? std::to_string(envelope.pid) : id) + " uid " +
-             std::to_string(envelope.uid) +
-             (envelope.options.session.empty() ? "" : " session " + envelope.options.session));
+    out_.tell(Event("new", "new msg " + id).with("msg", active.id()));
+    const std::string qp = envelope.pid != 0 ? std::to_string(envelope.pid) : id;
+    out_.tell(
+        Event("info", "info msg " + id + ": bytes " + std::to_string(active.stored.message_size) + " from <" +
+                          safe_for_log(envelope.sender) + "> qp " + qp + " uid " +
+                          std::to_string(envelope.uid) +
+                          (envelope.options.session.empty() ? "" : " session " + envelope.options.session))
+            .with("msg", active.id())
+            .with("bytes", active.stored.message_size)
+            .with("sender", envelope.sender)
+            .with("qp", qp)
+            .with("uid", envelope.uid)
+            .with("session", envelope.options.session));
 }
 
 void Sender::leave_window(queue::MessageId id) {
@@ -310,9 +317,15 @@ void Sender::log_status() {
         metrics::set("send.running", name_of(side->channel), side->lane.running());
         metrics::set("send.limit", name_of(side->channel), side->lane.concurrency());
     }
-    out_.log("status: local " + std::to_string(local_.lane.running()) + "/" +
-             std::to_string(local_.lane.concurrency()) + " remote " + std::to_string(remote_.lane.running()) +
-             "/" + std::to_string(remote_.lane.concurrency()) + (exiting_ ? " exitasap" : ""));
+    out_.tell(Event("status", "status: local " + std::to_string(local_.lane.running()) + "/" +
+                                  std::to_string(local_.lane.concurrency()) + " remote " +
+                                  std::to_string(remote_.lane.running()) + "/" +
+                                  std::to_string(remote_.lane.concurrency()) + (exiting_ ? " exitasap" : ""))
+                  .with("local", local_.lane.running())
+                  .with("local_limit", local_.lane.concurrency())
+                  .with("remote", remote_.lane.running())
+                  .with("remote_limit", remote_.lane.concurrency())
+                  .with("exiting", exiting_ ? "yes" : ""));
 }
 
 }  // namespace relais::send

@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/event.h"
 #include "control/setting.h"
 #include "mail/bounce_hints.h"
 #include "queue/store.h"
@@ -72,6 +73,10 @@ class Outlets {
     // Has the spawner end a delivery; from: which retired one, 0 for one that takes orders. Its report tells.
     virtual void cut(Channel channel, unsigned from, std::uint64_t delivery) = 0;
     virtual void log(std::string_view line) = 0;
+    // What happened, once: its classic line, if it has one, is logged.
+    virtual void tell(const Event& event) {
+        if (!event.classic().empty()) log(event.classic());
+    }
 };
 
 // What the window of loaded messages may take, in octets; new mail and old mail may each have three quarters.
@@ -211,6 +216,7 @@ class Sender {
     bool send_order(Channel channel, std::uint64_t delivery, const Active& active, const Lane::Next& next,
                     const std::vector<Route>& routes, Fd message);
     Fd file_for_delivery(Active& active);
+    std::uint64_t since(const Running& running) const;
     bool learn_from(Side& side, const Running& running, const Report& report);
     void conclude(Active& active, std::uint64_t delivery, const Running& running, const Report& report);
     void ask_for_bounce(Active& active);

@@ -214,11 +214,14 @@ void Sender::bounce_done(queue::MessageId id, const BounceResult& result) {
     switch (result.kind) {
         case BounceResult::Kind::accepted:
             metrics::count("send.bounces", "sent");
-            out_.log(fmt::format("bounce msg {} qp {}", id, result.qp));
+            out_.tell(Event("bounce", fmt::format("bounce msg {} qp {}", id, result.qp))
+                          .with("msg", id)
+                          .with("qp", result.qp));
             break;
         case BounceResult::Kind::discarded:
             metrics::count("send.bounces", "discarded");
-            out_.log(fmt::format("triple bounce: discarding bounce/{}", id));
+            out_.tell(
+                Event("discard", fmt::format("triple bounce: discarding bounce/{}", id)).with("msg", id));
             break;
         case BounceResult::Kind::trouble:
             metrics::count("send.bounces", "refused");

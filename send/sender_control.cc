@@ -65,8 +65,10 @@ ControlAnswer Sender::control(const ControlRequest& request) {
     KnownMessages::Entry& entry = *known_.find(id);
     switch (request.verb) {
         case ControlVerb::hold:
+            out_.tell(Event("hold").with("msg", id));
             return hold(id);
         case ControlVerb::release:
+            out_.tell(Event("release").with("msg", id));
             return release(id);
         case ControlVerb::remove:
             return remove(id);
@@ -133,9 +135,9 @@ ControlAnswer Sender::release(queue::MessageId id) {
 // A delivery that runs has its own descriptor and is let end.
 ControlAnswer Sender::remove(queue::MessageId id) {
     store_.remove(id);
-    out_.log(fmt::format("warning: msg {} was deleted on request", id));
+    out_.tell(Event("delete", fmt::format("warning: msg {} was deleted on request", id)).with("msg", id));
     forget(id);
-    out_.log(fmt::format("end msg {}", id));
+    out_.tell(Event("end", fmt::format("end msg {}", id)).with("msg", id));
     return ok();
 }
 

@@ -94,8 +94,13 @@ bool Sender::start(Side& side, const Lane::Next& next) {
     for (std::size_t i = 0; i < next.job.recipients.size(); ++i) {
         const std::uint32_t recipient = next.job.recipients[i];
         active.set(recipient, RecipientState::running);
-        out_.log(fmt::format("starting delivery {}: msg {} to {} {}", next_delivery_ + i, active.id(),
-                             name_of(side.channel), safe_for_log(routes[i].address)));
+        out_.tell(
+            Event("start", fmt::format("starting delivery {}: msg {} to {} {}", next_delivery_ + i,
+                                       active.id(), name_of(side.channel), safe_for_log(routes[i].address)))
+                .with("delivery", next_delivery_ + i)
+                .with("msg", active.id())
+                .with("channel", name_of(side.channel))
+                .with("rcpt", routes[i].address));
     }
     running_[{0, next_delivery_}] = {side.channel,        active.id(), active.load, next.destination,
                                      next.job.recipients, wall(),      0,           monotonic_ms_};
@@ -148,6 +153,11 @@ bool Sender::send_order(Channel channel, std::uint64_t delivery, const Active& a
     return out_.order(order, std::move(message));
 }
 
+// Milliseconds since it began; 0 for one of a qmail-send before.
+std::uint64_t Sender::since(const Running& running) const {
+    return running.started_ms == 0 ? 0 : monotonic_ms_ - std::min(running.started_ms, monotonic_ms_);
+}
+
 // Of the destination. True if it has just begun to back off.
 bool Sender::learn_from(Side& side, const Running& running, const Report& report) {
     const Verdict verdict = verdict_of(report);
@@ -166,7 +176,7 @@ void Sender::report(Channel channel, const Report& report) {
     const Running running = take_running(found);
     if (report.recipients.empty()) return given_back(report.delivery, running);
     Side& side = side_of(channel);
-    const std::uint64_t took = monotonic_ms_ - std::min(running.started_ms, monotonic_ms_);
+    const std::uint64_t took = since(running);
     if (channel == Channel::local)
         metrics::observe("send.local_time", took);
     else
@@ -230,7 +240,17 @@ void Sender::conclude(Active& active, std::uint64_t delivery, const Running& run
             active.last_error = text;
             note_delayed(active, recipient, result, report);
         }
-        out_.log(fmt::format("delivery {}: {}: {}", delivery + i, word, log_text(text)));
+        out_.tell(Event("delivery", fmt::format("delivery {}: {}: {}", delivery + i, word, log_text(text)))
+                      .with("delivery", delivery + i)
+                      .with("msg", active.id())
+                      .with("result", word)
+                      .with("text", text)
+                      .with("status", result.status)
+                      .with("server", report.server)
+                      .with("ip", report.server_ip)
+                      .with("tls", report.tls)
+                      .with("reply", result.diagnostic)
+                      .with("milliseconds", since(running)));
     }
     if (!failed.empty()) fail(active, failed, failures);
 }

@@ -145,7 +145,10 @@ void Sender::reported(queue::MessageId id, ReportKind kind, const BounceResult& 
     --under_way_;
     const std::string_view what = kind == ReportKind::delay ? "warning of a delay" : "delivery report";
     if (result.kind == BounceResult::Kind::accepted)
-        out_.log(fmt::format("report msg {} qp {}: {}", id, result.qp, what));
+        out_.tell(Event("report", fmt::format("report msg {} qp {}: {}", id, result.qp, what))
+                      .with("msg", id)
+                      .with("qp", result.qp)
+                      .with("text", what));
     else if (result.kind == BounceResult::Kind::trouble)
         out_.log(fmt::format("warning: trouble injecting the {} of message {}: {}", what, id, result.text));
     const auto found = window_.find(id);

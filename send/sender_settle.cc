@@ -93,6 +93,11 @@ void Sender::defer(Active& active) {
         if (error.number() == ENOENT) return forget(active.id());
         out_.log(alert_text(error));  // it is advice only
     }
+    out_.tell(Event("wait")
+                  .with("msg", active.id())
+                  .with("tries", status.tries)
+                  .with("next", static_cast<std::uint64_t>(status.next_try))
+                  .with("text", status.last_error));
     postpone(active.id(), static_cast<std::uint32_t>(std::clamp<std::int64_t>(pause, 1, 100'000'000)));
 }
 
@@ -112,7 +117,7 @@ void Sender::end(Active& active) {
     forget(id);
     metrics::count("send.ended");
     metrics::observe("send.queue_time", (wall_us_ - std::min(id, wall_us_)) / 1000);
-    out_.log("end msg " + std::to_string(id));
+    out_.tell(Event("end", "end msg " + std::to_string(id)).with("msg", id));
 }
 
 void Sender::stall(Active& active) {

@@ -131,6 +131,7 @@ void add_control(Table& table, const Plan& plan) {
                    std::string(control::row<"concurrencyincoming">.fallback) + "\n");
     table.settings("control/perip", "25%\n", false);
     table.settings("control/logsize", std::string(control::row<"logsize">.fallback) + "\n", false);
+    table.settings("control/keeptrace", "14 1G\n", false);
     table.settings("control/stresstimeout", "60\n", false);
     table.settings("control/concurrencyremote", "100\n", false);
     table.settings("control/dane", "1\n", false);
@@ -261,6 +262,7 @@ std::vector<Piece> layout(const Plan& plan) {
     table.directory("sockets");
     table.directory("open-smtp", table.of(Role::qmailo), 0750);
     add_metrics(table, plan);
+    table.directory("trace", table.of(Role::qmailt), 0700);
     table.directory("counts", table.of(Role::qmailc), 0700);
     add_alias(table, plan);
     table.settings("tcp.smtp", rules_text(plan));

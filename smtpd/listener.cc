@@ -91,7 +91,8 @@ KnownOffers decode_offers(std::string_view note) {
 
 class Listener : public listen::Service {
   public:
-    Listener(const control::Home& home, bool tls_first) : home_(home), tls_first_(tls_first), tls_(home) {}
+    Listener(const control::Home& home, bool tls_first)
+        : home_(home), tls_first_(tls_first), tls_(home), refusals_(trace_client(home)) {}
 
     std::string_view name() const override { return program; }
     std::string_view program_variable() const override { return filter_variable; }
@@ -112,6 +113,7 @@ class Listener : public listen::Service {
     bool refresh() override {
         offers_->look();
         const std::uint64_t before = settings_->version() + policy_->version();
+        log_as_json(settings_->get().log_json);
         show_addresses_in_titles(!settings_->get().hide_addresses);
         policy_->refresh();
         return settings_->version() + policy_->version() != before;
@@ -154,9 +156,8 @@ class Listener : public listen::Service {
         metrics::count("smtp.refused", cause_of(why));
         const bool handshake = tls_first_ && why == listen::Refusal::silent;
         const std::string_view reply = handshake ? "TLS handshake timed out" : reply_to(why);
-        std::string reason(reply);
-        if (!detail.empty()) reason.append(": ").append(detail);
-        log_line(refuse_line({peer.ip, std::nullopt}, std::nullopt, std::nullopt, reason));
+        tell(refuse_event({peer.ip, std::nullopt}, cause_of(why), std::nullopt, std::nullopt, reply, detail),
+             settings_->last().keep_trace ? refusals_.get() : nullptr);
         // Nobody would hear it as an answer to what was said.
         return handshake || why == listen::Refusal::not_introduced ? "" : std::string(reply);
     }
@@ -167,8 +168,9 @@ class Listener : public listen::Service {
         if (visitor.nameless) client.relayclient.reset();
         const KnownOffers known = decode_offers(visitor.note);
         policy_->begin_client();
-        return smtpd::serve({home_, settings_->last(), *policy_, tls_, known, filters}, connection,
-                            connection, client, visitor.beginning, visitor.in_a_crowd) &&
+        if (!trace_ && settings_->last().keep_trace) trace_ = trace_client(home_);
+        return smtpd::serve({home_, settings_->last(), *policy_, tls_, known, filters, trace_.get()},
+                            connection, connection, client, visitor.beginning, visitor.in_a_crowd) &&
                !visitor.last;
     }
 
@@ -179,6 +181,8 @@ class Listener : public listen::Service {
     std::unique_ptr<WatchedSettings> settings_;
     std::unique_ptr<policy::Policy> policy_;
     std::optional<KeptOffers> offers_;
+    std::unique_ptr<trace::Client> refusals_;  // of the acceptor
+    std::unique_ptr<trace::Client> trace_;     // of a session process
     std::optional<listen::CertificateWatch> certificates_;
 };
 

@@ -25,15 +25,25 @@ std::string front(const Speaker& speaker) {
     return fmt::format("from {} helo {}", word(speaker.ip), word(speaker.helo.value_or("")));
 }
 
-}  // namespace
-
-std::string verified_line(std::uint64_t id, std::string_view ip, std::string_view text) {
-    return fmt::format("verified msg {} from {} {}", id, word(ip), text);
+void add_speaker(Event& event, const Speaker& speaker) {
+    event.with("ip", speaker.ip)
+        .with("helo", speaker.helo.value_or(""))
+        .with("login", speaker.login.value_or(""))
+        .with("tls", speaker.tls);
 }
 
-std::string accept_line(const Speaker& speaker, std::uint64_t id, std::string_view sender,
-                        const std::vector<std::string>& recipients, std::uint64_t bytes,
-                        std::string_view session) {
+}  // namespace
+
+Event verified_event(std::uint64_t id, std::string_view ip, std::string_view text) {
+    return Event("verified", fmt::format("verified msg {} from {} {}", id, word(ip), text))
+        .with("msg", id)
+        .with("ip", ip)
+        .with("text", text);
+}
+
+Event accept_event(const Speaker& speaker, std::uint64_t id, std::string_view sender,
+                   const std::vector<std::string>& recipients, std::uint64_t bytes,
+                   std::string_view session) {
     std::string line = fmt::format("accept msg {} {} login {} tls {} sender {} rcpt ", id, front(speaker),
                                    word(speaker.login.value_or("")), word(speaker.tls), path(sender));
     const std::size_t named = std::min(recipients.size(), recipients_named);
@@ -43,22 +53,43 @@ std::string accept_line(const Speaker& speaker, std::uint64_t id, std::string_vi
     }
     if (named < recipients.size()) line += fmt::format(",+{}", recipients.size() - named);
     line += fmt::format(" bytes {}", bytes);
-    return session.empty() ? line : line + fmt::format(" session {}", session);
+    if (!session.empty()) line += fmt::format(" session {}", session);
+    Event event("accept", std::move(line));
+    event.with("msg", id);
+    add_speaker(event, speaker);
+    return event.with("sender", sender)
+        .with("rcpt", Event::List(recipients))
+        .with("bytes", bytes)
+        .with("session", session);
 }
 
-std::string refuse_line(const Speaker& speaker, std::optional<std::string_view> sender,
-                        std::optional<std::string_view> recipient, std::string_view reason) {
-    std::string text(reason.substr(0, reason_limit));
+Event refuse_event(const Speaker& speaker, std::string_view cause, std::optional<std::string_view> sender,
+                   std::optional<std::string_view> recipient, std::string_view reply, std::string_view why) {
+    std::string text(reply);
+    if (!why.empty()) text.append(": ").append(why);
+    text.resize(std::min(text.size(), reason_limit));
     for (char& c : text)
         if (c < 32 || c > 126) c = '_';
-    return fmt::format("refuse {} sender {} rcpt {} reason {}", front(speaker), path(sender), path(recipient),
-                       text);
+    Event event("refuse", fmt::format("refuse {} sender {} rcpt {} reason {}", front(speaker), path(sender),
+                                      path(recipient), text));
+    add_speaker(event, speaker);
+    return event.with("cause", cause)
+        .with("sender", sender.value_or(""))
+        .with("rcpt", recipient.value_or(""))
+        .with("reply", reply)
+        .with("why", why);
 }
 
-std::string suspect_line(const Speaker& speaker, std::string_view sender, std::string_view recipient,
-                         std::string_view reason) {
-    return fmt::format("suspect {} sender {} rcpt {} reason {}", front(speaker), path(sender),
-                       path(recipient), reason);
+Event suspect_event(const Speaker& speaker, std::string_view sender, std::string_view recipient,
+                    std::string_view reason) {
+    Event event("suspect", fmt::format("suspect {} sender {} rcpt {} reason {}", front(speaker), path(sender),
+                                       path(recipient), reason));
+    add_speaker(event, speaker);
+    return event.with("sender", sender).with("rcpt", recipient).with("why", reason);
+}
+
+Event notice_event(std::string_view text) {
+    return Event("text", std::string(text)).with("text", text);
 }
 
 }  // namespace relais::smtpd

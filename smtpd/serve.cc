@@ -20,6 +20,19 @@
 
 namespace relais::smtpd {
 
+void tell(const Event& event, trace::Client* trace) {
+    log_event(event);
+    // Notices are about no message.
+    if (trace == nullptr || event.name() == "text") return;
+    trace->put(event);
+    trace->flush();
+}
+
+std::unique_ptr<trace::Client> trace_client(const control::Home& home) {
+    return std::make_unique<trace::Client>(
+        home, "trace-smtp", [](std::size_t records) { metrics::count("smtp.trace_lost", records); });
+}
+
 bool serve(const Surroundings& here, int in, int out, const policy::Client& client, Beginning beginning,
            bool in_a_crowd) {
     Channel channel(in, out, here.settings.timeout);
@@ -27,7 +40,7 @@ bool serve(const Surroundings& here, int in, int out, const policy::Client& clie
     AuthdAuthority authority(here.home, client.ip, here.known);
     Session session(
         channel, client, here.settings, here.policy, [&here] { return open_queue(here.home, here.filters); },
-        [](std::string_view line) { log_line(line); });
+        [&here](const Event& event) { tell(event, here.trace); });
     session.set_authority(authority);
     session.set_encryption(encryption);
     net::Resolver resolver(here.home);
@@ -62,8 +75,10 @@ void serve_standalone(const control::Home& home, Beginning beginning) {
     keyd::ServerTls tls(home);
     tls.set_log([](const std::string& trouble) { log_line("TLS is not offered: " + trouble); });
     const KnownOffers nothing;
-    serve({home, settings, policy, tls, nothing, -1}, STDIN_FILENO, STDOUT_FILENO,
-          policy::Client::from_environment(), beginning);
+    log_as_json(settings.log_json);
+    const auto trace = trace_client(home);
+    serve({home, settings, policy, tls, nothing, -1, settings.keep_trace ? trace.get() : nullptr},
+          STDIN_FILENO, STDOUT_FILENO, policy::Client::from_environment(), beginning);
 }
 
 }  // namespace relais::smtpd

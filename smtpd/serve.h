@@ -2,6 +2,8 @@
 // of the listener does for each of its clients.
 #pragma once
 
+#include <memory>
+
 #include "control/home.h"
 #include "keyd/server_tls.h"
 #include "policy/client.h"
@@ -9,6 +11,7 @@
 #include "smtpd/authority.h"
 #include "smtpd/session.h"
 #include "smtpd/settings.h"
+#include "trace/client.h"
 
 namespace relais::smtpd {
 
@@ -18,8 +21,9 @@ struct Surroundings {
     const Settings& settings;
     policy::Policy& policy;
     keyd::ServerTls& tls;
-    const KnownOffers& known;  // what logins are offered
-    int filters = -1;          // the channel of the runner of this client's filter, if it has one
+    const KnownOffers& known;        // what logins are offered
+    int filters = -1;                // the channel of the runner of this client's filter, if it has one
+    trace::Client* trace = nullptr;  // who is told what happened, if anybody is
 };
 
 // Serves the client that is connected by these descriptors to its end. True if it left nothing that the
@@ -28,6 +32,11 @@ struct Surroundings {
 // (control/stresstimeout).
 bool serve(const Surroundings& here, int in, int out, const policy::Client& client, Beginning beginning,
            bool in_a_crowd = false);
+
+// Writes the event into the log, and tells qmail-traced.
+void tell(const Event& event, trace::Client* trace);
+// Who is told of what happens here.
+std::unique_ptr<trace::Client> trace_client(const control::Home& home);
 
 // Reads the control files first; a client whose settings cannot be read is told to come back (421), and the
 // Error goes on to the caller.

@@ -67,8 +67,8 @@ void Session::run(Beginning beginning) {
     metrics::count("smtp.sessions", service());
     metrics::observe("smtp.time", milliseconds_since(began));
     if (const std::uint64_t more = refusals_.unlogged(); more > 0)
-        log_(refuse_line(
-            speaker(), std::nullopt, std::nullopt,
+        log_(refuse_event(
+            speaker(), "", std::nullopt, std::nullopt,
             fmt::format("{} more refusals of this session, of which only this line tells", more)));
 }
 
@@ -174,8 +174,7 @@ void Session::refuse(std::string_view cause, std::string_view reply,
     say(reply);
     if (!is_trusted() && !refusals_.may_log()) return;
     const auto sender = transaction_ ? std::optional<std::string_view>(transaction_->sender) : std::nullopt;
-    log_(refuse_line(speaker(), sender, recipient,
-                     why.empty() ? std::string(reply) : fmt::format("{}: {}", reply, why)));
+    log_(refuse_event(speaker(), cause, sender, recipient, reply, why));
 }
 
 void Session::refuse_recipient(std::string_view cause, std::string_view reply, std::string_view recipient,
@@ -263,10 +262,10 @@ void Session::rcpt(std::string_view argument) {
         return refuse("recipients", "452 too many recipients (#4.5.3)", path->address);
     of_controls([&] { tarpit(); });
     policy::Verdict verdict = of_controls([&] { return chain_.judge(path->address); });
-    for (const std::string& notice : verdict.notices) log_(notice);
+    for (const std::string& notice : verdict.notices) log_(notice_event(notice));
     if (!verdict.suspicion.empty() && verdict.passes()) metrics::count("smtp.suspects");
     if (!verdict.suspicion.empty() && (is_trusted() || refusals_.may_log()))
-        log_(suspect_line(speaker(), transaction_->sender, path->address, verdict.suspicion));
+        log_(suspect_event(speaker(), transaction_->sender, path->address, verdict.suspicion));
     if (verdict.cause == policy::Cause::spf)
         return refuse(verdict.check, verdict.reply, path->address, verdict.why);
     if (!verdict.passes()) return refuse_recipient(verdict.check, verdict.reply, path->address, verdict.why);

@@ -35,7 +35,7 @@ inline constexpr std::string_view message_has_begun =
 class Session {
   public:
     using OpenSink = std::function<std::unique_ptr<MessageSink>()>;
-    using Log = std::function<void(std::string_view line)>;
+    using Log = std::function<void(const Event& event)>;
 
     // Borrows everything but the client.
     Session(Channel& channel, const policy::Client& client, const Settings& settings, policy::Policy& policy,

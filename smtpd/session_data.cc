@@ -146,10 +146,10 @@ void Session::finish_message(MessageSink& sink, std::uint64_t size) {
     metrics::count("smtp.messages", service());
     metrics::count("smtp.recipients", service(), transaction_->recipients.size());
     metrics::observe("smtp.size", size);
-    log_(accept_line(speaker(), sink.qp(), transaction_->sender, transaction_->recipients, size,
-                     sink.session()));
+    log_(accept_event(speaker(), sink.qp(), transaction_->sender, transaction_->recipients, size,
+                      sink.session()));
     if (const auto* verification = chain_.verification())
-        log_(verified_line(sink.qp(), client_.ip, verification->summary()));
+        log_(verified_event(sink.qp(), client_.ip, verification->summary()));
     bad_commands_ = 0;
 }
 

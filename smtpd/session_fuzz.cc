@@ -100,7 +100,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     policy::Policy policy(files.home());
     smtpd::Session session(
         channel, client, settings, policy, [] { return std::make_unique<CheckedSink>(); },
-        [](std::string_view line) {
+        [](const relais::Event& event) {
+            const std::string& line = event.classic();
             for (const char c : line)
                 if (c < 32 || c > 126) std::abort();
             if (line.size() > 8192) std::abort();

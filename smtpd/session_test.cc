@@ -87,7 +87,7 @@ class SessionTest : public testing::Test {
                 if (opening_trouble != 0) throw_errno("open", "the queue", opening_trouble);
                 return std::make_unique<Sink>(*this);
             },
-            [this](std::string_view line) { log.emplace_back(line); })
+            [this](const Event& event) { log.push_back(event.classic()); })
             .run();
         ::shutdown(theirs.get(), SHUT_RDWR);
         peer.join();

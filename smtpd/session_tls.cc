@@ -30,7 +30,7 @@ void Session::encrypt() {
     } catch (const Error& error) {
         spent_ = true;
         metrics::count("smtp.refused", "tls");
-        log_(refuse_line(speaker(), std::nullopt, std::nullopt, error.what()));
+        log_(refuse_event(speaker(), "tls", std::nullopt, std::nullopt, error.what()));
         throw ClientLost(error.number() == ETIMEDOUT ? ECONNABORTED : ECONNRESET);
     }
     // All that was known of the client came in clear, and perhaps from somebody else.

@@ -1,6 +1,7 @@
 #include "smtpd/settings.h"
 
 #include "base/text.h"
+#include "trace/client.h"
 
 namespace relais::smtpd {
 namespace {
@@ -50,6 +51,8 @@ Settings Settings::read(const control::Home& home) {
     settings.received_auth = control::read<"receivedauth">(home);
     settings.per_ip = control::read<"perip">(home);
     settings.stress_timeout = control::read<"stresstimeout">(home);
+    settings.log_json = control::read<"logformat">(home) == "json";
+    settings.keep_trace = trace::is_kept(home);
     settings.hide_addresses = control::read<"proctitle">(home);
     settings.reuse = listen::parse_reuse(control::read<"sessionreuse">(home));
     settings.mechanisms = parse_mechanisms(control::read<"authmechanisms">(home));

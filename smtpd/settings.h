@@ -40,6 +40,8 @@ struct Settings : policy::Settings {
     std::string per_ip;  // perip: of one neighbourhood, or a part of all
     // Between commands, when places are scarce.
     std::chrono::seconds stress_timeout = control::default_of<"stresstimeout">();
+    bool log_json = false;    // logformat
+    bool keep_trace = false;  // keeptrace
     bool hide_addresses = control::default_of<"proctitle">();
     listen::Reuse reuse = listen::Reuse::same;  // sessionreuse
     // authmechanisms, in the order in which they are offered

@@ -67,23 +67,25 @@ TEST(TraceField, LinesHaveTheirLimit) {
 TEST(TraceField, NamesTheSessionBeforeAFilter) {
     const std::string field = trace_field(somebody(), std::nullopt, "SMTP", 0, "17.4");
     EXPECT_NE(field.find(" with SMTP id 17.4; 1 Jan 1970 "), std::string::npos) << field;
-    EXPECT_EQ(accept_line({"::1", ""}, 7, "", {"a@b"}, 3, "17.4"),
+    EXPECT_EQ(accept_event({"::1", ""}, 7, "", {"a@b"}, 3, "17.4").classic(),
               "accept msg 7 from ::1 helo - login - tls - sender <> rcpt <a@b> bytes 3 session 17.4");
 }
 
 TEST(LogLine, MasksAndBounds) {
-    const std::string line =
-        refuse_line({"192.0.2.1", "a b\nc"}, std::string(5000, 'x'), "r\xff%>", std::string(5000, 'y'));
+    const std::string line = refuse_event({"192.0.2.1", "a b\nc"}, "rule", std::string(5000, 'x'), "r\xff%>",
+                                          std::string(5000, 'y'), "z")
+                                 .classic();
     EXPECT_EQ(line.find('\n'), std::string::npos);
     EXPECT_LT(line.size(), 1200U);
     EXPECT_EQ(line.substr(0, 36), "refuse from 192.0.2.1 helo a_b_c sen");
     EXPECT_NE(line.find("rcpt <r__>>"), std::string::npos);
-    EXPECT_EQ(refuse_line({"192.0.2.1", std::nullopt}, std::nullopt, std::nullopt, "no"),
-              "refuse from 192.0.2.1 helo - sender - rcpt - reason no");
+    EXPECT_EQ(
+        refuse_event({"192.0.2.1", std::nullopt}, "rule", std::nullopt, std::nullopt, "no", "why").classic(),
+        "refuse from 192.0.2.1 helo - sender - rcpt - reason no: why");
 }
 
 TEST(LogLine, NullSenderIsNoMissingSender) {
-    EXPECT_EQ(accept_line({"::1", ""}, 7, "", {"a@b"}, 3),
+    EXPECT_EQ(accept_event({"::1", ""}, 7, "", {"a@b"}, 3).classic(),
               "accept msg 7 from ::1 helo - login - tls - sender <> rcpt <a@b> bytes 3");
 }
 

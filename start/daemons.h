@@ -35,6 +35,7 @@ struct Descriptor {
     mode_t mode = 0;
     // Whose the socket is, who alone may connect where the mode is 0600; nothing: the administrator.
     std::optional<control::Role> client = std::nullopt;
+    bool packets = false;  // SOCK_SEQPACKET, not a stream
 };
 
 constexpr Descriptor socket_for(control::Role client, std::string_view name) {
@@ -45,6 +46,10 @@ constexpr Descriptor socket_for_administrator(std::string_view name) {
 }
 constexpr Descriptor socket_for_all(std::string_view name) {
     return {Given::socket, name, 0666, std::nullopt};
+}
+// Of packets: each is a message.
+constexpr Descriptor packets_from(control::Role client, std::string_view name) {
+    return {Given::socket, name, 0600, client, true};
 }
 constexpr Descriptor given(Given what) {
     return {what, "", 0, std::nullopt};
@@ -94,6 +99,10 @@ inline constexpr std::array daemons = {
     Daemon{
         .name = "qmail-rcptd", .role = std::nullopt, .descriptors = {socket_for(Role::qmaild, "recipients")}},
     Daemon{.name = "qmail-countd", .role = Role::qmailc, .descriptors = {socket_for(Role::qmaild, "counts")}},
+    Daemon{
+        .name = "qmail-traced",
+        .role = Role::qmailt,
+        .descriptors = {packets_from(Role::qmaild, "trace-smtp"), packets_from(Role::qmails, "trace-send")}},
     Daemon{
         .name = "qmail-metrics", .role = Role::qmailm, .descriptors = {socket_for_administrator("metrics")}},
     Daemon{

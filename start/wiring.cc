@@ -63,8 +63,16 @@ Wiring::Wiring(control::Home home, control::Owners owners, std::string delivery)
       token_secret_(make_token_secret()) {
     for_each_socket([&](const Descriptor& socket) {
         const auto who = socket.client ? owner(*socket.client) : std::nullopt;
-        sockets_.emplace(socket.name, listen_unix(home_.socket(socket.name), socket.mode,
-                                                  who ? who->uid : same_uid, who ? who->gid : same_gid));
+        const std::string path = home_.socket(socket.name);
+        const uid_t uid = who ? who->uid : same_uid;
+        const gid_t gid = who ? who->gid : same_gid;
+        if (!socket.packets) {
+            sockets_.emplace(socket.name, listen_unix(path, socket.mode, uid, gid));
+            return;
+        }
+        // Nobody but us may connect until it is the client's.
+        sockets_.emplace(socket.name, listen_packets(path, socket.mode));
+        if (::chown(path.c_str(), uid, gid) != 0) throw_errno("change the owner of", path);
     });
 }
 
