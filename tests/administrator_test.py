@@ -268,7 +268,7 @@ class SystemInstance(Kind, relais.TestCase):
             client.command(f"RCPT TO:<postmaster@{i.me}>")
             client.command("DATA", 354)
             client.raw(b"Subject: x\r\n\r\nx\r\n.\r\n")
-            self.assertEqual(repr(client.expect(451)), "451 qq trouble creating files in queue (#4.3.0)")
+            self.assertEqual(repr(client.expect(451)), "451 4.3.0 qq trouble creating files in queue (#4.3.0)")
         i.wait_log("qmail-queued: warning: unable to create message ", "qmail-send")
         self.assertIn("Permission denied", i.wait_log("unable to create message", "qmail-send")[0])
         (i.home / "control").chmod(0o700)
@@ -307,7 +307,7 @@ class SystemInstance(Kind, relais.TestCase):
                 client.command(f"RCPT TO:<postmaster@{i.me}>")
                 client.command("DATA", 354)
                 client.raw(message + b".\r\n")
-                self.assertEqual(repr(client.expect(451)), "451 " + trouble)
+                self.assertEqual(repr(client.expect(451)), "451 4.3.0 " + trouble)
         for message in ("Subject: x\n\nx\n", "Subject: x\n\n" + "x\n" * 400_000):
             self.assertEqual(i.submit("a@b.test", [f"postmaster@{i.me}"], message), 64)
             done = i.run("sendmail", f"postmaster@{i.me}", input=message)
