@@ -37,6 +37,7 @@ std::string_view cause_of(listen::Refusal why) {
             return "rule";
         case listen::Refusal::silent:
             return "timeout";
+        case listen::Refusal::not_a_proxy:
         case listen::Refusal::not_introduced:
             return "proxy";
         case listen::Refusal::our_trouble:

@@ -555,7 +555,7 @@ TEST_F(SessionTest, SlowClientIsTold) {
     policy::Policy policy(files.home());
     Session(
         channel, client, settings, policy, [this] { return std::make_unique<Sink>(*this); },
-        [](std::string_view) {})
+        [](const Event&) {})
         .run();
     ::shutdown(theirs.get(), SHUT_WR);
     EXPECT_THAT(lines(read_to_end(ours.get(), 1000, Deadline::in(std::chrono::seconds(5)))),
@@ -574,7 +574,7 @@ TEST_F(SessionTest, PipelinedGroupIsAnsweredAtOnce) {
     policy::Policy policy(files.home());
     Session(
         channel, client, settings, policy, [this] { return std::make_unique<Sink>(*this); },
-        [](std::string_view) {})
+        [](const Event&) {})
         .run();
     std::vector<std::string> writes;
     char buffer[4096];
