@@ -62,6 +62,10 @@ inline constexpr Cage resolver_cage{"qmail-resolver", "qmailn", "read inet pair 
 inline constexpr Cage open_smtpd_cage{"open-smtpd", "qmailo", "read write mkdir accept", "control LINKED",
                                       "open-smtp"};
 inline constexpr Cage countd_cage{"qmail-countd", "qmailc", "read write accept", "", "counts"};
+inline constexpr Cage stsd_cage{"qmail-stsd", "qmailw", "read write accept", "", "sts"};
+inline constexpr Cage sts_fetch_cage{
+    "qmail-stsd's fetchers", "qmailw", "read inet unix pair",
+    "control LINKED GIVEN /etc/ssl /etc/pki /usr/share/ca-certificates /usr/local/share/ca-certificates", ""};
 inline constexpr Cage traced_cage{"qmail-traced", "qmailt", "read write accept", "", "trace"};
 inline constexpr Cage metrics_cage{"qmail-metrics", "qmailm", "read accept", "metrics", ""};
 inline constexpr Cage smtpd_cage{"qmail-smtpd", "qmaild", "read unix pair accept fork",

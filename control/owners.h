@@ -35,6 +35,7 @@ enum class Role {
     qmailc,  // qmail-countd: what clients have sent
     qmailm,  // qmail-metrics: shows the counters of all
     qmailt,  // qmail-traced: what became of each message
+    qmailw,  // qmail-stsd: policies of other domains, by HTTPS
 };
 
 struct RoleRow {
@@ -46,7 +47,7 @@ struct RoleRow {
 
 // In the order of control/owners. Groups: qmailq and qmails share the queue, qmaila alone reads the accounts,
 // qmailm the counters.
-inline constexpr std::array<RoleRow, 17> roles = {{{Role::alias, "alias", "nofiles", ""},
+inline constexpr std::array<RoleRow, 18> roles = {{{Role::alias, "alias", "nofiles", ""},
                                                    {Role::qmaild, "qmaild", "nofiles", ""},
                                                    {Role::qmailk, "qmailk", "nofiles", ""},
                                                    {Role::qmaill, "qmaill", "nofiles", ""},
@@ -62,7 +63,8 @@ inline constexpr std::array<RoleRow, 17> roles = {{{Role::alias, "alias", "nofil
                                                    {Role::qmailf, "qmailf", "nofiles", "qmaild"},
                                                    {Role::qmailc, "qmailc", "nofiles", "qmailp"},
                                                    {Role::qmailm, "qmailm", "qmailm", "qmailp"},
-                                                   {Role::qmailt, "qmailt", "nofiles", "qmailp"}}};
+                                                   {Role::qmailt, "qmailt", "nofiles", "qmailp"},
+                                                   {Role::qmailw, "qmailw", "nofiles", "qmailn"}}};
 
 struct Owner {
     uid_t uid;

@@ -1,5 +1,6 @@
 #include "explain/connection_words.h"
 
+#include "base/time.h"
 #include "tls/client_context.h"
 
 namespace relais::explain {
@@ -42,6 +43,7 @@ std::string tls_words(const remote::TlsPolicy& policy, const remote::Route& rout
         if (policy.implicit) text += ", from the first octet";
     }
     if (!policy.tlsa_name.empty()) return text + " (DANE)";
+    if (!policy.policy_of.empty()) return text + " (MTA-STS)";
     if (!policy.line.empty() && !(route.credentials && !policy.named))
         return text + " (the line " + policy.line + ")";
     return text + (route.credentials ? " (as always with a password)" : " (default)");
@@ -89,6 +91,39 @@ void show_dane(const RemoteEnd& end, RouteReport& report) {
     }
 }
 
+std::string domain_policy_words(const sts::Found& found, const std::string& domain) {
+    if (found.state == sts::Found::State::unknown) return "qmail-stsd does not answer";
+    if (found.state == sts::Found::State::none) return "none: " + found.reason;
+    std::string text = "the policy of " + domain + ", " + std::string(sts::name_of(found.policy.mode)) +
+                       ", until " + date_gmt(found.ends) + ": ";
+    for (const std::string& pattern : found.policy.mx)
+        text += (&pattern == found.policy.mx.data() ? "" : ", ") + pattern;
+    return text;
+}
+
+// What the domain asks for, where DANE does not.
+void show_domain_policy(const Surroundings& around, const RemoteEnd& end, remote::TlsPolicy& policy,
+                        RouteReport& report) {
+    const sts::Found& found = *end.domain_policy;
+    report.step("MTA-STS", domain_policy_words(found, end.domain));
+    if (found.state == sts::Found::State::unknown)
+        report.find(
+            Weight::problem, "domain_policy_unknown",
+            "whether " + end.domain + " has a policy (MTA-STS) cannot be found out: mail for it waits",
+            "qmailctl start; qmailctl doctor");
+    if (!policy.tlsa_name.empty() || !remote::is_enforced(found)) return;
+    for (const remote::Server& server : end.servers) {
+        if (!sts::admits(found.policy, server.name)) continue;
+        policy =
+            remote::with_domain_policy(policy, end.domain, server.name, around.settings.mtasts_authorities);
+        return;
+    }
+    report.find(Weight::problem, "not_admitted",
+                "the policy of " + end.domain + " (MTA-STS) names none of its servers: mail for it waits",
+                "its administrator must correct the policy or the MX records; a line of "
+                "control/tlsdestinations goes before it");
+}
+
 std::string login_words(const remote::Route& route, const remote::TlsPolicy& policy) {
     if (!route.credentials) return "none";
     std::string text = "as " + route.credentials->user + ", with the password in " + route.file() +
@@ -115,9 +150,10 @@ void show_connection(const Surroundings& around, const std::string& sender, Rout
                                : end.servers.empty()   ? "the MX"
                                                        : end.servers.front().name;
     remote::TlsPolicy policy = remote::tls_policy_of(around.settings, end.route, end.domain, server);
-    if (!end.dane.empty() && remote::leaves_to_dane(policy)) {
-        policy = remote::with_dane(policy, end.dane.front());
+    if (remote::leaves_to_dns(policy)) {
+        if (!end.dane.empty()) policy = remote::with_dane(policy, end.dane.front());
         show_dane(end, report);
+        if (end.domain_policy) show_domain_policy(around, end, policy, report);
     }
     end.tls = policy;
     end.source = around.settings.sources.choose(sender, end.domain);

@@ -11,6 +11,7 @@
 #include "explain/no_server.h"
 #include "mail/address.h"
 #include "queue/store.h"
+#include "remote/domain_policy.h"
 #include "remote/tcpto.h"
 
 namespace relais::explain {
@@ -63,14 +64,19 @@ void settle(RemoteEnd& end) {
 void look_for_tlsa(const Surroundings& around, Search& search, RemoteEnd& end) {
     for (const remote::Server& server : end.servers) {
         const auto policy = remote::tls_policy_of(around.settings, end.route, end.domain, server.name);
-        end.dane.push_back(remote::leaves_to_dane(policy) ? search.dane(server) : remote::Dane{});
+        end.dane.push_back(remote::leaves_to_dns(policy) ? search.dane(server) : remote::Dane{});
     }
 }
 
-void settle_remote(const Surroundings& around, Search& search, RouteReport& report) {
+void settle_remote(const Surroundings& around, Search& search, Dns& dns, RouteReport& report) {
     RemoteEnd& end = *report.remote;
     settle(end);
     if (around.settings.dane) look_for_tlsa(around, search, end);
+    if (around.settings.mtasts && end.route.host.empty()) {
+        sts::Policies policies(around.home);
+        end.domain_policy =
+            remote::find_domain_policy(dns.resolver(), policies, end.domain, around.settings.timeout_dns);
+    }
     report.fate = Fate::remote;
     report.answer = "goes to " + server_words(end);
     const Host& best = end.search.hosts.front();
@@ -128,7 +134,7 @@ void explain_remote(const Surroundings& around, const std::string& sender, const
     Search search(around, end.domain, *dns, end);
     show_hosts(end, report);
     if (search.found()) {
-        settle_remote(around, search, report);
+        settle_remote(around, search, *dns, report);
         show_connection(around, sender, report);
     } else {
         explain_no_server(around, search, *dns, report);

@@ -13,6 +13,7 @@
 #include "control/home.h"
 #include "explain/finding.h"
 #include "remote/servers.h"
+#include "sts/protocol.h"
 
 namespace relais::explain {
 
@@ -40,8 +41,9 @@ struct RemoteEnd {
     remote::Route route;
     remote::SearchTrace search;
     std::vector<remote::Server> servers;
-    std::vector<remote::Dane> dane{};  // of each server, where that is asked for
-    std::string asked;                 // who answered about DNS
+    std::vector<remote::Dane> dane{};           // of each server, where that is asked for
+    std::optional<sts::Found> domain_policy{};  // where that is asked for
+    std::string asked;                          // who answered about DNS
     // How it would be sent, where a server is known.
     std::optional<remote::TlsPolicy> tls{};
     remote::Source source{};

@@ -78,6 +78,14 @@ Json dane_json(const remote::Dane& found) {
             {"ignored", found.ignored}};
 }
 
+Json domain_policy_json(const sts::Found& found) {
+    const bool known = found.state == sts::Found::State::policy;
+    return {{"mode", known ? Json(sts::name_of(found.policy.mode)) : Json()},
+            {"servers", found.policy.mx},
+            {"ends", known ? Json(found.ends) : Json()},
+            {"reason", text_or_null(found.reason)}};
+}
+
 Json remote_json(const RemoteEnd& end) {
     Json object{{"domain", end.domain}};
     object["smtproute"] = text_or_null(end.route.line);
@@ -93,6 +101,7 @@ Json remote_json(const RemoteEnd& end) {
         if (i < end.dane.size()) object_of_server["dane"] = dane_json(end.dane[i]);
         object["servers"].push_back(std::move(object_of_server));
     }
+    object["mta_sts"] = end.domain_policy ? domain_policy_json(*end.domain_policy) : Json();
     object["dns"] = end.asked;
     object["tls"] = end.tls ? tls_json(*end.tls) : Json();
     object["login"] = end.route.credentials

@@ -65,7 +65,7 @@ Dane find_dane(const Ask& ask, const DaneQuestion& question) {
     return found;
 }
 
-bool leaves_to_dane(const TlsPolicy& policy) {
+bool leaves_to_dns(const TlsPolicy& policy) {
     return policy.usable && !policy.named &&
            (policy.level == TlsLevel::may || policy.level == TlsLevel::encrypt);
 }

@@ -43,9 +43,10 @@ struct DaneQuestion {
 Dane find_dane(const std::function<net::DnsAnswer(net::RecordType, const std::string&)>& ask,
                const DaneQuestion& question);
 
-// True where a server's records may ask for more than the policy: no line names the destination, and the line
-// for everything else, if there is one, neither forbids TLS nor verifies.
-bool leaves_to_dane(const TlsPolicy& policy);
+// True where a server's records, or its domain's policy (remote/domain_policy.h), may ask for more than this:
+// no line names the destination, and the line for everything else, if there is one, neither forbids TLS nor
+// verifies.
+bool leaves_to_dns(const TlsPolicy& policy);
 // The policy with what the records ask for; they must be known.
 TlsPolicy with_dane(const TlsPolicy& policy, const Dane& found);
 

@@ -183,15 +183,15 @@ TEST(Dane, OneThatCanBeUsedCounts) {
 
 TEST(Dane, TheAdministratorsLineFirst) {
     const TlsDestinations destinations({"mx.test:may", ".test:none", "other.example:encrypt"});
-    EXPECT_FALSE(leaves_to_dane(destinations.match({"mx.test"})));
-    EXPECT_FALSE(leaves_to_dane(destinations.match({"other.example"})));
-    EXPECT_TRUE(leaves_to_dane(destinations.match({"else.example"})));
-    EXPECT_TRUE(leaves_to_dane(TlsDestinations({":encrypt"}).match({"mx.test"})));
-    EXPECT_TRUE(leaves_to_dane(TlsDestinations({":may min=1.3"}).match({"mx.test"})));
+    EXPECT_FALSE(leaves_to_dns(destinations.match({"mx.test"})));
+    EXPECT_FALSE(leaves_to_dns(destinations.match({"other.example"})));
+    EXPECT_TRUE(leaves_to_dns(destinations.match({"else.example"})));
+    EXPECT_TRUE(leaves_to_dns(TlsDestinations({":encrypt"}).match({"mx.test"})));
+    EXPECT_TRUE(leaves_to_dns(TlsDestinations({":may min=1.3"}).match({"mx.test"})));
     for (const char* line : {":none", ":verify", ":nonsense"})
-        EXPECT_FALSE(leaves_to_dane(TlsDestinations({line}).match({"mx.test"}))) << line;
+        EXPECT_FALSE(leaves_to_dns(TlsDestinations({line}).match({"mx.test"}))) << line;
     // Who gets a password is verified by an authority, unless a line says otherwise.
-    EXPECT_FALSE(leaves_to_dane(with_credentials(TlsDestinations().match({"mx.test"}))));
+    EXPECT_FALSE(leaves_to_dns(with_credentials(TlsDestinations().match({"mx.test"}))));
 }
 
 TEST(Dane, WhatALineForAllAsksForStays) {

@@ -142,6 +142,7 @@ Result Delivery::deliver_on_fresh(const Envelope& envelope, Message& message) {
     hopeless_ = false;
     failures_.clear();
     resting_.clear();
+    domain_policy_.reset();
     effort_ = {address_limit, silence_limit, envelope.crowded ? crowded_patience : greeting_patience,
                Deadline::in(opening_patience)};
     while (tried < server_limit && !hopeless_ && !effort_.over()) {
@@ -225,7 +226,7 @@ bool Delivery::open_session(ServerSearch& search, const Server& server, const Wa
                                    terms.tls.complaint);
         return false;
     }
-    if (settings_->dane && leaves_to_dane(terms.tls)) {
+    if (settings_->dane && leaves_to_dns(terms.tls)) {
         const Dane found = search.dane(server);
         if (found.state == Dane::State::unknown) {
             last = dane_unknown(found);
@@ -233,6 +234,7 @@ bool Delivery::open_session(ServerSearch& search, const Server& server, const Wa
         }
         terms.tls = with_dane(terms.tls, found);
     }
+    if (!hold_to_domain_policy(server, way, terms.tls, last)) return false;
     if (!terms.credentials) return open_session_by(server, way, terms, last);
 
     const std::string login = server.name + ":" + std::to_string(way.route.port) + " " +
@@ -242,6 +244,28 @@ bool Delivery::open_session(ServerSearch& search, const Server& server, const Wa
     const bool opened = open_session_by(server, way, terms, last);
     note_login(login, opened);
     return opened;
+}
+
+// False if the domain's policy does not admit the server, or is not known.
+bool Delivery::hold_to_domain_policy(const Server& server, const Way& way, TlsPolicy& policy,
+                                     std::optional<Verdict>& last) {
+    // Where the administrator sends it elsewhere it is no longer the domain's word.
+    if (!settings_->mtasts || !way.route.host.empty() || !policy.tlsa_name.empty() || !leaves_to_dns(policy))
+        return true;
+    if (!domain_policy_)
+        domain_policy_ = find_domain_policy(resolver_, policies_, way.domain, settings_->timeout_dns);
+    if (domain_policy_->state == sts::Found::State::unknown) {
+        last = domain_policy_unknown(way.domain);
+        hopeless_ = true;
+        return false;
+    }
+    if (!is_enforced(*domain_policy_)) return true;
+    if (!sts::admits(domain_policy_->policy, server.name)) {
+        last = not_admitted(way.domain, server.name);
+        return false;
+    }
+    policy = with_domain_policy(policy, way.domain, server.name, settings_->mtasts_authorities);
+    return true;
 }
 
 // False if the server has refused this login lately. Where nobody knows whether it is right, one process

@@ -10,6 +10,7 @@
 #include "net/connect.h"
 #include "net/resolver_protocol.h"
 #include "remote/addresses.h"
+#include "remote/domain_policy.h"
 #include "remote/encryption.h"
 #include "remote/message.h"
 #include "remote/report.h"
@@ -44,6 +45,7 @@ class Delivery {
           timeouts_(timeouts),
           memory_(memory),
           encryption_(home, memory),
+          policies_(home),
           signer_(home) {}
     ~Delivery() { close(); }
     Delivery(const Delivery&) = delete;
@@ -87,6 +89,8 @@ class Delivery {
     Result deliver_on_fresh(const Envelope& envelope, Message& message);
     bool open_session(ServerSearch& search, const Server& server, const Way& way,
                       std::optional<Verdict>& last);
+    bool hold_to_domain_policy(const Server& server, const Way& way, TlsPolicy& policy,
+                               std::optional<Verdict>& last);
     bool may_log_in(const std::string& login, const Server& server, const Route& route,
                     SessionSettings& terms, std::optional<Verdict>& last);
     void note_login(const std::string& login, bool opened);
@@ -105,6 +109,8 @@ class Delivery {
     TimeoutTable& timeouts_;
     SharedMemory& memory_;
     Encryption encryption_;
+    sts::Policies policies_;
+    std::optional<sts::Found> domain_policy_;  // of this message's domain, once it was asked for
     MailSigner signer_;
     LocalAddresses local_addresses_;
     const Settings* settings_ = nullptr;  // files_'; as they were when the last message came

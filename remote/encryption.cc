@@ -25,13 +25,22 @@ tls::Expectation expectation(const TlsPolicy& policy, const std::string& name) {
     return expected;
 }
 
+std::string_view trust_words(const TlsPolicy& policy) {
+    switch (policy.level) {
+        case TlsLevel::verify:
+            return policy.policy_of.empty() ? "certificate verified" : "certificate verified by MTA-STS";
+        case TlsLevel::dane:
+            return "certificate verified by DANE";
+        case TlsLevel::fingerprint:
+            return "fingerprint verified";
+        default:
+            return "certificate not verified";
+    }
+}
+
 std::string describe(const tls::Connection& connection, const TlsPolicy& policy) {
     const tls::Description& with = connection.description();
-    const std::string_view trust = policy.level == TlsLevel::verify        ? ", certificate verified"
-                                   : policy.level == TlsLevel::dane        ? ", certificate verified by DANE"
-                                   : policy.level == TlsLevel::fingerprint ? ", fingerprint verified"
-                                                                           : ", certificate not verified";
-    return with.version + ", " + with.cipher + std::string(trust);
+    return with.version + ", " + with.cipher + ", " + std::string(trust_words(policy));
 }
 
 tls::SessionPtr parse_session(const std::string& der) {

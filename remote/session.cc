@@ -124,19 +124,16 @@ std::optional<Verdict> Session::say_hello() {
 // STARTTLS where it is offered. Throws Error.
 Session::Opening Session::secure_by_command() {
     const bool required = settings_.tls.required();
-    const std::string demand =
-        "TLS is required " + (settings_.tls.tlsa_name.empty()
-                                  ? ""
-                                  : "(there are TLSA records at " + settings_.tls.tlsa_name + ") ");
+    const std::string demand = "TLS is required" + settings_.tls.reason() + " and ";
     if (!extensions_.starttls) {
         if (!required) return {};
-        return {unusable(demand + "and it does not offer STARTTLS", "4.7.10")};
+        return {unusable(demand + "it does not offer STARTTLS", "4.7.10")};
     }
     const Reply reply = command("STARTTLS");
     if (!reply.positive()) {
         if (reply.code == 0 || reply.code == 421) throw_errno("understand", "the server", EPROTO);
         if (!required) return {};
-        return {unusable(demand + "and STARTTLS was refused", "4.7.10", reply)};
+        return {unusable(demand + "STARTTLS was refused", "4.7.10", reply)};
     }
     // What it says in the clear after its answer could have been put there by anybody, to be taken for what
     // comes under TLS.

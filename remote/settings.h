@@ -25,6 +25,8 @@ struct Settings {
     SenderRoutes sender_routes;
     TlsDestinations tls;
     bool dane = control::default_of<"dane">();
+    bool mtasts = control::default_of<"mtasts">();
+    std::string mtasts_authorities{control::default_of<"mtastsca">()};  // as TlsPolicy::ca_file
     Sources sources;
     Families families;
     control::DomainSet rcpthosts;  // with morercpthosts: the domains we take mail for
@@ -72,7 +74,7 @@ Route route_of(const Settings& settings, std::string_view sender, std::string_vi
 Secret password_of(const control::Home& home, const Route& route, std::string_view sender,
                    std::string_view domain);
 
-// The files with certificates of authorities that control/tlsdestinations names.
+// The files with certificates of authorities that control/tlsdestinations and mtastsca name.
 std::vector<std::string> authority_files(const control::Home& home, const Settings& settings);
 // Where the file of a policy is.
 std::string authority_file(const control::Home& home, const TlsPolicy& policy);

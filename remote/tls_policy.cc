@@ -77,6 +77,11 @@ std::string_view name_of(TlsLevel level) {
     return "";
 }
 
+std::string TlsPolicy::reason() const {
+    if (!tlsa_name.empty()) return " (there are TLSA records at " + tlsa_name + ")";
+    return policy_of.empty() ? "" : " (the policy of " + policy_of + ", MTA-STS, says so)";
+}
+
 std::string TlsPolicy::identity() const {
     std::string text(name_of(level));
     if (implicit) text += " implicit";

@@ -44,7 +44,10 @@ struct TlsPolicy {
     std::string complaint{};           // why it is not usable
     std::vector<tls::Tlsa> tlsa{};     // of the level dane, all usable; names: the TLSA base domain first
     std::string tlsa_name{};           // where the TLSA records are that ask for this level; empty: none do
+    std::string policy_of{};           // the domain whose own policy (MTA-STS) asks for it; empty: none does
 
+    // Why TLS is required, if no line of the administrator says so: " (...)", or nothing.
+    std::string reason() const;
     bool required() const { return level != TlsLevel::none && level != TlsLevel::may; }
     bool authenticates_server() const {
         return level == TlsLevel::verify || level == TlsLevel::fingerprint || level == TlsLevel::dane;

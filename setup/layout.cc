@@ -264,6 +264,7 @@ std::vector<Piece> layout(const Plan& plan) {
     add_metrics(table, plan);
     table.directory("trace", table.of(Role::qmailt), 0700);
     table.directory("counts", table.of(Role::qmailc), 0700);
+    table.directory("sts", table.of(Role::qmailw), 0700);
     add_alias(table, plan);
     table.settings("tcp.smtp", rules_text(plan));
     table.compiled("tcp.smtp.cdb");

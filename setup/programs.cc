@@ -26,7 +26,7 @@ constexpr std::string_view closed[] = {"checkpassword", "open-smtp-allow", "open
                                        "qmail-countd",  "qmail-getpw",     "qmail-keyd",     "qmail-lspawn",
                                        "qmail-metrics", "qmail-pop3d",     "qmail-popup",    "qmail-queued",
                                        "qmail-rcptd",   "qmail-remote",    "qmail-resolver", "qmail-rspawn",
-                                       "qmail-send",    "qmail-smtpd",     "qmail-traced"};
+                                       "qmail-send",    "qmail-smtpd",     "qmail-stsd",     "qmail-traced"};
 
 const HeldDirectory& programs() {
     static const HeldDirectory held(program_directory());

@@ -99,6 +99,7 @@ inline constexpr std::array daemons = {
     Daemon{
         .name = "qmail-rcptd", .role = std::nullopt, .descriptors = {socket_for(Role::qmaild, "recipients")}},
     Daemon{.name = "qmail-countd", .role = Role::qmailc, .descriptors = {socket_for(Role::qmaild, "counts")}},
+    Daemon{.name = "qmail-stsd", .role = Role::qmailw, .descriptors = {socket_for(Role::qmailr, "sts")}},
     Daemon{
         .name = "qmail-traced",
         .role = Role::qmailt,

@@ -1,0 +1,210 @@
+#include "sts/server.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "base/error.h"
+#include "base/program.h"
+#include "base/time.h"
+#include "base/unix_socket.h"
+#include "sts/fetch.h"
+
+namespace relais::sts {
+namespace {
+
+constexpr int accepts_at_once = 64;
+
+Found nothing(const std::string& reason) {
+    Found found;
+    found.state = Found::State::none;
+    found.reason = reason;
+    return found;
+}
+
+}  // namespace
+
+StsServer::StsServer(EventLoop& loop, int listening, std::vector<Fd> fetchers, Cache& cache,
+                     ServerLimits limits)
+    : loop_(loop), listening_(listening), cache_(cache), limits_(limits) {
+    for (Fd& each : fetchers) fetchers_.push_back({std::move(each)});
+    for (std::size_t i = 0; i < fetchers_.size(); ++i) {
+        set_nonblocking(fetchers_[i].fd.get(), true);
+        loop_.add(fetchers_[i].fd.get(), EPOLLIN, [this, i](std::uint32_t) { on_fetcher(i); });
+    }
+    set_nonblocking(listening, true);
+    loop_.add(listening, EPOLLIN, [this](std::uint32_t) { accept_clients(); });
+    refresh();
+}
+
+void StsServer::accept_clients() {
+    for (int i = 0; i < accepts_at_once; ++i) {
+        if (clients_.size() >= limits_.clients) {
+            accepting_ = false;
+            return loop_.change(listening_, 0);
+        }
+        Fd fd(::accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        if (!fd) return;
+        const ClientId id = next_client_++;
+        loop_.add(fd.get(), EPOLLIN, [this, id](std::uint32_t events) { handle(id, events); });
+        clients_[id].fd = std::move(fd);
+    }
+}
+
+void StsServer::handle(ClientId id, std::uint32_t events) {
+    if (!exchange(id, events)) close(id);
+}
+
+// False if it has gone, or broke the form.
+bool StsServer::exchange(ClientId id, std::uint32_t events) {
+    Client& client = clients_.at(id);
+    if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0) {
+        std::array<char, question_head_size + question_limit> buffer;
+        const ssize_t size = ::recv(client.fd.get(), buffer.data(), buffer.size(), 0);
+        if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR)) return false;
+        // Who asks on before he has read an answer waits in his socket at last.
+        if (size > 0) client.input.append(buffer.data(), static_cast<std::size_t>(size));
+        if (client.input.size() > 2 * buffer.size()) return false;
+    }
+    bool broken = false;
+    while (!client.asked && client.output.empty()) {
+        const auto question = take_question(client.input, broken);
+        if (!question) break;
+        serve(id, *question);
+        if (!send_pending(client.fd.get(), client.output)) return false;
+    }
+    if (broken || !send_pending(client.fd.get(), client.output)) return false;
+    loop_.change(client.fd.get(), client.output.empty() ? EPOLLIN : EPOLLIN | EPOLLOUT);
+    return true;
+}
+
+void StsServer::close(ClientId id) {
+    const auto found = clients_.find(id);
+    if (found->second.timer != 0) loop_.cancel(found->second.timer);
+    loop_.remove(found->second.fd.get());
+    clients_.erase(found);
+    if (!accepting_) loop_.change(listening_, EPOLLIN);
+    accepting_ = true;
+}
+
+void StsServer::serve(ClientId id, const Question& question) {
+    Client& client = clients_.at(id);
+    const Entry* entry = cache_.find(question.domain, now_seconds());
+    // A record that is missing says nothing of a policy that is known (RFC 8461, 5.1).
+    const bool current = entry != nullptr && (question.id.empty() || question.id == entry->id);
+    if (current || question.id.empty() || !want(question.domain)) {
+        const auto failed = failures_.find(question.domain);
+        const std::string reason = question.id.empty()         ? "there is no record of a policy in DNS"
+                                   : failed == failures_.end() ? "too many policies are being fetched"
+                                                               : failed->second.reason;
+        client.output += encode(known(question.domain, reason));
+        return;
+    }
+    client.asked = question;
+    client.timer = loop_.after(answer_patience, [this, id] {
+        clients_.at(id).timer = 0;
+        answer(id, known(clients_.at(id).asked->domain, "its policy is still being fetched"));
+    });
+}
+
+void StsServer::answer(ClientId id, const Found& found) {
+    Client& client = clients_.at(id);
+    if (client.timer != 0) loop_.cancel(std::exchange(client.timer, 0));
+    client.asked.reset();
+    client.output += encode(found);
+    if (!exchange(id, EPOLLOUT)) close(id);
+}
+
+Found StsServer::known(const std::string& domain, const std::string& reason) {
+    const Entry* entry = cache_.find(domain, now_seconds());
+    if (entry == nullptr) return nothing(reason);
+    Found found;
+    found.state = Found::State::policy;
+    found.policy = entry->policy;
+    found.ends = entry->ends;
+    return found;
+}
+
+// True if it is being fetched, or will be.
+bool StsServer::want(const std::string& domain) {
+    const auto failed = failures_.find(domain);
+    if (failed != failures_.end()) {
+        if (failed->second.until > now_seconds()) return false;
+        failures_.erase(failed);
+    }
+    if (std::any_of(fetchers_.begin(), fetchers_.end(),
+                    [&](const Fetcher& each) { return each.domain == domain; }) ||
+        std::find(jobs_.begin(), jobs_.end(), domain) != jobs_.end())
+        return true;
+    if (jobs_.size() >= limits_.jobs) return false;
+    jobs_.push_back(domain);
+    give_out();
+    return true;
+}
+
+void StsServer::give_out() {
+    for (Fetcher& fetcher : fetchers_) {
+        if (jobs_.empty()) return;
+        if (!fetcher.domain.empty()) continue;
+        fetcher.domain = std::move(jobs_.front());
+        jobs_.pop_front();
+        send_packet(fetcher.fd.get(), fetcher.domain);
+    }
+}
+
+void StsServer::on_fetcher(std::size_t number) {
+    Fetcher& fetcher = fetchers_[number];
+    const auto packet = receive_packet(fetcher.fd.get(), reply_limit);
+    if (!packet || fetcher.domain.empty()) {
+        lost_fetcher_ = true;
+        return loop_.stop();
+    }
+    const std::string domain = std::exchange(fetcher.domain, "");
+    fetched(domain, packet->data);
+    give_out();
+}
+
+void StsServer::fetched(const std::string& domain, std::string_view reply) {
+    const std::int64_t now = now_seconds();
+    auto found = decode_reply(reply);
+    if (found && found->policy) {
+        failures_.erase(domain);
+        const std::int64_t ends = now + found->policy->max_age;
+        try {
+            cache_.put(domain, {*std::move(found->policy), std::move(found->id), now, ends}, now);
+        } catch (const Error& error) {
+            log_line(std::string("alert: a policy is kept in memory alone: ") + error.what());
+        }
+    } else {
+        note_failure(domain, found ? found->reason : "its fetcher says nonsense");
+    }
+    const auto failed = failures_.find(domain);
+    const std::string reason = failed == failures_.end() ? "" : failed->second.reason;
+    std::vector<ClientId> waiting;
+    for (const auto& [id, client] : clients_)
+        if (client.asked && client.asked->domain == domain) waiting.push_back(id);
+    for (const ClientId id : waiting) answer(id, known(domain, reason));
+}
+
+void StsServer::note_failure(const std::string& domain, const std::string& reason) {
+    log_line("warning: " + domain + ": " + reason);
+    const std::int64_t now = now_seconds();
+    if (failures_.size() >= limits_.failures)
+        std::erase_if(failures_, [&](const auto& each) { return each.second.until <= now; });
+    if (failures_.size() >= limits_.failures) failures_.erase(failures_.begin());
+    failures_[domain] = {now + limits_.between_tries, reason};
+}
+
+void StsServer::refresh() {
+    const bool idle = std::any_of(fetchers_.begin(), fetchers_.end(),
+                                  [](const Fetcher& each) { return each.domain.empty(); });
+    // One at a time, beside what somebody waits for.
+    if (idle && jobs_.empty())
+        if (const auto domain = cache_.due(now_seconds())) want(*domain);
+    loop_.after(limits_.between_refreshes, [this] { refresh(); });
+}
+
+}  // namespace relais::sts
