@@ -12,6 +12,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -111,7 +112,7 @@ class Machine:
             try:
                 self.nspawn.wait(60)
             except subprocess.TimeoutExpired:
-                self.nspawn.kill()
+                os.kill(self.init, signal.SIGKILL)
                 self.nspawn.wait()
 
 
