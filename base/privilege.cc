@@ -2,11 +2,13 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -228,6 +230,16 @@ void drop_privilege(uid_t uid, gid_t gid, const std::vector<gid_t>& groups) {
     if (uid != 0 && ::setuid(0) == 0)
         throw Error(Reaction::bug, "privilege could be regained after dropping it");
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+void drop_privilege_but_reading(uid_t uid, gid_t gid) {
+    if (::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) throw_errno("keep", "the right to read");
+    drop_privilege(uid, gid);
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {};
+    sets[CAP_TO_INDEX(CAP_DAC_READ_SEARCH)].permitted = CAP_TO_MASK(CAP_DAC_READ_SEARCH);
+    sets[CAP_TO_INDEX(CAP_DAC_READ_SEARCH)].effective = CAP_TO_MASK(CAP_DAC_READ_SEARCH);
+    if (::syscall(SYS_capset, &header, sets) != 0) throw_errno("keep", "the right to read");
 }
 
 void empty_bounding_set() {

@@ -15,6 +15,10 @@ namespace relais {
 // Throws Error.
 void drop_privilege(uid_t uid, gid_t gid, const std::vector<gid_t>& groups = {});
 
+// The same for root, who keeps one right: to read every file and look into every directory, for as long as
+// this process lives. For tools that bring what other users own. Throws Error.
+void drop_privilege_but_reading(uid_t uid, gid_t gid);
+
 // Empties the capability bounding set: not even a setuid program that a later bug might run gives any back.
 // For root, before drop_privilege; anybody else has none to lose. Not for those who become a person: that
 // one's setuid programs must work. Throws Error.

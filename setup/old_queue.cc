@@ -1,0 +1,298 @@
+#include "setup/old_queue.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/text.h"
+
+namespace relais::setup {
+namespace {
+
+constexpr std::string_view kind_names[] = {"mess", "info", "local", "remote", "todo", "intd", "bounce"};
+// A sender and no more; lists of recipients; texts of bounces; control files.
+constexpr std::size_t info_limit = 4096;
+constexpr std::size_t recipients_limit = std::size_t{256} << 20;
+constexpr std::size_t bounce_limit = std::size_t{16} << 20;
+constexpr std::size_t control_limit = std::size_t{64} << 20;
+constexpr std::size_t trace_octets = 200;
+constexpr std::uint64_t microseconds = 1'000'000;
+
+std::uint64_t change_time(const struct stat& status) {
+    if (status.st_mtim.tv_sec <= 0) return 0;
+    return static_cast<std::uint64_t>(status.st_mtim.tv_sec) * microseconds +
+           static_cast<std::uint64_t>(status.st_mtim.tv_nsec) / 1000;
+}
+
+std::string read_whole(int fd, std::size_t limit) {
+    return read_to_end(fd, limit, Deadline::never());
+}
+
+std::vector<std::string> control_lines(const HeldDirectory& installation, const std::string& name) {
+    std::vector<std::string> lines;
+    const Fd fd = installation.try_open("control/" + name, O_RDONLY | O_NONBLOCK);
+    struct stat status {};
+    if (!fd || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) return lines;
+    const std::string text = read_whole(fd.get(), control_limit);
+    for (const std::string_view line : split(text, '\n'))
+        if (const std::string_view words = trim(line); !words.empty() && !words.starts_with('#'))
+            lines.emplace_back(words);
+    return lines;
+}
+
+// A line, or control/me.
+std::string control_line(const HeldDirectory& installation, const std::string& name) {
+    auto lines = control_lines(installation, name);
+    if (lines.empty()) lines = control_lines(installation, "me");
+    return lines.empty() ? "" : lines.front();
+}
+
+send::RewriteRules read_rules(const HeldDirectory& installation) {
+    auto locals = control_lines(installation, "locals");
+    if (locals.empty()) locals = control_lines(installation, "me");
+    return {control_line(installation, "envnoathost"), locals, control_lines(installation, "percenthack"),
+            control_lines(installation, "virtualdomains")};
+}
+
+std::string file_kind(const struct stat& status) {
+    if (S_ISDIR(status.st_mode)) return "it is a directory";
+    if (S_ISFIFO(status.st_mode)) return "it is a pipe";
+    return S_ISREG(status.st_mode) ? "" : "it is no regular file";
+}
+
+std::string why_not_opened() {
+    return errno == ELOOP || errno == EXDEV ? "it is a link" : std::strerror(errno);
+}
+
+}  // namespace
+
+Fd lock_old_queue(const HeldDirectory& installation) {
+    Fd lock = installation.open("queue/lock/sendmutex", O_RDONLY | O_NONBLOCK);
+    struct flock range {};
+    range.l_type = F_WRLCK;
+    const bool flocked = ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0;
+    if (flocked && errno != EWOULDBLOCK) throw_errno("lock", installation.path_of("queue/lock/sendmutex"));
+    if (!flocked && (::fcntl(lock.get(), F_GETLK, &range) != 0 || range.l_type == F_UNLCK)) return lock;
+    throw_permanent("the old qmail-send runs: it holds " + installation.path_of("queue/lock/sendmutex") +
+                    "; stop it, let its last deliveries end, and try again");
+}
+
+OldQueue::OldQueue(const HeldDirectory& installation, Fault fault)
+    : queue_(installation.directory("queue")),
+      fault_(std::move(fault)),
+      rules_(read_rules(installation)),
+      prefixes_(virtual_prefixes(control_lines(installation, "virtualdomains"))) {
+    for (const Kind kind : {mess, info, local, remote, todo, intd, bounce}) look_into(kind);
+}
+
+void OldQueue::found(Kind kind, std::string_view name, const std::string& path) {
+    const auto id = parse_number(name);
+    if (!id || std::to_string(*id) != name) return fault(path, "its name is no message's number");
+    std::string& place = files_[*id][kind];
+    if (!place.empty()) return fault(path, "the message is in " + place + " too, which is taken");
+    place = path;
+}
+
+// A name that is a directory's is a split, in which there are files; in one that has no split it is a file's.
+void OldQueue::look_into(Kind kind) {
+    const std::string root(kind_names[kind]);
+    struct stat status {};
+    if (!queue_.look(root, status) || !S_ISDIR(status.st_mode)) {
+        if (kind == mess) throw_permanent(queue_.path_of(root) + " is missing: this is no qmail's queue");
+        if (kind != intd) fault(root, "this directory is missing");
+        return;
+    }
+    const HeldDirectory directory = queue_.directory(root);
+    for (const std::string& name : directory.names()) {
+        const std::string path = root + "/" + name;
+        if (!directory.look(name, status)) continue;
+        if (S_ISLNK(status.st_mode)) {
+            fault(path, "it is a link");
+            continue;
+        }
+        if (!S_ISDIR(status.st_mode)) {
+            found(kind, name, path);
+            continue;
+        }
+        if (!parse_number(name)) {
+            fault(path, "a directory that is no split");
+            continue;
+        }
+        for (const std::string& file : directory.directory(name).names())
+            found(kind, file, path + "/" + file);
+    }
+}
+
+std::vector<std::uint64_t> OldQueue::ids() const {
+    std::vector<std::uint64_t> all;
+    all.reserve(files_.size());
+    for (const auto& [id, files] : files_) all.push_back(id);
+    return all;
+}
+
+// Nothing, and a fault, if it is not a regular file that can be read.
+Fd OldQueue::open_file(const std::string& path, struct stat& status) const {
+    Fd fd = queue_.try_open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+    if (!fd) {
+        fault(path, why_not_opened());
+        return fd;
+    }
+    if (::fstat(fd.get(), &status) != 0) throw_errno("look at", queue_.path_of(path));
+    const std::string kind = file_kind(status);
+    if (kind.empty()) return fd;
+    fault(path, kind);
+    return {};
+}
+
+std::optional<OldQueue::Content> OldQueue::content(const std::string& path, std::size_t limit) const {
+    struct stat status {};
+    const Fd fd = open_file(path, status);
+    if (!fd) return std::nullopt;
+    if (static_cast<std::uint64_t>(status.st_size) > limit) {
+        fault(path, "it is larger than such a file can be");
+        return std::nullopt;
+    }
+    try {
+        return Content{read_whole(fd.get(), limit), change_time(status)};
+    } catch (const Error& error) {
+        fault(path, error.what());
+        return std::nullopt;
+    }
+}
+
+// False if there may have been more recipients than can be read.
+bool OldQueue::add_recipients(const std::string& path, OldMessage& message) const {
+    if (path.empty()) return true;
+    const auto file = content(path, recipients_limit);
+    if (!file) return false;
+    const OldRecipients recipients = parse_old_recipients(file->text);
+    if (!recipients.fault.empty()) fault(path, recipients.fault);
+    for (const OldRecipient& each : recipients.all)
+        message.envelope.recipients.push_back({without_prefix(rules_, prefixes_, each.address),
+                                               each.done ? queue::Mark::done : queue::Mark::to_do});
+    return recipients.fault.empty();
+}
+
+bool OldQueue::take_todo(const Files& files, OldMessage& message) const {
+    const auto file = content(files[todo], recipients_limit);
+    if (!file) return false;
+    const auto parsed = parse_old_todo(file->text);
+    if (!parsed) {
+        fault(files[todo], "there is no sender in it");
+        return false;
+    }
+    if (!parsed->recipients.fault.empty()) fault(files[todo], parsed->recipients.fault);
+    message.birth = file->changed;
+    message.envelope.sender = parsed->sender;
+    for (const OldRecipient& each : parsed->recipients.all)
+        message.envelope.recipients.push_back({each.address});
+    if (parsed->recipients.all.empty()) fault(files[todo], "there is no recipient in it");
+    return !parsed->recipients.all.empty();
+}
+
+bool OldQueue::take_info(const Files& files, OldMessage& message) const {
+    const auto file = content(files[info], info_limit);
+    if (!file) return false;
+    auto sender = parse_old_info(file->text);
+    if (!sender) {
+        fault(files[info], "there is no sender in it");
+        return false;
+    }
+    message.birth = file->changed;
+    message.envelope.sender = *std::move(sender);
+    const bool locals = add_recipients(files[local], message);
+    const bool remotes = add_recipients(files[remote], message);
+    if ((locals && remotes) || !message.envelope.recipients.empty()) return true;
+    fault(files[info], "there is no recipient of it left");
+    return false;
+}
+
+bool OldQueue::take_body(const Files& files, std::uint64_t id, OldMessage& message) const {
+    struct stat status {};
+    message.body = open_file(files[mess], status);
+    if (!message.body) return false;
+    message.size = static_cast<std::uint64_t>(status.st_size);
+    std::string beginning(trace_octets, '\0');
+    const ssize_t count = ::pread(message.body.get(), beginning.data(), beginning.size(), 0);
+    if (count <= 0 || beginning.front() == '\0') {
+        fault(files[mess], count < 0    ? std::string(std::strerror(errno))
+                           : count == 0 ? "it is empty"
+                                        : "it begins with a zero, as after a power cut");
+        return false;
+    }
+    beginning.resize(static_cast<std::size_t>(count));
+    const OldOrigin origin = parse_old_trace(beginning);
+    message.envelope.origin = origin.origin;
+    message.envelope.uid = origin.uid;
+    message.envelope.pid = origin.pid;
+    message.key =
+        std::to_string(id) + "-" + std::to_string(message.size) + "-" + std::to_string(change_time(status));
+    return true;
+}
+
+// Those that failed are marked as done in an old queue; the text tells them.
+void OldQueue::take_bounce(const Files& files, OldMessage& message) const {
+    if (files[bounce].empty()) return;
+    auto file = content(files[bounce], bounce_limit);
+    if (!file || file->text.empty()) return;
+    std::replace(file->text.begin(), file->text.end(), '\0', '?');  // ours has facts behind a NUL
+    const auto names = bounced_addresses(file->text);
+    const std::set<std::string> told(names.begin(), names.end());
+    queue::Recipients marked;
+    bool any = false;
+    for (queue::Recipient recipient : message.envelope.recipients) {
+        if (recipient.mark == queue::Mark::done && told.contains(recipient.address)) {
+            recipient.mark = queue::Mark::failed;
+            any = true;
+        }
+        marked.push_back(recipient);
+    }
+    if (!any) {
+        // The lists of recipients go before the bounce does.
+        if (names.empty()) return fault(files[bounce], "it tells of no recipient: it is not taken");
+        for (const std::string& name : told) marked.push_back({name, queue::Mark::failed});
+    }
+    message.envelope.recipients = std::move(marked);
+    message.bounce = std::move(file->text);
+}
+
+OldMessage OldQueue::read(std::uint64_t id) const {
+    OldMessage message;
+    const Files& files = files_.at(id);
+    const bool accepted = !files[todo].empty() || !files[info].empty();
+    if (files[mess].empty()) {
+        for (const Kind kind : {todo, info, local, remote, bounce})
+            if (!files[kind].empty()) fault(files[kind], "its message is missing");
+        if (!accepted && !files[intd].empty()) message.state = OldState::unfinished;
+        return message;
+    }
+    if (!accepted) {
+        for (const Kind kind : {local, remote, bounce})
+            if (!files[kind].empty()) fault(files[kind], "its info is missing: nobody knows the sender");
+        if (files[local].empty() && files[remote].empty() && files[bounce].empty())
+            message.state = OldState::unfinished;
+        return message;
+    }
+    // What stands in todo counts: qmail-send would begin with it anew.
+    const bool half = !files[todo].empty();
+    if (!(half ? take_todo(files, message) : take_info(files, message))) return message;
+    if (!half) take_bounce(files, message);
+    const auto& recipients = message.envelope.recipients;
+    const bool open = std::any_of(recipients.begin(), recipients.end(), [](const queue::Recipient& each) {
+        return each.mark != queue::Mark::done;
+    });
+    if (!open) {
+        message.state = OldState::finished;
+        return message;
+    }
+    if (take_body(files, id, message)) message.state = OldState::ready;
+    return message;
+}
+
+}  // namespace relais::setup

@@ -1,0 +1,82 @@
+// The queue of a qmail that does not run, of any split, with todo and intd in one directory or in a split: read only,
+// through descriptors, without following a link. What cannot be read is named, and the rest is taken.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/held_directory.h"
+#include "queue/store.h"
+#include "send/rewrite.h"
+#include "setup/old_formats.h"
+
+namespace relais::setup {
+
+// The lock that qmail-send of that installation holds, taken, so that it does not start meanwhile. Throws a
+// permanent Error if it runs.
+Fd lock_old_queue(const HeldDirectory& installation);
+
+enum class OldState {
+    ready,       // somebody has not had it, or its sender is to be told
+    finished,    // all have had it; qmail-send had not removed it yet
+    unfinished,  // never acknowledged to who submitted it
+    lost,        // something that is needed is missing or cannot be read
+};
+
+struct OldMessage {
+    std::string key{};  // the same as long as its text is
+    OldState state = OldState::lost;
+    std::uint64_t birth = 0;  // microseconds
+    queue::Envelope envelope{};
+    Fd body{};
+    std::uint64_t size = 0;
+    std::string bounce{};
+};
+
+class OldQueue {
+  public:
+    // What is wrong with a file: its path below the installation, and words.
+    using Fault = std::function<void(const std::string& path, const std::string& text)>;
+
+    // Looks at names alone. Borrows installation. Throws Error if there is no queue.
+    OldQueue(const HeldDirectory& installation, Fault fault);
+
+    std::vector<std::uint64_t> ids() const;
+    OldMessage read(std::uint64_t id) const;
+
+  private:
+    enum Kind { mess, info, local, remote, todo, intd, bounce, kinds };
+    using Files = std::array<std::string, kinds>;  // paths below queue/; "" where there is none
+    struct Content {
+        std::string text;
+        std::uint64_t changed;  // microseconds
+    };
+
+    void look_into(Kind kind);
+    void found(Kind kind, std::string_view name, const std::string& path);
+    Fd open_file(const std::string& path, struct stat& status) const;
+    std::optional<Content> content(const std::string& path, std::size_t limit) const;
+    bool add_recipients(const std::string& path, OldMessage& message) const;
+    bool take_todo(const Files& files, OldMessage& message) const;
+    bool take_info(const Files& files, OldMessage& message) const;
+    bool take_body(const Files& files, std::uint64_t id, OldMessage& message) const;
+    void take_bounce(const Files& files, OldMessage& message) const;
+    void fault(const std::string& path, const std::string& text) const { fault_("queue/" + path, text); }
+
+    HeldDirectory queue_;
+    Fault fault_;
+    send::RewriteRules rules_;
+    std::vector<std::string> prefixes_;
+    std::map<std::uint64_t, Files> files_;
+};
+
+}  // namespace relais::setup
