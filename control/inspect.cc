@@ -1,37 +1,24 @@
 #include "control/inspect.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <memory>
 
-#include "base/cdb.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "base/words.h"
 #include "control/amount.h"
-#include "control/block_lists.h"
-#include "control/check_modes.h"
 #include "control/control_file.h"
 #include "control/database_findings.h"
-#include "control/destination_limits.h"
+#include "control/line_faults.h"
 #include "control/owners.h"
-#include "control/rate_limits.h"
 #include "control/secret_file.h"
 
 namespace relais::control {
 namespace {
-
-// "x", which is no limit, for a line without a colon.
-std::string_view after_colon(std::string_view line) {
-    const std::size_t colon = line.find(':');
-    return colon == std::string_view::npos ? "x" : line.substr(colon + 1);
-}
 
 constexpr std::size_t size_limit = std::size_t{16} << 20;
 
@@ -71,9 +58,6 @@ class Inspector {
     void check_content(const ControlFile& row, std::string_view content,
                        const std::vector<std::string>& lines);
     void check_number(const ControlFile& row, const std::string& text);
-    void check_line_forms(const ControlFile& row, const std::vector<std::string>& lines);
-    void check_front_end(const ControlFile& row, std::string_view line);
-    void check_words(const ControlFile& row, std::string_view line);
     bool check_passwords(const ControlFile& row, const Owners& owners);
     void check_mode(const ControlFile& row);
     void check_directory();
@@ -88,14 +72,6 @@ class Inspector {
     const Home& home_;
     Inspection result_;
 };
-
-std::string quoted(std::string_view text) {
-    return "\"" + std::string(text) + "\"";
-}
-
-bool is_domain(std::string_view text) {
-    return !text.empty() && text.size() <= 255 && text.find_first_of(" \t@:/,;\"") == std::string_view::npos;
-}
 
 std::vector<std::string> Inspector::fallback_lines(const ControlFile& row) const {
     if (row.me_default) {
@@ -149,9 +125,11 @@ void Inspector::check_content(const ControlFile& row, std::string_view content,
             warn(row.name,
                  "its first line is empty, and so is the value: remove the file to have the default");
         if (row.kind == FileKind::number) check_number(row, lines.front());
-        if (!row.words.empty()) check_words(row, lines.front());
+        if (!row.words.empty())
+            for (std::string& fault : word_faults(row, lines.front())) warn(row.name, std::move(fault));
     } else {
-        check_line_forms(row, lines);
+        for (const std::string& line : lines)
+            for (std::string& fault : line_faults(row, line)) warn(row.name, std::move(fault));
     }
 }
 
@@ -170,60 +148,6 @@ void Inspector::check_number(const ControlFile& row, const std::string& text) {
     } else if (row.name == "opensmtpprefix6" && *value != 64 && *value != 128) {
         warn(row.name, "it is neither 64 nor 128: a login opens one address");
     }
-}
-
-void Inspector::check_line_forms(const ControlFile& row, const std::vector<std::string>& lines) {
-    for (const std::string& line : lines) {
-        if (row.kind == FileKind::domains && !is_domain(line)) warn(row.name, quoted(line) + " is no domain");
-        if ((row.name == "virtualdomains" || row.name == "smtproutes" || row.name == "authsenders" ||
-             row.name == "domainips") &&
-            line.find(':') == std::string::npos && !has_password(line))
-            warn(row.name, quoted(line) + " has no colon: it does not count");
-        if (row.name == "destinationlimits" && !parse_destination_limit(after_colon(line)))
-            warn(row.name, quoted(line) + " is not domain:connections:messages:rate: it does not count");
-        const bool senders = row.name == "badmailfrom" || row.name == "badmailfromnorelay";
-        if (senders && line.find_first_of("@*") == std::string::npos)
-            warn(row.name, quoted(line) + " has no @: it matches nothing");
-        if ((senders || row.name == "badhelo" || row.name == "badrcptto") &&
-            line.find_first_of("\\^$") != std::string::npos)
-            warn(row.name, quoted(line) + " looks like a regular expression, which this is not");
-        if (row.name == "dnsbllist" && !BlockLists::fault(line).empty())
-            warn(row.name, BlockLists::fault(line) + ": it does not count");
-        if (row.name == "ratelimits" && !parse_rate_limit(line))
-            warn(row.name, quoted(line) + " is not WHAT of WHOM NUMBER/SPAN: it does not count");
-        if (row.name == "proxyhosts") check_front_end(row, line);
-        if (row.name == "checks" && !CheckModes::fault(line).empty())
-            warn(row.name, CheckModes::fault(line) + ": the line does not count");
-    }
-}
-
-// Whoever may say for whom he speaks has the rights of every address.
-void Inspector::check_front_end(const ControlFile& row, std::string_view line) {
-    const auto words = words_of(line);
-    const std::string network(words.empty() ? "" : words.front());
-    const std::string address = network.substr(0, network.find('/'));
-    std::array<char, sizeof(in6_addr)> octets{};
-    const bool ipv4 = ::inet_pton(AF_INET, address.c_str(), octets.data()) == 1;
-    if (!ipv4 && ::inet_pton(AF_INET6, address.c_str(), octets.data()) != 1)
-        warn(row.name, quoted(line) + " is no address and no network: it does not count");
-    else if (network.ends_with("/0"))
-        warn(row.name, quoted(line) + " is everybody: anybody may take any address, and its right to relay");
-    else if (address.starts_with("127.") || address == "::1")
-        warn(row.name,
-             quoted(line) +
-                 " is loopback: every user and program of this host may take any address, and its right to "
-                 "relay");
-}
-
-void Inspector::check_words(const ControlFile& row, std::string_view line) {
-    const auto known = split(row.words, ' ');
-    std::string all;
-    for (const std::string_view word : known) all += (all.empty() ? "" : ", ") + std::string(word);
-    for (const std::string_view word : split(line, ' '))
-        if (!word.empty() && std::none_of(known.begin(), known.end(), [&](const std::string_view each) {
-                return equal_ignoring_case(word, each);
-            }))
-            warn(row.name, quoted(word) + " is no word of it: " + all);
 }
 
 // True if the file holds passwords: then it must be closed, not open.

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/io.h"
+#include "base/path.h"
 #include "explain/explanation.h"
 #include "explain/plain.h"
 #include "explain/present.h"
@@ -66,11 +67,6 @@ std::string file_of(const std::string& path) {
     struct stat info {};
     if (::stat(path.c_str(), &info) != 0) throw_errno("look at", path);
     return S_ISDIR(info.st_mode) ? path + "/current" : path;
-}
-
-std::string directory_of(const std::string& path) {
-    const std::size_t slash = path.rfind('/');
-    return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
 }
 
 // A file that grows, and the one that takes its name.

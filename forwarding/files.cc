@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/io.h"
+#include "base/path.h"
 #include "base/sys.h"
 
 namespace relais::forwarding {
@@ -16,11 +17,6 @@ namespace {
 
 constexpr std::size_t input_limit = std::size_t{1} << 30;
 constexpr std::size_t list_limit = std::size_t{256} << 20;
-
-std::string parent_of(const std::string& path) {
-    const std::size_t slash = path.rfind('/');
-    return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-}
 
 // The records end where the first table begins, which stands in the first four octets.
 bool has_whole_records(std::string_view cdb) {
@@ -63,7 +59,7 @@ void write_list(const std::string& path, const std::string& temporary, const std
     write_all(file.get(), list, Deadline::never());
     if (sys::fsync(file.get()) != 0) throw_errno("write to", temporary);
     if (sys::rename(temporary.c_str(), path.c_str()) != 0) throw_errno("move " + temporary + " to", path);
-    sync_directory(parent_of(path));
+    sync_directory(directory_of(path));
 }
 
 std::string read_list(const std::string& path) {

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/path.h"
 #include "base/program.h"
 #include "base/sys.h"
 
@@ -20,9 +21,7 @@ void make_directory(const std::string& path) {
 
 std::string parent_of(std::string path) {
     while (path.size() > 1 && path.back() == '/') path.pop_back();
-    const std::size_t slash = path.rfind('/');
-    if (slash == std::string::npos) return ".";
-    return slash == 0 ? "/" : path.substr(0, slash);
+    return directory_of(path);
 }
 
 int maildirmake(const Arguments& arguments) {

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -11,6 +10,7 @@
 
 #include "base/accept.h"
 #include "base/error.h"
+#include "base/path.h"
 #include "base/process_title.h"
 #include "base/program.h"
 #include "control/directory_watch.h"
@@ -19,6 +19,7 @@
 #include "listen/places.h"
 #include "listen/processes.h"
 #include "listen/proxy_room.h"
+#include "listen/send_line.h"
 #include "listen/session_process.h"
 #include "listen/waiting_room.h"
 #include "listen/watched_rules.h"
@@ -27,19 +28,12 @@ namespace relais::listen {
 namespace {
 
 // So many before other events get their turn.
-// RFC 5321, 4.5.3.1.5. So much always fits the socket buffer of a new connection as a whole.
-constexpr std::size_t reply_limit = 512;
 // After so long another acceptor is executed, when nobody is here: session processes get a fresh address
 // layout.
 constexpr std::chrono::hours family_lifetime{1};
 constexpr std::chrono::minutes family_patience{1};
 // A proxy sends its header at once, in one packet.
 constexpr std::chrono::seconds header_patience{10};
-
-std::string directory_of(const std::string& path) {
-    const std::size_t slash = path.rfind('/');
-    return slash == std::string::npos ? "." : path.substr(0, slash);
-}
 
 // What is wrong with the files that the work reads, if anything.
 template <class Work>
@@ -50,14 +44,6 @@ std::optional<std::string> attempt(Work work) {
     } catch (const Error& error) {
         return error.what();
     }
-}
-
-// A descriptor for each client that has been greeted, and for each session process.
-void raise_descriptor_limit() {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 class Acceptor {
@@ -239,12 +225,10 @@ class Acceptor {
         return limit;
     }
 
-    // One packet that fits any socket buffer; whoever does not take it does without.
+    // Whoever does not take it does without.
     void refuse(int connection, const net::Endpoint& peer, Refusal why, std::string_view detail = "") {
         const std::string reply = service_.refuse(peer, why, detail);
-        if (reply.empty()) return;
-        const std::string line = reply + "\r\n";
-        ::send(connection, line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (!reply.empty()) send_line(connection, reply);
     }
 
     // One that had a place.
@@ -298,10 +282,7 @@ class Acceptor {
     // The client hears the greeting before it has a process: while it answers, one comes to life. Nothing
     // else is said here, for nothing that a client sends is read in this process.
     Beginning say_greeting(int connection) {
-        const std::string line = service_.greeting() + "\r\n";
-        if (line.size() > reply_limit) return Beginning::greeting;
-        const ssize_t sent = ::send(connection, line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-        return sent == static_cast<ssize_t>(line.size()) ? Beginning::greeted : Beginning::greeting;
+        return send_line(connection, service_.greeting()) ? Beginning::greeted : Beginning::greeting;
     }
 
     bool has_filter(const Visitor& visitor) const {
@@ -353,7 +334,8 @@ int run_acceptor(Service& service, const Options& options) {
     // execve from /proc/self/exe has named it "exe".
     set_process_name(service.name());
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    raise_descriptor_limit();
+    // A descriptor for each client that has been greeted, and for each session process.
+    raise_descriptor_limit(SIZE_MAX);
     // Session processes inherit them, and have their clients elsewhere.
     const Fd nowhere(::open("/dev/null", O_RDWR | O_CLOEXEC));
     if (!nowhere || ::dup2(nowhere.get(), STDIN_FILENO) < 0 || ::dup2(nowhere.get(), STDOUT_FILENO) < 0)

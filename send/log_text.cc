@@ -17,6 +17,13 @@ std::string log_text(std::string_view report) {
     return text;
 }
 
+std::string one_line(std::string_view text) {
+    std::string line(text);
+    for (char& c : line)
+        if (static_cast<unsigned char>(c) < 32 || c == 127) c = c == '\n' ? '/' : '_';
+    return line;
+}
+
 void LogBuffer::line(std::string_view text) {
     if (lines_.size() + text.size() + 1 > piece) flush();
     lines_.append(text).append("\n");

@@ -26,14 +26,6 @@ ControlAnswer no(std::string text) {
     return {false, std::move(text)};
 }
 
-// One line, whatever a remote host has said.
-std::string one_line(std::string_view text) {
-    std::string line(text);
-    for (char& c : line)
-        if (static_cast<unsigned char>(c) < 32 || c == 127) c = c == '\n' ? '/' : '_';
-    return line;
-}
-
 std::string span(std::int64_t seconds) {
     if (seconds < 120) return fmt::format("{} seconds", std::max<std::int64_t>(0, seconds));
     if (seconds < 7200) return fmt::format("{} minutes", seconds / 60);
