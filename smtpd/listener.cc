@@ -116,6 +116,7 @@ class Listener : public listen::Service {
     bool refresh() override {
         offers_->look();
         const std::uint64_t before = settings_->version() + policy_->version();
+        keep_trace_ = settings_->get().keep_trace;
         log_as_json(settings_->get().log_json);
         show_addresses_in_titles(!settings_->get().hide_addresses);
         policy_->refresh();
@@ -160,7 +161,7 @@ class Listener : public listen::Service {
         const bool handshake = tls_first_ && why == listen::Refusal::silent;
         const std::string_view reply = handshake ? "TLS handshake timed out" : reply_to(why);
         tell(refuse_event({peer.ip, std::nullopt}, cause_of(why), std::nullopt, std::nullopt, reply, detail),
-             settings_->last().keep_trace ? refusals_.get() : nullptr);
+             keep_trace_ ? refusals_.get() : nullptr);
         // Nobody would hear it as an answer to what was said.
         return handshake || why == listen::Refusal::not_introduced ? "" : std::string(reply);
     }
@@ -184,6 +185,7 @@ class Listener : public listen::Service {
     std::unique_ptr<WatchedSettings> settings_;
     std::unique_ptr<policy::Policy> policy_;
     std::optional<KeptOffers> offers_;
+    bool keep_trace_ = false;                  // by the settings that could be read last
     std::unique_ptr<trace::Client> refusals_;  // of the acceptor
     std::unique_ptr<trace::Client> trace_;     // of a session process
     std::optional<listen::CertificateWatch> certificates_;

@@ -225,7 +225,8 @@ class Bounces(SendTest):
         (bounce,) = self.bob.wait_messages(1)
         self.assertIn(b"<nobody@mail.test>:", bounce)
         self.assertNotIn(b"<ann@dead.test>:", bounce)
-        i.wait_for(lambda: b"Dnobody@mail.test" in i.queue_files()[0].read_bytes())
+        # The bounce has left the queue, too.
+        i.wait_for(lambda: len(i.queue_files()) == 1 and b"Dnobody@mail.test" in i.queue_files()[0].read_bytes())
         self.assertEqual(self.ask(i, f"bounce {self.id_of(i)}"), "ok\n")
         bounce = self.bob.wait_messages(2)[1]
         self.assertNotIn(b"<nobody@mail.test>:", bounce)
