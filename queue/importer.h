@@ -1,5 +1,5 @@
-// Messages of another mail system enter the queue of an instance that stands still, with their age, who has had them
-// and what failed. docs/internals.md, "Imported messages", has the order of the steps.
+// Messages of another mail system enter the queue of an instance that stands still, with their age, who has
+// had them and what failed. docs/internals.md, "Imported messages", has the order of the steps.
 #pragma once
 
 #include <cstdint>

@@ -41,7 +41,8 @@ struct OldTodo {
 // Nothing if there is no sender.
 std::optional<OldTodo> parse_old_todo(std::string_view file);
 
-// Who brought a message, by the trace field that qmail-queue has put on top; a stranger where it says nothing.
+// Who brought a message, by the trace field that qmail-queue has put on top; a stranger where it says
+// nothing.
 struct OldOrigin {
     queue::Origin origin = queue::Origin::network;
     std::uint32_t uid = 0;

@@ -1,5 +1,6 @@
-// The queue of a qmail that does not run, of any split, with todo and intd in one directory or in a split: read only,
-// through descriptors, without following a link. What cannot be read is named, and the rest is taken.
+// The queue of a qmail that does not run, of any split, with todo and intd in one directory or in a split:
+// read only, through descriptors, without following a link. What cannot be read is named, and the rest is
+// taken.
 #pragma once
 
 #include <sys/stat.h>

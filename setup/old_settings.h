@@ -1,4 +1,5 @@
-// Control files, users/assign and the .qmail files of alias, from a qmail installation into an instance: each once.
+// Control files, users/assign and the .qmail files of alias, from a qmail installation into an instance: each
+// once.
 #pragma once
 
 #include <set>

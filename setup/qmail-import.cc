@@ -1,15 +1,17 @@
-// qmail-import brings what a qmail installation has into an instance: control files, users/assign, .qmail files of
-// alias, and the messages of its queue with their age, who has had them, and what is to be told of failures.
+// qmail-import brings what a qmail installation has into an instance: control files, users/assign, .qmail
+// files of alias, and the messages of its queue with their age, who has had them, and what is to be told of
+// failures.
 //
 //   qmail-import [-n | --dry-run] OLD [DIR]
 //
-// DIR is the instance, $QMAILHOME or /var/qmail without it. Both qmail-sends stand still meanwhile: it takes the locks
-// of both, and says who holds one. It changes nothing in OLD, follows no link there, and may be run again after an
-// interruption: ledgers in the instance know what has been brought. Root copies the settings; before the queue is read
-// it becomes qmailq, confined, but for the right to read the files of the old users. What stands in OLD is trusted in
-// nothing but the settings that the administrator asks to take over.
+// DIR is the instance, $QMAILHOME or /var/qmail without it. Both qmail-sends stand still meanwhile: it takes
+// the locks of both, and says who holds one. It changes nothing in OLD, follows no link there, and may be run
+// again after an interruption: ledgers in the instance know what has been brought. Root copies the settings;
+// before the queue is read it becomes qmailq, confined, but for the right to read the files of the old users.
+// What stands in OLD is trusted in nothing but the settings that the administrator asks to take over.
 //
-// Exit codes: 0 all was taken; 1 something is named that was not; 100 wrong usage or refused; 111 the system failed.
+// Exit codes: 0 all was taken; 1 something is named that was not; 100 wrong usage or refused; 111 the system
+// failed.
 
 #include <fmt/core.h>
 #include <sys/stat.h>
