@@ -13,7 +13,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <set>
+#include <map>
 #include <thread>
 
 #include "base/command_line.h"

@@ -21,7 +21,7 @@ constexpr std::uint64_t a_day = 86'400;
 constexpr std::uint64_t a_second = 1'000'000;
 constexpr int patience_ms = 5000;
 // A file's size is asked for once in so many records.
-constexpr std::size_t records_between_looks = 1000;
+constexpr std::size_t records_between_looks = 200;
 constexpr std::uint64_t files_of_a_kind = 8;
 
 constexpr const char* schema =
@@ -155,7 +155,9 @@ Database::Database(const std::string& path, Mode mode) {
     try {
         if (code != SQLITE_OK) throw_sqlite(database_, "open");
         sqlite3_busy_timeout(database_, patience_ms);
-        run(mode == Mode::write ? schema : "PRAGMA temp_store=MEMORY; PRAGMA secure_delete=ON;");
+        run(mode == Mode::write
+                ? schema
+                : "PRAGMA temp_store=MEMORY; PRAGMA secure_delete=ON; SELECT msg FROM event LIMIT 1;");
     } catch (const Error&) {
         sqlite3_close(database_);
         throw;

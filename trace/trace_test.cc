@@ -52,7 +52,7 @@ TEST(TraceProtocol, WhatIsWrongIsNothing) {
     for (std::size_t size = 1; size < good.size(); ++size) EXPECT_FALSE(decode(good.substr(0, size))) << size;
     EXPECT_FALSE(decode(good + "x"));
     EXPECT_TRUE(decode("")->empty());
-    const std::vector<std::string> many(100'000, std::string(5000, 'x'));
+    const std::vector<std::string> many(500, std::string(2000, 'x'));
     EXPECT_LE(encode(Event("accept").with("rcpt", Event::List(many)), 1).size(), record_limit + 4);
 }
 
@@ -110,15 +110,15 @@ TEST(TraceStore, AnAddressIsForgottenForGood) {
 
 TEST(TraceStore, TheOldestFilesMakeRoomAndRefusalsPushOutRefusalsAlone) {
     TracePlace place;
-    Store store(place.directory, {.days = 3, .octets = 40'000'000});
+    Store store(place.directory, {.days = 3, .octets = 20'000'000});
     store.add(event_of(birth, "accept", {{"msg", std::to_string(birth)}, {"sender", "a@b"}}));
     const std::string text(900, 'x');
-    for (std::uint64_t i = 1; i <= 30'000; ++i)
+    for (std::uint64_t i = 1; i <= 12'000; ++i)
         store.add(event_of(birth + i, "refuse", {{"sender", "s@b"}, {"reply", text}, {"why", text}}));
     store.commit();
     std::uint64_t octets = 0;
     for (const std::string& path : files_of(place.directory, 'r')) octets += std::filesystem::file_size(path);
-    EXPECT_LT(octets, 14'000'000U);
+    EXPECT_LT(octets, 7'000'000U);
     EXPECT_EQ(Archive(place.directory).events(birth).size(), 1U);
     // Days later.
     for (std::uint64_t day = 1; day <= 6; ++day) {
@@ -134,7 +134,7 @@ TEST(TraceStore, ADamagedFileIsLeftOutOrBegunAnew) {
     TracePlace place;
     const std::string path = place.directory + "/m-" + std::to_string(birth / second) + ".db";
     std::filesystem::copy_file("/etc/passwd", path);
-    EXPECT_EQ(Archive(place.directory).wrong().size(), 0U);  // it is opened lazily
+    EXPECT_EQ(Archive(place.directory).wrong().size(), 1U);
     Store store(place.directory, {});
     store.add(event_of(birth, "end", {{"msg", std::to_string(birth)}}));
     store.commit();
