@@ -7,10 +7,12 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/cdb.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "control/amount.h"
+#include "control/check_modes.h"
 #include "control/control_file.h"
 #include "control/database_findings.h"
 #include "control/line_faults.h"
