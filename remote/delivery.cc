@@ -1,10 +1,10 @@
 #include "remote/delivery.h"
 
-
 #include <algorithm>
 
 #include "base/error.h"
 #include "base/time.h"
+#include "remote/path.h"
 
 namespace relais::remote {
 namespace {

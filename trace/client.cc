@@ -55,7 +55,8 @@ void Client::flush() {
         lost_(records_);
         if (socket_ && errno != EAGAIN && errno != ENOBUFS) socket_.reset();
     }
-    packet_.clear();
+    // Freed, and overwritten with that where a process serves strangers one after the other.
+    std::string().swap(packet_);
     records_ = 0;
 }
 

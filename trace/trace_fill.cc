@@ -41,6 +41,7 @@ int fill(const Arguments& arguments) {
                     {"text", "did 1+0+0"},
                     {"milliseconds", "4"}}});
         store.add({time + 5001, "end", {{"msg", id}}});
+        if (number % 2000 == 0) store.commit();
     }
     return 0;
 }
