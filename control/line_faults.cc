@@ -24,7 +24,7 @@ std::string_view after_colon(std::string_view line) {
 }
 
 // Whoever may say for whom he speaks has the rights of every address.
-void add_front_end_faults(std::string_view line, std::vector<std::string>& faults) {
+void add_front_end_faults(std::string_view file, std::string_view line, std::vector<std::string>& faults) {
     const auto words = words_of(line);
     const std::string network(words.empty() ? "" : words.front());
     const std::string address = network.substr(0, network.find('/'));
@@ -32,6 +32,8 @@ void add_front_end_faults(std::string_view line, std::vector<std::string>& fault
     const bool ipv4 = ::inet_pton(AF_INET, address.c_str(), octets.data()) == 1;
     if (!ipv4 && ::inet_pton(AF_INET6, address.c_str(), octets.data()) != 1)
         faults.push_back(quoted(line) + " is no address and no network: it does not count");
+    else if (file == "xclient" && words.size() > 1 && (words.size() > 2 || words[1] != "login"))
+        faults.push_back(quoted(line) + ": behind a network nothing may stand but login: it does not count");
     else if (network.ends_with("/0"))
         faults.push_back(quoted(line) +
                          " is everybody: anybody may take any address, and its right to relay");
@@ -71,7 +73,7 @@ std::vector<std::string> line_faults(const ControlFile& row, const std::string& 
         faults.push_back(BlockLists::fault(line) + ": it does not count");
     if (row.name == "ratelimits" && !parse_rate_limit(line))
         faults.push_back(quoted(line) + " is not WHAT of WHOM NUMBER/SPAN: it does not count");
-    if (row.name == "proxyhosts") add_front_end_faults(line, faults);
+    if (row.name == "proxyhosts" || row.name == "xclient") add_front_end_faults(row.name, line, faults);
     if (row.name == "checks" && !CheckModes::fault(line).empty())
         faults.push_back(CheckModes::fault(line) + ": the line does not count");
     return faults;

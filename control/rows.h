@@ -308,6 +308,9 @@ inline constexpr std::array table = {
     database("validrcptto.cdb", "smtpd",
              "the recipients there are, USER@DOMAIN or @DOMAIN, where recipientcheck is on or log"),
     lines("virtualdomains", "send", "", "domain:prefix, mail for domain goes to prefix-user here"),
+    lines("xclient", "smtpd", "",
+          "addresses and networks of front ends that may say for whom they speak (XCLIENT, XFORWARD); behind "
+          "one, login: also who has logged in"),
 };
 
 }  // namespace relais::control::rows

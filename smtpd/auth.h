@@ -22,6 +22,8 @@ class LoginAuthority : public sasl::Authority {
         bool bearer = false;    // tokens can be validated
     };
     virtual Offers offers() = 0;
+    // Whose logins these are from now on: the address of a client for whom a front end speaks.
+    virtual void set_client(const std::string& /*ip*/) {}
 };
 
 // How safe the way between the client and us is.

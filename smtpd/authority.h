@@ -27,6 +27,7 @@ class AuthdAuthority : public LoginAuthority {
 
     // Asked for once, if at all: the EHLO before STARTTLS and the one behind it get the same.
     Offers offers() override;
+    void set_client(const std::string& ip) override { client_ = ip; }
     Verdict check_password(std::string_view user, std::string_view password) override;
     Verdict check_cram(std::string_view user, std::string_view challenge, std::string_view digest) override;
     Salt find_salt(std::string_view user) override;

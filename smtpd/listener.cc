@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/error.h"
 #include "base/process_title.h"
 #include "control/cages.h"
 #include "keyd/server_tls.h"
@@ -94,8 +95,12 @@ KnownOffers decode_offers(std::string_view note) {
 
 class Listener : public listen::Service {
   public:
-    Listener(const control::Home& home, bool tls_first)
-        : home_(home), tls_first_(tls_first), tls_(home), refusals_(trace_client(home)) {}
+    Listener(const control::Home& home, const listen::Options& options)
+        : home_(home),
+          rules_(options.rules),
+          tls_first_(options.tls),
+          tls_(home),
+          refusals_(trace_client(home)) {}
 
     std::string_view name() const override { return program; }
     std::string_view program_variable() const override { return filter_variable; }
@@ -172,14 +177,38 @@ class Listener : public listen::Service {
         if (visitor.nameless) client.relayclient.reset();
         const KnownOffers known = decode_offers(visitor.note);
         policy_->begin_client();
+        const auto meet = [&](const Session::Acquaintance& whom) { return this->meet(whom, variables); };
         if (!trace_ && settings_->last().keep_trace) trace_ = trace_client(home_);
-        return smtpd::serve({home_, settings_->last(), *policy_, tls_, known, filters, trace_.get()},
+        return smtpd::serve({home_, settings_->last(), *policy_, tls_, known, meet, filters, trace_.get()},
                             connection, connection, client, visitor.beginning, visitor.in_a_crowd) &&
                !visitor.last;
     }
 
   private:
+    // Under the rule for its address. front_end: variables of the connection that is spoken over.
+    std::optional<policy::Client> meet(const Session::Acquaintance& whom,
+                                       const listen::Variables& front_end) const {
+        listen::Variables variables = {{"TCPLOCALHOST", local_name()}};
+        if (whom.local_ip) variables.emplace_back("TCPLOCALIP", *whom.local_ip);
+        if (whom.ip) variables.emplace_back("TCPREMOTEIP", *whom.ip);
+        if (whom.host) variables.emplace_back("TCPREMOTEHOST", *whom.host);
+        if (whom.ip && rules_) {
+            const auto rule = tcprules::RulesFile(*rules_).look_up({*whom.ip, std::nullopt, std::nullopt});
+            if (!rule.allow) return std::nullopt;
+            variables.insert(variables.end(), rule.variables.begin(), rule.variables.end());
+        }
+        const std::string filter(filter_variable);
+        if (look_up(variables, filter) != look_up(front_end, filter))
+            throw_permanent(
+                "the rule for " + whom.ip.value_or("unknown") +
+                " names another filter (QMAILQUEUE) than that of the front end: give both the same");
+        auto client = policy::Client::from([&](const std::string& name) { return look_up(variables, name); });
+        if (!whom.ip) client.relayclient.reset();
+        return client;
+    }
+
     control::Home home_;
+    const std::optional<std::string> rules_;
     const bool tls_first_;
     keyd::ServerTls tls_;
     std::unique_ptr<WatchedSettings> settings_;
@@ -205,7 +234,7 @@ int run_listener(const control::Home& home, const listen::Options& options, cons
                                   [&] { check_readable(home, options); });
     metrics::open_page(home, control::Role::qmaild);
     tls::overwrite_freed_memory();
-    Listener listener(home, options.tls);
+    Listener listener(home, options);
     return listen::run_acceptor(listener, options);
 }
 

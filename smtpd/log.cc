@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/text.h"
 
@@ -32,6 +33,23 @@ void add_speaker(Event& event, const Speaker& speaker) {
         .with("tls", speaker.tls);
 }
 
+// Of XFORWARD, and as a log has them.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 7> forwarded_attributes = {
+    {{"NAME", "name"},
+     {"ADDR", "addr"},
+     {"PORT", "port"},
+     {"PROTO", "proto"},
+     {"HELO", "helo"},
+     {"IDENT", "ident"},
+     {"SOURCE", "source"}}};
+
+std::string_view value_of(const std::vector<std::pair<std::string, std::string>>& attributes,
+                          std::string_view name) {
+    const auto found = std::find_if(attributes.begin(), attributes.end(),
+                                    [&](const auto& attribute) { return attribute.first == name; });
+    return found != attributes.end() ? std::string_view(found->second) : std::string_view();
+}
+
 }  // namespace
 
 Event verified_event(std::uint64_t id, std::string_view ip, std::string_view text) {
@@ -39,6 +57,18 @@ Event verified_event(std::uint64_t id, std::string_view ip, std::string_view tex
         .with("msg", id)
         .with("ip", ip)
         .with("text", text);
+}
+
+Event forwarded_event(std::uint64_t id, std::string_view ip,
+                      const std::vector<std::pair<std::string, std::string>>& attributes) {
+    std::string line = fmt::format("forwarded msg {} from {}", id, word(ip));
+    for (const auto& [attribute, name] : forwarded_attributes)
+        line += fmt::format(" {} {}", name, word(value_of(attributes, attribute)));
+    Event event("forwarded", std::move(line));
+    event.with("msg", id).with("ip", ip);
+    for (const auto& [attribute, name] : forwarded_attributes)
+        event.with(name, value_of(attributes, attribute));
+    return event;
 }
 
 Event accept_event(const Speaker& speaker, std::uint64_t id, std::string_view sender,

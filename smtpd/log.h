@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/event.h"
@@ -31,6 +32,11 @@ struct Speaker {
 
 // "verified msg ID from IP TEXT": what was verified of a message that was accepted. text is safe for a log.
 Event verified_event(std::uint64_t id, std::string_view ip, std::string_view text);
+
+// "forwarded msg ID from IP name N addr A port P proto X helo H ident I source S": from whom the message once
+// came, as a front end says (XFORWARD). attributes: names in upper case, and values that may be empty.
+Event forwarded_event(std::uint64_t id, std::string_view ip,
+                      const std::vector<std::pair<std::string, std::string>>& attributes);
 
 Event accept_event(const Speaker& speaker, std::uint64_t id, std::string_view sender,
                    const std::vector<std::string>& recipients, std::uint64_t bytes,

@@ -43,6 +43,7 @@ bool serve(const Surroundings& here, int in, int out, const policy::Client& clie
         [&here](const Event& event) { tell(event, here.trace); });
     session.set_authority(authority);
     session.set_encryption(encryption);
+    session.set_meet(here.meet);
     net::Resolver resolver(here.home);
     authres::ResolverDns dns(resolver);
     session.set_dns(dns);
@@ -77,7 +78,7 @@ void serve_standalone(const control::Home& home, Beginning beginning) {
     const KnownOffers nothing;
     log_as_json(settings.log_json);
     const auto trace = trace_client(home);
-    serve({home, settings, policy, tls, nothing, -1, settings.keep_trace ? trace.get() : nullptr},
+    serve({home, settings, policy, tls, nothing, {}, -1, settings.keep_trace ? trace.get() : nullptr},
           STDIN_FILENO, STDOUT_FILENO, policy::Client::from_environment(), beginning);
 }
 

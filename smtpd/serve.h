@@ -22,6 +22,7 @@ struct Surroundings {
     policy::Policy& policy;
     keyd::ServerTls& tls;
     const KnownOffers& known;        // what logins are offered
+    Session::Meet meet{};            // those for whom a front end speaks, where that can be
     int filters = -1;                // the channel of the runner of this client's filter, if it has one
     trace::Client* trace = nullptr;  // who is told what happened, if anybody is
 };

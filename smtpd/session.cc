@@ -47,7 +47,8 @@ const Session::Command Session::commands[] = {
     {"RCPT", &Session::rcpt},         {"DATA", &Session::data}, {"BDAT", &Session::bdat},
     {"RSET", &Session::rset},         {"NOOP", &Session::noop}, {"VRFY", &Session::vrfy},
     {"HELP", &Session::help},         {"QUIT", &Session::quit}, {"AUTH", &Session::auth},
-    {"STARTTLS", &Session::starttls}, {"EXPN", &Session::expn},
+    {"STARTTLS", &Session::starttls}, {"EXPN", &Session::expn}, {"XCLIENT", &Session::xclient},
+    {"XFORWARD", &Session::xforward},
 };
 
 Session::Session(Channel& channel, const policy::Client& client, const Settings& settings,
@@ -59,6 +60,8 @@ Session::Session(Channel& channel, const policy::Client& client, const Settings&
       chain_(policy_, settings_, client_),
       open_sink_(std::move(open_sink)),
       log_(std::move(log)),
+      is_front_end_(settings.front_ends.match(client.ip).has_value()),
+      may_name_logins_(settings.login_front_ends.match(client.ip).has_value()),
       spent_(client_.submission) {}
 
 void Session::run(Beginning beginning) {
@@ -195,6 +198,7 @@ void Session::helo(std::string_view argument) {
     helo_ = argument;
     extended_ = false;
     transaction_.reset();
+    forwarded_.clear();
     chain_.heard_helo(argument);
     say("250 " + settings_.greeting);
 }
@@ -204,6 +208,7 @@ void Session::ehlo(std::string_view argument) {
     helo_ = argument;
     extended_ = true;
     transaction_.reset();
+    forwarded_.clear();
     chain_.heard_helo(argument);
     say("250-" + settings_.greeting);
     offer_auth();
@@ -213,6 +218,7 @@ void Session::ehlo(std::string_view argument) {
     if (settings_.chunking) say("250-CHUNKING");
     if (settings_.enhanced_codes) say("250-ENHANCEDSTATUSCODES");
     if (may_ask_dsn()) say("250-DSN");
+    offer_introductions();
     say("250-HELP");
     say("250 SIZE " + std::to_string(size_limit()));
 }
@@ -281,6 +287,7 @@ void Session::rcpt(std::string_view argument) {
 void Session::rset(std::string_view argument) {
     if (!argument.empty()) return bad_command("501 RSET takes no argument (#5.5.4)");
     transaction_.reset();
+    forwarded_.clear();
     say("250 flushed");
 }
 

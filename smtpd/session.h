@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "listen/visitor.h"
@@ -48,6 +49,16 @@ class Session {
 
     // Mail from outside is verified as control/mailauth and its like say. Borrows it.
     void set_dns(authres::Dns& dns) { chain_.set_dns(dns); }
+    // A client for whom a front end speaks, as far as it is known; and what the rules for its address say.
+    struct Acquaintance {
+        std::optional<std::string> ip;
+        std::optional<std::string> host;
+        std::optional<std::string> local_ip;
+    };
+    // Nothing for one whom a rule denies. Throws Error: the rules cannot be read, or say what cannot be done.
+    using Meet = std::function<std::optional<policy::Client>(const Acquaintance& whom)>;
+    // XCLIENT is offered to those whom control/xclient lists.
+    void set_meet(Meet meet) { meet_ = std::move(meet); }
     // Nothing is counted: for relay-explain.
     void rehearse() { chain_.rehearse(); }
     // Between commands, if that is shorter than the channel's.
@@ -109,8 +120,14 @@ class Session {
     void help(std::string_view argument);
     void quit(std::string_view argument);
     void starttls(std::string_view argument);
+    void xclient(std::string_view argument);
+    void xforward(std::string_view argument);
 
     void encrypt();
+    // All that it said, and who it is.
+    void forget_the_client();
+    void start_anew(const policy::Client& client);
+    void offer_introductions();
 
     bool has_begun() const { return transaction_ && transaction_->message; }
     // What must come before a message, if anything.
@@ -190,6 +207,13 @@ class Session {
     std::string tls_word_;  // for the log
     bool closing_ = false;
     unsigned odd_commands_ = 0;
+
+    // Of whoever has connected, whomever it names since.
+    const bool is_front_end_;
+    const bool may_name_logins_;
+    Meet meet_;
+    bool login_was_named_ = false;
+    std::vector<std::pair<std::string, std::string>> forwarded_;  // by XFORWARD, for the next message
     bool spent_ = false;
 };
 

@@ -13,7 +13,8 @@ bool Session::is_local() const {
 }
 
 bool Session::must_encrypt() const {
-    return client_.submission && settings_.submission_tls && tls_ == nullptr && !is_local();
+    return client_.submission && settings_.submission_tls && tls_ == nullptr && !is_local() &&
+           !login_was_named_;
 }
 
 std::optional<std::string_view> Session::missing() const {

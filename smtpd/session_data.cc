@@ -131,6 +131,7 @@ void Session::end_message() {
     else if (believes_message(message.sink()))
         finish_message(message.sink(), message.size());
     transaction_.reset();
+    forwarded_.clear();
 }
 
 void Session::finish_message(MessageSink& sink, std::uint64_t size) {
@@ -150,6 +151,7 @@ void Session::finish_message(MessageSink& sink, std::uint64_t size) {
                       sink.session()));
     if (const auto* verification = chain_.verification())
         log_(verified_event(sink.qp(), client_.ip, verification->summary()));
+    if (!forwarded_.empty()) log_(forwarded_event(sink.qp(), client_.ip, forwarded_));
     bad_commands_ = 0;
 }
 

@@ -92,6 +92,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     smtpd::Settings settings;
     settings.me = settings.greeting = "mail.test";
     settings.recipient_limit = 5;
+    settings.front_ends = settings.login_front_ends = opensmtp::NetworkSet({"127.0.0.1"});
     settings.chunking = (rules & 128) != 0;
     settings.enhanced_codes = (rules & 128) != 0;
     const Fd input = descriptor_with({reinterpret_cast<const char*>(data) + 1, size - 1});
@@ -106,6 +107,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 if (c < 32 || c > 126) std::abort();
             if (line.size() > 8192) std::abort();
         });
+    session.set_meet([](const smtpd::Session::Acquaintance& whom) -> std::optional<policy::Client> {
+        if (!whom.ip) return std::nullopt;
+        policy::Client met;
+        met.ip = met.local_ip = *whom.ip;
+        met.host = whom.host;
+        return met;
+    });
     Nobody nobody;
     if ((rules & 16) != 0) session.set_authority(nobody);
     session.run();

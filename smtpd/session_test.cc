@@ -81,14 +81,15 @@ class SessionTest : public testing::Test {
         });
         Channel channel(theirs.get(), theirs.get(), settings.timeout);
         policy::Policy policy(files.home());
-        Session(
+        Session session(
             channel, client, settings, policy,
             [this] {
                 if (opening_trouble != 0) throw_errno("open", "the queue", opening_trouble);
                 return std::make_unique<Sink>(*this);
             },
-            [this](const Event& event) { log.push_back(event.classic()); })
-            .run();
+            [this](const Event& event) { log.push_back(event.classic()); });
+        if (meet) session.set_meet(meet);
+        session.run();
         ::shutdown(theirs.get(), SHUT_RDWR);
         peer.join();
         return lines(output);
@@ -117,6 +118,7 @@ class SessionTest : public testing::Test {
     std::vector<std::string> log;
     int sinks_opened = 0;
     int opening_trouble = 0;
+    Session::Meet meet{};
 };
 
 TEST_F(SessionTest, OneMessage) {
@@ -299,6 +301,117 @@ TEST_F(SessionTest, BareLineEndsAreRefusedWhole) {
         ASSERT_EQ(replies.size(), 6U) << testing::PrintToString(variant);
         EXPECT_THAT(replies[4], StartsWith("554 bare LF or CR"));
     }
+}
+
+class FrontEnd : public SessionTest {
+  protected:
+    FrontEnd() {
+        settings.front_ends = opensmtp::NetworkSet({"192.0.2.7", "192.0.2.8"});
+        settings.login_front_ends = opensmtp::NetworkSet({"192.0.2.7"});
+        client.relayclient = "";  // a webmail: not what its clients get
+        client.local_ip = "198.51.100.25";
+        meet = [this](const Session::Acquaintance& whom) -> std::optional<policy::Client> {
+            met.push_back(whom);
+            if (whom.ip == "203.0.113.66") return std::nullopt;
+            policy::Client result;
+            result.ip = whom.ip.value_or("unknown");
+            result.host = whom.host;
+            result.local_ip = result.local_name = whom.local_ip.value_or("unknown");
+            if (whom.ip == "203.0.113.9") result.relayclient = "";
+            return result;
+        };
+    }
+    std::vector<Session::Acquaintance> met;
+};
+
+TEST_F(FrontEnd, IsOfferedToThoseListed) {
+    EXPECT_THAT(
+        talk("EHLO x\r\n"),
+        testing::IsSupersetOf({"250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT REVERSE_NAME",
+                               "250-XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE"}));
+    client.ip = "192.0.2.8";
+    EXPECT_THAT(talk("EHLO x\r\nXCLIENT LOGIN=anna@mail.test\r\n"),
+                testing::IsSupersetOf({"250-XCLIENT NAME ADDR PORT PROTO HELO DESTADDR DESTPORT REVERSE_NAME",
+                                       "550 this front end may not name logins (#5.7.0)"}));
+    client.ip = "192.0.2.9";
+    EXPECT_THAT(
+        talk("EHLO x\r\nXCLIENT ADDR=203.0.113.9\r\nXFORWARD ADDR=203.0.113.9\r\n"),
+        ElementsAre("220 mail.test ESMTP", "250-mail.test", "250-PIPELINING", "250-8BITMIME", "250-HELP",
+                    "250 SIZE 0", "500 unimplemented (#5.5.1)", "500 unimplemented (#5.5.1)"));
+    EXPECT_TRUE(met.empty());
+}
+
+TEST_F(FrontEnd, TheClientItNamesHasTheRightsOfItsAddress) {
+    const std::string foreign = "MAIL FROM:<a@b.example>\r\nRCPT TO:<joe@foreign.example>\r\n";
+    auto replies = talk("XCLIENT ADDR=203.0.113.5 NAME=mx.example DESTADDR=198.51.100.1\r\nEHLO x\r\n" +
+                        foreign + "RSET\r\n" + message_of("joe@mail.test", "a\r\n.\r\n"));
+    EXPECT_EQ(replies[1], "220 mail.test ESMTP");
+    EXPECT_THAT(replies, testing::Contains(StartsWith("553 ")));
+    ASSERT_EQ(messages.size(), 1U);
+    EXPECT_THAT(messages[0].text,
+                StartsWith("Received: from mx.example (HELO x) (203.0.113.5)\n  by 198.51.100.1 "));
+    EXPECT_THAT(log.back(), StartsWith("accept msg 42 from 203.0.113.5 helo x login - "));
+    replies = talk("XCLIENT ADDR=203.0.113.9\r\n" + foreign);
+    EXPECT_EQ(replies.back(), "250 ok");
+    replies = talk("XCLIENT ADDR=[UNAVAILABLE]\r\n" + foreign);
+    EXPECT_THAT(replies.back(), StartsWith("553 "));
+    EXPECT_THAT(log.back(), StartsWith("refuse from unknown "));
+    EXPECT_EQ(talk("XCLIENT ADDR=203.0.113.66\r\n" + foreign).back(),
+              "554 no SMTP service for your address (#5.7.1)");
+    // It may name another one later, by its own right.
+    EXPECT_EQ(talk("XCLIENT ADDR=203.0.113.5\r\nXCLIENT ADDR=203.0.113.9\r\n" + foreign).back(), "250 ok");
+}
+
+TEST_F(FrontEnd, ALoginItNamesIsALogin) {
+    client.submission = true;
+    const std::string foreign = "MAIL FROM:<a@b.example>\r\nRCPT TO:<joe@foreign.example>\r\n";
+    EXPECT_THAT(
+        talk("XCLIENT ADDR=203.0.113.5 LOGIN=Anna@mail.test\r\nEHLO x\r\n" + foreign + "DATA\r\n.\r\n")
+            .back(),
+        StartsWith("250 ok "));
+    EXPECT_THAT(log.back(), HasSubstr("from 203.0.113.5 helo x login anna@mail.test "));
+    EXPECT_THAT(messages.at(0).text, HasSubstr("with ESMTPA;"));
+    // The next client is another one.
+    EXPECT_THAT(
+        talk("XCLIENT LOGIN=anna@mail.test\r\nXCLIENT LOGIN=[UNAVAILABLE] ADDR=203.0.113.5\r\n" + foreign)
+            .back(),
+        StartsWith("553 "));
+    EXPECT_EQ(talk("XCLIENT LOGIN=anna\r\n").back(), "501 LOGIN takes user@domain (#5.5.4)");
+}
+
+TEST_F(FrontEnd, TheSessionStartsAnew) {
+    settings.enhanced_codes = true;
+    const auto replies = talk(
+        "EHLO x\r\nMAIL FROM:<a@b.example>\r\nXCLIENT ADDR=203.0.113.5\r\nRSET\r\n"
+        "XCLIENT ADDR=203.0.113.5 HELO=client.example PROTO=SMTP\r\nNOOP\r\nRCPT TO:<joe@mail.test>\r\n" +
+        message_of("joe@mail.test", "a\r\n.\r\n"));
+    EXPECT_THAT(replies, testing::IsSupersetOf({"503 5.5.1 not within a transaction (#5.5.1)",
+                                                "250 2.0.0 flushed", "250 ok", "503 MAIL first (#5.5.1)"}));
+    EXPECT_THAT(messages.at(0).text,
+                HasSubstr("from unknown (HELO client.example) (203.0.113.5)\n  by 198.51.100.25 with SMTP;"));
+    for (const char* wrong : {"", "ADDR", "ADDR=203.0.113.256", "ADDR=2001:db8::1", "DESTADDR=x", "FOO=x",
+                              "ADDR=1.2.3.4 ADDR=1.2.3.4", "HELO=a+0D+0Ab"})
+        EXPECT_EQ(talk("XCLIENT " + std::string(wrong) + "\r\n").back(),
+                  "501 syntax error in attributes (#5.5.4)")
+            << wrong;
+}
+
+TEST_F(FrontEnd, XforwardSaysFromWhomAMessageOnceCame) {
+    const auto replies = talk(
+        "EHLO x\r\nXFORWARD NAME=mx.example ADDR=203.0.113.5 PORT=[UNAVAILABLE]\r\nXFORWARD HELO=a+2Bb "
+        "SOURCE=REMOTE\r\n" +
+        message_of("joe@mail.test", "a\r\n.\r\n") +
+        message_of("joe@mail.test", "XFORWARD ADDR=1.2.3.4\r\n.\r\n") + "XFORWARD IDENT=1\r\nRSET\r\n" +
+        message_of("joe@mail.test", "b\r\n.\r\n") +
+        "MAIL FROM:<>\r\nXFORWARD ADDR=203.0.113.5\r\nXFORWARD LOGIN=x\r\n");
+    EXPECT_THAT(replies, testing::Contains("503 not within a transaction (#5.5.1)").Times(2));
+    EXPECT_EQ(messages.size(), 3U);
+    EXPECT_THAT(messages[0].text, HasSubstr("(192.0.2.7)"));
+    EXPECT_THAT(log, testing::Contains(StartsWith("forwarded ")).Times(1));
+    EXPECT_THAT(
+        log, testing::Contains(
+                 "forwarded msg 42 from 192.0.2.7 name mx.example addr 203.0.113.5 port - proto - helo a+b "
+                 "ident - source REMOTE"));
 }
 
 class Chunking : public SessionTest {

@@ -34,19 +34,24 @@ void Session::encrypt() {
         throw ClientLost(error.number() == ETIMEDOUT ? ECONNABORTED : ECONNRESET);
     }
     // All that was known of the client came in clear, and perhaps from somebody else.
-    transaction_.reset();
-    helo_.reset();
-    chain_.heard_helo(std::nullopt);
-    extended_ = false;
-    client_.user.reset();
-    failed_logins_ = 0;
-    bad_commands_ = 0;
+    forget_the_client();
     const tls::Description& description = tls_->description();
     if (!description.peer_subject.empty() || !description.peer_fingerprint.empty()) spent_ = true;
     metrics::count("smtp.tls", description.version);
     tls_word_ = description.version + "/" + description.cipher;
     if (description.peer_verified && of_controls([&] { return policy_.lists_certificate(description); }))
         client_.certificate = description.peer_subject;
+}
+
+void Session::forget_the_client() {
+    transaction_.reset();
+    forwarded_.clear();
+    helo_.reset();
+    chain_.heard_helo(std::nullopt);
+    extended_ = false;
+    client_.user.reset();
+    failed_logins_ = 0;
+    bad_commands_ = 0;
 }
 
 // What follows "with" in the trace field: the version of TLS and the cipher in a comment.

@@ -1,6 +1,7 @@
 #include "smtpd/settings.h"
 
 #include "base/text.h"
+#include "base/words.h"
 #include "trace/client.h"
 
 namespace relais::smtpd {
@@ -57,6 +58,17 @@ Settings Settings::read(const control::Home& home) {
     settings.reuse = listen::parse_reuse(control::read<"sessionreuse">(home));
     settings.mechanisms = parse_mechanisms(control::read<"authmechanisms">(home));
     settings.proxies = opensmtp::NetworkSet(control::read<"proxyhosts">(home));
+    std::vector<std::string> front_ends;
+    std::vector<std::string> login_front_ends;
+    for (const std::string& line : control::read<"xclient">(home)) {
+        const auto words = words_of(line);
+        const bool names_logins = words.size() == 2 && words[1] == "login";
+        if (words.size() != (names_logins ? 2 : 1)) continue;  // qmail-showctl tells
+        front_ends.emplace_back(words[0]);
+        if (names_logins) login_front_ends.emplace_back(words[0]);
+    }
+    settings.front_ends = opensmtp::NetworkSet(front_ends);
+    settings.login_front_ends = opensmtp::NetworkSet(login_front_ends);
     if (const auto lines = control::read<"dsnfrom">(home); !lines.empty()) settings.dsn_from.emplace(lines);
     return settings;
 }

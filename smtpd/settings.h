@@ -48,7 +48,9 @@ struct Settings : policy::Settings {
     std::vector<sasl::Mechanism> mechanisms = default_mechanisms();
     // dsnfrom: who may ask for reports on deliveries beside our own users; without a line nobody may
     std::optional<opensmtp::NetworkSet> dsn_from{};
-    opensmtp::NetworkSet proxies{};  // proxyhosts
+    opensmtp::NetworkSet proxies{};           // proxyhosts
+    opensmtp::NetworkSet front_ends{};        // xclient
+    opensmtp::NetworkSet login_front_ends{};  // ... those that may name logins
 
     // Throws Error when a file cannot be read or control/me is missing.
     static Settings read(const control::Home& home);

@@ -115,6 +115,11 @@ class ShowCtl(relais.TestCase):
                            ("proxy.example", "is no address and no network")):
             self.assertIn(f'control/proxyhosts: warning: "{line}" {text}', out)
         self.assertEqual(out.count("control/proxyhosts: warning"), 4, out)
+        i.control("xclient", "192.0.2.10 login\n192.0.2.11\n192.0.2.12 logins\n127.0.0.1 login")
+        out = i.run("qmail-showctl", "--check").out
+        self.assertIn('control/xclient: warning: "192.0.2.12 logins": behind a network nothing may stand but login', out)
+        self.assertIn('control/xclient: warning: "127.0.0.1 login" is loopback: every user', out)
+        self.assertEqual(out.count("control/xclient: warning"), 2, out)
 
     def test_usage_and_no_instance(self):
         i = self.instance()

@@ -83,6 +83,9 @@ std::string words_of(const Record& record) {
     if (kind == "suspect")
         return fmt::format("passed though suspect: {}, sender {}, recipient {}: {}", client_of(record),
                            path_of(record, "sender"), path_of(record, "rcpt"), shown(record.field("why")));
+    if (kind == "forwarded")
+        return fmt::format("came once from {} ({}), as a front end says", shown(record.field("addr")),
+                           shown(record.field("name")));
     if (kind == "verified") return "verified: " + shown(record.field("text"));
     if (kind == "info")
         return fmt::format("in the queue: {} bytes from {}, uid {}", record.number("bytes"),

@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import fcntl
 import functools
+import http.server
 import os
 import pathlib
 import pwd
@@ -18,6 +19,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import unittest
 
 from harness import relais
@@ -497,6 +499,64 @@ class HAProxy(Server):
     def __enter__(self):
         return self._start([self.tree.program("haproxy"), "-db", "-f", self.directory / "haproxy.cfg"], self.socket.exists,
                            {**os.environ, **self.tree.environment})
+
+
+def nginx():
+    return fetch("nginx", "nginx", "libnginx-mod-mail")
+
+
+class NginxMail(Server):
+    """An nginx that stands before an SMTP server as a mail proxy: it checks logins itself (by answer, which gets the headers of its
+    question and returns those of the reply) and says by XCLIENT for whom it speaks."""
+
+    NAME = "nginx"
+
+    def __init__(self, answer):
+        super().__init__("rlng.")
+        self.tree = nginx()
+        self.port = relais.free_port()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                for name, value in answer(self.headers).items():
+                    self.send_header(name, value)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.authority = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.authority.serve_forever, daemon=True).start()
+        (self.directory / "nginx.conf").write_text(f"""\
+load_module {self.tree.directory}/usr/lib/nginx/modules/ngx_mail_module.so;
+daemon off;
+user nobody nogroup;
+worker_processes 1;
+pid {self.directory}/pid;
+error_log {self.directory}/log info;
+events {{ worker_connections 100; }}
+mail {{
+  server_name nginx.test;
+  auth_http 127.0.0.1:{self.authority.server_port}/;
+  server {{
+    listen 127.0.0.1:{self.port};
+    protocol smtp;
+    smtp_auth plain login none;
+    xclient on;
+    proxy_pass_error_message on;
+  }}
+}}
+""")
+
+    def __enter__(self):
+        return self._start([self.tree.program("nginx"), "-p", self.directory, "-e", self.directory / "log", "-c", self.directory / "nginx.conf"],
+                           lambda: greets(self.port), {**os.environ, **self.tree.environment})
+
+    def __exit__(self, *arguments):
+        self.authority.shutdown()
+        self.authority.server_close()
+        super().__exit__(*arguments)
 
 
 def dovecot():
