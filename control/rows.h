@@ -278,6 +278,7 @@ inline constexpr std::array table = {
         "stresstimeout", "smtpd popup", "0", 0, a_day,
         "seconds to wait for a command when three quarters of the listener's places are taken; 0: no less "
         "than ever"),
+    flag("smtplimits", "smtpd", "0", "1: EHLO says how many recipients a message may have (LIMITS)"),
     line("strict8bit", "remote", "0", "anything but 0 bounces 8-bit mail for servers without 8BITMIME"),
     flag("submissionauth", "smtpd", "1", "0: a submission server takes mail without a login"),
     lines("submissionlisten", "service", "", "ADDRESS PORT of each submission server"),

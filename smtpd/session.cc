@@ -219,6 +219,7 @@ void Session::ehlo(std::string_view argument) {
     if (settings_.enhanced_codes) say("250-ENHANCEDSTATUSCODES");
     if (may_ask_dsn()) say("250-DSN");
     offer_introductions();
+    if (settings_.limits) say(fmt::format("250-LIMITS RCPTMAX={}", settings_.recipient_limit));
     say("250-HELP");
     say("250 SIZE " + std::to_string(size_limit()));
 }

@@ -174,6 +174,12 @@ TEST_F(SessionTest, EnhancedStatusCodesFollowEhlo) {
                     "250 mail.test", "250 ok", "501 EHLO takes the name of the client (#5.5.4)"));
 }
 
+TEST_F(SessionTest, LimitsAreSaid) {
+    settings.limits = true;
+    settings.recipient_limit = 100;
+    EXPECT_THAT(talk("EHLO x\r\n"), testing::Contains("250-LIMITS RCPTMAX=100"));
+}
+
 TEST_F(SessionTest, OctetByOctet) {
     talk("EHLO x\r\n" + message_of("joe@mail.test", "a\r\n.b\r\n.\r\nQUIT\r\n"), 1);
     ASSERT_EQ(messages.size(), 1U);

@@ -32,6 +32,7 @@ struct Settings : policy::Settings {
     std::chrono::seconds tarpit_delay = control::default_of<"tarpitdelay">();
     bool refuse_nul = control::default_of<"refusenul">();
     bool chunking = control::default_of<"chunking">();
+    bool limits = control::default_of<"smtplimits">();
     bool enhanced_codes = control::default_of<"enhancedcodes">();
     bool auth_plain = control::default_of<"authplain">();
     bool submission_auth = control::default_of<"submissionauth">();

@@ -498,7 +498,7 @@ class Instance:
         for name in ("bounceformat", "delaywarning", "dsnfrom"):
             self.control(name, None)
         # What clients hear there.
-        for name in ("chunking", "enhancedcodes"):
+        for name in ("chunking", "enhancedcodes", "smtplimits"):
             self.control(name, None)
         # The servers that tests ask sign nothing.
         for name in ("dane", "dnsanchors"):
