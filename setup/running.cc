@@ -211,6 +211,7 @@ int stop(const Plan& plan) {
     }
     if (const auto svscan = find_svscan(plan)) {
         if (const int code = end_all(plan, *svscan)) return code;
+        end_orphans(plan);  // of a supervise that was killed
     } else {
         const bool had_orphans = end_orphans(plan);
         if (none_supervised(plan) && send_is_gone(plan)) {

@@ -109,7 +109,7 @@ class Kind(OneKind):
     def test_mail_flows_under_supervise(self):
         i = self.made().start()
         reply = i.send("a@client.example", [f"postmaster@{i.me}"], PLAIN)
-        self.assertRegex(reply.text, r"^ok \d+ qp \d+$")
+        self.assertRegex(reply.text, r"^2\.0\.0 ok \d+ qp \d+$")
         i.wait_for(i.alias_messages, 30, "a message in alias/Maildir")
         self.assertRegex(i.alias_messages()[0].decode(), rf"\(HELO client\.test\) \(127\.0\.0\.1\)\n  by {i.me} with ")
         done = i.run("sendmail", "-t", input=f"To: root@{i.me}\nSubject: second\n\nx\n")
@@ -393,7 +393,7 @@ class Kind(OneKind):
         self.assertEqual((i.home / "control/servercert.pem").stat().st_mode & 0o77, 0)
         i.run("qmailctl", "reload")
         reply = i.send("a@client.example", [f"postmaster@{i.me}"], PLAIN)
-        self.assertRegex(reply.text, r"^ok \d+ qp \d+$")
+        self.assertRegex(reply.text, r"^2\.0\.0 ok \d+ qp \d+$")
         self.assertEqual(i.run("sendmail", "x@virtual.test", input="Subject: v\n\nx\n").code, 0)
         i.wait_for(lambda: len(i.alias_messages()) == 2, 120, "two messages in alias/Maildir")
         self.assertIn("ok     qmail-send and its spawners deliver", i.run("qmailctl", "doctor").out)
@@ -416,6 +416,15 @@ class Kind(OneKind):
         self.assertEqual(repair.code, 1, repair)
         self.assertIn(f"{i.home}/control/me is missing: echo", repair.out)
         self.assertFalse((i.home / "control/me").exists())
+
+    def test_stop_ends_what_a_killed_supervise_had_started(self):
+        i = self.made().start()
+        service = i.service_pid("qmail-smtpd")
+        os.kill(relais.Process(service).parent, signal.SIGKILL)
+        # The next supervise's own service finds the port taken.
+        i.wait_for(lambda: i.service_pid("qmail-smtpd") not in (0, service), 60)
+        i.ctl("stop")
+        self.assertNotIn(service, [process.pid for process in i.processes()])
 
     def test_doctor_tells_when_qmail_send_does_not_live(self):
         """supervise sees qmail-start, which lives on."""
