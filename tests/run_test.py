@@ -5,6 +5,7 @@ import contextlib
 import os
 import pathlib
 import poplib
+import signal
 import smtplib
 import socket
 import subprocess
