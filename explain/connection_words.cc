@@ -1,6 +1,7 @@
 #include "explain/connection_words.h"
 
 #include "base/time.h"
+#include "remote/domain_policy.h"
 #include "tls/client_context.h"
 
 namespace relais::explain {
