@@ -93,7 +93,7 @@ class MtaSts(RemoteCase):
                 zone.append(f'_mta-sts.{domain} TXT "v=STSv1; id=1"')
             if domain != "nohost":
                 zone.append(f"mta-sts.{domain} A {WEB}")
-        outside = f'outside MX 10 own-host.test.\n_mta-sts.outside TXT "v=STSv1; id=1"\nmta-sts.outside A {WEB}\n'
+        outside = f'outside MX 10 mx.outside\nmx.outside A 193.0.14.1\n_mta-sts.outside TXT "v=STSv1; id=1"\nmta-sts.outside A {WEB}\n'
         cls.zone = "\n".join(zone) + "\n"
         cls.nsd = dns.Nsd({"test": cls.zone, "example": outside}, signed=("test",))
 
