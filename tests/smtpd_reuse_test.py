@@ -286,9 +286,9 @@ class Limits(Base):
         """For who comes then, and for who has been greeted before and said nothing. Who is within a message has its usual time."""
         instance = self.listener("-c", 4, stresstimeout="1")
         with contextlib.closing(Queued(instance)):
-            silent, busy, late = (self.client(instance, source, ehlo=None) for source in (A, B, C))
+            silent, busy = (self.client(instance, source, ehlo=None) for source in (A, B))
             busy.command("NOOP")
-            last = self.client(instance, A, ehlo=None)
+            late, last = (self.client(instance, source, ehlo=None) for source in (C, A))
             for client in (silent, late, last):
                 self.assertEqual(str(client.reply()), "421 timeout (#4.4.2)")
                 client.expect_closed()
