@@ -269,6 +269,7 @@ inline constexpr std::array table = {
     words("sessionreuse", "smtpd", "same", "same any off",
           "same, any or off: who may come after a client into one process of the listener"),
     me_line("smtpgreeting", "smtpd", "the greeting; its first word is the server's name"),
+    flag("smtplimits", "smtpd", "0", "1: EHLO says how many recipients a message may have (LIMITS)"),
     lines("smtplisten", "service", "0 25", "ADDRESS PORT of each SMTP server"),
     lines("smtproutes", "remote", "",
           "domain:host:port|user|password, the server for a domain instead of its MX"),
@@ -278,7 +279,6 @@ inline constexpr std::array table = {
         "stresstimeout", "smtpd popup", "0", 0, a_day,
         "seconds to wait for a command when three quarters of the listener's places are taken; 0: no less "
         "than ever"),
-    flag("smtplimits", "smtpd", "0", "1: EHLO says how many recipients a message may have (LIMITS)"),
     line("strict8bit", "remote", "0", "anything but 0 bounces 8-bit mail for servers without 8BITMIME"),
     flag("submissionauth", "smtpd", "1", "0: a submission server takes mail without a login"),
     lines("submissionlisten", "service", "", "ADDRESS PORT of each submission server"),
