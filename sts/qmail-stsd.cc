@@ -51,7 +51,7 @@ Fd start_fetcher(const control::Home& home, const std::vector<Fd>& others) {
         ours.reset();
         for (const Fd& other : others) ::close(other.get());
         ::close(start::listening("sts"));
-        set_process_title("qmail-stsd fetch");
+        set_process_title("qmail-stsd", {"fetch"});
         control::enter(control::sts_fetch_cage, home, authorities(home));
         sts::serve_fetches(theirs.get(), home);
         ::_exit(static_cast<int>(Exit::success));
