@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/accept.h"
 #include "base/error.h"
 #include "base/program.h"
 #include "base/time.h"
@@ -15,8 +16,6 @@
 
 namespace relais::sts {
 namespace {
-
-constexpr int accepts_at_once = 64;
 
 Found nothing(const std::string& reason) {
     Found found;
@@ -41,17 +40,14 @@ StsServer::StsServer(EventLoop& loop, int listening, std::vector<Fd> fetchers, C
 }
 
 void StsServer::accept_clients() {
-    for (int i = 0; i < accepts_at_once; ++i) {
-        if (clients_.size() >= limits_.clients) {
-            accepting_ = false;
-            return loop_.change(listening_, 0);
-        }
-        Fd fd(::accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-        if (!fd) return;
-        const ClientId id = next_client_++;
-        loop_.add(fd.get(), EPOLLIN, [this, id](std::uint32_t events) { handle(id, events); });
-        clients_[id].fd = std::move(fd);
-    }
+    accepting_ = accept_waiting(
+        listening_, [this] { return clients_.size() < limits_.clients; },
+        [this](Fd fd) {
+            const ClientId id = next_client_++;
+            loop_.add(fd.get(), EPOLLIN, [this, id](std::uint32_t events) { handle(id, events); });
+            clients_[id].fd = std::move(fd);
+        });
+    if (!accepting_) loop_.change(listening_, 0);
 }
 
 void StsServer::handle(ClientId id, std::uint32_t events) {

@@ -41,6 +41,7 @@ class Trace(relais.TestCase):
     def test_a_local_delivery(self):
         i = self.started().start()
         one = self.id_of(i.send("a@b.example", ["bob@mail.test"], "Subject: x\n\nx\n"))
+        i.wait_log(f"end msg {one}")
         shown = self.wait_trace("left the queue", one)
         size = re.search(r"in the queue: (\d+) bytes", shown)[1]
         self.assertEqual(self.plain(shown, one).replace(size, "B"), """message ID0

@@ -10,6 +10,7 @@
 #include "base/event.h"
 #include "base/printable.h"
 #include "base/text.h"
+#include "trace/server.h"
 
 namespace relais::trace {
 namespace {
@@ -130,8 +131,13 @@ std::vector<Record> Archive::events(std::uint64_t msg) {
     std::vector<Record> all;
     for (const auto& file : files_)
         for (Record& record : file->events(msg)) all.push_back(std::move(record));
+    // qmail-smtpd tells of a message when the queue has answered. It came first all the same, though
+    // qmail-send may have begun by then.
+    const auto place = [](const Record& record) {
+        return std::pair(!may_tell(Door::smtp, record.kind), record.time);
+    };
     std::stable_sort(all.begin(), all.end(),
-                     [](const Record& a, const Record& b) { return a.time < b.time; });
+                     [&](const Record& a, const Record& b) { return place(a) < place(b); });
     return all;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/accept.h"
 #include "base/error.h"
 #include "base/program.h"
 #include "trace/protocol.h"
@@ -11,7 +12,6 @@
 namespace relais::trace {
 namespace {
 
-constexpr int accepts_at_once = 64;
 constexpr std::size_t packets_at_once = 16;
 constexpr std::chrono::milliseconds commit_pause{500};
 constexpr std::chrono::minutes trouble_pause{1};
@@ -41,18 +41,15 @@ Server::Server(EventLoop& loop, Doors doors, Store& store, std::size_t clients)
 }
 
 void Server::accept_clients(int listening, Door door) {
-    for (int i = 0; i < accepts_at_once; ++i) {
-        if (clients_.size() >= most_clients_) {
-            accepting_ = false;
-            for (const int socket : {doors_.smtp, doors_.send}) loop_.change(socket, 0);
-            return;
-        }
-        Fd fd(::accept4(listening, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-        if (!fd) return;
-        const int number = fd.get();
-        loop_.add(number, EPOLLIN, [this, number](std::uint32_t) { handle(number); });
-        clients_.emplace(number, Client{std::move(fd), door});
-    }
+    accepting_ = accept_waiting(
+        listening, [this] { return clients_.size() < most_clients_; },
+        [this, door](Fd fd) {
+            const int number = fd.get();
+            loop_.add(number, EPOLLIN, [this, number](std::uint32_t) { handle(number); });
+            clients_.emplace(number, Client{std::move(fd), door});
+        });
+    if (accepting_) return;
+    for (const int socket : {doors_.smtp, doors_.send}) loop_.change(socket, 0);
 }
 
 void Server::handle(int fd) {

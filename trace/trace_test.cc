@@ -88,6 +88,22 @@ TEST(TraceStore, MessagesAndRefusalsAreFound) {
     EXPECT_THAT(archive.find({.to = "nobody@d"}), ElementsAre());
 }
 
+TEST(TraceStore, WhatQmailSmtpdTellsComesFirst) {
+    TracePlace place;
+    const std::string id = std::to_string(birth);
+    {
+        Store store(place.directory, {});
+        store.add(event_of(birth + 1, "new", {{"msg", id}}));
+        store.add(event_of(birth + 2, "accept", {{"msg", id}, {"sender", "a@b"}, {"rcpt", "c@d"}}));
+        store.add(event_of(birth + 3, "end", {{"msg", id}}));
+    }
+    const auto events = Archive(place.directory).events(birth);
+    ASSERT_EQ(events.size(), 3U);
+    EXPECT_EQ(events[0].kind, "accept");
+    EXPECT_EQ(events[1].kind, "new");
+    EXPECT_EQ(events[2].kind, "end");
+}
+
 TEST(TraceStore, AnAddressIsForgottenForGood) {
     TracePlace place;
     Store store(place.directory, {});
