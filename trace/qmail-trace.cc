@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <map>
 #include <thread>
 
@@ -58,11 +59,13 @@ class Teller {
         std::vector<std::uint64_t> children;
         const std::string indent(4 * std::size_t{depth}, ' ');
         bool headed = !options_.json && told_.contains(id);
+        // They are not all in the order of their times.
+        const std::uint64_t told = told_.contains(id) ? told_.at(id) : 0;
         for (const trace::Record& event : events) {
             for (const std::uint64_t child : trace::children_of(event)) children.push_back(child);
             if (options_.why && !trace::is_evidence(event)) continue;
-            if (event.time <= told_[id]) continue;
-            told_[id] = event.time;
+            if (event.time <= told) continue;
+            told_[id] = std::max(told_[id], event.time);
             if (options_.json) {
                 list.push_back(trace::json_of(event));
                 continue;
