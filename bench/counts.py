@@ -79,19 +79,34 @@ def work(row, count, control, parent):
                 run.wait_until_empty(queue)
 
 
-def record(arguments, folder, *options):
+@contextlib.contextmanager
+def own_cgroup():
+    """A control group for what is counted: perf follows no process that becomes another user, the group keeps it."""
+    top = next(pathlib.Path(line.split()[1]) for line in open("/proc/mounts") if line.split()[2] == "cgroup2")
+    group = top / f"relais-counts.{os.getpid()}"
+    group.mkdir()
+    try:
+        yield group
+    finally:
+        group.rmdir()
+
+
+def record(arguments, folder, events, *options):
     fifo, data = f"{folder}/control", f"{folder}/data"
     for name in (fifo, fifo + ".ack"):
         pathlib.Path(name).unlink(missing_ok=True)
         os.mkfifo(name)
-    subprocess.run(["perf", "record", "-q", "-o", data, "-D", "-1", "--control", f"fifo:{fifo},{fifo}.ack", *options, "--",
-                    sys.executable, __file__, arguments.row, "--messages", str(arguments.messages), "--control", fifo],
-                   check=True, stdout=subprocess.DEVNULL)
+    with own_cgroup() as group:
+        counted = [part for event in events for part in ("-e", event, "-G", group.name)]
+        subprocess.run(["perf", "record", "-a", "-q", "-o", data, "-D", "-1", "--control", f"fifo:{fifo},{fifo}.ack", *counted,
+                        *options, "--", "sh", "-c", 'echo $$ >"$0/cgroup.procs"; exec "$@"', group, sys.executable, __file__,
+                        arguments.row, "--messages", str(arguments.messages), "--control", fifo],
+                       check=True, stdout=subprocess.DEVNULL)
     return data
 
 
 def show_cpu(arguments, folder):
-    data = record(arguments, folder, "-e", "cpu-clock", "-F", "2000")
+    data = record(arguments, folder, ["cpu-clock"], "-F", "2000")
     text = subprocess.run(["perf", "report", "-i", data, "-s", "comm", "--stdio"], capture_output=True, text=True).stdout
     total = int(re.search(r"Event count \(approx.\): (\d+)", text)[1]) / 1000 / arguments.messages
     print(f"{arguments.row}: {total:.0f} us of CPU a message")
@@ -101,8 +116,7 @@ def show_cpu(arguments, folder):
 
 
 def show_counts(arguments, folder):
-    options = [part for event in EVENTS for part in ("-e", event, "-c", "1")]
-    data = record(arguments, folder, "-m", "4096", *options)
+    data = record(arguments, folder, EVENTS, "-c", "1", "-m", "4096")
     lines = subprocess.run(["perf", "script", "-i", data, "-F", "comm,pid,event,trace"], capture_output=True, text=True,
                            errors="replace").stdout.splitlines()
     names = dict((number, name) for name, number in re.findall(r"#define __NR_(\w+) (\d+)", CALLS.read_text()))
