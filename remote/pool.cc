@@ -97,14 +97,16 @@ void Pool::hand_over(const send::RemoteOrder& order, const Work& work, const Pac
     if (!id) return report_failure(work, system_failure("").text);
     // Not before the fork: no process has a password in its memory but that of its order.
     const Route route = route_of(settings, order.sender, host);
-    const Secret password = route.credentials ? password_of(home_, route, order.sender, host) : Secret();
+    Secret password;
+    if (route.credentials)
+        password = Secret::joined({password_mark, password_of(home_, route, order.sender, host).view()});
     Process& process = processes_.at(*id);
     process.key = key;
     process.work = work;
     try {
         // An idle process has taken everything before: there is room. One that has just died is seen on its
         // channel.
-        send_packet(process.channel.get(), Secret::joined({password_mark, password.view()}).view());
+        if (password.size() > 0) send_packet(process.channel.get(), password.view());
         send_packet(process.channel.get(), packet.data, packet.passed.get());
     } catch (const Error& error) {
         log_line("warning: " + std::string(error.what()));

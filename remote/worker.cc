@@ -23,11 +23,14 @@ class Worker {
         set_process_title("qmail-remote", {"idle"});
         for (;;) {
             if (!wait_for_order()) continue;
-            auto first = receive_packet(channel_, send::packet_limit);
-            if (!first) return;
-            const Secret password(std::string_view(first->data).substr(password_mark.size()));
-            wipe(first->data);
-            const auto packet = receive_packet(channel_, send::packet_limit);
+            auto packet = receive_packet(channel_, send::packet_limit);
+            // No room of a Secret where there is none: its locking and guard pages cost more than the order.
+            Secret password;
+            if (packet && packet->data.starts_with(password_mark)) {
+                password = Secret(std::string_view(packet->data).substr(password_mark.size()));
+                wipe(packet->data);
+                packet = receive_packet(channel_, send::packet_limit);
+            }
             if (!packet) return;
             serve(*packet, password);
         }

@@ -11,11 +11,11 @@
 
 namespace relais::remote {
 
-// In front of a password, which may be empty: a packet without an octet would be the channel's end.
+// In front of a password. No order begins so (send/delivery_protocol.h).
 inline constexpr std::string_view password_mark = "p";
 
-// Each order comes as two packets: the mark with the password of its route, if it needs one, then the order
-// as qmail-send has given it, with its descriptor. The settings are those of qmail-rspawn at the time of the
+// Each order comes as qmail-send has given it, with its descriptor. Where its route needs a password, a packet
+// of the mark and the password comes before it. The settings are those of qmail-rspawn at the time of the
 // fork; this process may not open the files. Serves orders until the channel is closed by qmail-rspawn, which
 // cuts off what is under way (interruption.h). Each is answered by one report. Throws Error if the channel
 // breaks.
