@@ -36,7 +36,9 @@ std::string read_whole(int fd, std::size_t limit) {
 
 std::vector<std::string> control_lines(const HeldDirectory& installation, const std::string& name) {
     std::vector<std::string> lines;
-    const Fd fd = installation.try_open("control/" + name, O_RDONLY | O_NONBLOCK);
+    struct stat any {};
+    if (!installation.look("control", any)) return lines;
+    const Fd fd = part_of(installation, "control").try_open(name, O_RDONLY | O_NONBLOCK);
     struct stat status {};
     if (!fd || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) return lines;
     const std::string text = read_whole(fd.get(), control_limit);
@@ -72,8 +74,19 @@ std::string why_not_opened() {
 
 }  // namespace
 
+HeldDirectory part_of(const HeldDirectory& installation, const std::string& name) {
+    struct stat root {
+    }, link{};
+    const bool led = installation.look(name, link) && S_ISLNK(link.st_mode) && link.st_uid == 0 &&
+                     ::fstat(installation.fd(), &root) == 0 && root.st_uid == 0 && (root.st_mode & 022) == 0;
+    if (!led) return installation.directory(name);
+    Fd directory(::openat(installation.fd(), name.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!directory) throw_errno("open", installation.path_of(name));
+    return {std::move(directory), installation.path_of(name)};
+}
+
 Fd lock_old_queue(const HeldDirectory& installation) {
-    Fd lock = installation.open("queue/lock/sendmutex", O_RDONLY | O_NONBLOCK);
+    Fd lock = part_of(installation, "queue").open("lock/sendmutex", O_RDONLY | O_NONBLOCK);
     struct flock range {};
     range.l_type = F_WRLCK;
     const bool flocked = ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0;
@@ -84,7 +97,7 @@ Fd lock_old_queue(const HeldDirectory& installation) {
 }
 
 OldQueue::OldQueue(const HeldDirectory& installation, Fault fault)
-    : queue_(installation.directory("queue")),
+    : queue_(part_of(installation, "queue")),
       fault_(std::move(fault)),
       rules_(read_rules(installation)),
       prefixes_(virtual_prefixes(control_lines(installation, "virtualdomains"))) {

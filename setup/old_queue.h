@@ -22,6 +22,10 @@
 
 namespace relais::setup {
 
+// A directory of the installation: also where a link of that name leads that root has made in root's own
+// directory, as queue -> /disk/queue or control -> /etc/qmail. Throws Error.
+HeldDirectory part_of(const HeldDirectory& installation, const std::string& name);
+
 // The lock that qmail-send of that installation holds, taken, so that it does not start meanwhile. Throws a
 // permanent Error if it runs.
 Fd lock_old_queue(const HeldDirectory& installation);

@@ -134,6 +134,19 @@ TEST_F(OldQueueTest, ASplitThatIsALinkIsNotEntered) {
     EXPECT_THAT(faults_, ElementsAre("queue/mess/5: it is a link"));
 }
 
+TEST_F(OldQueueTest, AQueueOnAnotherDiskIsFollowedWhereRootHasMadeTheLink) {
+    write("queue/mess/3/26", body);
+    write("queue/info/3/26", ended("Fa@x.example"));
+    write("queue/remote/3/26", ended("Tb@x.example"));
+    fs::rename(directory_ / "queue", directory_ / "elsewhere");
+    fs::create_directory_symlink("elsewhere", directory_ / "queue");
+    if (::geteuid() == 0) {
+        EXPECT_EQ(read(26).state, OldState::ready);
+        ASSERT_EQ(::lchown((directory_ / "queue").c_str(), 1, 1), 0);
+    }
+    EXPECT_THROW(read(26), Error);
+}
+
 TEST_F(OldQueueTest, RefusesWhileTheOldQmailSendRuns) {
     const HeldDirectory held(directory_);
     {

@@ -14,6 +14,7 @@
 #include "control/secret_file.h"
 #include "control/table.h"
 #include "setup/mend.h"
+#include "setup/old_queue.h"
 
 namespace relais::setup {
 
@@ -53,7 +54,8 @@ void judge_alias(const std::string& name, OldSetting& setting) {
 OldSetting look_at_setting(const HeldDirectory& installation, const std::string& path) {
     OldSetting setting{.path = path};
     struct stat status {};
-    const Fd fd = installation.try_open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+    const Fd fd =
+        part_of(installation, parent_of(path)).try_open(name_of(path), O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
     if (!fd) {
         setting.fate = errno == ELOOP || errno == EXDEV ? Fate::by_hand : Fate::fault;
         setting.text = setting.fate == Fate::by_hand ? "a link" : std::strerror(errno);
@@ -75,8 +77,8 @@ OldSetting look_at_setting(const HeldDirectory& installation, const std::string&
 
 std::vector<std::string> names_of(const HeldDirectory& installation, const std::string& path) {
     struct stat status {};
-    if (!installation.look(path, status) || !S_ISDIR(status.st_mode)) return {};
-    return installation.directory(path).names();
+    if (!installation.look(path, status)) return {};
+    return part_of(installation, path).names();
 }
 
 }  // namespace

@@ -121,9 +121,9 @@ bool report_settings(const std::vector<OldSetting>& settings) {
 
 void refuse_what_is_no_qmail(const HeldDirectory& old) {
     struct stat status {};
-    if (old.look("control/owners", status))
+    if (old.look("control", status) && part_of(old, "control").look("owners", status))
         throw_permanent(old.path() + " is an instance of relais: docs/backup.md says how it moves");
-    if (!old.look("queue/mess", status))
+    if (!old.look("queue", status) || !part_of(old, "queue").look("mess", status))
         throw_permanent(old.path() + "/queue/mess is missing: this is no qmail installation");
 }
 
@@ -194,7 +194,7 @@ void become_qmailq(const Plan& plan, const HeldDirectory& old) {
     confine({.open_files = true,
              .change_files = true,
              .move_files = true,
-             .read_below = {old.path(), plan.home.directory()},
+             .read_below = {old.path(), old.path_of("queue"), old.path_of("control"), plan.home.directory()},
              .write_below = {plan.home.path("queue")}});
 }
 

@@ -137,6 +137,31 @@ class Guides(relais.TestCase):
         for word in ("gone", "no role", "no group"):
             self.assertRegex(said, rf"(?m)^{word}$")
 
+    def test_moving_from_qmail(self):
+        """With a small site: fifty messages that wait, a list, a domain of alias."""
+        lines = [line.strip() for line in typed("docs/moving-from-qmail.md")]
+        self.assertEqual(len(lines), 6, lines)
+        made = ("from harness.old_qmail import OldQmail; o = OldQmail('/var/qmail', me='mail.example.org'); o.control('locals', 'mail.example.org'); "
+                "o.control('rcpthosts', 'mail.example.org' + chr(10) + 'example.net'); o.control('virtualdomains', 'example.net:alias-net'); "
+                "(o.directory / 'alias/.qmail-net-default').write_text('&anna\\n'); "
+                "[o.waiting('', local=['Talias-net-info@example.net' if n % 2 else 'Tanna@mail.example.org'], age=n) for n in range(50)]")
+        script = readme_test.SCRIPT.split("qmail-setup /var/qmail")[0] + "\n".join([
+            "useradd --create-home anna; su - anna -c 'maildirmake ~/Maildir'", f'PYTHONPATH={relais.ROOT}/tests python3 -B -c "{made}"',
+            "printf '127.0.0.1:allow,RELAYCLIENT=\"\"\\n::1:allow,RELAYCLIENT=\"\"\\n:allow\\n' >/etc/tcp.smtp",
+            *(line + " || true" if "doctor" in line else line for line in lines), self.arrives("/home/anna/Maildir", 50),
+            "QMAILHOME=/var/relais qmail-qstat; qmail-import /var/qmail /var/relais || true", "qmailctl stop /var/relais"]) + "\n"
+        done = subprocess.run(["unshare", "-mnipf", "--mount-proc", "--kill-child", "bash", "-c", script], capture_output=True, text=True,
+                              timeout=readme_test.LIMIT, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "BIN": str(relais.BIN), "LC_ALL": "C"})
+        said = done.stdout + done.stderr
+        if re.search(r"^(unshare|mount): ", done.stderr, re.M):
+            self.skipTest(f"no namespaces with layers here: {done.stderr[:300]}")
+        self.assertEqual(done.returncode, 0, said)
+        self.assertIn("0 were brought before, 50 would be brought now", said)
+        self.assertIn("0 were brought before, 50 are brought now", said)
+        self.assertIn("take     alias/.qmail-net-default", said)
+        self.assertEqual(re.findall(r"(?m)^WRONG.*\n.*", said), [])
+        self.assertIn("of the new instance runs: stop it first", said)
+
     def test_a_public_server(self):
         """With the page's zone in the place of DNS; a message that leaves passes SPF, DKIM and DMARC by it."""
         page = (relais.ROOT / "docs/public-server.md").read_text()
