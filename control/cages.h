@@ -48,7 +48,7 @@ inline constexpr std::string_view given =
     "GIVEN";  // what its command line names: the rules' directory, the Maildir
 
 inline constexpr Cage queued_cage{"qmail-queued", "qmailq", "read write mkdir maymove accept pair fork kill",
-                                  "control LINKED", "queue"};
+                                  "control LINKED", "queue drop"};
 inline constexpr Cage send_cage{"qmail-send, and its children for slow work", "qmails",
                                 "read write accept unix", "control LINKED", "queue"};
 inline constexpr Cage rspawn_cage{

@@ -68,10 +68,12 @@ void Submission::write(std::string_view data) {
         if (!state.streaming) {
             state.streaming = true;
             state.open();
+            state.go_on_without_server();
             if (state.failure) break;
         }
         state.end_frame();
         state.guarded(&State::send_buffer);
+        state.go_on_without_server();
     }
     if (!state.failure) state.append(data);
 }
@@ -87,9 +89,10 @@ SubmitAnswer Submission::finish_encoded(std::string_view envelope) {
     if (!state.failure && !state.streaming) state.open();
     if (!state.failure && state.filter) return state.finish_filter(envelope);
     if (state.filter) return *state.failure;
+    if (!state.failure || !state.streaming) state.end_frame();
+    const bool kept = !state.streaming && (state.may_drop() || !state.extension.empty());
+    const std::string message = kept ? state.buffer : std::string();
     if (!state.failure) {
-        state.end_frame();
-        const std::string message = state.extension.empty() || state.streaming ? std::string() : state.buffer;
         state.exchange(envelope);
         if (!message.empty() && state.refused_version()) state.say_again(message, envelope);
     } else if (state.server && state.failure->code == SubmitCode::communication) {
@@ -97,6 +100,7 @@ SubmitAnswer Submission::finish_encoded(std::string_view envelope) {
         state.guarded(&State::read_answer);
     }
     state.server.reset();
+    if (state.server_is_away()) state.leave_in_drop(message, envelope);
     if (state.failure->code == SubmitCode::accepted)
         state.qp = state.named_by_pid ? static_cast<std::uint64_t>(::getpid()) : state.failure->id;
     return *state.failure;

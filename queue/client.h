@@ -1,6 +1,7 @@
 // The client's side of a submission: for smtpd, inject, qmail-send (bounces) and qmail-queue itself. When
 // $QMAILQUEUE is set, that program is run instead, with the message on fd 0, the envelope on fd 1 and its
-// text on fd 6.
+// text on fd 6. What comes by the door "submit" while qmail-queued is away goes into the drop directory
+// (drop.h), where there is one.
 #pragma once
 
 #include <memory>
@@ -45,7 +46,8 @@ class Submission {
     // Adds octets of the message. Never throws for a server that is away or a disk that is full: finish()
     // tells.
     void write(std::string_view data);
-    // Ends the message, sends the envelope, waits for the answer. Accepted means: synced to disk.
+    // Ends the message, sends the envelope, waits for the answer. Accepted means: synced to disk, in the
+    // queue or in the drop directory.
     SubmitAnswer finish(std::string_view sender, const std::vector<std::string>& recipients);
     // For an envelope already in the form of encode_submitted_envelope.
     SubmitAnswer finish_encoded(std::string_view envelope);

@@ -1,6 +1,7 @@
 #include "queue/frame_reader.h"
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -33,7 +34,8 @@ FrameReader::Input FrameReader::fill(Deadline deadline, std::size_t at_most) {
     for (;;) {
         // A client that keeps the protocol has sent all of a small message by now, so there is mostly no need
         // to wait.
-        const ssize_t count = ::recv(socket_, buffer_.data() + end_, room, MSG_DONTWAIT);
+        ssize_t count = ::recv(socket_, buffer_.data() + end_, room, MSG_DONTWAIT);
+        if (count < 0 && errno == ENOTSOCK) count = ::read(socket_, buffer_.data() + end_, room);
         if (count > 0) {
             end_ += static_cast<std::size_t>(count);
             // Also a peer that sends an octet a minute comes to an end.

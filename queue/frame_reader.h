@@ -1,4 +1,5 @@
-// The server's side of queue/protocol.h: takes header and frames from a socket through a buffer that its
+// The server's side of queue/protocol.h: takes header and frames from a socket (or a file of the drop
+// directory) through a buffer that its
 // caller lends, so that a small submission is received with one call and written from where it lies.
 #pragma once
 

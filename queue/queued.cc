@@ -25,6 +25,9 @@ constexpr Seconds healthy_life{1};
 constexpr std::size_t waiting_limit = 400;
 constexpr std::size_t waiting_per_user = 100;
 constexpr int accepts_at_a_time = 32;
+constexpr std::size_t drop_names_at_a_time = 2000;
+// Names that cannot be removed: beyond that the drop directory is left alone.
+constexpr std::size_t stuck_limit = 10'000;
 
 // Above everything on disk, so that ids stay in order across a restart. A queue that lived in the future (a
 // clock that was wrong) must not carry its time on for ever.
@@ -56,7 +59,8 @@ Queued::Queued(const control::Home& home, const control::Owners& owners, const Q
       recovery_(recover_messages(home, checkpoint_)),
       ledger_(limits.slots(), first_id(checkpoint_.value_or(0), recovery_.highest)),
       service_{home_, owners_, directories_, ledger_, descriptors_.hints},
-      handover_(make_packet_pair()) {
+      handover_(make_packet_pair()),
+      drop_(home) {
     if (recovery_.removed > 0)
         log_line("removed " + std::to_string(recovery_.removed) + " incomplete messages, never acknowledged");
     if (const std::uint64_t texts = remove_orphan_bounces(home, made_); texts > 0)
@@ -83,9 +87,11 @@ void Queued::run() {
     loop_.add(handover_.first.get(), EPOLLIN, [this](std::uint32_t) { accept_large(); });
     std::function<void()> tick = [&] {
         move_checkpoint();
+        look_into_drop();
         loop_.after(checkpoint_interval, tick);
     };
     loop_.after(checkpoint_interval, tick);
+    look_into_drop();
     loop_.run();
     move_checkpoint();
 }
@@ -108,6 +114,7 @@ bool Queued::fork_child(Kind kind, uid_t uid, std::size_t& slot) {
     if (::getppid() != parent) ::_exit(0);
     EventLoop::restore_signals();
     waiting_.clear();
+    if (kind != Kind::dropped) dropped_.clear();
     return true;
 }
 
@@ -200,6 +207,33 @@ void Queued::accept_large() {
         start_alone(Kind::large, handover->door, std::move(packet->passed), 0, handover->received);
 }
 
+void Queued::look_into_drop() {
+    if (stopping_ || !dropped_.empty() || alive(Kind::dropped) > 0 || stuck_.size() >= stuck_limit) return;
+    dropped_any_ = false;
+    for (Dropped& dropped : drop_.look(drop_names_at_a_time, now_seconds()))
+        if (!stuck_.contains(dropped.name)) dropped_.push_back(std::move(dropped));
+    take_dropped();
+}
+
+void Queued::take_dropped() {
+    while (!stopping_ && !dropped_.empty() && alive(Kind::dropped) < limits_.dropped) {
+        std::size_t slot = 0;
+        const std::size_t before = children_.size();
+        if (fork_child(Kind::dropped, dropped_.front().uid, slot)) {
+            // Between its sync and the file's removal it must not end.
+            ::signal(SIGTERM, SIG_IGN);
+            ::_exit(static_cast<int>(take_in(service_, slot, drop_.fd(), dropped_.front())));
+        }
+        if (children_.size() == before) return dropped_.clear();
+        for (auto& [pid, child] : children_)
+            if (child.slot == slot) child.dropped = dropped_.front().name;
+        dropped_.pop_front();
+    }
+    // More may lie there than one look takes.
+    if (dropped_.empty() && alive(Kind::dropped) == 0 && dropped_any_ && !drop_.at_end())
+        loop_.after(Seconds(0), [this] { look_into_drop(); });
+}
+
 void Queued::reap() {
     int status = 0;
     for (pid_t pid = 0; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;) {
@@ -209,16 +243,24 @@ void Queued::reap() {
         children_.erase(found);
         mourn(pid, child, status);
     }
-    if (!stopping_)
+    if (!stopping_) {
         admit_waiting();
-    else if (children_.empty())
+        take_dropped();
+    } else if (children_.empty()) {
         loop_.stop();
+    }
 }
 
 void Queued::mourn(pid_t pid, const Child& child, int status) {
     remove_unfinished(home_, ledger_, child.slot);
     free_slots_.push_back(child.slot);
     if (child.kind == Kind::submission && --users_[child.uid] == 0) users_.erase(child.uid);
+    if (child.kind == Kind::dropped && WIFEXITED(status)) {
+        const auto intake = static_cast<Intake>(WEXITSTATUS(status));
+        dropped_any_ = dropped_any_ || intake == Intake::done;
+        if (intake == Intake::stuck) stuck_.insert(child.dropped);
+        return;
+    }
     // Told to end before it had begun to listen for that, it had nothing.
     const bool ended_early = stopping_ && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM;
     if (status != 0 && !ended_early) {
@@ -243,7 +285,8 @@ void Queued::stop() {
     if (stopping_) return;
     stopping_ = true;
     loop_.remove(descriptors_.submit);
-    for (const Waiting& waiting : waiting_) refuse(waiting.connection.get(), SubmitCode::refused_for_now);
+    // Without an answer, as those in the backlog end: programs of this host leave their message in the drop
+    // directory then, and others hear 74, which is as temporary as a refusal.
     waiting_.clear();
     for (const auto& [pid, child] : children_) ::kill(pid, SIGTERM);
     loop_.after(ending_patience, [this] {

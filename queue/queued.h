@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "base/event_loop.h"
@@ -13,6 +14,7 @@
 #include "control/home.h"
 #include "control/owners.h"
 #include "control/setting.h"
+#include "queue/drop_intake.h"
 #include "queue/recovery.h"
 #include "queue/worker.h"
 
@@ -25,9 +27,11 @@ struct QueuedLimits {
     std::size_t per_user = control::default_of<"concurrencysubmit">();
     std::size_t submissions = 200;
     std::size_t large = 200;
+    // Processes that take in what lies in the drop directory.
+    std::size_t dropped = 4;
 
     static QueuedLimits read(const control::Home& home);
-    std::size_t slots() const { return network_workers + bounce_workers + submissions + large; }
+    std::size_t slots() const { return network_workers + bounce_workers + submissions + large + dropped; }
 };
 
 // Listening sockets and the write end of the hint pipe, borrowed.
@@ -47,12 +51,13 @@ class Queued {
     void run();
 
   private:
-    enum class Kind { network, bounce, submission, large };
+    enum class Kind { network, bounce, submission, large, dropped };
     struct Child {
         Kind kind;
         std::size_t slot;
         uid_t uid;
         Clock::time_point born;
+        std::string dropped{};  // its name in the drop directory
     };
     struct Waiting {
         Fd connection;
@@ -68,6 +73,9 @@ class Queued {
     void accept_large();
     void admit_waiting();
     bool has_room_for(uid_t uid) const;
+    // Programs left them there while nobody listened; who has just failed to reach us may do so any time.
+    void look_into_drop();
+    void take_dropped();
     void reap();
     void mourn(pid_t pid, const Child& child, int status);
     // There may be messages whose hint was never sent.
@@ -92,6 +100,10 @@ class Queued {
     std::map<pid_t, Child> children_;
     std::map<uid_t, std::size_t> users_;  // connections to the submit socket being served
     std::deque<Waiting> waiting_;
+    DropDirectory drop_;
+    std::deque<Dropped> dropped_;
+    bool dropped_any_ = false;       // since the last look something was taken in
+    std::set<std::string> stuck_{};  // names in the drop directory that cannot be removed
     bool stopping_ = false;
 };
 

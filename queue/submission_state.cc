@@ -73,11 +73,14 @@ void Submission::State::open() {
                                  : std::make_unique<Filter>(home, *filter_program, extension_variable);
             qp = static_cast<std::uint64_t>(filter->pid());
         } else {
-            if (streaming && !extension.empty() && !server_knows_extensions()) extension.clear();
+            if (streaming && may_drop()) drop = Drop::make(home);
+            const bool plain = streaming && !extension.empty() && !server_knows_extensions();
             server = connect();
+            if (plain) extension.clear();
             name_version();
         }
     } catch (const Error& error) {
+        name_version();
         fail(has_filter() ? SubmitCode::out_of_memory : connect_code(home, error.number()));
     }
 }
@@ -113,12 +116,53 @@ void Submission::State::end_frame() {
 }
 
 void Submission::State::send_buffer() {
-    if (filter)
-        filter->write_message(std::string_view(buffer).substr(length_at + length_size), deadline);
-    else
-        send_all(server.get(), buffer, deadline);
+    try {
+        copy_to_drop();
+        if (filter)
+            filter->write_message(std::string_view(buffer).substr(length_at + length_size), deadline);
+        else if (server)
+            send_all(server.get(), buffer, deadline);
+    } catch (...) {
+        empty_buffer();
+        throw;
+    }
+    empty_buffer();
+}
+
+void Submission::State::empty_buffer() {
     buffer.assign(length_size, '\0');
     length_at = 0;
+}
+
+// While a server takes it the copy is a precaution; later it is all there is.
+void Submission::State::copy_to_drop() {
+    if (!drop) return;
+    try {
+        drop->write(buffer);
+    } catch (const Error&) {
+        drop.reset();
+        if (!server) throw;
+    }
+}
+
+// What a restart answers, and what there is to hear while nothing runs. A refusal of the server's is none.
+bool Submission::State::server_is_away() const {
+    if (!failure || !may_drop()) return false;
+    const SubmitCode code = failure->code;
+    return code == SubmitCode::no_queue_directory || code == SubmitCode::connect_timed_out ||
+           code == SubmitCode::connect_refused || code == SubmitCode::communication;
+}
+
+// What streams: the copy has it all, and gets the rest. A server that gave up early may have said why.
+void Submission::State::go_on_without_server() {
+    if (!drop || !server_is_away()) return;
+    if (server && failure->code == SubmitCode::communication) {
+        failure.reset();
+        guarded(&State::read_answer);
+        if (!server_is_away()) return drop.reset();
+    }
+    server.reset();
+    failure.reset();
 }
 
 void Submission::State::guarded(void (State::*step)()) {
@@ -170,6 +214,8 @@ void Submission::State::exchange(std::string_view envelope) {
     append_group(envelope);
     if (!extension.empty()) append_group(extension);
     guarded(&State::send_buffer);
+    // Gone since it began to stream: the drop directory has it all.
+    if (!server && !failure) return fail(SubmitCode::connect_refused);
     // A server that gave up early has closed its side, and said why.
     if (failure && failure->code != SubmitCode::communication) return;
     failure.reset();
@@ -201,6 +247,34 @@ void Submission::State::say_again(const std::string& message, std::string_view e
     buffer = message;
     open();
     if (!failure) exchange(envelope);
+}
+
+// message: what the buffer held before the envelope, header and all, of what has not streamed. Whatever is
+// wrong there, the answer stays what the server's absence has made it; but what can never be taken in is
+// refused now, for nobody is told later.
+void Submission::State::leave_in_drop(const std::string& message, std::string_view envelope) {
+    EnvelopeCheck check;
+    check.feed(envelope);
+    if (check.problem() != SubmitCode::accepted) return fail(check.problem());
+    if (!check.complete()) return fail(SubmitCode::bad_envelope);
+    // What has streamed is gone, unless there is a copy.
+    if (streaming && !drop) return;
+    try {
+        if (!drop) {
+            drop = Drop::make(home);
+            if (!drop) return;
+            buffer = message;
+            name_version();
+            append_group_end(buffer);
+            append_group(envelope);
+            if (!extension.empty()) append_group(extension);
+            drop->write(buffer);
+        }
+        drop->keep();
+        failure = SubmitAnswer{SubmitCode::accepted, static_cast<MessageId>(::getpid()), {}};
+    } catch (const Error&) {
+        drop.reset();
+    }
 }
 
 void Submission::State::read_answer() {

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "control/home.h"
 #include "queue/client.h"
+#include "queue/drop.h"
 #include "queue/filter.h"
 
 namespace relais::queue {
@@ -36,6 +37,8 @@ struct Submission::State {
     int runner = -1;  // of filters; it knows the program
     std::unique_ptr<Filter> filter;
     Fd server;
+    // Of what streams and cannot be said again: a copy from its first octet on, for a server that goes away.
+    std::unique_ptr<Drop> drop;
     std::string buffer = std::string(submission_header_size + submission_length_size, '\0');
     std::size_t length_at = submission_header_size;
     bool streaming = false;
@@ -50,6 +53,8 @@ struct Submission::State {
     Fd connect() const;
     void end_frame();
     void send_buffer();
+    void empty_buffer();
+    void copy_to_drop();
     void fail(SubmitCode code) { failure = SubmitAnswer{code, 0, {}}; }
     // Takes a step unless there is a failure; its Error becomes one.
     void guarded(void (State::*step)());
@@ -63,6 +68,12 @@ struct Submission::State {
     void name_own_session();
     void forget_extension();
     void say_again(const std::string& message, std::string_view envelope);
+    // Programs of this host may leave a message in the drop directory; a $QMAILQUEUE program does that
+    // itself.
+    bool may_drop() const { return door == Door::submit && !has_filter(); }
+    bool server_is_away() const;
+    void go_on_without_server();
+    void leave_in_drop(const std::string& message, std::string_view envelope);
     void read_answer();
 };
 

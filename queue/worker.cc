@@ -38,13 +38,6 @@ void send_answer(int connection, const SubmitAnswer& answer) {
         ::send(connection, octets.data(), octets.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-// Only a hint: a full pipe, or nobody at its end, is no failure.
-void send_hint(int pipe, MessageId id) {
-    char octets[8];
-    put_le(octets, id, sizeof octets);
-    [[maybe_unused]] const ssize_t written = ::write(pipe, octets, sizeof octets);
-}
-
 // A value of queue.taken (metrics/table.h).
 std::string_view name_of(Door door) {
     switch (door) {
@@ -162,6 +155,12 @@ void on_sigterm() {
 }
 
 }  // namespace
+
+void send_hint(int pipe, MessageId id) {
+    char octets[8];
+    put_le(octets, id, sizeof octets);
+    [[maybe_unused]] const ssize_t written = ::write(pipe, octets, sizeof octets);
+}
 
 std::string encode_handover(const Handover& handover) {
     return std::string(1, static_cast<char>(handover.door)).append(handover.received);

@@ -38,6 +38,9 @@ std::optional<Handover> decode_handover(std::string_view packet);
 [[noreturn]] void run_pool_worker(const Service& service, std::size_t slot, Door door, int listener,
                                   int handover);
 
+// Tells qmail-send that a message is there. Only a hint: a full pipe, or nobody at its end, is no failure.
+void send_hint(int pipe, MessageId id);
+
 // A process for one connection; received octets of it are in the packet. Returns when it has been answered.
 void serve_alone(const Service& service, std::size_t slot, Door door, int connection,
                  std::string_view received);

@@ -12,6 +12,7 @@
 #include "control/control_file.h"
 #include "control/setting.h"
 #include "metrics/page.h"
+#include "queue/drop.h"
 #include "queue/store.h"
 #include "setup/certificate.h"
 #include "setup/scripts.h"
@@ -34,6 +35,10 @@ class Table {
     void directory(std::string path, mode_t mode = 0755) { directory(std::move(path), administrator_, mode); }
     void directory(std::string path, Owner owner, mode_t mode) {
         pieces_.push_back({std::move(path), Kind::directory, owner, mode, nullptr, true});
+    }
+    // One that an older instance does not have, and that the administrator may remove.
+    void optional_directory(std::string path, Owner owner, mode_t mode) {
+        pieces_.push_back({std::move(path), Kind::directory, owner, mode, nullptr, false});
     }
     void settings(std::string path, std::string content, bool vital = true) {
         settings(std::move(path), administrator_, std::move(content), vital);
@@ -155,6 +160,7 @@ void add_queue(Table& table, const Plan& plan) {
     const std::size_t prefix = plan.home.directory().size() + 1;
     for (const std::string& path : queue::queue_directories(plan.home))
         table.directory(path.substr(prefix), owner, plan.identity.single ? 0700 : 02770);
+    table.optional_directory("drop", owner, queue::drop_directory_mode);
 }
 
 // Each role writes its own, and qmailm, whose group the files get, reads all.

@@ -503,7 +503,20 @@ class Instance:
         # The servers that tests ask sign nothing.
         for name in ("dane", "dnsanchors"):
             self.control(name, None)
+        # What programs hear there when nothing runs.
+        self.drop.rmdir()
         self.rules(":allow\n")
+
+    @property
+    def drop(self):
+        return self.home / "drop"
+
+    def make_drop(self):
+        """The drop directory, as new instances have it."""
+        self.drop.mkdir()
+        if IS_ROOT:
+            os.chown(self.drop, *self.ids("qmailq"))
+        self.drop.chmod(0o3733)
 
     def _write(self, path, content):
         path.write_bytes(octets(content))
