@@ -2,11 +2,15 @@
 
 #include <grp.h>
 #include <pwd.h>
+#include <unistd.h>
+
+#include <cstdlib>
 
 #include "auth/account.h"
 #include "auth/passwd_file.h"
 #include "base/cdb.h"
 #include "base/error.h"
+#include "base/privilege.h"
 #include "control/owners.h"
 #include "local/delivery_refusal.h"
 #include "local/user_database.h"
@@ -49,6 +53,10 @@ bool is_assigned(const control::Home& home, const std::string& name, uid_t uid) 
     return user && user->uid == uid;
 }
 
+void set_variable(const char* name, const std::string& value) {
+    if (::setenv(name, value.c_str(), 1) != 0) throw_errno("set", name);
+}
+
 }  // namespace
 
 AccountUser find_account_user(const control::Home& home, const std::string& name) {
@@ -59,6 +67,19 @@ AccountUser find_account_user(const control::Home& home, const std::string& name
                                                local::minimum_uid(home));
     if (refusal) refuse(name, *refusal);
     return user;
+}
+
+void become_account(const control::Home& home, const std::string& name) {
+    const AccountUser user = find_account_user(home, name);
+    drop_privilege(user.uid, user.gid, ::geteuid() == 0 ? user.groups : std::vector<gid_t>{});
+    if (::chdir(user.home.c_str()) != 0) throw_errno("change to", user.home);
+    set_variable("USER", name);
+    set_variable("HOME", user.home);
+    set_variable("SHELL", user.shell.empty() ? "/bin/sh" : user.shell);
+    if (user.maildir.empty())
+        ::unsetenv("MAILDIR");
+    else
+        set_variable("MAILDIR", user.maildir);
 }
 
 }  // namespace relais::auth

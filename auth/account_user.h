@@ -26,4 +26,9 @@ struct AccountUser {
 // control/minimumuid.
 AccountUser find_account_user(const control::Home& home, const std::string& name);
 
+// Becomes that account for good: its ids and groups, its home as the working directory, USER, HOME and SHELL,
+// and MAILDIR if it has a Maildir of its own (else that variable goes). Throws as find_account_user does, and
+// Error when the home cannot be entered.
+void become_account(const control::Home& home, const std::string& name);
+
 }  // namespace relais::auth

@@ -12,12 +12,10 @@
 //
 // $RELAIS_SERVICE names the service in the log (pop3). Exit codes: 1 the login is wrong; 2 misused; 111
 // cannot be told now. Otherwise those of PROGRAM.
-#include <grp.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <array>
-#include <cstdlib>
 #include <cstring>
 
 #include "auth/account_user.h"
@@ -25,7 +23,6 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/io.h"
-#include "base/privilege.h"
 #include "base/program.h"
 #include "base/text.h"
 
@@ -77,23 +74,6 @@ std::optional<auth::Request> parse(const Credentials& credentials) {
     return request;
 }
 
-void set_variable(const char* name, const std::string& value) {
-    if (::setenv(name, value.c_str(), 1) != 0) throw_errno("set", name);
-}
-
-void become_user(const control::Home& home, const std::string& name) {
-    const auth::AccountUser user = auth::find_account_user(home, name);
-    drop_privilege(user.uid, user.gid, ::geteuid() == 0 ? user.groups : std::vector<gid_t>{});
-    if (::chdir(user.home.c_str()) != 0) throw_errno("change to", user.home);
-    set_variable("USER", name);
-    set_variable("HOME", user.home);
-    set_variable("SHELL", user.shell.empty() ? "/bin/sh" : user.shell);
-    if (user.maildir.empty())
-        ::unsetenv("MAILDIR");
-    else
-        set_variable("MAILDIR", user.maildir);
-}
-
 [[noreturn]] void run(const Arguments& words) {
     std::vector<char*> arguments;
     for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
@@ -127,7 +107,7 @@ int work(const Arguments& arguments) {
         return temporary;
     }
     try {
-        become_user(home, account.name);
+        auth::become_account(home, account.name);
         run(arguments);
     } catch (const Error& error) {
         log_line(std::string("fatal: ") + error.what());

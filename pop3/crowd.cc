@@ -46,11 +46,11 @@ Crowd crowd_around_client() {
     return crowd;
 }
 
-std::size_t limit_of_one(const control::Home& home, std::string_view ip) {
+std::size_t limit_of_one(const control::Home& home, std::string_view ip, std::size_t all) {
     const std::string own = environment("PERIP", "");
-    if (!own.empty()) return listen::share_of_one(own, places);
+    if (!own.empty()) return listen::share_of_one(own, all);
     if (opensmtp::NetworkSet(control::read<"authtrusted">(home)).match(ip)) return 0;
-    return listen::share_of_one(control::read<"perip">(home), places);
+    return listen::share_of_one(control::read<"perip">(home), all);
 }
 
 }  // namespace relais::pop3

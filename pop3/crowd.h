@@ -29,8 +29,8 @@ Crowd count_connections(std::string_view table, std::uint16_t port, std::string_
 // empty.
 Crowd crowd_around_client();
 
-// How many of one neighbourhood may be here: $PERIP, or control/perip; N% is of the places. 0: no limit, as
-// for the front ends of control/authtrusted. Throws Error.
-std::size_t limit_of_one(const control::Home& home, std::string_view ip);
+// How many of one neighbourhood may be here: $PERIP, or control/perip; N% is of all the places. 0: no limit,
+// as for the front ends of control/authtrusted. Throws Error.
+std::size_t limit_of_one(const control::Home& home, std::string_view ip, std::size_t all = places);
 
 }  // namespace relais::pop3

@@ -11,42 +11,18 @@
 //
 // Exit codes: 0 whenever the client has been answered, also when the Maildir is missing; 100 wrong usage; 111
 // the client is gone.
-#include <unistd.h>
-
 #include "base/error.h"
 #include "base/program.h"
-#include "base/text.h"
-#include "control/cages.h"
-#include "pop3/session.h"
-#include "pop3/settings.h"
+#include "pop3/mailbox.h"
 
 namespace {
 
 using namespace relais;
 
-int refuse(const std::string& why, std::chrono::seconds timeout) {
-    log_line("refused " + safe_for_log(environment("USER", "unknown")) + ": " + why);
-    write_all(STDOUT_FILENO, "-ERR [SYS/PERM] this user has no mailbox that can be read\r\n",
-              Deadline::in(timeout));
-    return static_cast<int>(Exit::success);
-}
-
 int serve(const Arguments& arguments) {
     const std::string directory = environment("MAILDIR", arguments.empty() ? "" : arguments[0]);
     if (arguments.size() > 1 || directory.empty()) throw_permanent("usage: qmail-pop3d MAILDIR");
-    const control::Home home = control::Home::from_environment();
-    const auto timeout = pop3::session_timeout(home);
-    control::enter(control::pop3d_cage, home, {directory});
-    std::optional<pop3::Maildir> maildir;
-    try {
-        maildir.emplace(directory);
-    } catch (const Error& error) {
-        return refuse(error.what(), timeout);
-    }
-    log_line("login " + safe_for_log(environment("USER", "unknown")) + " from " +
-             safe_for_log(environment("TCPREMOTEIP", "unknown")) + ": " +
-             std::to_string(maildir->messages().size()) + " messages");
-    pop3::Session(STDIN_FILENO, STDOUT_FILENO, *maildir, timeout).run();
+    pop3::serve_mailbox(control::Home::from_environment(), directory);
     return static_cast<int>(Exit::success);
 }
 

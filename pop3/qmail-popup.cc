@@ -18,7 +18,6 @@
 // $TCPREMOTEIP goes into the log line of a refusal; the login that was taken is logged by qmail-pop3d. Exit
 // codes: 0; 1 the login was not taken; 100 wrong usage; 111 the system failed or the client has gone.
 #include <fcntl.h>
-#include <fmt/core.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,18 +25,15 @@
 #include <algorithm>
 #include <cstring>
 
-#include "auth/protocol.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/io.h"
 #include "base/program.h"
 #include "base/text.h"
 #include "control/home.h"
-#include "control/setting.h"
 #include "pop3/crowd.h"
 #include "pop3/dialogue.h"
-#include "pop3/login.h"
-#include "pop3/settings.h"
+#include "pop3/opening.h"
 
 namespace {
 
@@ -45,21 +41,6 @@ using namespace relais;
 
 constexpr int credentials_fd = 3;
 constexpr int not_taken = 1;
-
-bool secrets_are_stored(const control::Home& home) {
-    auth::Request question;
-    question.kind = auth::RequestKind::methods;
-    const auth::Answer answer = auth::ask(home, question, Deadline::in(Seconds(5)));
-    return answer.result == auth::Result::right &&
-           (" " + answer.text + " ").find(" challenge ") != std::string::npos;
-}
-
-// From elsewhere a password could be read on the way (control/authplain: it may be).
-bool is_in_private(const control::Home& home) {
-    const std::string ip = environment("TCPREMOTEIP", "127.0.0.1");
-    return ip.starts_with("127.") || ip == "::1" || ip.starts_with("::ffff:127.") ||
-           control::read<"authplain">(home);
-}
 
 [[noreturn]] void become_program(const Arguments& words, int credentials) {
     ::signal(SIGPIPE, SIG_DFL);
@@ -105,11 +86,11 @@ std::string answer_to(int status) {
     if (WIFSIGNALED(status)) return "-ERR [SYS/TEMP] aack, child crashed";
     switch (WEXITSTATUS(status)) {
         case 1:
-            return "-ERR [AUTH] authorization failed";
+            return std::string(pop3::refused_answer);
         case 2:
             return "-ERR [SYS/PERM] the password program was misused";
         default:
-            return "-ERR [SYS/TEMP] unable to check the password, try again later";
+            return std::string(pop3::try_later_answer);
     }
 }
 
@@ -129,30 +110,21 @@ bool turned_away(const control::Home& home, const pop3::DialogueSettings& settin
     const std::string ip = environment("TCPREMOTEIP", "");
     const std::size_t limit = pop3::limit_of_one(home, ip);
     if (limit == 0 || crowd.neighbours <= limit) return false;
-    log_line(
-        fmt::format("refused a client from {}: too many connections from its address: {} at once, set by {}",
-                    safe_for_log(ip), limit, environment("PERIP", "").empty() ? "control/perip" : "PERIP"));
-    if (!settings.tls_first) say("-ERR [SYS/TEMP] too many connections from your address", settings.timeout);
+    log_line(pop3::too_many_line(ip, limit, environment("PERIP", "").empty() ? "control/perip" : "PERIP"));
+    if (!settings.tls_first) say(pop3::too_many_answer, settings.timeout);
     return true;
 }
 
 int serve(const Arguments& all) {
     Arguments arguments = all;
-    pop3::DialogueSettings settings;
-    settings.tls_first = take_flag(arguments, "--tls");
+    const bool tls_first = take_flag(arguments, "--tls");
     const bool apop_always = take_flag(arguments, "-a");
     if (arguments.size() < 2) throw_permanent("usage: qmail-popup [--tls] [-a] HOST PROGRAM [ARGUMENT...]");
     const control::Home home = control::Home::from_environment();
-    settings.host = arguments[0];
-    settings.challenge = pop3::new_challenge(settings.host);
-    settings.apop = apop_always || secrets_are_stored(home);
-    settings.passwords = is_in_private(home);
-    settings.timeout = pop3::session_timeout(home);
+    pop3::DialogueSettings settings = pop3::dialogue_settings(home, arguments[0], tls_first, apop_always);
     const pop3::Crowd crowd = pop3::crowd_around_client();
     if (turned_away(home, settings, crowd)) return not_taken;
-    const auto patience = control::read<"stresstimeout">(home);
-    if (crowd.all * 4 >= pop3::places * 3 && patience.count() > 0)
-        settings.timeout = std::min(settings.timeout, patience);
+    if (crowd.all * 4 >= pop3::places * 3) pop3::hurry(home, settings);
     pop3::Dialogue dialogue = pop3::hold_dialogue(home, settings);
     if (!dialogue.named) return dialogue.status;
     std::string& record = *dialogue.named;

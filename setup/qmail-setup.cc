@@ -200,7 +200,7 @@ int setup(const Arguments& arguments) {
     line.option("--user", options.user, "make an instance that belongs to this user alone");
     line.option("--numbers", options.numbers, "roles by number from here on, without users in /etc/passwd");
     line.option("--admin", options.admin, "address that gets mail for root, postmaster and mailer-daemon");
-    line.flag("--own-listener", options.own_listener, "qmail-smtpd's own listener in place of tcpserver");
+    line.flag("--own-listener", options.own_listener, "our own listeners in place of tcpserver");
     line.flag("--check", options.check, "name everything wrong");
     line.flag("--repair", options.repair, "mend it");
     if (const auto code = line.parse(arguments)) return *code;

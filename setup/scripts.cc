@@ -109,19 +109,24 @@ std::string submission_script(const Plan& plan, const Listen& listen, const std:
 }
 
 std::string pop3d_script(const Plan& plan, const std::string& file, std::size_t number) {
+    const std::string beginning =
+        opening(plan, fmt::format("The POP3 server on the address and port in line {} of "
+                                  "control/{}. Accounts: qmail-passwd.",
+                                  number, file)) +
+        fmt::format("read -r address port <<END\n$(sed -n {}p control/{})\nEND\n", number, file);
+    const std::string_view tls = file == "pop3slisten" ? "--tls " : "";
+    if (plan.own_listener)
+        return beginning + "kind=\nset --\n" + std::string(add_place) +
+               fmt::format("exec {} \\\n    qmail-popd {}\"$@\" -c 100\n", environment(plan), tls);
     // Each of the two comes with the other: the first opens the channel, the second says through it who has
     // logged in.
     const bool opens = ::access(program("open-smtp-channel").c_str(), X_OK) == 0;
-    return opening(plan, fmt::format("The POP3 server on the address and port in line {} of "
-                                     "control/{}. Accounts: qmail-passwd.",
-                                     number, file)) +
-           fmt::format("read -r address port <<END\n$(sed -n {}p control/{})\nEND\n", number, file) +
+    return beginning +
            fmt::format(
                "exec {} \\\n    tcpserver -v -R -H -l \"$(head -n 1 control/me)\" -c 100 \"$address\" "
                "\"$port\" \\\n"
                "    qmail-popup {}\"$(head -n 1 control/me)\" {}checkpassword {}qmail-pop3d Maildir\n",
-               environment(plan), file == "pop3slisten" ? "--tls " : "", opens ? "open-smtp-channel " : "",
-               opens ? "open-smtp-allow " : "");
+               environment(plan), tls, opens ? "open-smtp-channel " : "", opens ? "open-smtp-allow " : "");
 }
 
 std::string log_script(const Plan& plan, const std::string& service) {

@@ -22,8 +22,17 @@ class Pop3(relais.TestCase):
         self.anna = i.add_user("anna")
         i.start(smtpd=None)
         pop3.set_password(i, "anna", PASSWORD)
-        self.port = pop3.start_server(i)
+        self.port = self.serve(i)
         return i
+
+    # Whose line tells of a login that was not taken.
+    opener = "qmail-popup"
+
+    def serve(self, i, *address):
+        return pop3.start_server(i, *address)
+
+    def kill_sessions(self, i):
+        return i.kill("qmail-pop3d", signal.SIGKILL)
 
     def connect(self, user="anna", password=PASSWORD):
         client = poplib.POP3("127.0.0.1", self.port, timeout=60)
@@ -102,7 +111,7 @@ class Pop3(relais.TestCase):
             with pop3.Client(self.port) as client:
                 self.assertEqual(client.login(user, password), "-ERR [AUTH] authorization failed")
                 self.assertEqual(client.line(), "")  # and closed
-        i.wait_log("qmail-popup: refused anna from 127.0.0.1: authorization failed", "pop3")
+        i.wait_log(f"{self.opener}: refused anna from 127.0.0.1: authorization failed", "pop3")
         i.wait_log(f"qmail-authd: refused anna@{i.me} from 127.0.0.1 over pop3: wrong password", "send")
         i.wait_log(f"qmail-authd: refused nobody@{i.me} from 127.0.0.1 over pop3: no such account", "send")
         everything = "\n".join(i.log("send") + i.log("pop3"))
@@ -182,7 +191,7 @@ class Pop3(relais.TestCase):
         with pop3.Client(self.port) as client:
             client.login("anna", PASSWORD)
             self.assertEqual(client.command("DELE 1"), "+OK")
-            self.assertGreater(i.kill("qmail-pop3d", signal.SIGKILL), 0)
+            self.assertGreater(self.kill_sessions(i), 0)
             self.assertIn(client.line(), ("", "-ERR [SYS/TEMP] aack, child crashed"))
         self.assertEqual(len(self.anna.files()), 2)
 

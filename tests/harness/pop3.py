@@ -33,6 +33,21 @@ def start_server(i, address="127.0.0.1", chain=CHAIN, name="pop3", env=None, pop
     return port
 
 
+def start_own_server(i, address="127.0.0.1", name="popd", env=None, options=()):
+    """Starts qmail-popd as root, or as the instance's one user; returns the port."""
+    port = relais.free_port()
+    place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    i.spawn(name, [relais.program("qmail-popd"), *options, "-l", place], i.ids("qmailq") if i.single else None, env)
+
+    def listens():
+        with contextlib.suppress(OSError):
+            socket.create_connection((address, port), 5).close()
+            return True
+        return False
+    i.wait_for(listens, 20, f"qmail-popd on {address} port {port}")
+    return port
+
+
 def make_message(user, name, content, seconds=None, folder="new"):
     """Puts a message into a user's Maildir under that name."""
     path = user.home / "Maildir" / folder / name
