@@ -58,7 +58,7 @@ class Dovecot(peers.DovecotServer):
     def __init__(self, hashed, cache):
         super().__init__("rldb.")
         self.port = relais.free_port()
-        (self.directory / "passwd").write_text(f"anna:{{CRYPT}}{hashed}\n")
+        (self.directory / "passwd").write_text(f"anna:{{ARGON2ID}}{hashed}\n")
         (self.directory / "mail").mkdir()
         (self.directory / "mail").chmod(0o777)
         self._configure(f"""\
