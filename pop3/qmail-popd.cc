@@ -10,8 +10,8 @@
 //
 // With --tls the client speaks TLS from the first octet (port 995); without, STLS is offered where qmail-keyd
 // has a certificate. Reads control/smtpgreeting (its first word is greeted with), timeoutpop3d, perip,
-// authplain, authtrusted and stresstimeout for each client anew. open-smtpd, where there is one, hears of each
-// login. Exit codes: 0 after SIGTERM; 100 wrong usage; 111 the system failed.
+// authplain, authtrusted and stresstimeout for each client anew. open-smtpd, where there is one, hears of
+// each login. Exit codes: 0 after SIGTERM; 100 wrong usage; 111 the system failed.
 #include "base/error.h"
 #include "base/program.h"
 #include "control/home.h"

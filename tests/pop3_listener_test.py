@@ -22,7 +22,7 @@ CHAIN_ONLY = ("passwords_in_clear_only_from_loopback", "ipv6", "root_reads_nothi
 class AsTheChain(pop3_test.Pop3):
     """The same dialogues, the same answers."""
 
-    opener = "qmail-popd"
+    opener = server = "qmail-popd"
 
     def serve(self, i, *address):
         return pop3.start_own_server(i, *address, name="pop3")

@@ -25,8 +25,8 @@ class Pop3(relais.TestCase):
         self.port = self.serve(i)
         return i
 
-    # Whose line tells of a login that was not taken.
-    opener = "qmail-popup"
+    # Whose lines tell of a login that was not taken, and of one that was.
+    opener, server = "qmail-popup", "qmail-pop3d"
 
     def serve(self, i, *address):
         return pop3.start_server(i, *address)
@@ -79,7 +79,7 @@ class Pop3(relais.TestCase):
         again = self.connect()
         self.assertEqual(again.uidl()[1], [b"1 1.M1.host"])  # the same as before the move to cur/
         again.quit()
-        i.wait_log(f"qmail-pop3d: login anna@{i.me} from 127.0.0.1: 2 messages", "pop3")
+        i.wait_log(f"{self.server}: login anna@{i.me} from 127.0.0.1: 2 messages", "pop3")
 
     def test_forms_of_one_account(self):
         i = self.made()
