@@ -30,6 +30,13 @@ class Event {
     Event& with(std::string_view name, std::string_view text);
     Event& with(std::string_view name, List list);
 
+    // When it happened, where that was said to somebody already: microseconds since 1970. 0: now.
+    Event& at(std::uint64_t microseconds) {
+        time_ = microseconds;
+        return *this;
+    }
+    std::uint64_t time() const { return time_; }
+
     std::string_view name() const { return name_; }
     const std::string& classic() const { return classic_; }
     std::span<const Field> fields() const { return {fields_, count_}; }
@@ -44,6 +51,7 @@ class Event {
     std::string classic_;
     Field fields_[most_fields];
     std::size_t count_ = 0;
+    std::uint64_t time_ = 0;
 };
 
 // From now on log_line and log_event write JSON, a line that is no event as {"event":"text","text":...}.

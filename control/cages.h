@@ -66,6 +66,8 @@ inline constexpr Cage stsd_cage{"qmail-stsd", "qmailw", "read write accept", "",
 inline constexpr Cage sts_fetch_cage{
     "qmail-stsd's fetchers", "qmailw", "read inet unix pair",
     "control LINKED GIVEN /etc/ssl /etc/pki /usr/share/ca-certificates /usr/local/share/ca-certificates", ""};
+inline constexpr Cage milterd_cage{"qmail-milterd", "qmailx", "read write inet unix accept fork",
+                                   "control LINKED", "milter"};
 inline constexpr Cage traced_cage{"qmail-traced", "qmailt", "read write accept", "", "trace"};
 inline constexpr Cage metrics_cage{"qmail-metrics", "qmailm", "read accept", "metrics", ""};
 inline constexpr Cage smtpd_cage{"qmail-smtpd", "qmaild", "read unix pair accept fork",

@@ -11,6 +11,7 @@
 #include "control/check_modes.h"
 #include "control/control_file.h"
 #include "control/destination_limits.h"
+#include "control/milters.h"
 #include "control/rate_limits.h"
 #include "control/secret_file.h"
 
@@ -71,6 +72,8 @@ std::vector<std::string> line_faults(const ControlFile& row, const std::string& 
         faults.push_back(quoted(line) + " looks like a regular expression, which this is not");
     if (row.name == "dnsbllist" && !BlockLists::fault(line).empty())
         faults.push_back(BlockLists::fault(line) + ": it does not count");
+    if (row.name == "milters" && !milter_fault(line).empty())
+        faults.push_back(milter_fault(line) + ": the line does not count");
     if (row.name == "ratelimits" && !parse_rate_limit(line))
         faults.push_back(quoted(line) + " is not WHAT of WHOM NUMBER/SPAN: it does not count");
     if (row.name == "proxyhosts" || row.name == "xclient") add_front_end_faults(row.name, line, faults);

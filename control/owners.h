@@ -36,6 +36,7 @@ enum class Role {
     qmailm,  // qmail-metrics: shows the counters of all
     qmailt,  // qmail-traced: what became of each message
     qmailw,  // qmail-stsd: policies of other domains, by HTTPS
+    qmailx,  // qmail-milterd: has milters look at messages
 };
 
 struct RoleRow {
@@ -47,7 +48,7 @@ struct RoleRow {
 
 // In the order of control/owners. Groups: qmailq and qmails share the queue, qmaila alone reads the accounts,
 // qmailm the counters.
-inline constexpr std::array<RoleRow, 18> roles = {{{Role::alias, "alias", "nofiles", ""},
+inline constexpr std::array<RoleRow, 19> roles = {{{Role::alias, "alias", "nofiles", ""},
                                                    {Role::qmaild, "qmaild", "nofiles", ""},
                                                    {Role::qmailk, "qmailk", "nofiles", ""},
                                                    {Role::qmaill, "qmaill", "nofiles", ""},
@@ -64,7 +65,8 @@ inline constexpr std::array<RoleRow, 18> roles = {{{Role::alias, "alias", "nofil
                                                    {Role::qmailc, "qmailc", "nofiles", "qmailp"},
                                                    {Role::qmailm, "qmailm", "qmailm", "qmailp"},
                                                    {Role::qmailt, "qmailt", "nofiles", "qmailp"},
-                                                   {Role::qmailw, "qmailw", "nofiles", "qmailn"}}};
+                                                   {Role::qmailw, "qmailw", "nofiles", "qmailn"},
+                                                   {Role::qmailx, "qmailx", "nofiles", "qmailn"}}};
 
 struct Owner {
     uid_t uid;

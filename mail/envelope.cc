@@ -96,6 +96,7 @@ class FieldTaker {
         if (name == "body") return (options.body = BodyType::binary, value == "binary");
         if (name == "smtputf8") return (options.smtputf8 = true, value == "yes");
         if (name == "session") return is_session(options.session = value);
+        if (name == "hold") return (options.hold = true, value == "yes");
         if (name == "ret") return take_ret(value, options.ret);
         if (name == "envid") return is_envid(options.envid = value);
         if (name == "recipients") return take_number(value);
@@ -222,6 +223,7 @@ std::string encode_extension(const EnvelopeOptions& options,
     if (options.body == BodyType::binary) put(out, "body", "binary");
     if (options.smtputf8) put(out, "smtputf8", "yes");
     if (is_session(options.session)) put(out, "session", options.session);
+    if (options.hold) put(out, "hold", "yes");
     if (options.ret != Ret::unsaid) put(out, "ret", options.ret == Ret::full ? "full" : "hdrs");
     if (is_envid(options.envid)) put(out, "envid", options.envid);
     put_recipients(out, recipients);

@@ -10,6 +10,7 @@
 //   body        binary                      8BITMIME needs no word: the message itself tells
 //   smtputf8    yes
 //   session     letters, digits, "." and "-"   names what qmail-smtpd gave to a filter in QMAILQUEUE
+//   hold        yes                     kept, and not tried until it is released
 //   ret         full | hdrs
 //   envid       xtext, as MAIL had it
 //   recipients  number                      of the envelope that the two below belong to
@@ -102,6 +103,7 @@ struct EnvelopeOptions {
     std::string envid{};  // xtext, "" if there is none
     Submitter submitter{};
     std::string session{};  // "" where no filter stands between qmail-smtpd and the queue
+    bool hold = false;      // not tried until an administrator releases it
 
     bool operator==(const EnvelopeOptions&) const = default;
 };

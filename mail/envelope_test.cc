@@ -52,6 +52,15 @@ TEST(Envelope, ASessionIsNamedByPlainLetters) {
     EXPECT_EQ(session_in_variable("session 17.4"), "");
 }
 
+TEST(Envelope, AMessageMayComeHeld) {
+    EnvelopeOptions options;
+    options.hold = true;
+    const std::string data = encode_extension(options, {});
+    EXPECT_EQ(data, "hold yes\0\0"s);
+    EXPECT_TRUE(decode_extension(data, 1)->options.hold);
+    EXPECT_FALSE(decode_extension("hold no\0\0"s, 1));
+}
+
 TEST(Envelope, NothingSaidIsNoExtension) {
     EXPECT_EQ(encode_extension(Envelope{"s@x", {{"r@x"}}}), "");
     EXPECT_TRUE(decode_extension("\0"s, 1)) << "an empty one says nothing";

@@ -93,7 +93,7 @@ inline constexpr std::array table = {
             "other earlytalker rblsmtpd badhelo heloself badmailfrom badmailfromnorelay senderlogins "
             "localsenders badrcptto rcpthosts length recipientcheck reversedns mfcheck dnsbl spfbehavior "
             "greylist ratelimits dmarc syntax size hops octets timeout login commands recipients queue "
-            "trouble protocol tls authentication places perip rule proxy",
+            "trouble protocol tls authentication places perip rule proxy milter",
             "Refusals by cause: of a client, a login, a recipient or a message"),
     counter("smtp.suspects", Role::qmaild, 140, 1, "relais_smtp_suspects_total", "", "", "",
             "Recipients accepted although a check has found something"),

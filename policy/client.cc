@@ -35,6 +35,7 @@ Client Client::from(const Variables& variable) {
     Client client;
     client.ip = address_variable(variable, "REMOTEIP", "unknown");
     client.host = connection_variable(variable, "REMOTEHOST");
+    client.port = connection_variable(variable, "REMOTEPORT");
     client.info = connection_variable(variable, "REMOTEINFO");
     client.local_ip = address_variable(variable, "LOCALIP", "unknown");
     client.local_name = connection_variable(variable, "LOCALHOST").value_or(client.local_ip);

@@ -11,11 +11,12 @@
 namespace relais::policy {
 
 struct Client {
-    std::string ip;                   // TCPREMOTEIP; "unknown" if nobody told
-    std::optional<std::string> host;  // TCPREMOTEHOST
-    std::optional<std::string> info;  // TCPREMOTEINFO
-    std::string local_ip;             // TCPLOCALIP
-    std::string local_name;           // TCPLOCALHOST, else TCPLOCALIP, else "unknown"
+    std::string ip;                     // TCPREMOTEIP; "unknown" if nobody told
+    std::optional<std::string> host;    // TCPREMOTEHOST
+    std::optional<std::string> port{};  // TCPREMOTEPORT
+    std::optional<std::string> info;    // TCPREMOTEINFO
+    std::string local_ip;               // TCPLOCALIP
+    std::string local_name;             // TCPLOCALHOST, else TCPLOCALIP, else "unknown"
 
     std::optional<std::string> relayclient;       // RELAYCLIENT: may relay; appended to each recipient
     std::optional<std::uint64_t> databytes;       // DATABYTES: instead of control/databytes

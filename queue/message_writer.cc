@@ -115,7 +115,11 @@ void MessageWriter::flush() {
 
 void MessageWriter::finish(const Envelope& info, std::string_view submitted_envelope,
                            std::string_view extension) {
-    static const std::string status(status_size, '\0');
+    const auto said = extension.empty() ? std::nullopt : mail::decode_extension(extension, 0);
+    Status first_status;
+    first_status.hold = said && said->options.hold;
+    const std::string status =
+        first_status.hold ? encode_status(first_status) : std::string(status_size, '\0');
     const std::uint64_t message_size = message_size_;
     const std::string info_field = encode_info(info);
     // F sender NUL T recipient NUL ... NUL: without its F it is the rest of the envelope, every mark T.

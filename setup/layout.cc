@@ -143,6 +143,7 @@ void add_control(Table& table, const Plan& plan) {
     table.settings("control/databytes", "50000000\n", false);
     table.settings("control/chunking", "1\n", false);
     table.settings("control/enhancedcodes", "1\n", false);
+    table.settings("control/refusalid", "1\n", false);
     table.settings("control/limitslocal", limits_example, false);
     table.settings("control/proctitle", "1\n", false);
     table.settings("control/queueminfree", "100000000 5%\n", false);
@@ -272,6 +273,7 @@ std::vector<Piece> layout(const Plan& plan) {
     table.directory("trace", table.of(Role::qmailt), 0700);
     table.directory("counts", table.of(Role::qmailc), 0700);
     table.directory("sts", table.of(Role::qmailw), 0700);
+    table.directory("milter", table.of(Role::qmailx), 0700);
     add_alias(table, plan);
     table.settings("tcp.smtp", rules_text(plan));
     table.compiled("tcp.smtp.cdb");

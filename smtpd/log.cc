@@ -59,6 +59,14 @@ Event verified_event(std::uint64_t id, std::string_view ip, std::string_view tex
         .with("text", text);
 }
 
+Event milter_event(std::uint64_t id, std::string_view ip, std::string_view text) {
+    std::string shown(text.substr(0, reason_limit));
+    for (char& c : shown)
+        if (c < 32 || c > 126) c = '_';
+    Event event("milters", fmt::format("milters msg {} from {} {}", id, word(ip), shown));
+    return event.with("msg", id).with("ip", ip).with("text", text);
+}
+
 Event forwarded_event(std::uint64_t id, std::string_view ip,
                       const std::vector<std::pair<std::string, std::string>>& attributes) {
     std::string line = fmt::format("forwarded msg {} from {}", id, word(ip));

@@ -38,6 +38,9 @@ Event verified_event(std::uint64_t id, std::string_view ip, std::string_view tex
 Event forwarded_event(std::uint64_t id, std::string_view ip,
                       const std::vector<std::pair<std::string, std::string>>& attributes);
 
+// "milters msg ID from IP TEXT": what milters have changed of a message that was accepted.
+Event milter_event(std::uint64_t id, std::string_view ip, std::string_view text);
+
 Event accept_event(const Speaker& speaker, std::uint64_t id, std::string_view sender,
                    const std::vector<std::string>& recipients, std::uint64_t bytes,
                    std::string_view session = "");

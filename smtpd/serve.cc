@@ -47,6 +47,8 @@ bool serve(const Surroundings& here, int in, int out, const policy::Client& clie
     net::Resolver resolver(here.home);
     authres::ResolverDns dns(resolver);
     session.set_dns(dns);
+    milter::Milters milters(here.home);
+    if (here.settings.milters) session.set_milters(milters);
     session.set_command_timeout(here.settings.patience(in_a_crowd));
     session.run(beginning);
     return !session.spent();

@@ -174,10 +174,13 @@ void Session::say(std::string_view reply) {
 void Session::refuse(std::string_view cause, std::string_view reply,
                      std::optional<std::string_view> recipient, std::string_view why) {
     metrics::count("smtp.refused", cause);
-    say(reply);
-    if (!is_trusted() && !refusals_.may_log()) return;
+    if (!is_trusted() && !refusals_.may_log()) return say(reply);
+    // Known to the client, the log and qmail-trace alike.
+    const std::uint64_t id = settings_.refusal_id ? now_microseconds() : 0;
+    const std::string said = id != 0 ? fmt::format("{} [{}]", reply, id) : std::string(reply);
+    say(said);
     const auto sender = transaction_ ? std::optional<std::string_view>(transaction_->sender) : std::nullopt;
-    log_(refuse_event(speaker(), cause, sender, recipient, reply, why));
+    log_(refuse_event(speaker(), cause, sender, recipient, said, why).at(id));
 }
 
 void Session::refuse_recipient(std::string_view cause, std::string_view reply, std::string_view recipient,
@@ -246,6 +249,7 @@ void Session::mail(std::string_view argument) {
     } else {
         transaction_->options.ret = parameters.ret;
         transaction_->options.envid = parameters.envid;
+        if (milters_ != nullptr) transaction_->mail_parameters = path->parameters;
         chain_.heard_mail(transaction_->sender);
         return say("250 ok");
     }
@@ -276,6 +280,7 @@ void Session::rcpt(std::string_view argument) {
     if (verdict.cause == policy::Cause::spf)
         return refuse(verdict.check, verdict.reply, path->address, verdict.why);
     if (!verdict.passes()) return refuse_recipient(verdict.check, verdict.reply, path->address, verdict.why);
+    if (!milters_let_pass(verdict.recipient, path->address, path->parameters)) return;
     refusals_.recipient_accepted();
     keep_fields(std::move(verdict.fields));
     if (verdict.decision.reason == policy::Reason::open_smtp)

@@ -13,6 +13,7 @@
 
 #include "listen/visitor.h"
 #include "mail/envelope.h"
+#include "milter/client.h"
 #include "policy/chain.h"
 #include "policy/client.h"
 #include "smtpd/auth.h"
@@ -49,6 +50,8 @@ class Session {
 
     // Mail from outside is verified as control/mailauth and its like say. Borrows it.
     void set_dns(authres::Dns& dns) { chain_.set_dns(dns); }
+    // Milters look at what the client sends. Borrows them.
+    void set_milters(milter::Milters& milters) { milters_ = &milters; }
     // A client for whom a front end speaks, as far as it is known; and what the rules for its address say.
     struct Acquaintance {
         std::optional<std::string> ip;
@@ -78,6 +81,8 @@ class Session {
         mail::EnvelopeOptions options{};
         std::vector<mail::RecipientOptions> recipient_options{};
         std::vector<std::string> fields{};           // of checks, for the top of the message
+        std::string mail_parameters{};               // as MAIL had them
+        std::string milter_id{};                     // by which milters know it; once they have heard of it
         std::unique_ptr<IncomingMessage> message{};  // once DATA or the first BDAT was said
         mail::Envelope envelope() const;
     };
@@ -149,6 +154,13 @@ class Session {
     // False, and the client has heard why, if the message is not to be believed, at its end.
     bool believes_message(MessageSink& sink);
 
+    // session_milter.cc: False, and the client has heard why, if a milter does not let it pass. named: the
+    // recipient as the client has it.
+    bool milters_let_pass(std::string_view recipient, std::string_view named, std::string_view parameters);
+    bool milters_let_message_pass();
+    void tell_of_milters(std::uint64_t id);
+    milter::Facts facts_for_milters() const;
+
     // What stands between this client and a transaction, if anything: a submission listener's rules.
     std::optional<std::string_view> missing() const;
     bool is_local() const;
@@ -192,6 +204,7 @@ class Session {
     OpenSink open_sink_;
     Log log_;
     LoginAuthority* authority_ = nullptr;
+    milter::Milters* milters_ = nullptr;
     std::optional<std::chrono::seconds> command_timeout_;
 
     std::optional<std::string> helo_;
@@ -202,6 +215,7 @@ class Session {
     Refusals refusals_;
     std::uint64_t recipients_named_ = 0;
     unsigned failed_logins_ = 0;
+    std::string login_mechanism_{};
     Encryption* encryption_ = nullptr;
     const tls::Connection* tls_ = nullptr;
     std::string tls_word_;  // for the log

@@ -65,6 +65,8 @@ void Session::auth(std::string_view argument) {
     channel_.wipe_used();
     if (!outcome.account.empty()) {
         client_.user = outcome.account;
+        login_mechanism_ = argument.substr(0, std::min(argument.find(' '), argument.size()));
+        for (char& c : login_mechanism_) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
         return say(outcome.reply);
     }
     std::string why = outcome.user.empty() ? "" : "login " + outcome.user.substr(0, 128);

@@ -38,7 +38,9 @@ void Session::begin_message(DataDecoder::Form form) {
     // As the usual patches show it.
     if (client_.user && settings_.received_auth) traced.info = client_.user;
     for (const std::string& field : transaction_->fields) sink->write(field);
-    sink->write(trace_field(traced, helo_, traced_protocol(), now_seconds(), sink->session()));
+    const std::string trace = trace_field(traced, helo_, traced_protocol(), now_seconds(), sink->session());
+    if (milters_ != nullptr) milters_->hide(trace);
+    sink->write(trace);
     transaction_->message = std::make_unique<IncomingMessage>(
         form,
         IncomingMessage::Rules{.normalise = client_.fixcrio,
@@ -128,7 +130,7 @@ void Session::end_message() {
     message.end();
     if (message.refusal())
         refuse_message();
-    else if (believes_message(message.sink()))
+    else if (believes_message(message.sink()) && milters_let_message_pass())
         finish_message(message.sink(), message.size());
     transaction_.reset();
     forwarded_.clear();
@@ -151,6 +153,7 @@ void Session::finish_message(MessageSink& sink, std::uint64_t size) {
                       sink.session()));
     if (const auto* verification = chain_.verification())
         log_(verified_event(sink.qp(), client_.ip, verification->summary()));
+    tell_of_milters(sink.qp());
     if (!forwarded_.empty()) log_(forwarded_event(sink.qp(), client_.ip, forwarded_));
     bad_commands_ = 0;
 }

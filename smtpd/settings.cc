@@ -55,6 +55,8 @@ Settings Settings::read(const control::Home& home) {
     settings.stress_timeout = control::read<"stresstimeout">(home);
     settings.log_json = control::read<"logformat">(home) == "json";
     settings.keep_trace = trace::is_kept(home);
+    settings.milters = !control::read<"milters">(home).empty();
+    settings.refusal_id = control::read<"refusalid">(home);
     settings.hide_addresses = control::read<"proctitle">(home);
     settings.reuse = listen::parse_reuse(control::read<"sessionreuse">(home));
     settings.mechanisms = parse_mechanisms(control::read<"authmechanisms">(home));

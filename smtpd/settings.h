@@ -43,6 +43,8 @@ struct Settings : policy::Settings {
     std::chrono::seconds stress_timeout = control::default_of<"stresstimeout">();
     bool log_json = false;    // logformat
     bool keep_trace = false;  // keeptrace
+    bool milters = false;     // control/milters names one
+    bool refusal_id = control::default_of<"refusalid">();
     bool hide_addresses = control::default_of<"proctitle">();
     listen::Reuse reuse = listen::Reuse::same;  // sessionreuse
     // authmechanisms, in the order in which they are offered

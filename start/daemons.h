@@ -101,6 +101,8 @@ inline constexpr std::array daemons = {
     Daemon{.name = "qmail-countd", .role = Role::qmailc, .descriptors = {socket_for(Role::qmaild, "counts")}},
     Daemon{.name = "qmail-stsd", .role = Role::qmailw, .descriptors = {socket_for(Role::qmailr, "sts")}},
     Daemon{
+        .name = "qmail-milterd", .role = Role::qmailx, .descriptors = {socket_for(Role::qmaild, "milter")}},
+    Daemon{
         .name = "qmail-traced",
         .role = Role::qmailt,
         .descriptors = {packets_from(Role::qmaild, "trace-smtp"), packets_from(Role::qmails, "trace-send")}},

@@ -225,7 +225,7 @@ class SystemInstance(Kind, relais.TestCase):
         done = i.run("qmailctl", "doctor", user=self.stranger(i))
         self.assertEqual((done.code, done.err), (1, ""), done)
         self.assertIn("unseen unable to look into control/servercerts, queue, open-smtp, metrics/qmaild, metrics/qmaila, "
-                      "metrics/qmailq, metrics/qmails, trace, counts, sts, alias/Maildir, log/qmail-send, ", done.out)
+                      "metrics/qmailq, metrics/qmails, trace, counts, sts, milter, alias/Maildir, log/qmail-send, ", done.out)
         self.assertIn(f"unseen unable to look at {i.home}/service/qmail-send/supervise: Permission denied\n       -> run this as root", done.out)
         self.assertIn(f"unseen unable to look at {i.home}/queue/lock/queued: Permission denied\n       -> run this as root", done.out)
         self.assertIn(f"ok     SMTP on 127.0.0.1 port {i.port}: 220 {i.me} ESMTP", done.out)

@@ -27,7 +27,7 @@ Client::Client(const control::Home& home, std::string_view socket, std::function
     : path_(home.socket(socket)), lost_(std::move(lost)) {}
 
 void Client::put(const Event& event) {
-    const std::string record = encode(event, now_microseconds());
+    const std::string record = encode(event, event.time() != 0 ? event.time() : now_microseconds());
     if (packet_.size() + record.size() > packet_limit) flush();
     packet_ += record;
     ++records_;

@@ -88,6 +88,7 @@ std::string words_of(const Record& record) {
         return fmt::format("came once from {} ({}), as a front end says", shown(record.field("addr")),
                            shown(record.field("name")));
     if (kind == "verified") return "verified: " + shown(record.field("text"));
+    if (kind == "milters") return "milters have changed: " + shown(record.field("text"));
     if (kind == "info")
         return fmt::format("in the queue: {} bytes from {}, uid {}", record.number("bytes"),
                            path_of(record, "sender"), record.number("uid"));
@@ -203,7 +204,8 @@ std::vector<std::uint64_t> children_of(const Record& record) {
 }
 
 bool is_evidence(const Record& record) {
-    return record.kind == "refuse" || record.kind == "suspect" || record.kind == "verified";
+    return record.kind == "refuse" || record.kind == "suspect" || record.kind == "verified" ||
+           record.kind == "milters";
 }
 
 std::optional<std::uint64_t> parse_since(std::string_view text, std::uint64_t now) {

@@ -15,8 +15,8 @@ namespace {
 constexpr std::size_t packets_at_once = 16;
 constexpr std::chrono::milliseconds commit_pause{500};
 constexpr std::chrono::minutes trouble_pause{1};
-constexpr std::array<std::string_view, 5> kinds_of_smtpd = {"accept", "verified", "refuse", "suspect",
-                                                            "forwarded"};
+constexpr std::array<std::string_view, 6> kinds_of_smtpd = {"accept",  "verified",  "refuse",
+                                                            "suspect", "forwarded", "milters"};
 
 }  // namespace
 

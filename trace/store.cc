@@ -282,7 +282,8 @@ void Store::add(const Record& record) {
     last_time_ = std::max(record.time, last_time_ + 1);
     const std::uint64_t known = record.number("msg");
     Kind& kind = known == 0 ? refusals_ : messages_;
-    const std::uint64_t msg = known == 0 ? last_time_ : known;
+    // The client may have been told when it was refused.
+    const std::uint64_t msg = known != 0 ? known : record.time != 0 ? record.time : last_time_;
     Database& file = file_for(kind, last_time_);
     if (!kind.open) file.begin();
     kind.open = true;

@@ -50,6 +50,10 @@ LIBRARIES = {
     "libpcre2-8.so.0": "libpcre2-8-0",
     "libsqlite3.so.0": "libsqlite3-0",
     "liblua5.3.so.0": "liblua5.3-0",
+    "libhs.so.5": "libhyperscan5",
+    "libluajit-5.1.so.2": "libluajit-5.1-2",
+    "libmilter.so.1.0.1": "libmilter1.0.1",
+    "libmspack.so.0": "libmspack0",
 }
 
 
@@ -58,7 +62,7 @@ class Tree:
 
     def __init__(self, directory):
         self.directory = directory
-        libraries = [directory / "usr/lib/postfix", directory / "usr/lib/x86_64-linux-gnu", directory / "usr/lib"]
+        libraries = [directory / "usr/lib/postfix", directory / "usr/lib/rspamd", directory / "usr/lib/x86_64-linux-gnu", directory / "usr/lib"]
         self.environment = {"LD_LIBRARY_PATH": ":".join(str(p) for p in libraries if p.is_dir())}
 
     def program(self, name):

@@ -35,7 +35,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 IS_ROOT = os.geteuid() == 0
 ROLES = ("alias", "qmaild", "qmailk", "qmaill", "qmailn", "qmailo", "qmailp", "qmailq", "qmailr", "qmails")
-LATER_ROLES = ("qmailv", "qmailh", "qmaila", "qmailf", "qmailc", "qmailm", "qmailt", "qmailw")  # behind the numbers of the groups
+LATER_ROLES = ("qmailv", "qmailh", "qmaila", "qmailf", "qmailc", "qmailm", "qmailt", "qmailw", "qmailx")  # behind the numbers of the groups
 OWN_GROUP = ("qmaila", "qmailm")
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -498,7 +498,7 @@ class Instance:
         for name in ("bounceformat", "delaywarning", "dsnfrom"):
             self.control(name, None)
         # What clients hear there.
-        for name in ("chunking", "enhancedcodes", "smtplimits"):
+        for name in ("chunking", "enhancedcodes", "refusalid", "smtplimits"):
             self.control(name, None)
         # The servers that tests ask sign nothing.
         for name in ("dane", "dnsanchors"):
