@@ -18,9 +18,9 @@
 //
 //   facts = (name NUL value NUL)*
 //
-// exempt: our postmaster or abuse, who gets mail from those that a milter would not hear. qmail-milterd trusts
-// nobody's lengths; qmail-smtpd takes its answers for those of the milters, within the limits below. Whoever
-// breaks the form loses the connection, and the client is told to come back.
+// exempt: our postmaster or abuse, who gets mail from those that a milter would not hear. qmail-milterd
+// trusts nobody's lengths; qmail-smtpd takes its answers for those of the milters, within the limits below.
+// Whoever breaks the form loses the connection, and the client is told to come back.
 #pragma once
 
 #include <cstdint>
