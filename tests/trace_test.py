@@ -94,6 +94,28 @@ class Trace(relais.TestCase):
         number = re.search(r"refusal (\d+)", shown)[1]
         self.assertIn(number, self.trace(number))
 
+    def test_a_refusal_has_its_id_behind_its_text(self):
+        i = self.started(refusalid="1", enhancedcodes="1", refusedlimit="0").start()
+        with i.smtp() as client:
+            client.command("MAIL FROM:<a@b.example>")
+            client.line("RCPT TO:<x@elsewhere.example>")
+            said = str(client.reply())
+            number = re.fullmatch(r"553 5\.7\.1 sorry, that domain isn't in my list of allowed rcpthosts \(#5\.7\.1\) \[(\d{16})\]", said)
+            self.assertTrue(number, said)
+            for _ in range(25):
+                client.line("RCPT TO:<y@elsewhere.example>")
+                last = str(client.reply())
+        self.assertTrue(last.endswith("(#5.7.1)"), f"{last}: one that is only counted has no id")
+        i.wait_log(f"rcpthosts (#5.7.1) [{number[1]}]", "smtpd")
+        shown = self.wait_trace("elsewhere.example", "--why", number[1])
+        self.assertIn(f"refusal {number[1]}\n", shown)
+        self.assertIn("recipient <x@elsewhere.example>", shown)
+        i.control("refusalid", None)
+        with i.smtp() as client:
+            client.command("MAIL FROM:<a@b.example>")
+            client.line("RCPT TO:<x@elsewhere.example>")
+            self.assertTrue(str(client.reply()).endswith("(#5.7.1)"))
+
     def test_what_is_forgotten_is_gone(self):
         i = self.started().start()
         one = self.id_of(i.send("secret-name@b.example", ["bob@mail.test"], "Subject: x\n\nx\n"))
