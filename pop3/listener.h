@@ -7,8 +7,8 @@
 namespace relais::pop3 {
 
 // Binds the places, prints the ports that the kernel has chosen, and runs until SIGTERM; sessions that run
-// then go on. So many clients at once as the options say, and of one neighbourhood as control/perip, $PERIP or
-// --per-ip. The others are told so and logged. Throws Error when a place cannot be bound.
+// then go on. So many clients at once as the options say, and of one neighbourhood as control/perip, $PERIP
+// or --per-ip. The others are told so and logged. Throws Error when a place cannot be bound.
 void run_listener(const control::Home& home, const listen::Options& options);
 
 }  // namespace relais::pop3
