@@ -1,16 +1,21 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <filesystem>
 #include <set>
 
+#include "base/event_loop.h"
 #include "base/text.h"
+#include "base/unix_socket.h"
 #include "metrics/count.h"
 #include "metrics/page.h"
 #include "metrics/request.h"
+#include "metrics/server.h"
 #include "metrics/text.h"
 #include "policy/chain.h"
 
@@ -167,6 +172,36 @@ TEST(MetricsText, OpenMetricsHasItsOwnHeadsAndAnEnd) {
     EXPECT_THAT(text, HasSubstr("relais_delivery_seconds_bucket{channel=\"local\",le=\"0.01\"} 5\n"));
     EXPECT_THAT(text, HasSubstr("relais_delivery_seconds_sum{channel=\"local\"} 1.234\n"));
     EXPECT_TRUE(text.ends_with("# EOF\n"));
+}
+
+// It is answered, and what it says beyond that is not read for ever.
+TEST(MetricsServer, WhoeverGoesOnTalkingHoldsUpNobody) {
+    MetricsHome place;
+    const std::string path = place.directory + "/metrics.sock";
+    const Fd listening = listen_unix(path, 0600, static_cast<uid_t>(-1), static_cast<gid_t>(-1));
+    const Fd client = connect_unix(path, Deadline::in(Seconds(5)));
+    std::string said = "GET /metrics HTTP/1.1\r\n\r\n";
+    std::size_t more = 0;
+    for (ssize_t count = 1; count > 0; more += static_cast<std::size_t>(std::max<ssize_t>(count, 0))) {
+        count = ::send(client.get(), said.data(), said.size(), MSG_DONTWAIT);
+        said = std::string(8192, 'x');
+    }
+    ASSERT_GT(more, std::size_t{140'000}) << "the system's buffers are too small for this test";
+    EventLoop loop;
+    const Server server(loop, {listening.get()}, place.home());
+    std::string answer;
+    int error = 0;
+    loop.add(client.get(), EPOLLIN, [&](std::uint32_t) {
+        std::array<char, 65536> buffer;
+        const ssize_t count = ::recv(client.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+        if (count > 0) return void(answer.append(buffer.data(), static_cast<std::size_t>(count)));
+        error = count < 0 ? errno : 0;
+        if (count == 0 || errno != EAGAIN) loop.stop();
+    });
+    loop.after(Seconds(30), [&] { loop.stop(); });
+    loop.run();
+    EXPECT_THAT(answer, testing::StartsWith("HTTP/1.1 200 OK"));
+    EXPECT_EQ(error, ECONNRESET);  // all would have been taken
 }
 
 TEST(MetricsRequest, WhatIsAsked) {

@@ -14,6 +14,7 @@ namespace relais::metrics {
 namespace {
 
 constexpr int accepts_at_once = 16;
+constexpr int reads_at_end = 16;
 constexpr std::string_view place = "/metrics";
 
 }  // namespace
@@ -56,8 +57,10 @@ void Server::handle(ClientId id, std::uint32_t) {
     if (!client.output.empty()) return loop_.change(client.fd.get(), EPOLLOUT);
     // What was not read would turn the end of the connection into a reset that takes the answer with it.
     ::shutdown(client.fd.get(), SHUT_WR);
+    // Whoever goes on saying something gets that reset: others wait meanwhile.
     std::array<char, request_limit> rest;
-    while (::recv(client.fd.get(), rest.data(), rest.size(), MSG_DONTWAIT) > 0) continue;
+    for (int i = 0; i < reads_at_end; ++i)
+        if (::recv(client.fd.get(), rest.data(), rest.size(), MSG_DONTWAIT) <= 0) break;
     close_client(id);
 }
 
