@@ -7,12 +7,15 @@
 #include "base/accept.h"
 #include "base/error.h"
 #include "base/program.h"
+#include "base/time.h"
 #include "trace/protocol.h"
 
 namespace relais::trace {
 namespace {
 
 constexpr std::size_t packets_at_once = 16;
+// It has one connection, and a generation that ends another.
+constexpr std::size_t places_of_send = 16;
 constexpr std::chrono::milliseconds commit_pause{500};
 constexpr std::chrono::minutes trouble_pause{1};
 constexpr std::array<std::string_view, 6> kinds_of_smtpd = {"accept",  "verified",  "refuse",
@@ -28,28 +31,28 @@ bool may_tell(Door door, std::string_view kind) {
 
 Server::Server(EventLoop& loop, Doors doors, Store& store, std::size_t clients)
     : loop_(loop),
-      doors_(doors),
       store_(store),
-      most_clients_(clients),
+      entrances_{{{doors.smtp, clients - std::min(clients / 2, places_of_send)},
+                  {doors.send, std::min(clients / 2, places_of_send)}}},
       packets_(packet_limit, packets_at_once) {
-    for (const auto& [socket, door] :
-         {std::pair(doors.smtp, Door::smtp), std::pair(doors.send, Door::send)}) {
+    for (const Door door : {Door::smtp, Door::send}) {
+        const int socket = entrance(door).listening;
         set_nonblocking(socket, true);
-        loop_.add(socket, EPOLLIN,
-                  [this, socket = socket, door = door](std::uint32_t) { accept_clients(socket, door); });
+        loop_.add(socket, EPOLLIN, [this, door](std::uint32_t) { accept_clients(door); });
     }
 }
 
-void Server::accept_clients(int listening, Door door) {
-    accepting_ = accept_waiting(
-        listening, [this] { return clients_.size() < most_clients_; },
-        [this, door](Fd fd) {
+void Server::accept_clients(Door door) {
+    Entrance& here = entrance(door);
+    here.accepting = accept_waiting(
+        here.listening, [&here] { return here.clients < here.most; },
+        [this, &here, door](Fd fd) {
             const int number = fd.get();
             loop_.add(number, EPOLLIN, [this, number](std::uint32_t) { handle(number); });
             clients_.emplace(number, Client{std::move(fd), door});
+            ++here.clients;
         });
-    if (accepting_) return;
-    for (const int socket : {doors_.smtp, doors_.send}) loop_.change(socket, 0);
+    if (!here.accepting) loop_.change(here.listening, 0);
 }
 
 void Server::handle(int fd) {
@@ -58,17 +61,24 @@ void Server::handle(int fd) {
     const Door door = found->second.door;
     bool broken = false;
     guarded([&] {
-        for (const PacketReader::Packet& packet : packets_.read_now(fd)) take(door, packet.data);
+        for (const PacketReader::Packet& packet : packets_.read_now(fd)) {
+            auto records = decode(packet.data);
+            broken = !records;
+            if (broken) throw Error(Reaction::temporary, "a packet that makes no sense ends its connection");
+            take(door, *std::move(records));
+        }
         broken = packets_.closed();
     });
     if (broken) close_client(fd);
 }
 
-void Server::take(Door door, std::string_view packet) {
-    const auto records = decode(packet);
-    if (!records) throw Error(Reaction::temporary, "a packet that makes no sense is left out");
-    for (const Record& record : *records)
+void Server::take(Door door, std::vector<Record> records) {
+    // A time that has not come makes no file, and so removes none as too old.
+    const std::uint64_t now = now_microseconds();
+    for (Record& record : records) {
+        record.time = std::min(record.time, now);
         if (may_tell(door, record.kind)) store_.add(record);
+    }
     commit_later();
 }
 
@@ -81,10 +91,11 @@ void Server::commit_later() {
 }
 
 void Server::close_client(int fd) {
+    Entrance& here = entrance(clients_.at(fd).door);
     loop_.remove(fd);
     clients_.erase(fd);
-    if (std::exchange(accepting_, true)) return;
-    for (const int socket : {doors_.smtp, doors_.send}) loop_.change(socket, EPOLLIN);
+    --here.clients;
+    if (!std::exchange(here.accepting, true)) loop_.change(here.listening, EPOLLIN);
 }
 
 // A full disk costs what it has no room for, and a line a minute.

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
+#include <vector>
 
 #include "base/event_loop.h"
 #include "base/fd.h"
@@ -24,7 +25,8 @@ class Server {
         int smtp;
         int send;
     };
-    // Listening packet sockets, borrowed as the rest is.
+    // Listening packet sockets, borrowed as the rest is. clients: of both together; some places are
+    // qmail-send's alone.
     Server(EventLoop& loop, Doors doors, Store& store, std::size_t clients);
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
@@ -35,21 +37,27 @@ class Server {
         Door door;
     };
 
-    void accept_clients(int listening, Door door);
+    struct Entrance {
+        int listening;
+        std::size_t most;
+        std::size_t clients = 0;
+        bool accepting = true;
+    };
+
+    Entrance& entrance(Door door) { return entrances_[static_cast<std::size_t>(door)]; }
+    void accept_clients(Door door);
     void handle(int fd);
-    void take(Door door, std::string_view packet);
+    void take(Door door, std::vector<Record> records);
     void close_client(int fd);
     void commit_later();
     template <class Work>
     void guarded(const Work& work);
 
     EventLoop& loop_;
-    Doors doors_;
     Store& store_;
-    std::size_t most_clients_;
+    std::array<Entrance, 2> entrances_;  // by door
     std::unordered_map<int, Client> clients_;
     PacketReader packets_;
-    bool accepting_ = true;
     bool commit_planned_ = false;
     Clock::time_point trouble_logged_{};
 };

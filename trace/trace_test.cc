@@ -3,7 +3,10 @@
 #include <sys/socket.h>
 
 #include <filesystem>
+#include <functional>
 
+#include "base/event_loop.h"
+#include "base/time.h"
 #include "base/unix_socket.h"
 #include "trace/client.h"
 #include "trace/life.h"
@@ -205,6 +208,67 @@ TEST(TraceLife, Since) {
     EXPECT_EQ(parse_since("2026-11-22T01:00", birth), *parse_since("today", birth) + 3600 * second);
     for (const char* wrong : {"", "x", "m", "1y", "2026-13-01", "2026-11-22x"})
         EXPECT_FALSE(parse_since(wrong, birth)) << wrong;
+}
+
+// The server with both of its doors, as long as the condition does not hold.
+struct Doors {
+    explicit Doors(const std::string& directory)
+        : smtp(listen_packets(directory + "/smtp", 0600)), send(listen_packets(directory + "/send", 0600)) {}
+    void run_until(Store& store, std::size_t clients, const std::function<bool()>& condition) const {
+        EventLoop loop;
+        const Server server(loop, {smtp.get(), send.get()}, store, clients);
+        const Deadline deadline = Deadline::in(Seconds(20));
+        const std::function<void()> look = [&] {
+            if (condition() || deadline.passed()) return loop.stop();
+            loop.after(std::chrono::milliseconds(5), look);
+        };
+        look();
+        loop.run();
+    }
+    Fd smtp;
+    Fd send;
+};
+
+Fd told(const std::string& path, const std::string& packet) {
+    Fd fd = connect_packets(path, Deadline::in(Seconds(5)));
+    EXPECT_TRUE(send_packet(fd.get(), packet));
+    return fd;
+}
+
+// A file of a day to come would make all others too old.
+TEST(TraceServer, ATimeToComeRemovesNothing) {
+    TracePlace place;
+    const std::uint64_t now = now_microseconds();
+    const std::string id = std::to_string(now);
+    Store store(place.directory, {.days = 3});
+    store.add(event_of(now - second, "accept", {{"msg", id}, {"sender", "a@b"}, {"rcpt", "c@d"}}));
+    store.commit();
+    const Doors doors(place.directory);
+    const Fd liar = told(place.directory + "/smtp",
+                         encode(event_of(now + 365 * 86'400 * second, "refuse", {{"reply", "550 no"}})));
+    const auto refused = [&] { return files_of(place.directory, 'r').size() == 1; };
+    doors.run_until(store, 100, refused);
+    const Fd honest = told(place.directory + "/send", encode(event_of(now, "end", {{"msg", id}})));
+    doors.run_until(store, 100, [&] { return Archive(place.directory).events(now).size() == 2; });
+    EXPECT_EQ(files_of(place.directory, 'm').size(), 1U);
+    EXPECT_EQ(Archive(place.directory).events(now).size(), 2U);
+    EXPECT_EQ(Archive(place.directory).find({.from = "a@b"}).size(), 1U);
+}
+
+TEST(TraceServer, ManyAtOneDoorLeaveTheOtherOpen) {
+    TracePlace place;
+    Store store(place.directory, {});
+    const Doors doors(place.directory);
+    std::vector<Fd> crowd;
+    const std::uint64_t now = now_microseconds();
+    for (int i = 0; i < 12; ++i)
+        crowd.push_back(told(place.directory + "/smtp", encode(event_of(now, "refuse", {{"reply", "no"}}))));
+    const std::uint64_t id = now - second;
+    const Fd sender =
+        told(place.directory + "/send", encode(event_of(now, "end", {{"msg", std::to_string(id)}})));
+    const auto known = [&] { return Archive(place.directory).events(id).size() == 1; };
+    doors.run_until(store, 8, known);
+    EXPECT_TRUE(known());
 }
 
 TEST(TraceClient, NobodyThereCostsNoTimeAndIsCounted) {
