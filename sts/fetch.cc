@@ -18,7 +18,8 @@
 namespace relais::sts {
 namespace {
 
-constexpr Seconds fetch_patience{60};  // RFC 8461, 3.3
+// Of what comes before the policy.
+constexpr std::size_t head_limit = std::size_t{64} << 10;
 constexpr std::size_t addresses_limit = 8;
 constexpr char https[] = "443";
 
@@ -29,8 +30,15 @@ struct Freed {
 
 struct Body {
     std::string text;
+    std::size_t head = 0;
     bool too_long = false;
 };
+
+std::size_t take_head(char*, std::size_t, std::size_t count, void* to) noexcept {
+    auto& body = *static_cast<Body*>(to);
+    body.head += count;
+    return body.head <= head_limit ? count : 0;
+}
 
 std::size_t take(char* data, std::size_t, std::size_t count, void* to) noexcept {
     auto& body = *static_cast<Body*>(to);
@@ -57,6 +65,8 @@ std::string resolved(const std::string& host, const std::vector<std::string>& ad
 }
 
 std::string complaint(CURL* curl, const Body& body, CURLcode code) {
+    if (body.head > head_limit)
+        return "the server's head has more than " + std::to_string(head_limit) + " octets";
     if (body.too_long) return "the policy has more than " + std::to_string(policy_limit) + " octets";
     if (code != CURLE_OK) return curl_easy_strerror(code);
     long status = 0;
@@ -72,13 +82,13 @@ std::string complaint(CURL* curl, const Body& body, CURLcode code) {
 
 // Those that may be connected to.
 std::vector<std::string> addresses_of(net::Resolver& resolver, const std::string& domain, bool may_be_private,
-                                      std::string& reason) {
+                                      std::string& reason, Deadline deadline) {
     const std::string host = "mta-sts." + domain;
     const std::vector<net::DnsQuestion> questions = {{net::RecordType::aaaa, host},
                                                      {net::RecordType::a, host}};
     std::vector<std::string> found;
     bool failed = false, refused = false;
-    for (const net::DnsAnswer& answer : resolver.ask_all(questions, Deadline::in(fetch_patience))) {
+    for (const net::DnsAnswer& answer : resolver.ask_all(questions, deadline)) {
         failed = failed || answer.status == net::DnsStatus::failed || answer.status == net::DnsStatus::bogus;
         for (const net::DnsRecord& record : answer.records) {
             const auto address = net::canonical_address(record.text);
@@ -98,9 +108,8 @@ std::vector<std::string> addresses_of(net::Resolver& resolver, const std::string
     return found;
 }
 
-std::optional<std::string> id_of(net::Resolver& resolver, const std::string& domain) {
-    const net::DnsAnswer answer =
-        resolver.ask(net::RecordType::txt, "_mta-sts." + domain, Deadline::in(fetch_patience));
+std::optional<std::string> id_of(net::Resolver& resolver, const std::string& domain, Deadline deadline) {
+    const net::DnsAnswer answer = resolver.ask(net::RecordType::txt, "_mta-sts." + domain, deadline);
     std::vector<std::string> texts;
     for (const net::DnsRecord& record : answer.records) texts.push_back(record.text);
     return policy_id(texts);
@@ -111,13 +120,17 @@ std::string authorities_file(const control::Home& home) {
     return file.starts_with('/') ? file : home.control_file(file);
 }
 
-Fetched look(net::Resolver& resolver, const control::Home& home, const std::string& domain) {
+Fetched look(net::Resolver& resolver, const control::Home& home, const Order& order) {
+    const std::string& domain = order.domain;
+    const Deadline deadline = Deadline::in(order.patience);
     Fetched fetched;
-    const auto id = id_of(resolver, domain);
+    const auto id = id_of(resolver, domain, deadline);
     if (!id) return {{}, "", "there is no record of a policy at _mta-sts." + domain};
     const bool may_be_private = control::DomainSet(control::read<"privatemx">(home)).contains(domain);
-    const auto addresses = addresses_of(resolver, domain, may_be_private, fetched.reason);
-    if (!addresses.empty()) fetched = fetch_policy(domain, addresses, authorities_file(home), fetch_patience);
+    const auto addresses = addresses_of(resolver, domain, may_be_private, fetched.reason, deadline);
+    // libcurl takes 0 as no limit.
+    const auto left = std::max(std::chrono::ceil<Seconds>(deadline.at() - Clock::now()), Seconds(1));
+    if (!addresses.empty()) fetched = fetch_policy(domain, addresses, authorities_file(home), left);
     fetched.id = *id;
     return fetched;
 }
@@ -151,6 +164,8 @@ Fetched fetch_policy(const std::string& domain, const std::vector<std::string>& 
     set(curl, CURLOPT_CAPATH, static_cast<const char*>(nullptr));
     set(curl, CURLOPT_SSL_VERIFYPEER, 1L);
     set(curl, CURLOPT_SSL_VERIFYHOST, 2L);
+    set(curl, CURLOPT_HEADERFUNCTION, &take_head);
+    set(curl, CURLOPT_HEADERDATA, static_cast<void*>(&body));
     set(curl, CURLOPT_WRITEFUNCTION, &take);
     set(curl, CURLOPT_WRITEDATA, static_cast<void*>(&body));
     const CURLcode code = curl_easy_perform(curl);
@@ -163,6 +178,16 @@ Fetched fetch_policy(const std::string& domain, const std::vector<std::string>& 
     fetched.policy = parse_policy(body.text);
     if (!fetched.policy) fetched.reason = "what https://" + host + " has is no policy";
     return fetched;
+}
+
+std::string encode(const Order& order) {
+    return static_cast<char>(std::clamp<Seconds::rep>(order.patience.count(), 1, 100)) + order.domain;
+}
+
+std::optional<Order> decode_order(std::string_view packet) {
+    if (packet.size() < 2 || packet[0] < 1 || packet[0] > 100 || !is_domain(packet.substr(1)))
+        return std::nullopt;
+    return Order{std::string(packet.substr(1)), Seconds(packet[0])};
 }
 
 std::string encode_reply(const Fetched& fetched) {
@@ -192,7 +217,7 @@ void serve_fetches(int socket, const control::Home& home) {
     while (const auto packet = receive_packet(socket, request_limit)) {
         Fetched fetched;
         try {
-            fetched = look(resolver, home, packet->data);
+            if (const auto order = decode_order(packet->data)) fetched = look(resolver, home, *order);
         } catch (const Error& error) {
             fetched = {{}, "", error.what()};
         }

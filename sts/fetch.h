@@ -26,7 +26,16 @@ void prepare_fetching();
 Fetched fetch_policy(const std::string& domain, const std::vector<std::string>& addresses,
                      const std::string& authorities, Seconds patience);
 
-// A process of its own does it: domains in packets, each answered by a packet. It reads control/privatemx and
+// What a fetcher is to do: seconds for all of it, DNS too (1 octet), and the domain.
+struct Order {
+    std::string domain;
+    Seconds patience{};
+};
+std::string encode(const Order& order);
+// Nothing for what is none.
+std::optional<Order> decode_order(std::string_view packet);
+
+// A process of its own does it: orders in packets, each answered by a packet. It reads control/privatemx and
 // control/mtastsca each time, asks qmail-resolver for the record and the addresses, and lets nobody lead it
 // to private addresses. Returns when the other end is closed. Throws Error.
 void serve_fetches(int socket, const control::Home& home);

@@ -29,7 +29,7 @@ namespace {
 
 using namespace relais;
 
-constexpr std::size_t fetchers = 2;
+constexpr std::size_t fetchers = 3;
 constexpr std::size_t policies = 10000;
 
 // Where the file of authorities lies, and what it may lead to.

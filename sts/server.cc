@@ -17,6 +17,14 @@
 namespace relais::sts {
 namespace {
 
+// The last two labels: whoever has one such name has all below it for nothing.
+std::string_view owner_of(std::string_view domain) {
+    const std::size_t last = domain.rfind('.');
+    const std::size_t before =
+        last == std::string_view::npos || last == 0 ? std::string_view::npos : domain.rfind('.', last - 1);
+    return before == std::string_view::npos ? domain : domain.substr(before + 1);
+}
+
 Found nothing(const std::string& reason) {
     Found found;
     found.state = Found::State::none;
@@ -126,29 +134,46 @@ Found StsServer::known(const std::string& domain, const std::string& reason) {
 
 // True if it is being fetched, or will be.
 bool StsServer::want(const std::string& domain) {
+    const std::int64_t now = now_seconds();
     const auto failed = failures_.find(domain);
-    if (failed != failures_.end()) {
-        if (failed->second.until > now_seconds()) return false;
-        failures_.erase(failed);
-    }
+    if (failed != failures_.end() && failed->second.until > now) return false;
+    const auto waits = [&](const std::deque<std::string>& jobs) {
+        return std::find(jobs.begin(), jobs.end(), domain) != jobs.end();
+    };
     if (std::any_of(fetchers_.begin(), fetchers_.end(),
                     [&](const Fetcher& each) { return each.domain == domain; }) ||
-        std::find(jobs_.begin(), jobs_.end(), domain) != jobs_.end())
+        waits(jobs_) || waits(renewals_))
         return true;
-    if (jobs_.size() >= limits_.jobs) return false;
-    jobs_.push_back(domain);
+    auto& jobs = cache_.find(domain, now) != nullptr ? renewals_ : jobs_;
+    const auto of_one = std::count_if(jobs.begin(), jobs.end(), [&](const std::string& each) {
+        return owner_of(each) == owner_of(domain);
+    });
+    if (jobs.size() >= limits_.jobs || static_cast<std::size_t>(of_one) >= limits_.jobs_of_one) return false;
+    jobs.push_back(domain);
     give_out();
     return true;
 }
 
 void StsServer::give_out() {
     for (Fetcher& fetcher : fetchers_) {
-        if (jobs_.empty()) return;
-        if (!fetcher.domain.empty()) continue;
-        fetcher.domain = std::move(jobs_.front());
-        jobs_.pop_front();
-        send_packet(fetcher.fd.get(), fetcher.domain);
+        give_out(fetcher, renewals_);
+        if (&fetcher != &fetchers_.back() || fetchers_.size() == 1) give_out(fetcher, jobs_);
     }
+}
+
+// The first one whose owner keeps no other fetcher busy.
+void StsServer::give_out(Fetcher& fetcher, std::deque<std::string>& jobs) {
+    if (!fetcher.domain.empty()) return;
+    const auto next = std::find_if(jobs.begin(), jobs.end(), [this](const std::string& domain) {
+        return std::none_of(fetchers_.begin(), fetchers_.end(), [&](const Fetcher& each) {
+            return !each.domain.empty() && owner_of(each.domain) == owner_of(domain);
+        });
+    });
+    if (next == jobs.end()) return;
+    fetcher.domain = std::move(*next);
+    jobs.erase(next);
+    const Seconds patience = &jobs == &renewals_ ? limits_.patience : answer_patience;
+    send_packet(fetcher.fd.get(), encode(Order{fetcher.domain, patience}));
 }
 
 void StsServer::on_fetcher(std::size_t number) {
@@ -191,14 +216,16 @@ void StsServer::note_failure(const std::string& domain, const std::string& reaso
     if (failures_.size() >= limits_.failures)
         std::erase_if(failures_, [&](const auto& each) { return each.second.until <= now; });
     if (failures_.size() >= limits_.failures) failures_.erase(failures_.begin());
-    failures_[domain] = {now + limits_.between_tries, reason};
+    const auto before = failures_.find(domain);
+    const std::int64_t rest = before == failures_.end()
+                                  ? limits_.between_tries
+                                  : std::min(before->second.rest * 2, limits_.longest_rest);
+    failures_[domain] = {now + rest, rest, reason};
 }
 
 void StsServer::refresh() {
-    const bool idle = std::any_of(fetchers_.begin(), fetchers_.end(),
-                                  [](const Fetcher& each) { return each.domain.empty(); });
     // One at a time, beside what somebody waits for.
-    if (idle && jobs_.empty())
+    if (fetchers_.back().domain.empty() && renewals_.empty())
         if (const auto domain = cache_.due(now_seconds())) want(*domain);
     loop_.after(limits_.between_refreshes, [this] { refresh(); });
 }
