@@ -7,6 +7,32 @@ namespace relais {
 
 using Library = nlohmann::ordered_json;
 
+namespace {
+
+// DEL and the controls of Unicode (U+0080 to U+009F) may stand in a string, and command a terminal. What is
+// written has them nowhere else.
+std::string escape_commands(std::string text) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string escaped;
+    std::size_t kept = 0;  // up to here it is in escaped
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        const auto octet = static_cast<unsigned char>(text[at]);
+        const auto next = static_cast<unsigned char>(at + 1 < text.size() ? text[at + 1] : 0);
+        const bool two = octet == 0xC2 && next >= 0x80 && next < 0xA0;
+        if (octet != 0x7F && !two) continue;
+        const unsigned control = two ? next : octet;
+        escaped.append(text, kept, at - kept).append("\\u00");
+        escaped += digits[control >> 4];
+        escaped += digits[control & 15];
+        at += two ? 1 : 0;
+        kept = at + 1;
+    }
+    if (kept == 0) return text;
+    return escaped.append(text, kept);
+}
+
+}  // namespace
+
 struct JsonWriter {
     static Library convert(const Json& value) {
         switch (value.kind_) {
@@ -27,7 +53,7 @@ struct JsonWriter {
     }
 
     static std::string write(const Json& value, int indent) {
-        return convert(value).dump(indent, ' ', false, Library::error_handler_t::replace);
+        return escape_commands(convert(value).dump(indent, ' ', false, Library::error_handler_t::replace));
     }
 };
 

@@ -43,9 +43,20 @@ TEST(Json, ANameIsWrittenOnceAndKeepsItsPlace) {
 
 TEST(Json, EscapesWhatAStringMayNotHold) {
     EXPECT_EQ(Json(std::string_view("\"\\/\b\t\n\f\r\0\x1f\x7f", 11)).line(),
-              "\"\\\"\\\\/\\b\\t\\n\\f\\r\\u0000\\u001f\x7f\"");
+              "\"\\\"\\\\/\\b\\t\\n\\f\\r\\u0000\\u001f\\u007f\"");
     EXPECT_EQ(Json("jos\xc3\xa9 \xe4\xbe\x8b \xf0\x9f\x93\xa7").line(),
               "\"jos\xc3\xa9 \xe4\xbe\x8b \xf0\x9f\x93\xa7\"");
+}
+
+TEST(Json, NoStringCommandsATerminal) {
+    EXPECT_EQ(Json("a\x7f\x7f\xc2\x9b"
+                   "2J\xc2\x80\xc2\x9f\xc2\xa0"
+                   "b")
+                  .line(),
+              "\"a\\u007f\\u007f\\u009b2J\\u0080\\u009f\xc2\xa0"
+              "b\"");
+    EXPECT_EQ(Json("\xc3\x9b").line(), "\"\xc3\x9b\"");
+    EXPECT_EQ((Json{{"\x7f", 1}}).line(), "{\"\\u007f\":1}");
 }
 
 // One U+FFFD for each longest beginning of a character.
