@@ -54,6 +54,11 @@ class Teller {
 
     // False if nothing is known of it. What has been told is not told again.
     bool tell(trace::Archive& archive, std::uint64_t id, unsigned depth = 0) {
+        // What a program of a user's says may name any message, and each name the other.
+        if (depth == 0) reached_.clear();
+        const auto [reached, fresh] = reached_.emplace(id, depth);
+        if (!fresh && reached->second <= depth) return true;
+        reached->second = depth;
         const auto events = archive.events(id);
         std::vector<Json> list;
         std::vector<std::uint64_t> children;
@@ -91,6 +96,7 @@ class Teller {
   private:
     const Options& options_;
     std::map<std::uint64_t, std::uint64_t> told_;  // up to which time
+    std::map<std::uint64_t, unsigned> reached_;    // at which depth, from the message that was asked for
 };
 
 std::vector<std::uint64_t> wanted(trace::Archive& archive, const Options& options) {
