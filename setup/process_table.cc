@@ -36,6 +36,19 @@ std::optional<Seen> look_at_process(pid_t pid) {
                 stat.substr(begin + 1, end - begin - 1), since_boot.tv_sec - started};
 }
 
+// Not the owner of its files in /proc: those of a process that cannot be dumped are root's.
+std::optional<Users> users_of(pid_t pid) {
+    const std::string status = read_proc("/proc/" + std::to_string(pid) + "/status");
+    constexpr std::string_view field = "\nUid:\t";
+    const std::size_t begin = status.find(field);
+    if (begin == std::string::npos) return std::nullopt;
+    const auto numbers = split(std::string_view(status).substr(begin + field.size()), '\t');
+    const auto real = parse_number(numbers[0]);
+    const auto effective = numbers.size() > 1 ? parse_number(numbers[1]) : std::nullopt;
+    if (!real || !effective) return std::nullopt;
+    return Users{static_cast<uid_t>(*real), static_cast<uid_t>(*effective)};
+}
+
 std::vector<Seen> all_processes() {
     std::vector<Seen> all;
     for (const auto& entry : std::filesystem::directory_iterator("/proc"))

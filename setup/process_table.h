@@ -18,6 +18,15 @@ struct Seen {
     std::int64_t seconds = 0;  // since it was started
 };
 
+// Whose the process is, be it that it runs a program of another user: its real user, and its effective one.
+// Names, directories and environments are what anybody of the machine gives to his processes. Nothing when
+// it has gone.
+struct Users {
+    uid_t real;
+    uid_t effective;
+};
+std::optional<Users> users_of(pid_t pid);
+
 std::optional<Seen> look_at_process(pid_t pid);
 std::vector<Seen> all_processes();
 // Whether that is its working directory, whatever the path is called.

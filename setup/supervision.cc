@@ -72,6 +72,24 @@ void decode_status(const std::string& status, ServiceState& state) {
     ::_exit(127);
 }
 
+// svscan and supervise run as the administrator alone; whatever else has their name and place is somebody's
+// who wants to be taken for them.
+bool is_administrators(pid_t pid, const Plan& plan) {
+    const uid_t wanted = plan.identity.administrator().uid;
+    const auto users = users_of(pid);
+    return users && users->real == wanted && users->effective == wanted;
+}
+
+// Servers run as roles, too.
+bool is_of_instance(pid_t pid, const Plan& plan) {
+    const auto users = users_of(pid);
+    return users && users->real == users->effective &&
+           (users->real == plan.identity.administrator().uid ||
+            std::any_of(plan.identity.owners.begin(), plan.identity.owners.end(), [&](const auto& owner) {
+                return owner.second.uid == users->real && plan.identity.has(owner.first);
+            }));
+}
+
 }  // namespace
 
 std::string service_directory(const Plan& plan, const std::string& name) {
@@ -79,7 +97,8 @@ std::string service_directory(const Plan& plan, const std::string& name) {
 }
 
 bool is_supervise_of(const Seen& seen, const Plan& plan, const std::string& name) {
-    return seen.name == "supervise" && works_in(seen.pid, service_directory(plan, name));
+    return seen.name == "supervise" && works_in(seen.pid, service_directory(plan, name)) &&
+           is_administrators(seen.pid, plan);
 }
 
 // The supervises whose svscan has gone.
@@ -103,6 +122,7 @@ std::vector<pid_t> orphaned_services(const Plan& plan) {
     std::vector<pid_t> found;
     for (const Seen& seen : all_processes()) {
         if (!programs.contains(seen.name) || !writes_to_pipe(seen.pid)) continue;
+        if (!is_of_instance(seen.pid, plan)) continue;
         const auto parent = look_at_process(seen.parent);
         if (parent && (parent->name == "supervise" || programs.contains(parent->name))) continue;
         const std::string environment = read_proc("/proc/" + std::to_string(seen.pid) + "/environ");
@@ -164,7 +184,9 @@ std::optional<pid_t> find_svscan(const Plan& plan) {
         struct stat its {};
         if (!pid || ::stat((entry.path() / "cwd").c_str(), &its) != 0) continue;
         if (its.st_dev != ours.st_dev || its.st_ino != ours.st_ino) continue;
-        if (read_proc(entry.path() / "comm") == "svscan\n") return static_cast<pid_t>(*pid);
+        if (read_proc(entry.path() / "comm") == "svscan\n" &&
+            is_administrators(static_cast<pid_t>(*pid), plan))
+            return static_cast<pid_t>(*pid);
     }
     return std::nullopt;
 }
