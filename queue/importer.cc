@@ -159,9 +159,12 @@ void Importer::end_what_was_begun() {
 }
 
 MessageId Importer::free_id(std::uint64_t birth) {
-    MessageId id = std::min(birth, now_in_microseconds());
-    while (ids_.contains(id)) ++id;
-    return id;
+    // 0 is no message's name: nobody would ever look at it.
+    const MessageId now = now_in_microseconds(), wanted = birth == 0 ? now : std::min(birth, now);
+    // A queue that was copied without its times has one for all.
+    MessageId& next = next_ids_.try_emplace(wanted, wanted).first->second;
+    while (ids_.contains(next)) ++next;
+    return next++;
 }
 
 void Importer::add(const ImportedMessage& message) {

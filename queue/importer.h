@@ -17,7 +17,7 @@ namespace relais::queue {
 
 struct ImportedMessage {
     std::string key;          // names it in the ledger for good: letters, digits and "-"
-    std::uint64_t birth = 0;  // microseconds; what lies in the future counts as now
+    std::uint64_t birth = 0;  // microseconds; what lies in the future counts as now, and so does 0
     Envelope envelope{};      // marks count
     int body = -1;            // a descriptor at the message's first octet; it is read to its end
     std::string bounce{};     // what its sender is to be told of those with mark F
@@ -62,7 +62,8 @@ class Importer {
 
     control::Home home_;
     std::unordered_set<std::string> ledger_;
-    std::unordered_set<MessageId> ids_;  // in the queue, and given out here
+    std::unordered_set<MessageId> ids_;                    // in the queue, and given out here
+    std::unordered_map<MessageId, MessageId> next_ids_{};  // by birth
     std::vector<Written> written_;
     std::uint64_t octets_ = 0;
     Fd ledger_file_;

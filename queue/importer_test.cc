@@ -63,6 +63,14 @@ TEST(Importer, BringsAgeMarksAndBounce) {
     EXPECT_EQ(read_ledger(home.home()).count("1-18-5"), 1U);
 }
 
+TEST(Importer, AMessageWithoutATimeIsOneOfNow) {
+    const TestHome home;
+    Importer importer(home.home());
+    for (const char* key : {"1", "2"}) importer.add(example(file_with("x"), key, 0));
+    importer.commit();
+    EXPECT_EQ(Store(home.home()).count(), 2U);  // a message "0" would be nobody's
+}
+
 TEST(Importer, MessagesOfTheSameMomentGetNumbersOfTheirOwn) {
     const TestHome home;
     Importer importer(home.home());

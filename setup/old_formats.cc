@@ -34,6 +34,10 @@ std::optional<std::uint32_t> number_at(std::string_view text) {
 
 }  // namespace
 
+bool is_borrowed(const struct stat& file, const struct stat& directory) {
+    return file.st_nlink > 1 && file.st_uid != directory.st_uid;
+}
+
 OldRecipients parse_old_recipients(std::string_view file) {
     OldRecipients recipients;
     std::size_t odd = 0;
@@ -113,22 +117,22 @@ std::vector<std::string> bounced_addresses(std::string_view text) {
     return all;
 }
 
-std::vector<std::string> virtual_prefixes(const std::vector<std::string>& virtualdomains) {
-    std::vector<std::string> all;
+Prefixes virtual_prefixes(const std::vector<std::string>& virtualdomains) {
+    Prefixes all;
     for (const std::string& line : virtualdomains) {
         const std::size_t colon = line.find(':');
-        if (colon == std::string::npos || colon + 1 == line.size()) continue;
-        const std::string prefix = line.substr(colon + 1);
-        if (std::find(all.begin(), all.end(), prefix) == all.end()) all.push_back(prefix);
+        if (colon != std::string::npos && colon + 1 != line.size()) all.insert(line.substr(colon + 1));
     }
     return all;
 }
 
-std::string without_prefix(const send::RewriteRules& rules, const std::vector<std::string>& prefixes,
+// Each dash is looked at once: a host has many domains, and a queue many recipients.
+std::string without_prefix(const send::RewriteRules& rules, const Prefixes& prefixes,
                            const std::string& address) {
-    for (const std::string& prefix : prefixes) {
-        if (!address.starts_with(prefix + "-")) continue;
-        const std::string before = address.substr(prefix.size() + 1);
+    for (std::size_t dash = address.find('-'); dash != std::string::npos;
+         dash = address.find('-', dash + 1)) {
+        if (!prefixes.contains(std::string_view(address).substr(0, dash))) continue;
+        const std::string before = address.substr(dash + 1);
         const send::Route route = send::rewrite(rules, before);
         if (route.is_local() && route.address == address) return before;
     }

@@ -6,8 +6,11 @@
 //   bounce  (<recipient>: LF text LF LF)*                           of those that failed, without virtual prefix
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,10 +56,16 @@ OldOrigin parse_old_trace(std::string_view beginning);
 // The recipients that a bounce text tells of, in order.
 std::vector<std::string> bounced_addresses(std::string_view text);
 
+// A file that somebody else's directory has under a further name: whoever owns the directory may have linked
+// it there so that root reads it for him.
+bool is_borrowed(const struct stat& file, const struct stat& directory);
+inline constexpr std::string_view borrowed = "it has other names, and another owner than its directory";
+
+using Prefixes = std::set<std::string, std::less<>>;
 // The recipient as it was submitted: qmail-send has put the prefix of a virtual domain before it.
-std::string without_prefix(const send::RewriteRules& rules, const std::vector<std::string>& prefixes,
+std::string without_prefix(const send::RewriteRules& rules, const Prefixes& prefixes,
                            const std::string& address);
-// The prefixes in lines of virtualdomains, each once.
-std::vector<std::string> virtual_prefixes(const std::vector<std::string>& virtualdomains);
+// The prefixes in lines of virtualdomains.
+Prefixes virtual_prefixes(const std::vector<std::string>& virtualdomains);
 
 }  // namespace relais::setup

@@ -79,6 +79,7 @@ TEST(OldFormats, PrefixesOfVirtualDomainsAreTakenAway) {
     EXPECT_EQ(without_prefix(rules, prefixes, "u-x@a.u.example"), "x@a.u.example");
     EXPECT_EQ(without_prefix(rules, prefixes, "u-x@me.example"), "u-x@me.example");
     EXPECT_EQ(without_prefix(rules, prefixes, "info@v.example"), "info@v.example");
+    EXPECT_EQ(without_prefix(rules, prefixes, "alias-v-a-v-b@v.example"), "a-v-b@v.example");
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/text.h"
+#include "setup/tree.h"
 
 namespace relais::setup {
 namespace {
@@ -157,9 +158,11 @@ Fd OldQueue::open_file(const std::string& path, struct stat& status) const {
         return fd;
     }
     if (::fstat(fd.get(), &status) != 0) throw_errno("look at", queue_.path_of(path));
+    struct stat its_directory {};
+    if (!queue_.look(parent_of(path), its_directory)) throw_errno("look at", queue_.path_of(parent_of(path)));
     const std::string kind = file_kind(status);
-    if (kind.empty()) return fd;
-    fault(path, kind);
+    if (kind.empty() && !is_borrowed(status, its_directory)) return fd;
+    fault(path, kind.empty() ? std::string(borrowed) : kind);
     return {};
 }
 

@@ -80,7 +80,7 @@ class OldQueue {
     HeldDirectory queue_;
     Fault fault_;
     send::RewriteRules rules_;
-    std::vector<std::string> prefixes_;
+    Prefixes prefixes_;
     std::map<std::uint64_t, Files> files_;
 };
 

@@ -122,6 +122,17 @@ TEST_F(OldQueueTest, LinksAndPipesAreNamed) {
     EXPECT_THAT(faults_, ElementsAre("queue/mess/3/26: it is a pipe"));
 }
 
+TEST_F(OldQueueTest, SomebodyElsesFileUnderAnotherNameIsNotRead) {
+    if (::geteuid() != 0) GTEST_SKIP() << "only root has files of others";
+    write("secret", "root:x:0:0\n");
+    ASSERT_EQ(::chown((directory_ / "secret").c_str(), 12345, 12345), 0);
+    fs::create_hard_link(directory_ / "secret", directory_ / "queue/mess/3/26");
+    write("queue/info/3/26", ended("Fa@x.example"));
+    write("queue/remote/3/26", ended("Tb@x.example"));
+    EXPECT_EQ(read(26).state, OldState::lost);
+    EXPECT_THAT(faults_, ElementsAre("queue/mess/3/26: " + std::string(borrowed)));
+}
+
 TEST_F(OldQueueTest, ASplitThatIsALinkIsNotEntered) {
     fs::create_directories(directory_ / "elsewhere");
     write("elsewhere/26", body);

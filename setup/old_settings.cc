@@ -14,6 +14,7 @@
 #include "control/secret_file.h"
 #include "control/table.h"
 #include "setup/mend.h"
+#include "setup/old_formats.h"
 #include "setup/old_queue.h"
 
 namespace relais::setup {
@@ -25,6 +26,8 @@ namespace {
 
 constexpr const char* ledger = "imported";
 constexpr std::size_t setting_limit = std::size_t{64} << 20;
+// All of them are held in memory.
+constexpr std::uint64_t settings_limit = std::uint64_t{256} << 20;
 // A new instance's own: its name, its roles, and what another qmail-smtpd was run with.
 constexpr std::string_view own[] = {"me", "owners", "concurrencyincoming"};
 
@@ -50,26 +53,44 @@ void judge_alias(const std::string& name, OldSetting& setting) {
     setting.text = "no .qmail file";
 }
 
-// What is there, and how it must be there.
-OldSetting look_at_setting(const HeldDirectory& installation, const std::string& path) {
+bool is_text(const std::string& name) {
+    return std::ranges::none_of(name, [](char c) { return (c >= 0 && c < 32) || c == 127; });
+}
+
+// What is there, and how it must be there; at most so many octets, and room has as many fewer.
+OldSetting look_at_setting(const HeldDirectory& installation, const std::string& path, std::uint64_t& room) {
     OldSetting setting{.path = path};
-    struct stat status {};
-    const Fd fd =
-        part_of(installation, parent_of(path)).try_open(name_of(path), O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+    struct stat status {
+    }, its_directory{};
+    if (!is_text(path)) {
+        setting.fate = Fate::by_hand;
+        setting.text = "its name is no text";
+        return setting;
+    }
+    const HeldDirectory directory = part_of(installation, parent_of(path));
+    const Fd fd = directory.try_open(name_of(path), O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
     if (!fd) {
         setting.fate = errno == ELOOP || errno == EXDEV ? Fate::by_hand : Fate::fault;
         setting.text = setting.fate == Fate::by_hand ? "a link" : std::strerror(errno);
         return setting;
     }
-    if (::fstat(fd.get(), &status) != 0) throw_errno("look at", installation.path_of(path));
+    if (::fstat(fd.get(), &status) != 0 || ::fstat(directory.fd(), &its_directory) != 0)
+        throw_errno("look at", installation.path_of(path));
     if (!S_ISREG(status.st_mode)) {
         setting.fate = Fate::by_hand;
         setting.text = S_ISDIR(status.st_mode) ? "a directory" : "no regular file";
+    } else if (is_borrowed(status, its_directory)) {
+        setting.fate = Fate::by_hand;
+        setting.text = borrowed;
     } else if (static_cast<std::uint64_t>(status.st_size) > setting_limit) {
         setting.fate = Fate::fault;
         setting.text = "it is larger than such a file can be";
+    } else if (static_cast<std::uint64_t>(status.st_size) > room) {
+        setting.fate = Fate::fault;
+        setting.text = "together with what came before it is more than is taken at once";
     } else {
         setting.content = read_to_end(fd.get(), setting_limit, Deadline::never());
+        room -= std::min<std::uint64_t>(room, setting.content.size());
         if (status.st_mode & 0100) setting.mode |= 0100;
     }
     return setting;
@@ -97,8 +118,9 @@ std::set<std::string> settings_taken(const Plan& plan) {
 std::vector<OldSetting> old_settings(const HeldDirectory& installation, const Plan* plan) {
     const auto taken = plan != nullptr ? settings_taken(*plan) : std::set<std::string>{};
     std::vector<OldSetting> all;
+    std::uint64_t room = settings_limit;
     const auto add = [&](const std::string& directory, const std::string& name, auto judge) {
-        OldSetting setting = look_at_setting(installation, directory + "/" + name);
+        OldSetting setting = look_at_setting(installation, directory + "/" + name, room);
         setting.mode = directory == "alias" ? setting.mode : 0644;
         if (setting.fate == Fate::take) judge(name, setting);
         if (setting.fate == Fate::take && taken.contains(setting.path)) {

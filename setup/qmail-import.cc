@@ -108,13 +108,20 @@ std::string words(OldSetting::Fate fate) {
     return "FAULT";
 }
 
+// Names may be anybody's.
+std::string shown(std::string text) {
+    std::ranges::replace_if(
+        text, [](char c) { return c < 32 || c > 126; }, '_');
+    return text;
+}
+
 // True if there is something that somebody must look at.
 bool report_settings(const std::vector<OldSetting>& settings) {
     bool odd = false;
     for (const OldSetting& setting : settings) {
         odd = odd || setting.fate == OldSetting::Fate::fault || setting.fate == OldSetting::Fate::unknown;
-        say(fmt::format("{:<8} {}{}{}", words(setting.fate), setting.path, setting.text.empty() ? "" : ": ",
-                        setting.text));
+        say(fmt::format("{:<8} {}{}{}", words(setting.fate), shown(setting.path),
+                        setting.text.empty() ? "" : ": ", setting.text));
     }
     return odd;
 }
@@ -202,7 +209,7 @@ int bring_queue(const Plan& plan, const HeldDirectory& old, const Options& optio
     std::uint64_t faults = 0;
     const OldQueue queue(old, [&](const std::string& path, const std::string& text) {
         ++faults;
-        say(fmt::format("FAULT    {}: {}", path, text));
+        say(fmt::format("FAULT    {}: {}", shown(path), text));
     });
     Counts counts;
     std::uint64_t ours = 0;
