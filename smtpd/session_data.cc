@@ -73,7 +73,8 @@ void Session::bdat(std::string_view argument) {
         return refuse("syntax", "501 BDAT takes a number of octets and LAST, closing (#5.5.4)");
     }
     if (const auto first = extended_ ? unready() : ehlo_first) {
-        read_message([&] { discard(chunk->size); });
+        // These are no message: there is no more time for them than between commands.
+        discard(chunk->size);
         return say(*first);
     }
     if (!has_begun()) begin_message(DataDecoder::Form::counted);

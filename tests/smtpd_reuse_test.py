@@ -296,6 +296,14 @@ class Limits(Base):
             busy.command("NOOP")
 
 
+    def test_less_time_for_a_chunk_that_is_of_no_message(self):
+        instance = self.listener("-c", 4, stresstimeout="1", chunking="1")
+        last = [self.client(instance, source) for source in (A, B, C, A)][-1]
+        last.line("BDAT 100000")
+        self.assertEqual(str(last.reply()), "421 timeout (#4.4.2)")
+        last.expect_closed()
+
+
 class Changes(Base):
     """Between two clients that one process would have served."""
 
