@@ -37,6 +37,9 @@ class FrontEnds(relais.TestCase):
             smtp.command("XCLIENT ADDR=127.0.0.7", 451)
             smtp.command("XCLIENT ADDR=127.0.0.8", 554)
             smtp.expect_closed()
+        with i.smtp() as smtp:
+            smtp.command("XCLIENT ADDR=IPV6:::ffff:127.0.0.8", 554)
+            smtp.expect_closed()
         log = "\n".join(i.log("smtpd"))
         for part in ("refuse from 127.0.0.5 ", "refuse from unknown ", "refuse from 2001:db8::7 ", "names another filter (QMAILQUEUE)"):
             self.assertIn(part, log)
