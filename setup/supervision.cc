@@ -117,7 +117,7 @@ std::vector<std::string> orphaned_supervises(const Plan& plan) {
 // Services of this instance whose supervise has gone: what they write still goes to a log's pipe. One that
 // somebody started by hand writes elsewhere.
 std::vector<pid_t> orphaned_services(const Plan& plan) {
-    const std::set<std::string> programs = {"qmail-start", "qmail-smtpd", "tcpserver"};
+    const std::set<std::string> programs = {"qmail-start", "qmail-smtpd", "qmail-popd", "tcpserver"};
     const std::string home = "QMAILHOME=" + plan.home.directory();
     std::vector<pid_t> found;
     for (const Seen& seen : all_processes()) {
