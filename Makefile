@@ -3,6 +3,7 @@
 SMTP_PORT ?= 2525
 POP3_PORT ?= 2110
 SUBMISSION_PORT ?= 2587
+CONSOLE_PORT ?= 8025
 INSTANCE ?= run/instance
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -16,13 +17,13 @@ CTEST = ctest --output-on-failure -j4
 SOURCES = $(shell git ls-files '*.cc' '*.h')
 TIDY_SOURCES ?= $(filter-out tests/seam/% cmake/%,$(filter %.cc,$(SOURCES)))
 
-.PHONY: help configure all run stop test debug test-debug fuzz bench bench-queue soak deb test-package test-prometheus install uninstall clean format tidy check packages
+.PHONY: help configure all run stop test debug test-debug fuzz bench bench-queue soak deb test-package test-prometheus test-console console-pictures install uninstall clean format tidy check packages
 .DEFAULT_GOAL := all
 
 help:
 	@echo 'make            build into build/release; the programs are in build/release/bin'
 	@echo 'make run        build, make an instance in INSTANCE=$(INSTANCE), start it on loopback port'
-	@echo '                SMTP_PORT=$(SMTP_PORT) and POP3_PORT=$(POP3_PORT), submission on SUBMISSION_PORT=$(SUBMISSION_PORT), send two messages and fetch them'
+	@echo '                SMTP_PORT=$(SMTP_PORT) and POP3_PORT=$(POP3_PORT), submission on SUBMISSION_PORT=$(SUBMISSION_PORT), the console on CONSOLE_PORT=$(CONSOLE_PORT), send two messages and fetch them'
 	@echo 'make stop       end what make run started'
 	@echo 'make test       build and run every test'
 	@echo 'make debug      build/debug: ASan, UBSan, checked standard library; make test-debug runs the tests there'
@@ -32,6 +33,7 @@ help:
 	@echo 'make soak       for SOAK_SECONDS=$(SOAK_SECONDS): a kill each second, restarts and hanging deliveries; nothing is lost or stands still'
 	@echo 'make deb        the Debian package, in build/deb; make test-package (root): try it in a clean root that boots'
 	@echo 'make test-prometheus  a real Prometheus reads the counters, the rules and the dashboard (fetches 19 MB)'
+	@echo 'make test-console   the console in a real browser (fetches chromium); make console-pictures: its pictures in docs/pictures'
 	@echo 'make install    programs, manual pages and service files below DESTDIR and PREFIX=$(PREFIX)'
 	@echo 'make uninstall  remove what make install has put there'
 	@echo 'make format     clang-format; make tidy: clang-tidy; make check: format, layers and tests in one'
@@ -49,7 +51,7 @@ all: configure
 
 run: configure
 	@ninja -C build/release -j$(JOBS) programs
-	@python3 -B scripts/demo.py run '$(INSTANCE)' '$(SMTP_PORT)' '$(POP3_PORT)' '$(SUBMISSION_PORT)'
+	@python3 -B scripts/demo.py run '$(INSTANCE)' '$(SMTP_PORT)' '$(POP3_PORT)' '$(SUBMISSION_PORT)' '$(CONSOLE_PORT)'
 
 stop:
 	@python3 -B scripts/demo.py stop '$(INSTANCE)'
@@ -82,6 +84,14 @@ soak: all
 test-prometheus: all
 	@scripts/install-packages test
 	@cd tests && RELAIS_BIN='$(CURDIR)/build/release/bin' python3 -B prometheus_test.py
+
+test-console: all
+	@scripts/install-packages test test-console
+	@cd tests && RELAIS_BIN='$(CURDIR)/build/release/bin' python3 -B browser_test.py
+
+console-pictures: all
+	@scripts/install-packages test test-console
+	@cd tests && RELAIS_PICTURES='$(CURDIR)/docs/pictures' RELAIS_BIN='$(CURDIR)/build/release/bin' python3 -B browser_test.py Pictures
 
 bench-queue: all
 	@scripts/install-packages test

@@ -70,6 +70,8 @@ inline constexpr Cage milterd_cage{"qmail-milterd", "qmailx", "read write inet u
                                    "control LINKED", "milter"};
 inline constexpr Cage traced_cage{"qmail-traced", "qmailt", "read write accept", "", "trace"};
 inline constexpr Cage metrics_cage{"qmail-metrics", "qmailm", "read accept", "metrics", ""};
+inline constexpr Cage console_cage{"qmail-console, the half that speaks with browsers", "qmailb",
+                                   "read accept", "metrics", ""};
 inline constexpr Cage smtpd_cage{"qmail-smtpd", "qmaild", "read unix pair accept fork",
                                  "control LINKED GIVEN open-smtp", ""};
 inline constexpr Cage smtpd_alone_cage{"qmail-smtpd under tcpserver", "qmaild", "read unix",

@@ -37,6 +37,7 @@ enum class Role {
     qmailt,  // qmail-traced: what became of each message
     qmailw,  // qmail-stsd: policies of other domains, by HTTPS
     qmailx,  // qmail-milterd: has milters look at messages
+    qmailb,  // qmail-console: speaks with browsers
 };
 
 struct RoleRow {
@@ -47,26 +48,18 @@ struct RoleRow {
 };
 
 // In the order of control/owners. Groups: qmailq and qmails share the queue, qmaila alone reads the accounts,
-// qmailm the counters.
-inline constexpr std::array<RoleRow, 19> roles = {{{Role::alias, "alias", "nofiles", ""},
-                                                   {Role::qmaild, "qmaild", "nofiles", ""},
-                                                   {Role::qmailk, "qmailk", "nofiles", ""},
-                                                   {Role::qmaill, "qmaill", "nofiles", ""},
-                                                   {Role::qmailn, "qmailn", "nofiles", ""},
-                                                   {Role::qmailo, "qmailo", "nofiles", ""},
-                                                   {Role::qmailp, "qmailp", "nofiles", ""},
-                                                   {Role::qmailq, "qmailq", "qmail", ""},
-                                                   {Role::qmailr, "qmailr", "nofiles", ""},
-                                                   {Role::qmails, "qmails", "qmail", ""},
-                                                   {Role::qmailv, "qmailv", "nofiles", "qmailp"},
-                                                   {Role::qmailh, "qmailh", "nofiles", "qmailp"},
-                                                   {Role::qmaila, "qmaila", "qmaila", "root"},
-                                                   {Role::qmailf, "qmailf", "nofiles", "qmaild"},
-                                                   {Role::qmailc, "qmailc", "nofiles", "qmailp"},
-                                                   {Role::qmailm, "qmailm", "qmailm", "qmailp"},
-                                                   {Role::qmailt, "qmailt", "nofiles", "qmailp"},
-                                                   {Role::qmailw, "qmailw", "nofiles", "qmailn"},
-                                                   {Role::qmailx, "qmailx", "nofiles", "qmailn"}}};
+// qmailm and qmailb the counters.
+inline constexpr std::array<RoleRow, 20> roles = {
+    {{Role::alias, "alias", "nofiles", ""},         {Role::qmaild, "qmaild", "nofiles", ""},
+     {Role::qmailk, "qmailk", "nofiles", ""},       {Role::qmaill, "qmaill", "nofiles", ""},
+     {Role::qmailn, "qmailn", "nofiles", ""},       {Role::qmailo, "qmailo", "nofiles", ""},
+     {Role::qmailp, "qmailp", "nofiles", ""},       {Role::qmailq, "qmailq", "qmail", ""},
+     {Role::qmailr, "qmailr", "nofiles", ""},       {Role::qmails, "qmails", "qmail", ""},
+     {Role::qmailv, "qmailv", "nofiles", "qmailp"}, {Role::qmailh, "qmailh", "nofiles", "qmailp"},
+     {Role::qmaila, "qmaila", "qmaila", "root"},    {Role::qmailf, "qmailf", "nofiles", "qmaild"},
+     {Role::qmailc, "qmailc", "nofiles", "qmailp"}, {Role::qmailm, "qmailm", "qmailm", "qmailp"},
+     {Role::qmailt, "qmailt", "nofiles", "qmailp"}, {Role::qmailw, "qmailw", "nofiles", "qmailn"},
+     {Role::qmailx, "qmailx", "nofiles", "qmailn"}, {Role::qmailb, "qmailb", "qmailm", "qmailm"}}};
 
 struct Owner {
     uid_t uid;

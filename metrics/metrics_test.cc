@@ -14,7 +14,6 @@
 #include "base/unix_socket.h"
 #include "metrics/count.h"
 #include "metrics/page.h"
-#include "metrics/request.h"
 #include "metrics/server.h"
 #include "metrics/text.h"
 #include "policy/chain.h"
@@ -204,30 +203,11 @@ TEST(MetricsServer, WhoeverGoesOnTalkingHoldsUpNobody) {
     EXPECT_EQ(error, ECONNRESET);  // all would have been taken
 }
 
-TEST(MetricsRequest, WhatIsAsked) {
-    Request request = parse_request("GET /metrics?x=1 HTTP/1.1\r\nHost: a\r\n\r\n");
-    EXPECT_EQ(request.state, Request::State::ready);
-    EXPECT_EQ(request.path, "/metrics");
-    EXPECT_EQ(request.form, Form::prometheus);
-    request = parse_request("GET / HTTP/1.0\nACCEPT: application/openmetrics-text;version=1.0.0\n\n");
-    EXPECT_EQ(request.form, Form::openmetrics);
-    EXPECT_EQ(parse_request("GET / HTTP/1.1\r\nHost: a\r\n").state, Request::State::more);
-    EXPECT_EQ(parse_request("").state, Request::State::more);
-    for (const char* wrong :
-         {"GET /\r\n\r\n", "get / HTTP/1.1\r\n\r\n", "GET  / HTTP/1.1\r\n\r\n",
-          "GET http://a/ HTTP/1.1\r\n\r\n", "GET / HTTP/2\r\n\r\n", "\r\n\r\n", "\x16\x03\x01"})
-        EXPECT_EQ(parse_request(wrong).state, Request::State::malformed) << wrong;
-    EXPECT_EQ(parse_request(std::string(request_limit, 'a')).state, Request::State::too_large);
-    EXPECT_EQ(parse_request("GET / HTTP/1.1\r\n" + std::string(request_limit, 'a') + "\r\n\r\n").state,
-              Request::State::too_large);
-}
-
-TEST(MetricsRequest, TheAnswer) {
-    EXPECT_EQ(encode({404, "text/plain", "no\n"}, false),
-              "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\nContent-Length: 3\r\nCache-Control: "
-              "no-store\r\n"
-              "Connection: close\r\n\r\nno\n");
-    EXPECT_TRUE(encode({200, "text/plain", "no\n"}, true).ends_with("\r\n\r\n"));
+TEST(MetricsRequest, TheBetterFormIsTaken) {
+    EXPECT_EQ(form_of(http::parse_request("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")), Form::prometheus);
+    EXPECT_EQ(form_of(http::parse_request(
+                  "GET / HTTP/1.0\nACCEPT: application/openmetrics-text;version=1.0.0\n\n")),
+              Form::openmetrics);
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 """What `make run` and `make stop` do: an instance of one's own on loopback, under svscan, supervise, tcpserver and
 multilog; one message by SMTP and one by sendmail; where everything is.
 
-    demo.py run INSTANCE SMTP-PORT POP3-PORT [SUBMISSION-PORT]      exit code 0 only if both messages have arrived and were seen by POP3
+    demo.py run INSTANCE SMTP-PORT POP3-PORT [SUBMISSION-PORT [CONSOLE-PORT]]      exit code 0 only if both messages have arrived and were seen by POP3
     demo.py stop INSTANCE
 """
 
@@ -105,6 +105,19 @@ def make_instance(home, port, pop3_port, submission_port):
             "--admin", f"{DEMO}@{ME}")
     make_recipient(home)
     print(f"made the instance {home}")
+
+
+def set_console(home, port):
+    """Where the console is served; it counts when qmail-console is started anew."""
+    path = home / "control/consoleaddress"
+    if port and not path.exists() and not listens("127.0.0.1", port):
+        write(path, f"127.0.0.1:{port}\n")
+
+
+def console_address(home):
+    """An address that lets its bearer in once; nothing where the console is not served."""
+    path = home / "control/consoleaddress"
+    return program(home, "qmail-console", "--once").strip() if path.exists() else None
 
 
 def listens(address, port):
@@ -227,6 +240,8 @@ def show(home, port, pop3):
     by_login = f"""port {submission[0][1]}
                      swaks -s 127.0.0.1:{submission[0][1]} -a -au {DEMO} -ap {pop3[1]} -f {DEMO}@{ME} -t {DEMO}@{ME}""" \
         if submission and pop3 else "none"
+    console = console_address(home)
+    by_browser = f"{console}   (lets you in once; qmail-console --passwd NAME makes an account)" if console else "none"
     by_pop3 = f"""port {pop3[0]}, user {DEMO}, password {pop3[1]} (new at each make run)
                      curl -u {DEMO}:{pop3[1]} pop3://127.0.0.1:{pop3[0]}/""" if pop3 else "none"
     print(f"""
@@ -235,6 +250,7 @@ Everything of this instance lies in {home}:
   SMTP server        {" and ".join(a for a, _ in endpoints(home))}, port {port}           swaks -s 127.0.0.1:{port} -t {DEMO}@{ME}
   POP3 server        {by_pop3}
   submission         {by_login}
+  console            {by_browser}
   recipient          {DEMO}@{ME}, and {DEMO}-anything@{ME}
   Maildir            {home}/demo/Maildir
   settings           {home}/control                  qmail-showctl
@@ -254,7 +270,7 @@ For a real installation, as root: make install PREFIX=/usr/local && qmail-setup 
 --admin YOU@SOMEWHERE && qmailctl start /var/qmail. README.md says more.""")
 
 
-def run(home, port, pop3_port, submission_port):
+def run(home, port, pop3_port, submission_port, console_port):
     os.umask(0o022)
     if home.exists() and any(home.iterdir()):
         if is_running(home):
@@ -273,6 +289,7 @@ def run(home, port, pop3_port, submission_port):
             raise Failure(f"port {each} on {' and '.join(taken)} is in use by something else: make run {name}=...")
     if not (home / "control").exists():
         make_instance(home, port, pop3_port, submission_port)
+    set_console(home, console_port)
     program(home, "qmailctl", "start", home)
     ends = endpoints(home) + endpoints(home, "pop3listen") + endpoints(home, "submissionlisten")
     wait(lambda: all(listens(*end) for end in ends), f"servers on {' and '.join(f'{a} port {p}' for a, p in ends)}", home)
@@ -291,7 +308,7 @@ def main():
     verb, home = sys.argv[1], find_home(sys.argv[2])
     try:
         if verb == "run":
-            run(home, int(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5]) if len(sys.argv) > 5 else 0)
+            run(home, int(sys.argv[3]), int(sys.argv[4]), *(int(sys.argv[n]) if len(sys.argv) > n else 0 for n in (5, 6)))
         else:
             stop(home)
     except Failure as failure:

@@ -96,9 +96,12 @@ Identity identity_of_numbers(uid_t base) {
     for (const auto& row : control::roles) {
         const auto number = static_cast<uid_t>(row.role);
         const uid_t uid = base + number + (number < first_roles ? 0 : 2);
-        identity.owners[row.role] = {uid, row.group == "qmail"     ? queue
-                                          : row.group == "nofiles" ? common
-                                                                   : uid};
+        // Any other group is named after the role that was first in it.
+        const auto first = Owners::find(row.group);
+        identity.owners[row.role] = {uid, row.group == "qmail"          ? queue
+                                          : row.group == "nofiles"      ? common
+                                          : first && *first != row.role ? identity.owners.at(*first).gid
+                                                                        : uid};
     }
     return identity;
 }

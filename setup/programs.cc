@@ -23,10 +23,10 @@ namespace {
 constexpr std::size_t piece_size = std::size_t{1} << 16;
 
 constexpr std::string_view closed[] = {
-    "checkpassword", "open-smtp-allow", "open-smtpd",    "qmail-authd",   "qmail-countd",   "qmail-getpw",
-    "qmail-keyd",    "qmail-lspawn",    "qmail-metrics", "qmail-milterd", "qmail-pop3d",    "qmail-popd",
-    "qmail-popup",   "qmail-queued",    "qmail-rcptd",   "qmail-remote",  "qmail-resolver", "qmail-rspawn",
-    "qmail-send",    "qmail-smtpd",     "qmail-stsd",    "qmail-traced"};
+    "checkpassword", "open-smtp-allow", "open-smtpd",   "qmail-authd",   "qmail-console", "qmail-countd",
+    "qmail-getpw",   "qmail-keyd",      "qmail-lspawn", "qmail-metrics", "qmail-milterd", "qmail-pop3d",
+    "qmail-popd",    "qmail-popup",     "qmail-queued", "qmail-rcptd",   "qmail-remote",  "qmail-resolver",
+    "qmail-rspawn",  "qmail-send",      "qmail-smtpd",  "qmail-stsd",    "qmail-traced"};
 
 const HeldDirectory& programs() {
     static const HeldDirectory held(program_directory());

@@ -109,6 +109,8 @@ inline constexpr std::array daemons = {
     Daemon{
         .name = "qmail-metrics", .role = Role::qmailm, .descriptors = {socket_for_administrator("metrics")}},
     Daemon{
+        .name = "qmail-console", .role = std::nullopt, .descriptors = {socket_for_administrator("console")}},
+    Daemon{
         .name = "qmail-send",
         .role = Role::qmails,
         .descriptors = {given(Given::hint_reader), given(Given::local_channel), given(Given::remote_channel),

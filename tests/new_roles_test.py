@@ -100,7 +100,7 @@ class NewRoles(relais.TestCase):
             load.go_on()
             self.wait_roles(i, 0, i.ids("qmailp")[0])
             log = "\n".join(i.log("send"))
-            for name, before in (("qmaila", "root"), ("qmailh", "qmailp"), ("qmailv", "qmailp"), ("qmailc", "qmailp"), ("qmailm", "qmailp"), ("qmailt", "qmailp"), ("qmailw", "qmailn"), ("qmailx", "qmailn")):
+            for name, before in (("qmaila", "root"), ("qmailh", "qmailp"), ("qmailv", "qmailp"), ("qmailc", "qmailp"), ("qmailm", "qmailp"), ("qmailt", "qmailp"), ("qmailw", "qmailn"), ("qmailx", "qmailn"), ("qmailb", "qmailm")):
                 self.assertIn(f"control/owners has no line for {name}, whose programs run as {before}: qmail-setup --repair adds it", log)
             check = i.run("qmail-setup", "--check", i.home)
             self.assertIn("control/owners has no line for qmaila", check.out)

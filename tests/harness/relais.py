@@ -35,7 +35,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 IS_ROOT = os.geteuid() == 0
 ROLES = ("alias", "qmaild", "qmailk", "qmaill", "qmailn", "qmailo", "qmailp", "qmailq", "qmailr", "qmails")
-LATER_ROLES = ("qmailv", "qmailh", "qmaila", "qmailf", "qmailc", "qmailm", "qmailt", "qmailw", "qmailx")  # behind the numbers of the groups
+LATER_ROLES = ("qmailv", "qmailh", "qmaila", "qmailf", "qmailc", "qmailm", "qmailt", "qmailw", "qmailx", "qmailb")  # behind the numbers of the groups
 OWN_GROUP = ("qmaila", "qmailm")
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -475,6 +475,8 @@ class Instance:
         if self.single:
             return (self.base_id, self.base_id) if IS_ROOT else (os.geteuid(), os.getegid())
         uid = self.base_id + (ROLES.index(role) if role in ROLES else 12 + LATER_ROLES.index(role))
+        if role == "qmailb":
+            return uid, self.ids("qmailm")[1]
         return uid, uid if role in OWN_GROUP else self.base_id + (10 if role in ("qmailq", "qmails") else 11)
 
     def _create(self):

@@ -1,0 +1,149 @@
+#include "console/accounts.h"
+
+#include <fcntl.h>
+#include <sodium.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/program.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "base/words.h"
+#include "console/sessions.h"
+
+namespace relais::console {
+namespace {
+
+constexpr std::size_t file_limit = 1 << 20;
+constexpr mode_t private_mode = 0600;
+constexpr std::int64_t once_lifetime = 600;
+
+std::string operators_path(const control::Home& home) {
+    return home.path("users/operators");
+}
+std::string once_path(const control::Home& home) {
+    return home.path("users/console-once");
+}
+
+// The directory stands for the file, which is replaced at each change.
+Fd lock_users(const control::Home& home) {
+    const std::string path = home.path("users");
+    Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd) throw_errno("open", path);
+    while (::flock(fd.get(), LOCK_EX) != 0)
+        if (errno != EINTR) throw_errno("lock", path);
+    return fd;
+}
+
+void replace(const control::Home& home, const std::string& path, const std::string& content) {
+    // Of an instance of one user it is that one's, who must be able to read it, also when root writes it.
+    replace_file(path, content, private_mode, [&](int fd) {
+        struct stat users {};
+        if (::geteuid() != 0) return;
+        if (::stat(home.path("users").c_str(), &users) != 0) throw_errno("look at", home.path("users"));
+        if (::fchown(fd, users.st_uid, users.st_gid) != 0) throw_errno("set the owner of", path);
+    });
+}
+
+void write_operators(const control::Home& home, const std::vector<Operator>& all) {
+    std::string content;
+    for (const Operator& each : all)
+        content += each.name + ":" + std::string(role_name(each.role)) + ":" + each.hash + "\n";
+    replace(home, operators_path(home), content);
+}
+
+std::string hash_of(std::string_view secret) {
+    std::array<unsigned char, crypto_generichash_BYTES> hash;
+    ::crypto_generichash(hash.data(), hash.size(), reinterpret_cast<const unsigned char*>(secret.data()),
+                         secret.size(), nullptr, 0);
+    std::string text(2 * hash.size() + 1, '\0');
+    ::sodium_bin2hex(text.data(), text.size(), hash.data(), hash.size());
+    text.pop_back();
+    return text;
+}
+
+}  // namespace
+
+bool is_operator_name(std::string_view name) {
+    return !name.empty() && name.size() <= name_limit && name.front() != '-' &&
+           std::all_of(name.begin(), name.end(), [](char c) {
+               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '.' || c == '-' || c == '_' || c == '@';
+           });
+}
+
+std::vector<Operator> parse_operators(std::string_view text, std::vector<std::size_t>* wrong) {
+    std::vector<Operator> all;
+    std::size_t number = 0;
+    for (const std::string_view raw : split(text, '\n')) {
+        ++number;
+        const std::string_view line = trim(raw);
+        if (line.empty() || line.front() == '#') continue;
+        const auto fields = split(line, ':');
+        const auto role = fields.size() == 3 ? parse_role(fields[1]) : std::nullopt;
+        if (role && is_operator_name(fields[0]) && !fields[2].empty())
+            all.push_back({std::string(fields[0]), *role, std::string(fields[2])});
+        else if (wrong != nullptr)
+            wrong->push_back(number);
+    }
+    return all;
+}
+
+std::vector<Operator> read_operators(const control::Home& home) {
+    std::vector<std::size_t> wrong;
+    auto all = parse_operators(read_file(operators_path(home), file_limit).value_or(""), &wrong);
+    for (const std::size_t number : wrong)
+        log_line("warning: users/operators, line " + std::to_string(number) +
+                 " is left out: it is not NAME:ROLE:HASH (qmail-console --passwd NAME makes one)");
+    return all;
+}
+
+void set_operator(const control::Home& home, const Operator& account) {
+    const Fd lock = lock_users(home);
+    auto all = read_operators(home);
+    std::erase_if(all, [&](const Operator& each) { return each.name == account.name; });
+    all.push_back(account);
+    write_operators(home, all);
+}
+
+bool remove_operator(const control::Home& home, std::string_view name) {
+    const Fd lock = lock_users(home);
+    auto all = read_operators(home);
+    if (std::erase_if(all, [&](const Operator& each) { return each.name == name; }) == 0) return false;
+    write_operators(home, all);
+    return true;
+}
+
+std::string make_once(const control::Home& home, Role role) {
+    const Fd lock = lock_users(home);
+    const std::string secret = new_secret();
+    replace(home, once_path(home),
+            hash_of(secret) + " " + std::to_string(now_seconds() + once_lifetime) + " " +
+                std::string(role_name(role)) + "\n");
+    return secret;
+}
+
+std::optional<Role> take_once(const control::Home& home, std::string_view secret) {
+    const Fd lock = lock_users(home);
+    const std::string path = once_path(home);
+    const auto content = read_file(path, file_limit);
+    if (!content) return std::nullopt;
+    const auto words = words_of(*content);
+    if (words.size() != 3) return std::nullopt;
+    const auto until = parse_number(words[1]);
+    if (!until || static_cast<std::int64_t>(*until) < now_seconds() ||
+        !same_secret(words[0], hash_of(secret)))
+        return std::nullopt;
+    const auto role = parse_role(words[2]);
+    if (::unlink(path.c_str()) != 0) throw_errno("remove", path);
+    return role;
+}
+
+}  // namespace relais::console

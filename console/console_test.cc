@@ -1,0 +1,213 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "console/accounts.h"
+#include "console/front.h"
+#include "console/helper.h"
+#include "console/pages.h"
+#include "console/sessions.h"
+
+namespace relais::console {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+struct ConsoleHome {
+    ConsoleHome() {
+        std::string name = testing::TempDir() + "consoleXXXXXX";
+        directory = ::mkdtemp(name.data());
+        std::filesystem::create_directories(directory + "/users");
+    }
+    ~ConsoleHome() { std::filesystem::remove_all(directory); }
+    control::Home home() const { return control::Home(directory); }
+    std::string directory;
+};
+
+TEST(ConsoleProtocol, WhatWasAskedIsUnderstood) {
+    Question question{7, Verb::act, "key", true, "token", {"hold", "17"}};
+    std::string octets = encode(question) + "rest";
+    bool broken = false;
+    const auto fields = take_frame(octets, question_limit, broken);
+    ASSERT_TRUE(fields);
+    EXPECT_EQ(octets, "rest");
+    const auto seen = decode_question(*fields);
+    ASSERT_TRUE(seen);
+    EXPECT_EQ(seen->arguments, question.arguments);
+    EXPECT_TRUE(seen->live);
+    EXPECT_EQ(fault_of(*seen), "");
+
+    Answer answer{9, Status::refused, "anna", Role::operating, "t", {{"why", "no"}, {}}};
+    octets = encode(answer);
+    const auto back = decode_answer(*take_frame(octets, frame_limit, broken));
+    ASSERT_TRUE(back);
+    EXPECT_EQ(back->rows, answer.rows);
+    EXPECT_EQ(back->status, Status::refused);
+}
+
+TEST(ConsoleProtocol, WhatIsTooLongOrOddIsBroken) {
+    bool broken = false;
+    std::string octets =
+        "\xff\xff\xff\x7f"
+        "abc";
+    EXPECT_FALSE(take_frame(octets, question_limit, broken));
+    EXPECT_TRUE(broken);
+    octets = std::string("\x05\0\0\0\xff\0\0\0x", 9);
+    EXPECT_FALSE(take_frame(octets, question_limit, broken));
+    EXPECT_TRUE(broken);
+    EXPECT_FALSE(decode_question({"1", "nonsense", "", "", ""}));
+    EXPECT_FALSE(decode_question({"1", "act", "", "", "", "hold"}));
+    EXPECT_FALSE(decode_question({"x", "doctor", "", "", ""}));
+}
+
+TEST(ConsoleProtocol, NothingOddReachesAnArgument) {
+    const auto fault = [](Verb verb, Fields arguments) {
+        return fault_of({1, verb, "", false, "", std::move(arguments)});
+    };
+    EXPECT_EQ(fault(Verb::relay, {"192.0.2.1", "a@b", "c@d"}), "");
+    EXPECT_EQ(fault(Verb::route, {"anna@example.org"}), "");
+    for (const char* wrong : {"--audit", "-x", "1.2.3", "host.example", ""})
+        EXPECT_NE(fault(Verb::relay, {wrong, "", ""}), "") << wrong;
+    for (const char* wrong : {"--watch", "", "a\nb", "a\x7f"})
+        EXPECT_NE(fault(Verb::route, {wrong}), "") << wrong;
+    EXPECT_NE(fault(Verb::route, {std::string(500, 'a')}), "");
+    for (const char* wrong : {"", "x", "../1", "-1", "99999999999999999999"})
+        EXPECT_NE(fault(Verb::message, {wrong}), "") << wrong;
+    EXPECT_NE(fault(Verb::act, {"flush", "1"}), "");
+    EXPECT_NE(fault(Verb::queue, {"", "", "nowhere", "", ""}), "");
+}
+
+TEST(ConsoleProtocol, TheToolsAreFew) {
+    for (const VerbRow& row : verbs) {
+        Question question;
+        question.verb = row.verb;
+        question.arguments = Fields(std::max<std::size_t>(row.least, 1), "x");
+        const Fields tool = tool_of(question);
+        if (!tool.empty())
+            EXPECT_THAT(tool[0],
+                        testing::AnyOf("qmailctl", "qmail-showctl", "route-explain", "relay-explain"));
+        // Whatever changes something needs the role and the form's token; whatever shows something, a session.
+        EXPECT_TRUE(row.session || row.verb == Verb::login || row.verb == Verb::once);
+    }
+    EXPECT_TRUE(row_of(Verb::act).operating);
+}
+
+TEST(ConsoleSessions, EndWhenNobodyUsesThem) {
+    Sessions sessions({2, Seconds(10), Seconds(100)});
+    auto now = Clock::now();
+    const std::string key = sessions.open("anna", "", Role::reader, now);
+    EXPECT_EQ(key.size(), 32U);
+    EXPECT_EQ(sessions.find("", false, now), nullptr);
+    ASSERT_NE(sessions.find(key, false, now + Seconds(9)), nullptr);
+    // A page that renews itself is no use.
+    EXPECT_NE(sessions.find(key, true, now + Seconds(18)), nullptr);
+    EXPECT_EQ(sessions.find(key, true, now + Seconds(20)), nullptr);
+    const std::string one = sessions.open("a", "", Role::reader, now);
+    const std::string two = sessions.open("b", "", Role::reader, now + Seconds(1));
+    sessions.open("c", "", Role::reader, now + Seconds(2));
+    EXPECT_EQ(sessions.find(one, false, now + Seconds(2)), nullptr);
+    for (int i = 0; i < 12; ++i) (void)sessions.find(two, false, now + Seconds(9 * i + 1));
+    EXPECT_EQ(sessions.find(two, false, now + Seconds(102)), nullptr);
+}
+
+TEST(ConsoleSessions, GuessesCostTime) {
+    Guesses guesses;
+    const auto now = Clock::now();
+    for (unsigned i = 0; i + 1 < Guesses::free; ++i) {
+        guesses.fail("anna", now);
+        EXPECT_EQ(guesses.wait("anna", now), Seconds(0));
+    }
+    guesses.fail("anna", now);
+    EXPECT_EQ(guesses.wait("anna", now), Seconds(2));
+    EXPECT_EQ(guesses.wait("berta", now), Seconds(0));
+    for (int i = 0; i < 20; ++i) guesses.fail("anna", now);
+    EXPECT_EQ(guesses.wait("anna", now), Guesses::longest);
+    EXPECT_EQ(guesses.wait("anna", now + Guesses::longest), Seconds(0));
+    guesses.succeed("anna");
+    EXPECT_EQ(guesses.fail("anna", now), 1U);
+}
+
+TEST(ConsoleAccounts, AreLinesOfOneForm) {
+    std::vector<std::size_t> wrong;
+    const auto all = parse_operators(
+        "# who\nanna:operator:$x$\nberta:read-only:$y$\nanna\nx:root:h\n:operator:h\n", &wrong);
+    ASSERT_EQ(all.size(), 2U);
+    EXPECT_EQ(all[1].role, Role::reader);
+    EXPECT_EQ(wrong, (std::vector<std::size_t>{4, 5, 6}));
+    for (const char* name : {"", "-a", "a:b", "a b", "<a>"}) EXPECT_FALSE(is_operator_name(name)) << name;
+}
+
+TEST(ConsoleAccounts, AreKeptAndTakenOut) {
+    const ConsoleHome place;
+    set_operator(place.home(), {"anna", Role::operating, "h1"});
+    set_operator(place.home(), {"berta", Role::reader, "h2"});
+    set_operator(place.home(), {"anna", Role::reader, "h3"});
+    ASSERT_EQ(read_operators(place.home()).size(), 2U);
+    EXPECT_EQ(read_operators(place.home())[1].hash, "h3");
+    EXPECT_TRUE(remove_operator(place.home(), "anna"));
+    EXPECT_FALSE(remove_operator(place.home(), "anna"));
+    struct stat info {};
+    ASSERT_EQ(::stat((place.directory + "/users/operators").c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 0777, 0600U);
+}
+
+TEST(ConsoleAccounts, ALoginForOnceIsOne) {
+    const ConsoleHome place;
+    EXPECT_FALSE(take_once(place.home(), "x"));
+    const std::string first = make_once(place.home(), Role::operating);
+    const std::string second = make_once(place.home(), Role::reader);
+    EXPECT_FALSE(take_once(place.home(), first));
+    EXPECT_EQ(take_once(place.home(), second), Role::reader);
+    EXPECT_FALSE(take_once(place.home(), second));
+}
+
+TEST(ConsoleHtml, NothingFromOutsideIsMarkup) {
+    EXPECT_EQ(escape("<script>\"'&\x1b[2J\xff"), "&lt;script&gt;&quot;&#39;&amp;_[2J_");
+    Answer found;
+    found.status = Status::done;
+    found.name = "anna";
+    found.role = Role::operating;
+    const std::string evil = "<script>alert(1)</script>\" onmouseover=\"x";
+    found.rows = {{"total", "1", ""},
+                  {"group", evil, evil, "1", "1", "1", "0", "0"},
+                  {"message", evil, "1", "1", evil, evil, "0", evil, evil, "1", evil},
+                  {"hit", evil, "1", "1", evil, evil, evil, "1"},
+                  {"cause", evil, evil},
+                  {"client", evil, evil},
+                  {"refusal", evil, "1", evil, evil, evil, evil, evil, evil, evil},
+                  {"person", evil, evil, evil, "1", evil, "1"},
+                  {"destination", evil, evil, evil, evil, "1", "1", evil},
+                  {"done", evil, evil}};
+    const http::Form query = {{"destination", evil}, {"client", evil}, {"address", evil}, {"sender", evil}};
+    for (const std::string& text :
+         {queue_body(found, query), confirm_body(found, "delete"), result_body(found, "hold"),
+          people_body(found), destinations_body(found), refusals_body(found, query),
+          message_body(evil, found, found), who_body(query, &found), login_body(evil, evil)}) {
+        EXPECT_THAT(text, Not(HasSubstr("<script")));
+        EXPECT_THAT(text, Not(HasSubstr("\" onmouseover")));
+    }
+}
+
+TEST(ConsoleHtml, WhoMayOnlyLookSeesNoButtons) {
+    Answer found{
+        1,      Status::done,
+        "anna", Role::reader,
+        "t",    {{"total", "1", ""}, {"message", "17", "1", "1", "held", "0", "0", "a@b", "c@d", "0", "w"}}};
+    EXPECT_THAT(queue_body(found, {}), Not(HasSubstr("/queue/act")));
+    found.role = Role::operating;
+    EXPECT_THAT(queue_body(found, {}), HasSubstr("/queue/act"));
+}
+
+TEST(ConsoleFront, AnOriginIsOurs) {
+    EXPECT_TRUE(is_own_origin("http://mail.example.org:8025", "mail.example.org:8025"));
+    EXPECT_TRUE(is_own_origin("https://Mail.example.org", "mail.example.org"));
+    for (const char* origin : {"", "null", "http://evil.example", "http://mail.example.org.evil.example",
+                               "http://mail.example.org:80", "file://mail.example.org"})
+        EXPECT_FALSE(is_own_origin(origin, "mail.example.org")) << origin;
+}
+
+}  // namespace
+}  // namespace relais::console

@@ -1,0 +1,178 @@
+#include "console/helper.h"
+
+#include <signal.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+
+#include "auth/hash.h"
+#include "base/error.h"
+#include "base/io.h"
+#include "base/program.h"
+#include "base/text.h"
+#include "base/unix_socket.h"
+#include "sasl/secret.h"
+
+namespace relais::console {
+namespace {
+
+constexpr std::string_view no_account = "";
+
+}  // namespace
+
+Helper::Helper(EventLoop& loop, Fd channel, control::Home home, control::Owners owners, HelperLimits limits)
+    : loop_(loop),
+      channel_(std::move(channel)),
+      home_(std::move(home)),
+      owners_(std::move(owners)),
+      limits_(limits) {
+    set_nonblocking(channel_.get(), true);
+    loop_.add(channel_.get(), EPOLLIN, [this](std::uint32_t events) { on_channel(events); });
+    loop_.on_signal(SIGCHLD, [this] { reap(); });
+}
+
+void Helper::on_channel(std::uint32_t events) {
+    if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0) {
+        std::array<char, io_buffer_size> buffer;
+        const ssize_t size = ::recv(channel_.get(), buffer.data(), buffer.size(), 0);
+        if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR)) return loop_.stop();
+        if (size > 0) input_.append(buffer.data(), static_cast<std::size_t>(size));
+    }
+    bool broken = false;
+    while (auto fields = take_frame(input_, question_limit, broken)) {
+        auto question = decode_question(*fields);
+        for (std::string& field : *fields) wipe(field);
+        broken = !question;
+        if (broken) break;
+        handle(*std::move(question));
+    }
+    if (!broken) return flush();
+    log_line("the half that speaks with browsers says what it should not: ending");
+    loop_.stop();
+}
+
+void Helper::handle(Question question) {
+    Answer answer;
+    answer.id = question.id;
+    const VerbRow& row = row_of(question.verb);
+    Session* session = row.session ? session_of(question, answer) : nullptr;
+    if (row.session && session == nullptr) return refuse(std::move(answer), Status::login, "log in first");
+    if (session != nullptr) {
+        answer.name = session->name;
+        answer.role = session->role;
+        answer.token = session->token;
+    }
+    if (row.operating && session->role != Role::operating)
+        return refuse(std::move(answer), Status::refused, "this account may look, and change nothing");
+    if ((row.operating || question.verb == Verb::logout) && !same_secret(session->token, question.token))
+        return refuse(std::move(answer), Status::refused,
+                      "this form was not made for you here: go back, and load its page anew");
+    if (const std::string fault = fault_of(question); !fault.empty())
+        return refuse(std::move(answer), Status::wrong, fault);
+    switch (question.verb) {
+        case Verb::login:
+            log_in(question, std::move(answer));
+            return wipe(question.arguments[1]);
+        case Verb::once:
+            return log_in_once(question, std::move(answer));
+        case Verb::logout:
+            log_line("logout " + safe_for_log(answer.name));
+            sessions_.close(question.session);
+            answer.status = Status::done;
+            return send(answer);
+        case Verb::hello:
+            answer.status = Status::done;
+            return send(answer);
+        default:
+            return start(question, std::move(answer));
+    }
+}
+
+Session* Helper::session_of(const Question& question, Answer& answer) {
+    Session* session = sessions_.find(question.session, question.live, Clock::now());
+    if (session == nullptr || session->proof.empty()) return session;
+    // Who was taken out, or has a new password or role, is out at once.
+    try {
+        for (const Operator& account : read_operators(home_))
+            if (account.name == session->name && account.hash == session->proof &&
+                account.role == session->role)
+                return session;
+    } catch (const Error& error) {
+        log_line(std::string("warning: ") + error.what());
+    }
+    answer.name = session->name;
+    sessions_.close(question.session);
+    return nullptr;
+}
+
+void Helper::log_in(const Question& question, Answer answer) {
+    const std::string& name = question.arguments[0];
+    std::vector<Operator> all;
+    try {
+        all = read_operators(home_);
+    } catch (const Error& error) {
+        log_line(std::string("warning: ") + error.what());
+        return refuse(std::move(answer), Status::failed, "the accounts cannot be read: the log says why");
+    }
+    const auto account =
+        std::find_if(all.begin(), all.end(), [&](const Operator& each) { return each.name == name; });
+    const std::string counted = account == all.end() ? std::string(no_account) : name;
+    const auto now = Clock::now();
+    if (const Seconds wait = guesses_.wait(counted, now); wait.count() > 0)
+        return refuse(std::move(answer), Status::refused,
+                      "too many wrong passwords: wait " + std::to_string(wait.count()) + " seconds");
+    // A name that there is not costs as much time as one that there is.
+    static const std::string nobody = auth::hash_password(new_secret());
+    if (account == all.end() || !auth::password_fits(question.arguments[1], account->hash)) {
+        (void)(account == all.end() && auth::password_fits(question.arguments[1], nobody));
+        log_line("wrong login " + safe_for_log(name) + ": " + std::to_string(guesses_.fail(counted, now)) +
+                 " in a row");
+        return refuse(std::move(answer), Status::refused, "wrong name or password");
+    }
+    guesses_.succeed(counted);
+    log_line("login " + name + " as " + std::string(role_name(account->role)));
+    answer.status = Status::done;
+    answer.name = name;
+    answer.role = account->role;
+    answer.token = sessions_.open(name, account->hash, account->role, now);
+    send(answer);
+}
+
+void Helper::log_in_once(const Question& question, Answer answer) {
+    std::optional<Role> role;
+    try {
+        role = take_once(home_, question.arguments[0]);
+    } catch (const Error& error) {
+        log_line(std::string("warning: ") + error.what());
+    }
+    if (!role) {
+        log_line("wrong login: no such login for once");
+        return refuse(std::move(answer), Status::refused,
+                      "this login was used, or is too old: qmail-console --once makes another one");
+    }
+    log_line("login for once as " + std::string(role_name(*role)));
+    answer.status = Status::done;
+    answer.name = "once";
+    answer.role = *role;
+    answer.token = sessions_.open("once", "", *role, Clock::now());
+    send(answer);
+}
+
+void Helper::refuse(Answer answer, Status status, std::string why) {
+    answer.status = status;
+    answer.rows = {{"why", std::move(why)}};
+    send(answer);
+}
+
+void Helper::send(const Answer& answer) {
+    output_ += encode(answer);
+    flush();
+}
+
+void Helper::flush() {
+    if (!send_pending(channel_.get(), output_)) return loop_.stop();
+    loop_.change(channel_.get(), output_.empty() ? EPOLLIN : EPOLLIN | EPOLLOUT);
+}
+
+}  // namespace relais::console

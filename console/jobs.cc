@@ -1,0 +1,197 @@
+// Questions that need a look at the instance: a process for each, which becomes the role whose files it reads.
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/program.h"
+#include "console/helper.h"
+#include "console/lookups.h"
+
+namespace relais::console {
+namespace {
+
+// Who waits for a mail server's console is patient; the mail is not.
+constexpr int niceness = 5;
+
+control::Role role_of(Verb verb) {
+    switch (verb) {
+        case Verb::message:
+        case Verb::refusals:
+        case Verb::destinations:
+        case Verb::people:
+            return control::Role::qmailt;
+        default:
+            return control::Role::qmails;
+    }
+}
+
+Rows look(const control::Home& home, const Question& question) {
+    switch (question.verb) {
+        case Verb::queue:
+            return queue_rows(home, question.arguments);
+        case Verb::matching:
+            return hit_rows(home, {}, question.arguments);
+        case Verb::named:
+            return hit_rows(home, question.arguments, {});
+        case Verb::detail:
+            return detail_rows(home, question.arguments[0]);
+        case Verb::message:
+            return life_rows(home, question.arguments[0]);
+        case Verb::refusals:
+            return refusal_rows(home, question.arguments);
+        case Verb::destinations:
+            return destination_rows(home);
+        case Verb::people:
+            return people_rows(home);
+        case Verb::act:
+            return act_rows(home, question.arguments);
+        default:
+            throw Error(Reaction::bug, "no look-up answers " + std::string(row_of(question.verb).name));
+    }
+}
+
+// Not in the arguments: everybody on the machine can read those. It is never asked with a secret in them.
+[[noreturn]] void run_tool(const control::Home& home, const Fields& words, int output) {
+    for (const int fd : {STDOUT_FILENO, STDERR_FILENO})
+        if (::dup2(output, fd) < 0) ::_exit(static_cast<int>(Exit::temporary));
+    ::setenv("QMAILHOME", home.directory().c_str(), 1);
+    std::vector<char*> arguments;
+    std::vector<std::string> copy = words;
+    copy[0] = home.program(words[0]);
+    for (std::string& word : copy) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    ::execv(arguments[0], arguments.data());
+    log_line("unable to run " + copy[0] + ": " + errno_text(errno));
+    ::_exit(static_cast<int>(Exit::temporary));
+}
+
+}  // namespace
+
+Fields tool_of(const Question& question) {
+    const Fields& arguments = question.arguments;
+    switch (question.verb) {
+        case Verb::doctor:
+            return {"qmailctl", "doctor"};
+        case Verb::settings:
+            return {"qmail-showctl"};
+        case Verb::route:
+            return {"route-explain", arguments[0]};
+        case Verb::relay: {
+            Fields words = {"relay-explain", arguments[0]};
+            if (!arguments[1].empty()) words.push_back("--from=" + arguments[1]);
+            if (!arguments[2].empty()) words.push_back("--rcpt=" + arguments[2]);
+            return words;
+        }
+        default:
+            return {};
+    }
+}
+
+void Helper::start(const Question& question, Answer answer) {
+    if (question.verb == Verb::doctor && !doctor_.empty() &&
+        Clock::now() - doctor_time_ < limits_.doctor_age) {
+        answer.status = Status::done;
+        answer.rows = doctor_;
+        return send(answer);
+    }
+    if (jobs_.size() >= limits_.jobs)
+        return refuse(std::move(answer), Status::busy, "too much is being asked at once: try again");
+    if (question.verb == Verb::act) {
+        std::string ids;
+        for (std::size_t i = 1; i < question.arguments.size(); ++i) ids += " " + question.arguments[i];
+        log_line(answer.name + ": " + question.arguments[0] + ids);
+    }
+    Pipe pipe = make_pipe();
+    const pid_t pid = ::fork();
+    if (pid < 0) return refuse(std::move(answer), Status::failed, "unable to fork: " + errno_text(errno));
+    if (pid == 0) work(question, pipe.write.get());
+    Job& job = jobs_[pid];
+    job.answer = std::move(answer);
+    job.question = question;
+    job.in_words = !tool_of(question).empty();
+    job.output = std::move(pipe.read);
+    set_nonblocking(job.output.get(), true);
+    loop_.add(job.output.get(), EPOLLIN, [this, pid](std::uint32_t) { on_output(pid); });
+    job.timer = loop_.after(question.verb == Verb::act ? limits_.act_time : limits_.look_time, [this, pid] {
+        jobs_.at(pid).timer = 0;
+        ::kill(-pid, SIGKILL);
+    });
+}
+
+void Helper::work(const Question& question, int output) {
+    ::setpgid(0, 0);
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    EventLoop::restore_signals();
+    channel_.reset();
+    if (::nice(niceness) == -1) errno = 0;
+    try {
+        if (const Fields tool = tool_of(question); !tool.empty()) run_tool(home_, tool, output);
+        // An act goes through qmail-send's socket, which is the administrator's, or becomes qmails itself.
+        if (question.verb != Verb::act) control::become(owners_, role_of(question.verb));
+        write_all(output, pack_rows(look(home_, question)), Deadline::in(limits_.look_time));
+    } catch (const std::exception& error) {
+        log_line(std::string("warning: ") + error.what());
+        write_all(output, pack_rows({{"failed", error.what()}}), Deadline::in(limits_.look_time));
+    }
+    ::_exit(0);
+}
+
+void Helper::on_output(pid_t pid) {
+    Job& job = jobs_.at(pid);
+    std::array<char, io_buffer_size> buffer;
+    const ssize_t size = ::read(job.output.get(), buffer.data(), buffer.size());
+    if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (size > 0) job.found.append(buffer.data(), static_cast<std::size_t>(size));
+    const bool too_long = job.found.size() > frame_limit - 4096;
+    if (too_long) ::kill(-pid, SIGKILL);
+    if (size > 0 && !too_long) return;
+    loop_.remove(job.output.get());
+    job.output.reset();
+    job.whole = true;
+    finish(pid);
+}
+
+void Helper::reap() {
+    std::vector<pid_t> ended;
+    for (auto& [pid, job] : jobs_)
+        if (!job.ended && ::waitpid(pid, &job.status, WNOHANG) == pid) {
+            job.ended = true;
+            ended.push_back(pid);
+        }
+    for (const pid_t pid : ended) finish(pid);
+}
+
+void Helper::finish(pid_t pid) {
+    Job& job = jobs_.at(pid);
+    if (!job.whole || !job.ended) return;
+    if (job.timer != 0) loop_.cancel(job.timer);
+    Answer answer = std::move(job.answer);
+    answer.status = Status::done;
+    if (WIFSIGNALED(job.status)) {
+        answer.status = Status::failed;
+        answer.rows = {{"failed", "it took too long, or there was too much of it"}};
+    } else if (job.in_words) {
+        answer.rows = {{"text", job.found, std::to_string(WEXITSTATUS(job.status))}};
+    } else if (auto rows = unpack_rows(job.found); rows && !rows->empty()) {
+        answer.rows = *std::move(rows);
+        if (!answer.rows.empty() && !answer.rows[0].empty() && answer.rows[0][0] == "failed")
+            answer.status = Status::failed;
+    } else {
+        answer.status = Status::failed;
+        answer.rows = {{"failed", "it ended before it had answered: the log says why"}};
+    }
+    if (job.question.verb == Verb::doctor && answer.status == Status::done) {
+        doctor_ = answer.rows;
+        doctor_time_ = Clock::now();
+    }
+    jobs_.erase(pid);
+    send(answer);
+}
+
+}  // namespace relais::console

@@ -1,0 +1,132 @@
+#include "http/server.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "base/unix_socket.h"
+
+namespace relais::http {
+namespace {
+
+constexpr int accepts_at_once = 16;
+
+}  // namespace
+
+Server::Server(EventLoop& loop, const std::vector<int>& listening, Handler handler, ServerLimits limits)
+    : loop_(loop), handler_(std::move(handler)), limits_(limits), tokens_(2.0 * limits.per_second) {
+    for (const int socket : listening) {
+        set_nonblocking(socket, true);
+        loop_.add(socket, EPOLLIN, [this, socket](std::uint32_t) { accept_clients(socket); });
+    }
+}
+
+void Server::accept_clients(int listening) {
+    for (int i = 0; i < accepts_at_once; ++i) {
+        Fd fd(::accept4(listening, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        if (!fd) return;
+        if (clients_.size() >= limits_.clients) close_client(clients_.begin()->first);
+        const Id id = next_client_++;
+        loop_.add(fd.get(), EPOLLIN, [this, id](std::uint32_t events) { handle(id, events); });
+        clients_[id].fd = std::move(fd);
+        limit_time(id, limits_.time);
+    }
+}
+
+void Server::limit_time(Id id, std::chrono::milliseconds time) {
+    Client& client = clients_.at(id);
+    if (client.timer != 0) loop_.cancel(client.timer);
+    client.timer = loop_.after(time, [this, id] {
+        clients_.at(id).timer = 0;
+        close_client(id);
+    });
+}
+
+void Server::handle(Id id, std::uint32_t events) {
+    const auto found = clients_.find(id);
+    if (found == clients_.end()) return;
+    Client& client = found->second;
+    switch (client.state) {
+        case Client::State::asking:
+            if (!read(client)) return close_client(id);
+            return serve(id);
+        case Client::State::waiting:
+            if ((events & (EPOLLHUP | EPOLLERR)) != 0) close_client(id);
+            return;
+        case Client::State::answered:
+            return send(id);
+    }
+}
+
+bool Server::read(Client& client) {
+    std::array<char, header_limit> buffer;
+    const ssize_t size = ::recv(client.fd.get(), buffer.data(), buffer.size(), 0);
+    if (size > 0) client.input.append(buffer.data(), static_cast<std::size_t>(size));
+    return size > 0 || (size < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
+void Server::serve(Id id) {
+    Client& client = clients_.at(id);
+    const Request request = parse_request(client.input, limits_.body);
+    if (request.state == Request::State::more) return;
+    client.state = Client::State::waiting;
+    client.head = request.method == "HEAD";
+    loop_.change(client.fd.get(), 0);
+    if (request.state == Request::State::too_large) {
+        const bool header = request.method.empty();
+        return answer(id, {header ? 431 : 413, "text/plain",
+                           header ? "the header is too large\n" : "the body is too large\n"});
+    }
+    if (request.state == Request::State::malformed)
+        return answer(id, {400, "text/plain", "this is no request of HTTP/1.1\n"});
+    if (!may_serve()) return answer(id, {429, "text/plain", "too many requests: wait a moment\n"});
+    limit_time(id, limits_.answer_time);
+    // The client may go while it is served, and what was asked with it.
+    const std::string input = client.input;
+    handler_(id, parse_request(input, limits_.body));
+}
+
+bool Server::may_serve() {
+    if (limits_.per_second == 0) return true;
+    const auto now = Clock::now();
+    const double passed = std::chrono::duration<double>(now - counted_).count();
+    counted_ = now;
+    tokens_ = std::min(2.0 * limits_.per_second, tokens_ + passed * limits_.per_second);
+    if (tokens_ < 1) return false;
+    tokens_ -= 1;
+    return true;
+}
+
+void Server::answer(Id id, const Response& response) {
+    const auto found = clients_.find(id);
+    if (found == clients_.end() || found->second.state == Client::State::answered) return;
+    found->second.output = encode(response, found->second.head);
+    found->second.state = Client::State::answered;
+    limit_time(id, limits_.time);
+    send(id);
+}
+
+void Server::send(Id id) {
+    Client& client = clients_.at(id);
+    if (!send_pending(client.fd.get(), client.output)) return close_client(id);
+    if (!client.output.empty()) return loop_.change(client.fd.get(), EPOLLOUT);
+    // What was not read would turn the end of the connection into a reset that takes the answer with it.
+    ::shutdown(client.fd.get(), SHUT_WR);
+    std::array<char, header_limit> rest;
+    for (int i = 0; i < accepts_at_once; ++i)
+        if (::recv(client.fd.get(), rest.data(), rest.size(), MSG_DONTWAIT) <= 0) break;
+    close_client(id);
+}
+
+void Server::close_client(Id id) {
+    const auto found = clients_.find(id);
+    if (found == clients_.end()) return;
+    loop_.remove(found->second.fd.get());
+    if (found->second.timer != 0) loop_.cancel(found->second.timer);
+    clients_.erase(found);
+}
+
+}  // namespace relais::http

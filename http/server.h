@@ -1,0 +1,69 @@
+// A server of HTTP for few clients of an administrator's: one request a connection, answered at once or
+// later. Whoever is slow, or says too much, loses his connection and holds up nobody.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "base/fd.h"
+#include "http/request.h"
+
+namespace relais::http {
+
+struct ServerLimits {
+    std::size_t clients = 64;               // at once; one more ends the oldest
+    std::chrono::milliseconds time{10000};  // for a request to come, and again for its answer to be read
+    std::chrono::milliseconds answer_time{10000};  // for the answer to be made
+    std::size_t body = 0;                          // octets of a body; 0: requests have none
+    unsigned per_second = 0;  // requests that are served, with twice as many at once; 0: all
+};
+
+class Server {
+  public:
+    using Id = std::uint64_t;
+    // Is called once for each request that is whole; it must not outlive the call. The handler, or somebody
+    // later, answers.
+    using Handler = std::function<void(Id, const Request&)>;
+
+    // listening: stream sockets, borrowed as the loop is.
+    Server(EventLoop& loop, const std::vector<int>& listening, Handler handler, ServerLimits limits = {});
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+
+    // Sends the answer and ends the connection. Nothing happens if the client has gone.
+    void answer(Id id, const Response& response);
+
+  private:
+    struct Client {
+        Fd fd;
+        std::string input{};
+        std::string output{};
+        EventLoop::TimerId timer = 0;
+        enum class State { asking, waiting, answered } state = State::asking;
+        bool head = false;
+    };
+
+    void accept_clients(int listening);
+    void handle(Id id, std::uint32_t events);
+    // False if the connection has ended.
+    bool read(Client& client);
+    void serve(Id id);
+    void send(Id id);
+    void limit_time(Id id, std::chrono::milliseconds time);
+    bool may_serve();
+    void close_client(Id id);
+
+    EventLoop& loop_;
+    Handler handler_;
+    ServerLimits limits_;
+    std::map<Id, Client> clients_;  // the oldest first
+    Id next_client_ = 1;
+    double tokens_ = 0;
+    Clock::time_point counted_ = Clock::now();
+};
+
+}  // namespace relais::http
