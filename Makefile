@@ -87,11 +87,11 @@ test-prometheus: all
 
 test-console: all
 	@scripts/install-packages test test-console
-	@cd tests && RELAIS_BIN='$(CURDIR)/build/release/bin' python3 -B browser_test.py
+	@cd tests && RELAIS_BIN='$(CURDIR)/build/release/bin' /usr/bin/python3 -B browser_test.py
 
 console-pictures: all
 	@scripts/install-packages test test-console
-	@cd tests && RELAIS_PICTURES='$(CURDIR)/docs/pictures' RELAIS_BIN='$(CURDIR)/build/release/bin' python3 -B browser_test.py Pictures
+	@cd tests && RELAIS_PICTURES='$(CURDIR)/docs/pictures' RELAIS_BIN='$(CURDIR)/build/release/bin' /usr/bin/python3 -B browser_test.py Pictures
 
 bench-queue: all
 	@scripts/install-packages test

@@ -135,7 +135,7 @@ std::optional<Role> take_once(const control::Home& home, std::string_view secret
     const std::string path = once_path(home);
     const auto content = read_file(path, file_limit);
     if (!content) return std::nullopt;
-    const auto words = words_of(*content);
+    const auto words = words_of(trim(*content));
     if (words.size() != 3) return std::nullopt;
     const auto until = parse_number(words[1]);
     if (!until || static_cast<std::int64_t>(*until) < now_seconds() ||

@@ -67,6 +67,8 @@ i.d { background: var(--bad); }
 .look { border-left: .4rem solid var(--look); padding-left: .8rem; }
 .bad-news { border-left: .4rem solid var(--bad); padding-left: .8rem; }
 .findings li { margin: .2rem 0; }
+.findings .remedy { list-style: none; color: var(--faint); }
+.cards, .plots { margin: 1rem 0; }
 .good { color: var(--good); } .warn { color: var(--look); } .wrong { color: var(--bad); }
 .life { list-style: none; margin: 0; padding: 0 0 0 .5rem; border-left: 3px solid var(--line); }
 .life li { position: relative; padding: .2rem 0 .4rem 1rem; overflow-wrap: anywhere; }

@@ -86,9 +86,10 @@ TEST(ConsoleProtocol, TheToolsAreFew) {
         question.verb = row.verb;
         question.arguments = Fields(std::max<std::size_t>(row.least, 1), "x");
         const Fields tool = tool_of(question);
-        if (!tool.empty())
+        if (!tool.empty()) {
             EXPECT_THAT(tool[0],
                         testing::AnyOf("qmailctl", "qmail-showctl", "route-explain", "relay-explain"));
+        }
         // Whatever changes something needs the role and the form's token; whatever shows something, a session.
         EXPECT_TRUE(row.session || row.verb == Verb::login || row.verb == Verb::once);
     }

@@ -29,13 +29,16 @@ std::string findings(const Answer& doctor) {
     const Fields& row = doctor.rows.at(0);
     const std::string_view code = row.size() > 2 ? std::string_view(row[2]) : "";
     std::string bad, good;
+    std::string* last = &good;
     for (const std::string_view line : split(row.size() > 1 ? std::string_view(row[1]) : "", '\n')) {
         if (line.size() <= mark_width) continue;
         const std::string_view kind = class_of(line);
         const std::string_view words = line.substr(mark_width);
-        if (words.starts_with("-> "))
-            (good.empty() ? bad : good) += element("li", words, "faint");
-        else if (kind == "wrong" || kind == "warn")
+        const bool remedy = words.starts_with("-> ");
+        if (!remedy) last = kind == "wrong" || kind == "warn" ? &bad : &good;
+        if (remedy)
+            *last += element("li", words, "remedy");
+        else if (last == &bad)
             bad += fmt::format("<li><b class=\"{}\">{}</b> {}</li>", kind, kind == "wrong" ? "wrong" : "look",
                                escape(words));
         else

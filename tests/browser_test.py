@@ -9,6 +9,7 @@ import time
 import unittest
 
 from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -28,7 +29,7 @@ def new_driver(profile, dark=False):
         options.add_argument(word)
     options.binary_location = "/usr/bin/chromium"
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    return webdriver.Chrome(service=webdriver.ChromeService("/usr/bin/chromedriver"), options=options)
+    return webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
 
 
 class Browsing(console_test.Console):
@@ -83,6 +84,7 @@ class InABrowser(Browsing):
         self.until(lambda: "wrong name or password" in self.text(), "the refusal")
         self.log_in()
         self.until(lambda: driver.title == "Now - relais", "the first page")
+        driver.get_log("browser")  # the refusal
         for path in PLACES:
             self.go(path)
             self.assertTrue(self.text(), path)
@@ -168,6 +170,7 @@ class Pictures(Browsing):
         place = pathlib.Path(os.environ["RELAIS_PICTURES"])
         place.mkdir(exist_ok=True)
         self.started(smtpd="listener", rcpthosts="mail.test")
+        self.bob.write(".qmail-later", "|echo The disk of this mailbox is full.; exit 111\n")
         self.load(60)
         id = self.waiting()[0]
         for name, path, size, dark in (("console-now", "/", DESK, False), ("console-queue", "/queue", DESK, True), ("console-message", f"/message?id={id}", DESK, False),
@@ -176,6 +179,8 @@ class Pictures(Browsing):
             self.log_in()
             self.until(lambda: driver.title == "Now - relais", "the first page")
             self.go(path)
+            if path == "/":
+                driver.execute_script("document.querySelector('.cards').scrollIntoView()")
             driver.save_screenshot(str(place / f"{name}.png"))
 
 

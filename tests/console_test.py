@@ -22,7 +22,7 @@ class Browser:
     """One operator's browser: it keeps the cookie."""
 
     def __init__(self, port, host=None):
-        self.port, self.host = port, host or f"127.0.0.1:{port}"
+        self.port, self.host = port, f"127.0.0.1:{port}" if host is None else host
         self.cookie = None
 
     def request(self, method, path, fields=None, header=None, body=None):
@@ -97,7 +97,7 @@ class Console(relais.TestCase):
         return sorted(re.findall(r'"id":"(\d+)"', self.i.run("queue-list", "--json").out))
 
     def states(self):
-        return re.findall(r'"state":"(\w+)"', self.i.run("queue-list", "--json").out)
+        return re.findall(r'"age":\d+,"state":"(\w+)"', self.i.run("queue-list", "--json").out)
 
     def halves(self):
         """The half with rights, and the one that speaks with browsers."""
