@@ -172,9 +172,7 @@ class Pictures(Browsing):
         self.started(smtpd="listener", rcpthosts="mail.test")
         self.bob.write(".qmail-later", "|echo The disk of this mailbox is full.; exit 111\n")
         self.load(60)
-        id = self.waiting()[0]
-        for name, path, size, dark in (("console-now", "/", DESK, False), ("console-queue", "/queue", DESK, True), ("console-message", f"/message?id={id}", DESK, False),
-                                       ("console-phone", "/", PHONE, True)):
+        for name, path, size, dark in (("console-now", "/", DESK, False), ("console-queue", "/queue", DESK, True), ("console-phone", "/", PHONE, True)):
             driver = self.opened(size, dark=dark)
             self.log_in()
             self.until(lambda: driver.title == "Now - relais", "the first page")

@@ -100,6 +100,9 @@ class Privileges(relais.TestCase):
                        "qmail-authd's checks of hashes" if checks else "qmail-authd"]
         if process.name == "qmail-keyd" and process.uid != 0:
             row = rows["qmail-keyd, the half that signs"]
+        if process.name == "qmail-console":
+            row = rows["qmail-console, the half with rights" if process.uid == 0 else
+                       "qmail-console, the half that speaks with browsers"]
         if process.name == "qmail-rcptd":
             row = rows["qmail-rcptd, the half that looks into homes" if process.uid == 0 else
                        "qmail-rcptd, the half that speaks with clients"]
