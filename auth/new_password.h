@@ -1,5 +1,5 @@
-// A password that somebody chooses: from the terminal, asked twice and not shown, or the first line of standard
-// input; never from the command line, which everybody on the machine can read.
+// A password that somebody chooses: from the terminal, asked twice and not shown, or the first line of
+// standard input; never from the command line, which everybody on the machine can read.
 #pragma once
 
 #include "sasl/secret.h"

@@ -90,7 +90,8 @@ TEST(ConsoleProtocol, TheToolsAreFew) {
             EXPECT_THAT(tool[0],
                         testing::AnyOf("qmailctl", "qmail-showctl", "route-explain", "relay-explain"));
         }
-        // Whatever changes something needs the role and the form's token; whatever shows something, a session.
+        // Whatever changes something needs the role and the form's token; whatever shows something,
+        // a session.
         EXPECT_TRUE(row.session || row.verb == Verb::login || row.verb == Verb::once);
     }
     EXPECT_TRUE(row_of(Verb::act).operating);

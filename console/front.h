@@ -1,5 +1,5 @@
-// The half of qmail-console that speaks with browsers: it parses HTTP, asks the other half (console/protocol.h)
-// and writes pages. It has no right to anything but the counters.
+// The half of qmail-console that speaks with browsers: it parses HTTP, asks the other half
+// (console/protocol.h) and writes pages. It has no right to anything but the counters.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// How the console writes HTML. Text from outside passes escape(), and nothing else makes markup of it: Html is
-// what is markup already, and only this folder's pages make one.
+// How the console writes HTML. Text from outside passes escape(), and nothing else makes markup of it: Html
+// is what is markup already, and only this folder's pages make one.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,8 @@ std::string button(std::string_view name, std::string_view value, std::string_vi
 // A labelled field of a form.
 std::string input(std::string_view name, std::string_view label, std::string_view value,
                   std::string_view type = "text");
-// A table: the heads, then rows of cells, which are HTML already. The first cell of a row is its head. Nothing
-// for a table without rows but a paragraph with none.
+// A table: the heads, then rows of cells, which are HTML already. The first cell of a row is its head.
+// Nothing for a table without rows but a paragraph with none.
 std::string table(std::string_view caption, const std::vector<std::string_view>& heads,
                   const std::vector<std::vector<std::string>>& rows, std::string_view none);
 

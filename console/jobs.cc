@@ -1,4 +1,5 @@
-// Questions that need a look at the instance: a process for each, which becomes the role whose files it reads.
+// Questions that need a look at the instance: a process for each, which becomes the role whose files it
+// reads.
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>

@@ -24,8 +24,9 @@ struct LookLimits {
 // Times in seconds since 1970. arguments: of Verb::queue. A group is chosen by destination and reason.
 Rows queue_rows(const control::Home& home, const Fields& arguments, const LookLimits& limits = {});
 
-// As qmails: "hits", then what an act would hit, "hit", id, birth, octets, state, sender, recipient, further ones. ids: the
-// messages; without any the filter counts. At most most_messages; a row "more" if there are others.
+// As qmails: "hits", then what an act would hit, "hit", id, birth, octets, state, sender, recipient,
+// further ones. ids: the messages; without any the filter counts. At most most_messages; a row "more" if
+// there are others.
 Rows hit_rows(const control::Home& home, const Fields& ids, const Fields& filter);
 
 // As qmails: one message in the words of queue-list show, "text", words; "none" if it is not in the queue.

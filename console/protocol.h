@@ -1,6 +1,7 @@
-// What the half of qmail-console that speaks with browsers asks the half that has rights, over a stream socket
-// pair that nobody else has. The first is where foreign octets are parsed, so the second believes nothing: it
-// keeps the sessions, looks at the operator's role and the token of a form itself, and checks each argument.
+// What the half of qmail-console that speaks with browsers asks the half that has rights, over a stream
+// socket pair that nobody else has. The first is where foreign octets are parsed, so the second believes
+// nothing: it keeps the sessions, looks at the operator's role and the token of a form itself, and checks
+// each argument.
 //
 //   frame    = length (4 octets, little-endian) fields      both ways, at most frame_limit octets
 //   fields   = (length (4 octets, little-endian) octets)*

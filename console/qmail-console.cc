@@ -15,8 +15,8 @@
 // role whose files are read. Acts go through qmail-send. When one half ends, so does the other.
 //
 // Inputs: HTTP, users/operators, control/consoleaddress, control/consolehosts, metrics/, queue/, trace/.
-// Exit codes: 0 done; 1 there is no such operator; 100 wrong usage or owners; 111 temporary, or the other half
-// has gone.
+// Exit codes: 0 done; 1 there is no such operator; 100 wrong usage or owners; 111 temporary, or the other
+// half has gone.
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>

@@ -41,8 +41,8 @@ class Samples {
     Samples(EventLoop& loop, control::Home home);
 
     const Levels& levels() const { return levels_; }
-    // How much was counted in each of the last minutes, the oldest first; a counter that was begun anew counts
-    // from 0.
+    // How much was counted in each of the last minutes, the oldest first; a counter that was begun anew
+    // counts from 0.
     std::array<std::uint64_t, minutes> per_minute(Count count) const;
 
   private:

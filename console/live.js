@@ -1,0 +1,31 @@
+"use strict";
+// Pages renew themselves where they say how often; nobody's marks, words or place are lost by it.
+(() => {
+  const main = document.getElementById("main");
+  const state = document.getElementById("state");
+  const seconds = main ? Number(main.dataset.live) : 0;
+  for (const all of document.querySelectorAll("[data-all]")) {
+    all.hidden = false;
+    all.addEventListener("change", () => {
+      for (const each of main.querySelectorAll("input[name=id]")) each.checked = all.checked;
+    });
+  }
+  if (!seconds) return;
+  const busy = () => document.hidden || main.querySelector("input:checked") !== null ||
+    (main.contains(document.activeElement) && document.activeElement !== main) ||
+    String(document.getSelection()) !== "";
+  const renew = async () => {
+    if (busy()) return;
+    try {
+      const answer = await fetch(location.href, {headers: {"X-Relais-Live": "1"},
+        cache: "no-store", redirect: "error"});
+      if (!answer.ok) throw new Error(String(answer.status));
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("main");
+      if (fresh && !busy()) main.replaceChildren(...fresh.childNodes);
+      state.textContent = "";
+    } catch (trouble) {
+      state.textContent = "not renewed: load the page anew";
+    }
+  };
+  setInterval(renew, seconds * 1000);
+})();
