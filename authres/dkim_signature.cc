@@ -4,8 +4,8 @@
 #include <map>
 
 #include "authres/dns.h"
-#include "authres/idna.h"
 #include "authres/tag_list.h"
+#include "base/idna.h"
 #include "base/text.h"
 
 namespace relais::authres {

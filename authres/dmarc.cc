@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "authres/idna.h"
+#include "base/idna.h"
 #include "base/printable.h"
 #include "base/text.h"
 #include "mail/address_list.h"

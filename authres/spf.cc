@@ -1,7 +1,7 @@
 #include "authres/spf.h"
 
-#include "authres/idna.h"
 #include "authres/spf_evaluation.h"
+#include "base/idna.h"
 #include "base/printable.h"
 #include "base/text.h"
 #include "mail/address.h"

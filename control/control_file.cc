@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/idna.h"
 #include "base/program.h"
 #include "base/text.h"
 #include "control/amount.h"
@@ -83,12 +84,12 @@ std::string read_line_or_me(const Home& home, std::string_view name) {
 }
 
 DomainSet::DomainSet(const std::vector<std::string>& entries) {
-    for (const std::string& entry : entries) entries_.insert(lower(entry));
+    for (const std::string& entry : entries) entries_.insert(comparable(entry));
 }
 
 std::optional<std::string> DomainSet::match(std::string_view domain) const {
     if (domain.empty() || entries_.empty()) return std::nullopt;
-    const std::string name = lower(domain);
+    const std::string name = comparable(domain);
     if (entries_.contains(name)) return name;
     for (std::size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1)) {
         std::string suffix = name.substr(dot);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/idna.h"
 #include "base/text.h"
 #include "control/control_file.h"
 
@@ -59,7 +60,7 @@ DestinationLimits::DestinationLimits(const std::vector<std::string>& lines) {
         if (colon == std::string::npos) continue;
         // The first of two lines for one domain counts, as in smtproutes.
         if (const auto limit = parse_destination_limit(std::string_view(line).substr(colon + 1)))
-            limits_.try_emplace(lower(trim(std::string_view(line).substr(0, colon))), *limit);
+            limits_.try_emplace(comparable(trim(std::string_view(line).substr(0, colon))), *limit);
     }
 }
 
@@ -69,7 +70,7 @@ DestinationLimits DestinationLimits::read(const Home& home) {
 
 DestinationLimit DestinationLimits::match(std::string_view domain) const {
     if (limits_.empty()) return {};
-    std::string key = lower(domain);
+    std::string key = comparable(domain);
     if (key.ends_with('.')) key.pop_back();
     for (;;) {
         if (const auto found = limits_.find(key); found != limits_.end()) return found->second;

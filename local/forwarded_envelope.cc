@@ -18,7 +18,9 @@ mail::Envelope forwarded_envelope(std::string_view sender, std::string_view new_
     mail::Envelope envelope{std::string(new_sender)};
     envelope.options.submitter.kind = mail::Submitter::Kind::forward;
     mail::RecipientOptions options;
-    if (const auto asked = mail::decode_extension(extension, 1); asked && sender == new_sender) {
+    const auto asked = mail::decode_extension(extension, 1);
+    if (asked) envelope.options.smtputf8 = asked->options.smtputf8;
+    if (asked && sender == new_sender) {
         envelope.options.ret = asked->options.ret;
         envelope.options.envid = asked->options.envid;
         options = passed_on(asked->recipients[0]);

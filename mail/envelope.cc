@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "mail/smtp_command.h"
+#include "mail/utf8_address.h"
 
 namespace relais::mail {
 namespace {
@@ -174,7 +175,10 @@ bool is_orcpt(std::string_view text) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
     };
     const std::string_view type = text.substr(0, end);
-    return std::all_of(type.begin(), type.end(), is_type) && decode_xtext(text.substr(end + 1));
+    if (!std::all_of(type.begin(), type.end(), is_type)) return false;
+    const std::string_view address = text.substr(end + 1);
+    return equal_ignoring_case(type, "utf-8") ? decode_utf8_address(address).has_value()
+                                              : decode_xtext(address).has_value();
 }
 
 bool is_envid(std::string_view text) {

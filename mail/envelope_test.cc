@@ -107,6 +107,11 @@ TEST(Envelope, NotifyIsNeverOrSomeOfThree) {
 TEST(Envelope, OrcptAndEnvidAreXtextWithinTheirLimits) {
     EXPECT_TRUE(is_orcpt("rfc822;bob+2Bx@example.org"));
     EXPECT_TRUE(is_orcpt("X400;c+3Dus"));
+    EXPECT_TRUE(is_orcpt("utf-8;j\\x{F6}rg@example.org"));
+    EXPECT_TRUE(is_orcpt("UTF-8;j\xc3\xb6rg@example.org"));
+    EXPECT_FALSE(is_orcpt("utf-8;j\xf6rg@example.org"));
+    EXPECT_FALSE(is_orcpt("utf-8;a+2Bb@example.org"));
+    EXPECT_FALSE(is_orcpt("rfc822;j\xc3\xb6rg@example.org"));
     for (const std::string& text : {";x"s, "rfc822;"s, "rfc822"s, "rfc 822;x"s, "rfc822;a+"s, "rfc822;a b"s,
                                     "rfc822;" + std::string(500, 'a')})
         EXPECT_FALSE(is_orcpt(text)) << text;

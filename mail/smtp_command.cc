@@ -72,6 +72,11 @@ MailParameters::Fault take_parameter(const EsmtpParameter& parameter, MailParame
         result.envid = value;
         return is_envid(value) ? Fault::none : Fault::syntax;
     }
+    if (equal_ignoring_case(parameter.keyword, "SMTPUTF8")) {
+        if (result.smtputf8 || parameter.value) return Fault::syntax;
+        result.smtputf8 = true;
+        return Fault::none;
+    }
     return Fault::unknown;
 }
 

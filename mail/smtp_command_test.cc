@@ -87,7 +87,9 @@ TEST(MailParameters, SaysWhatIsWrong) {
         EXPECT_NE(parse_mail_parameters(text).fault, Fault::none) << text;
     EXPECT_EQ(parse_mail_parameters("SIZE=x").fault, Fault::syntax);
     EXPECT_EQ(parse_mail_parameters("BY=120;R").fault, Fault::unknown);
-    EXPECT_EQ(parse_mail_parameters("SMTPUTF8").fault, Fault::unknown);
+    EXPECT_EQ(parse_mail_parameters("SMTPUTF8=1").fault, Fault::syntax);
+    EXPECT_EQ(parse_mail_parameters("SMTPUTF8 SMTPUTF8").fault, Fault::syntax);
+    EXPECT_TRUE(parse_mail_parameters(" smtputf8 SIZE=1").smtputf8);
 }
 
 TEST(Chunk, HasASizeAndMayBeTheLast) {

@@ -1,6 +1,7 @@
 #include "policy/policy.h"
 
 #include "base/error.h"
+#include "base/idna.h"
 #include "base/text.h"
 #include "control/setting.h"
 #include "mail/address.h"
@@ -165,11 +166,13 @@ RecipientCheck::Mode Policy::recipient_check(std::string_view recipient) {
 local::RecipientAnswer Policy::find_recipient(std::string_view recipient, Deadline deadline) {
     open_database(valid_, valid_opened_, home_.control_file("validrcptto.cdb"));
     if (!valid_) return recipients_.ask(recipient, deadline);
-    const std::string address = lower(recipient);
-    const std::size_t at = address.rfind('@');
-    const bool listed = valid_->find(address) ||
-                        (at != std::string::npos && valid_->find(std::string_view(address).substr(at)));
-    if (listed) return local::RecipientAnswer::known;
+    const auto lists = [this](const std::string& address) {
+        const std::size_t at = address.rfind('@');
+        return valid_->find(address) ||
+               (at != std::string::npos && valid_->find(std::string_view(address).substr(at)));
+    };
+    // Other programs make it, with either spelling of a domain.
+    if (lists(lower(recipient)) || lists(comparable(recipient))) return local::RecipientAnswer::known;
     // The file is about our domains; those who may relay send to others, too.
     return match_domain(recipient).reason == Reason::foreign_domain ? local::RecipientAnswer::elsewhere
                                                                     : local::RecipientAnswer::unknown;
@@ -189,7 +192,7 @@ void Policy::open_database(std::optional<CdbReader>& database, bool& opened, con
 std::optional<std::string> Policy::match_more(std::string_view domain) {
     open_database(more_, more_opened_, home_.control_file("morercpthosts.cdb"));
     if (!more_ || domain.empty()) return std::nullopt;
-    const std::string name = lower(domain);
+    const std::string name = comparable(domain);
     if (more_->find(name)) return name;
     for (std::size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1))
         if (more_->find(std::string_view(name).substr(dot))) return name.substr(dot);

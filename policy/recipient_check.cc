@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/idna.h"
 #include "base/text.h"
 
 namespace relais::policy {
@@ -24,13 +25,13 @@ RecipientCheck::RecipientCheck(const std::vector<std::string>& lines) {
         }
         const std::size_t end = text.find_first_of(" \t");
         if (end == std::string_view::npos) continue;
-        domains_[lower(text.substr(0, end))] = mode_named(trim(text.substr(end)));
+        domains_[comparable(text.substr(0, end))] = mode_named(trim(text.substr(end)));
     }
 }
 
 RecipientCheck::Mode RecipientCheck::mode_of(std::string_view domain) const {
     if (domains_.empty()) return mode_;
-    const std::string name = lower(domain);
+    const std::string name = comparable(domain);
     if (const auto found = domains_.find(name); found != domains_.end()) return found->second;
     for (std::size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1))
         if (const auto found = domains_.find(name.substr(dot)); found != domains_.end()) return found->second;

@@ -53,6 +53,7 @@ int speak(const control::Home& home, const DialogueSettings& settings) {
     Login login(STDIN_FILENO, STDOUT_FILENO, settings.host, settings.challenge, settings.apop,
                 settings.timeout);
     if (!settings.passwords) login.refuse_passwords();
+    if (settings.utf8) login.offer_utf8();
     keyd::ServerTls tls(home);
     tls.set_log([](const std::string& trouble) { log_line("TLS is not offered: " + trouble); });
     if (settings.tls_first) {

@@ -18,6 +18,7 @@ struct DialogueSettings {
     bool apop = false;      // the client is told it
     bool passwords = true;  // are taken in clear
     bool tls_first = false;
+    bool utf8 = false;  // is offered
     std::chrono::seconds timeout{};
 };
 

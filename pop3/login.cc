@@ -89,12 +89,16 @@ Login::Next Login::handle(const Command& command) {
     }
     if (verb == "CAPA") {
         say(std::string("+OK what there is\r\n") + (start_tls_ ? "STLS\r\n" : "") + "TOP\r\n" +
-            (passwords_ ? "USER\r\n" : "") +
-            "UIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER\r\n"
-            "IMPLEMENTATION relais\r\n.");
+            (passwords_ ? "USER\r\n" : "") + "UIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n" +
+            (utf8_ ? "UTF8\r\n" : "") + "EXPIRE NEVER\r\nIMPLEMENTATION relais\r\n.");
         return Next::go_on;
     }
     if (verb == "STLS") return start_tls();
+    // Messages go out as they were stored, whatever is said here.
+    if (verb == "UTF8" && utf8_) {
+        say("+OK UTF8 enabled");
+        return Next::go_on;
+    }
     if (!passwords_ && (verb == "USER" || verb == "PASS"))
         return bad("passwords are not taken in clear from there");
     if (verb == "USER") {

@@ -57,6 +57,8 @@ class Login {
         prepare_tls_ = std::move(prepare);
         start_tls_ = std::move(start);
     }
+    // UTF8 (RFC 6856) is offered.
+    void offer_utf8() { utf8_ = true; }
     // The descriptors are an encrypted client's from the beginning, or since STLS.
     void set_encrypted() {
         encrypted_ = true;
@@ -80,6 +82,7 @@ class Login {
 
     LineTaker taker_;
     int output_;
+    bool utf8_ = false;
     std::string host_;
     std::string challenge_;
     bool apop_;

@@ -16,6 +16,7 @@ namespace relais::pop3 {
 
 void serve_mailbox(const control::Home& home, const std::string& directory) {
     const auto timeout = session_timeout(home);
+    const bool utf8 = offers_utf8(home);
     control::enter(control::pop3d_cage, home, {directory});
     std::optional<Maildir> maildir;
     const std::string user = safe_for_log(environment("USER", "unknown"));
@@ -28,7 +29,9 @@ void serve_mailbox(const control::Home& home, const std::string& directory) {
     }
     log_line("login " + user + " from " + safe_for_log(environment("TCPREMOTEIP", "unknown")) + ": " +
              std::to_string(maildir->messages().size()) + " messages");
-    Session(STDIN_FILENO, STDOUT_FILENO, *maildir, timeout).run();
+    Session session(STDIN_FILENO, STDOUT_FILENO, *maildir, timeout);
+    if (utf8) session.offer_utf8();
+    session.run();
 }
 
 }  // namespace relais::pop3

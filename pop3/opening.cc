@@ -38,6 +38,7 @@ DialogueSettings dialogue_settings(const control::Home& home, std::string host, 
     settings.challenge = new_challenge(settings.host);
     settings.apop = apop || secrets_are_stored(home);
     settings.passwords = is_in_private(home);
+    settings.utf8 = offers_utf8(home);
     settings.timeout = session_timeout(home);
     return settings;
 }

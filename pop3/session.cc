@@ -48,9 +48,9 @@ void Session::handle(const Command& command) {
 }
 
 void Session::capabilities() {
-    say("+OK what there is\r\nTOP\r\nUSER\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE "
-        "NEVER\r\n"
-        "IMPLEMENTATION relais\r\n.");
+    say(std::string(
+            "+OK what there is\r\nTOP\r\nUSER\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n") +
+        (utf8_ ? "UTF8\r\n" : "") + "EXPIRE NEVER\r\nIMPLEMENTATION relais\r\n.");
 }
 
 void Session::stat() {

@@ -17,6 +17,8 @@ class Session {
     // client each time.
     Session(int input, int output, Maildir& maildir, std::chrono::seconds timeout)
         : reader_(input), output_(output), maildir_(maildir), timeout_(timeout) {}
+    // UTF8 (RFC 6856) is said to be there.
+    void offer_utf8() { utf8_ = true; }
 
     // Says that the login was right, then serves until QUIT, the end of the input or a time-out; only QUIT
     // removes messages. Throws Error when the client cannot be written to.
@@ -49,6 +51,7 @@ class Session {
     std::string pending_;
     unsigned bad_commands_ = 0;
     bool ended_ = false;
+    bool utf8_ = false;
 };
 
 }  // namespace relais::pop3

@@ -15,4 +15,12 @@ std::chrono::seconds session_timeout(const control::Home& home) {
     }
 }
 
+bool offers_utf8(const control::Home& home) {
+    try {
+        return control::read<"smtputf8">(home);
+    } catch (const Error&) {
+        return control::default_of<"smtputf8">();
+    }
+}
+
 }  // namespace relais::pop3

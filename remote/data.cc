@@ -113,6 +113,19 @@ void LineEnds::finish(std::string& out) {
     in_line_ = after_cr_ = false;
 }
 
+void HeaderLetters::feed(std::string_view piece) {
+    for (const char c : piece) {
+        if (ended_) return;
+        if (c == '\n') {
+            ended_ = line_is_empty_;
+            line_is_empty_ = true;
+        } else if (c != '\r') {
+            line_is_empty_ = false;
+            eight_bit_ = eight_bit_ || (static_cast<unsigned char>(c) & 0x80) != 0;
+        }
+    }
+}
+
 bool has_eight_bit(std::string_view data) {
     constexpr std::uint64_t high_bits = 0x8080808080808080U;
     while (data.size() >= sizeof(std::uint64_t)) {

@@ -50,6 +50,18 @@ class WireSize {
     char last_ = '\n';
 };
 
+// Whether the header of a message, in pieces, has letters beyond US-ASCII.
+class HeaderLetters {
+  public:
+    void feed(std::string_view piece);
+    bool eight_bit() const { return eight_bit_; }
+
+  private:
+    bool ended_ = false;
+    bool eight_bit_ = false;
+    bool line_is_empty_ = true;
+};
+
 inline constexpr std::string_view final_dot = ".\r\n";
 
 // True if any octet is above 127.

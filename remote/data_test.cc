@@ -122,5 +122,21 @@ TEST(LineEnds, AreThoseOfTheEncodedFormWithoutItsDots) {
         }
 }
 
+TEST(HeaderLetters, AreLookedForUpToTheEmptyLine) {
+    const auto found = [](std::string_view message, std::size_t piece) {
+        HeaderLetters letters;
+        for (; !message.empty(); message.remove_prefix(std::min(piece, message.size())))
+            letters.feed(message.substr(0, piece));
+        return letters.eight_bit();
+    };
+    for (const std::size_t piece : {1, 2, 100}) {
+        EXPECT_TRUE(found("Subject: \xc3\xbc\n\nx\n", piece));
+        EXPECT_TRUE(found("A: b\r\nSubject: \xc3\xbc", piece));
+        EXPECT_FALSE(found("Subject: u\n\n\xc3\xbc\n", piece));
+        EXPECT_FALSE(found("Subject: u\r\n\r\n\xc3\xbc\n", piece));
+        EXPECT_FALSE(found("\n\xc3\xbc", piece));
+    }
+}
+
 }  // namespace
 }  // namespace relais::remote

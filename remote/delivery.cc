@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/idna.h"
 #include "base/time.h"
 #include "remote/path.h"
 
@@ -28,7 +29,8 @@ constexpr std::chrono::minutes connection_age_limit{5};
 constexpr Seconds signing_patience{20};
 
 DsnRequest dsn_of(const Envelope& envelope) {
-    return {envelope.options.ret, envelope.options.envid, envelope.recipient_options};
+    return {envelope.options.ret, envelope.options.envid, envelope.recipient_options,
+            envelope.options.smtputf8};
 }
 
 }  // namespace
@@ -57,6 +59,7 @@ bool Delivery::give_password(Route& route, const Secret* password) {
 Result Delivery::try_deliver(Envelope envelope, Message& message) {
     // "example.org." and "example.org" are one domain, in every control file.
     if (envelope.host.ends_with('.')) envelope.host.pop_back();
+    envelope.host = dns_spelling(envelope.host);
     try {
         settings_ = &files_.current();
     } catch (const Error& error) {

@@ -35,11 +35,13 @@ const Message::Scan& Message::scan() {
     if (scanned_) return scan_;
     DataEncoder encoder;
     WireSize wire_size;
+    HeaderLetters header;
     std::string out;
     const bool keep = size_ <= keep_limit;
     read([&](std::string_view block) {
         scan_.eight_bit = scan_.eight_bit || has_eight_bit(block);
         wire_size.feed(block);
+        header.feed(block);
         if (keep) encoder.encode(block, out);
         return true;
     });
@@ -47,6 +49,7 @@ const Message::Scan& Message::scan() {
         encoder.finish(out);
         encoded_ = front_ + out;
     }
+    scan_.eight_bit_header = header.eight_bit();
     scan_.wire_size = front_.size() + wire_size.octets();
     scanned_ = true;
     return scan_;

@@ -34,6 +34,7 @@ class Message {
 
     struct Scan {
         bool eight_bit = false;
+        bool eight_bit_header = false;
         std::uint64_t wire_size = 0;  // octets by RFC 1870: with CR LF, without added dots and the final one
     };
     // Reads it once. Throws Error.

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/idna.h"
 #include "base/io.h"
 #include "base/program.h"
 #include "control/cages.h"
@@ -55,6 +56,7 @@ remote::Result deliver(const Arguments& arguments) {
         become_remote(home, timeouts);
         remote::Envelope envelope{arguments[0], arguments[1], {arguments.begin() + 2, arguments.end()}};
         if (envelope.host.ends_with('.')) envelope.host.pop_back();
+        envelope.host = dns_spelling(envelope.host);
         remote::SettingsFiles settings(home, remote::Passwords::forget);
         Secret password;
         try {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/idna.h"
 #include "base/text.h"
 
 namespace relais::remote {
@@ -39,7 +40,7 @@ std::string_view parse_place(std::string_view target, Route& route) {
     }
     if (host.find_first_of("[]") != std::string_view::npos) return "a bracket stands where none may";
     if (host.find_first_of(" \t") != std::string_view::npos) return "there is a blank in the host";
-    route.host = host;
+    route.host = dns_spelling(host);
     if (port.size() <= 1) return "";
     const auto number = parse_port(port.substr(1));
     if (!number) return "the port is no number from 1 to 65535";
@@ -96,7 +97,7 @@ void each_line(const Lines& lines, Passwords passwords, const Take& take) {
     for (const std::string_view line : lines) {
         const std::size_t end = domain_end(line.substr(0, line.find('|')));
         if (end != std::string_view::npos) {
-            const std::string key = lower(trim(line.substr(0, end)));
+            const std::string key = comparable(trim(line.substr(0, end)));
             take(key, parse_route(key, line.substr(end + 1), passwords));
         } else if (line.find('|') != std::string_view::npos) {
             take("", without_colon(line));
@@ -117,7 +118,7 @@ Routes::Routes(const std::vector<std::string_view>& lines, Passwords passwords) 
 
 Route Routes::match(std::string_view domain) const {
     if (targets_.empty()) return {};
-    const std::string name = lower(domain);
+    const std::string name = comparable(domain);
     for (std::size_t at = 0; at <= name.size(); ++at) {
         if (at != 0 && at != name.size() && name[at] != '.') continue;
         const auto found = targets_.find(name.substr(at));
@@ -143,7 +144,7 @@ const Route* SenderRoutes::find(const std::string& key) const {
 
 const Route* SenderRoutes::match(std::string_view sender) const {
     if (targets_.empty()) return nullptr;
-    const std::string address = lower(sender);
+    const std::string address = comparable(sender);
     if (const Route* route = address.empty() ? nullptr : find(address)) return route;
     const std::size_t at = address.rfind('@');
     if (at != std::string::npos) {

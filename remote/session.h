@@ -30,11 +30,13 @@ struct SessionSettings {
     Deadline opening_ends = Deadline::never();         // for everything before MAIL
 };
 
-// What the sender asks of reports on deliveries (RFC 3461); said to a server that offers DSN.
+// What the sender asks of reports on deliveries (RFC 3461), said to a server that offers DSN; and what else
+// he said of the message.
 struct DsnRequest {
     mail::Ret ret = mail::Ret::unsaid;
     std::string envid{};                               // xtext
     std::vector<mail::RecipientOptions> recipients{};  // of each, or none
+    bool smtputf8 = false;                             // the message came with SMTPUTF8 (RFC 6531)
 };
 
 // What reports quote of a server's words: "Remote host said: ...", with LF; empty if it has said none.
@@ -95,10 +97,15 @@ class Session {
     Verdict verdict(Letter letter, std::string_view what, const Reply& reply) const;
     Verdict connection_lost(const Error& error, bool sending, bool critical) const;
     Verdict not_understood(const Reply& reply, bool critical) const;
-    std::optional<Verdict> refuse_unsent(Message& message, const std::string& sender) const;
+    std::optional<Verdict> refuse_unsent(Message& message, const std::string& sender,
+                                         const DsnRequest& dsn) const;
+    // As this server can be told: it knows no UTF-8, and A-labels may do.
+    std::string path_of(const std::string& address) const;
     std::optional<send::RecipientReport> refuse_unasked(const std::string& recipient) const;
     std::optional<Result> refuse_all(const std::vector<std::string>& recipients) const;
     std::string no_smtp_utf8(std::string_view what) const;
+    // Whether the server is not told of an address, for it knows no UTF-8.
+    bool is_beyond(std::string_view address) const;
     std::string mail_command(const std::string& sender, bool smtp_utf8, Message& message,
                              const DsnRequest& dsn) const;
     std::string rcpt_command(const Transaction& transaction, std::size_t index) const;

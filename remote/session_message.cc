@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "mail/address.h"
+#include "mail/utf8_address.h"
 #include "remote/data.h"
 #include "remote/interruption.h"
 #include "remote/path.h"
@@ -31,7 +32,15 @@ struct Session::Transaction {
     bool critical = false;   // the final dot may have reached the server, and its answer did not reach us
     bool data_open = false;  // the server waits for data
     bool sending = false;    // the message is on its way
+    bool smtp_utf8 = false;  // it was said in MAIL
 
+    // RFC 6533, 3: without SMTPUTF8 in ASCII.
+    std::string orcpt(const std::string& value) const {
+        if (smtp_utf8 || mail::is_ascii(value)) return value;
+        const std::size_t address = value.find(';') + 1;
+        const auto decoded = mail::decode_utf8_address(std::string_view(value).substr(address));
+        return value.substr(0, address) + mail::encode_utf8_address(decoded.value_or(""));
+    }
     void decide(Verdict verdict) {
         if (!decided) result.message = std::move(verdict);
         decided = true;
@@ -39,9 +48,11 @@ struct Session::Transaction {
 };
 
 // What need not be asked: the server has said that it cannot take this message.
-std::optional<Verdict> Session::refuse_unsent(Message& message, const std::string& sender) const {
-    if (needs_smtp_utf8(sender) && !extensions_.smtp_utf8)
-        return Verdict{Letter::permanent, no_smtp_utf8("the sender's address")};
+std::optional<Verdict> Session::refuse_unsent(Message& message, const std::string& sender,
+                                              const DsnRequest& dsn) const {
+    if (is_beyond(sender)) return Verdict{Letter::permanent, no_smtp_utf8("the sender's address")};
+    if (dsn.smtputf8 && !extensions_.smtp_utf8 && message.scan().eight_bit_header)
+        return Verdict{Letter::permanent, no_smtp_utf8("the header of the message")};
     if (settings_.strict_8bit && !extensions_.eight_bit_mime && message.scan().eight_bit)
         return Verdict{Letter::permanent,
                        "Connected to " + ip_ +
@@ -56,9 +67,18 @@ std::optional<Verdict> Session::refuse_unsent(Message& message, const std::strin
 // Of a recipient that the server is not asked about.
 std::optional<send::RecipientReport> Session::refuse_unasked(const std::string& recipient) const {
     if (!fits_in_path(recipient)) return unsayable_recipient();
-    if (needs_smtp_utf8(recipient) && !extensions_.smtp_utf8)
+    if (is_beyond(recipient))
         return send::RecipientReport{send::Outcome::permanent, no_smtp_utf8("this address")};
     return std::nullopt;
+}
+
+bool Session::is_beyond(std::string_view address) const {
+    return !extensions_.smtp_utf8 && !mail::ascii_address(address);
+}
+
+std::string Session::path_of(const std::string& address) const {
+    const auto plain = extensions_.smtp_utf8 ? std::nullopt : mail::ascii_address(address);
+    return path(plain ? *plain : address);
 }
 
 std::string Session::no_smtp_utf8(std::string_view what) const {
@@ -81,7 +101,7 @@ std::optional<Result> Session::refuse_all(const std::vector<std::string>& recipi
 std::string Session::mail_command(const std::string& sender, bool smtp_utf8, Message& message,
                                   const DsnRequest& dsn) const {
     // Others know no second kind of bounce, and refuse its sender.
-    std::string line = "MAIL FROM:" + (sender == mail::double_bounce_sender ? "<>" : path(sender));
+    std::string line = "MAIL FROM:" + (sender == mail::double_bounce_sender ? "<>" : path_of(sender));
     if (extensions_.size) line += " SIZE=" + std::to_string(message.scan().wire_size);
     if (extensions_.eight_bit_mime && message.scan().eight_bit) line += " BODY=8BITMIME";
     if (smtp_utf8) line += " SMTPUTF8";
@@ -92,11 +112,11 @@ std::string Session::mail_command(const std::string& sender, bool smtp_utf8, Mes
 }
 
 std::string Session::rcpt_command(const Transaction& transaction, std::size_t index) const {
-    std::string line = "RCPT TO:" + path(transaction.recipients[index]);
+    std::string line = "RCPT TO:" + path_of(transaction.recipients[index]);
     if (!extensions_.dsn || index >= transaction.dsn.recipients.size()) return line;
     const mail::RecipientOptions& options = transaction.dsn.recipients[index];
     if (options.notify.said()) line += " NOTIFY=" + mail::notify_text(options.notify);
-    if (!options.orcpt.empty()) line += " ORCPT=" + options.orcpt;
+    if (!options.orcpt.empty()) line += " ORCPT=" + transaction.orcpt(options.orcpt);
     return line;
 }
 
@@ -104,19 +124,20 @@ Session::Attempt Session::send(const std::string& sender, const std::vector<std:
                                Message& message, const DsnRequest& dsn) {
     if (auto result = refuse_unsayable(sender, recipients)) return {*std::move(result), false};
     if (auto result = refuse_all(recipients)) return {*std::move(result), false};
-    const bool smtp_utf8 =
-        extensions_.smtp_utf8 &&
-        (needs_smtp_utf8(sender) || std::any_of(recipients.begin(), recipients.end(), needs_smtp_utf8));
     Transaction transaction{sender, recipients, message, dsn, {}, {}};
     transaction.result.dsn = extensions_.dsn;
     transaction.result.server = settings_.server_name;
     transaction.result.server_ip = ip_;
     transaction.result.tls = wire_.tls() != nullptr ? protection_ : "";
     try {
-        if (auto refusal = refuse_unsent(message, sender))
+        if (auto refusal = refuse_unsent(message, sender, dsn))
             return {{{}, *std::move(refusal), "", false}, false};
         // Reads the message if it has to, before anything is said.
-        transaction.mail_command = mail_command(sender, smtp_utf8, message, dsn);
+        transaction.smtp_utf8 =
+            extensions_.smtp_utf8 &&
+            (needs_smtp_utf8(sender) || std::any_of(recipients.begin(), recipients.end(), needs_smtp_utf8) ||
+             (dsn.smtputf8 && message.scan().eight_bit_header));
+        transaction.mail_command = mail_command(sender, transaction.smtp_utf8, message, dsn);
     } catch (const Error&) {
         return {{{}, cannot_read_message(), "", false}, false};
     }

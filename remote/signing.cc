@@ -4,7 +4,7 @@
 
 #include "authres/dkim.h"
 #include "authres/dmarc.h"
-#include "authres/idna.h"
+#include "base/idna.h"
 
 namespace relais::remote {
 namespace {
@@ -91,8 +91,8 @@ std::vector<std::string> signing_domains(const authres::MessageHeader& header,
             domains.push_back(std::move(domain));
     };
     const auto may_use = [&](const std::string& address) { return submitter.may_use_from(address); };
-    if (std::all_of(from.begin(), from.end(), may_use)) add(authres::ascii_domain_of(from.front()));
-    for (const std::string& domain : submitter.domains()) add(authres::ascii_domain_of(domain));
+    if (std::all_of(from.begin(), from.end(), may_use)) add(ascii_domain_of(from.front()));
+    for (const std::string& domain : submitter.domains()) add(ascii_domain_of(domain));
     return domains;
 }
 

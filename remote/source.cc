@@ -1,5 +1,6 @@
 #include "remote/source.h"
 
+#include "base/idna.h"
 #include "base/text.h"
 #include "net/socket.h"
 
@@ -81,12 +82,12 @@ Sources::Sources(const std::vector<std::string>& outgoingip, const std::vector<s
             source.v4 = fallback_.v4;
             source.v6 = fallback_.v6;
         }
-        sources_.emplace(lower(trim(std::string_view(line).substr(0, colon))), std::move(source));
+        sources_.emplace(comparable(trim(std::string_view(line).substr(0, colon))), std::move(source));
     }
 }
 
 const Source* Sources::find(const std::string& prefix, std::string_view domain) const {
-    const std::string name = lower(domain);
+    const std::string name = comparable(domain);
     if (name.empty()) return nullptr;
     if (const auto found = sources_.find(prefix + name); found != sources_.end()) return &found->second;
     for (std::size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1))

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/idna.h"
 #include "base/text.h"
 
 namespace relais::remote {
@@ -118,7 +119,7 @@ TlsDestinations::TlsDestinations(const std::vector<std::string>& lines) {
     for (const std::string& line : lines) {
         const std::size_t bracket = line.starts_with('[') ? line.find(']') : std::string::npos;
         const std::size_t end = line.find_first_of(": \t", bracket == std::string::npos ? 0 : bracket);
-        const std::string key = lower(line.substr(0, end));
+        const std::string key = comparable(line.substr(0, end));
         // Who forgot the colon meant something: the line counts, and cannot be used.
         const bool has_colon = end != std::string::npos && line[end] == ':';
         TlsPolicy policy = parse_tls_policy(has_colon ? std::string_view(line).substr(end + 1) : "");
@@ -132,7 +133,7 @@ TlsDestinations::TlsDestinations(const std::vector<std::string>& lines) {
 
 const TlsPolicy* TlsDestinations::find(std::string_view name) const {
     if (name.empty()) return nullptr;
-    std::string key = lower(name);
+    std::string key = comparable(name);
     if (key.find(':') != std::string::npos && !key.starts_with('[')) key = "[" + key + "]";
     if (const auto found = policies_.find(key); found != policies_.end()) return &found->second;
     for (std::size_t dot = key.find('.'); dot != std::string::npos; dot = key.find('.', dot + 1))

@@ -7,6 +7,7 @@
 #include "base/time.h"
 #include "mail/address.h"
 #include "mail/smtp_command.h"
+#include "mail/utf8_address.h"
 
 namespace relais::send {
 namespace {
@@ -14,15 +15,15 @@ namespace {
 // RFC 5322, 2.1.1 allows 998.
 constexpr std::size_t line_limit = 900;
 
-bool is_ascii(std::string_view text) {
-    return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 128; });
-}
+using mail::is_ascii;
 
 // Where one of the addresses needs it, the report is one of RFC 6533.
 bool is_international(const DeliveryReport& report) {
     return !is_ascii(report.sender) ||
            std::any_of(report.text.recipients.begin(), report.text.recipients.end(),
-                       [](const RecipientFacts& facts) { return !is_ascii(facts.address); });
+                       [](const RecipientFacts& facts) {
+                           return !is_ascii(facts.address) || facts.orcpt.starts_with("utf-8;");
+                       });
 }
 
 // The time alone could be guessed by who writes the message that stands between two of them.
@@ -85,7 +86,10 @@ void field(std::string& out, std::string_view name, std::string_view value, bool
 
 std::string original_recipient(const std::string& orcpt) {
     const std::size_t end = orcpt.find(';');
-    const auto decoded = end == std::string::npos ? std::nullopt : mail::decode_xtext(orcpt.substr(end + 1));
+    if (end == std::string::npos) return {};
+    const std::string_view text = std::string_view(orcpt).substr(end + 1);
+    const auto decoded =
+        orcpt.starts_with("utf-8;") ? mail::decode_utf8_address(text) : mail::decode_xtext(text);
     return decoded ? orcpt.substr(0, end) + "; " + *decoded : std::string();
 }
 

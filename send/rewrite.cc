@@ -1,5 +1,6 @@
 #include "send/rewrite.h"
 
+#include "base/idna.h"
 #include "base/text.h"
 #include "control/setting.h"
 
@@ -10,7 +11,7 @@ constexpr std::string_view verp_mark = "-@[]";
 
 std::unordered_set<std::string> lower_case_set(const std::vector<std::string>& lines) {
     std::unordered_set<std::string> set;
-    for (const std::string& line : lines) set.insert(lower(line));
+    for (const std::string& line : lines) set.insert(comparable(line));
     return set;
 }
 
@@ -25,7 +26,7 @@ RewriteRules::RewriteRules(std::string envnoathost, const std::vector<std::strin
     for (const std::string& line : virtualdomains) {
         const std::size_t colon = line.find(':');
         if (colon != std::string::npos)
-            virtualdomains_.insert_or_assign(lower(line.substr(0, colon)), line.substr(colon + 1));
+            virtualdomains_.insert_or_assign(comparable(line.substr(0, colon)), line.substr(colon + 1));
     }
 }
 
@@ -35,11 +36,11 @@ RewriteRules RewriteRules::read(const control::Home& home) {
 }
 
 bool RewriteRules::is_local(std::string_view domain) const {
-    return locals_.contains(lower(domain));
+    return locals_.contains(comparable(domain));
 }
 
 bool RewriteRules::has_percenthack(std::string_view domain) const {
-    return !percenthack_.empty() && percenthack_.contains(lower(domain));
+    return !percenthack_.empty() && percenthack_.contains(comparable(domain));
 }
 
 const std::string* RewriteRules::virtual_prefix(std::string_view address) const {
@@ -49,7 +50,7 @@ const std::string* RewriteRules::virtual_prefix(std::string_view address) const 
 
 const RewriteRules::VirtualDomain* RewriteRules::virtual_domain(std::string_view address) const {
     if (virtualdomains_.empty()) return nullptr;
-    const std::string name = lower(address);
+    const std::string name = comparable(address);
     const auto look = [&](std::size_t from) {
         const auto found = virtualdomains_.find(name.substr(from));
         return found == virtualdomains_.end() ? nullptr : &*found;
@@ -63,7 +64,7 @@ const RewriteRules::VirtualDomain* RewriteRules::virtual_domain(std::string_view
 }
 
 std::string destination_name(const Route& route) {
-    return lower(route.is_local() ? route.plain : route.host);
+    return comparable(route.is_local() ? route.plain : route.host);
 }
 
 std::string user_name(const Route& route) {
@@ -100,7 +101,7 @@ Route rewrite(const RewriteRules& rules, std::string_view recipient, RewriteTrac
         address.insert(0, line->second + "-");
         return route;
     }
-    route.host = address.substr(at + 1);
+    route.host = dns_spelling(std::string_view(address).substr(at + 1));
     return route;
 }
 

@@ -89,5 +89,22 @@ TEST(Verp, Expansion) {
     EXPECT_FALSE(is_verp("#@[]"));
 }
 
+TEST(Rewrite, BothSpellingsOfADomainAreOne) {
+    const std::string u = "b\xc3\xbc"
+                          "cher.example",
+                      a = "xn--bcher-kva.example";
+    for (const std::string& listed : {u, a})
+        for (const std::string& written : {u, a}) {
+            const RewriteRules locals("x", {listed}, {listed}, {});
+            EXPECT_TRUE(rewrite(locals, "bob@" + written).is_local()) << listed << written;
+            const RewriteRules rules("x", {}, {}, {listed + ":shop", "." + listed + ":below"});
+            EXPECT_EQ(rewrite(rules, "j\xc3\xb6rg@" + written).address, "shop-j\xc3\xb6rg@" + written);
+            EXPECT_EQ(rewrite(rules, "bob@www." + written).address, "below-bob@www." + written);
+        }
+    const Route route = rewrite(RewriteRules("x", {}, {}, {}), "j\xc3\xb6rg@" + u);
+    EXPECT_EQ(route.host, a);
+    EXPECT_EQ(route.address, "j\xc3\xb6rg@" + u);
+}
+
 }  // namespace
 }  // namespace relais::send

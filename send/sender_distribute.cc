@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <map>
 
-#include "base/text.h"
+#include "base/idna.h"
 #include "send/active.h"
 
 namespace relais::send {
@@ -26,7 +26,7 @@ void name_domains(std::vector<Plan::Planned>& planned, const queue::Recipients& 
     std::map<std::string, std::uint32_t> domains;
     const auto domain_of = [&](const Plan::Planned& each) {
         const std::string_view address = recipients.address(each.recipient);
-        return lower(address.substr(std::min(address.size(), address.rfind('@'))));
+        return comparable(address.substr(std::min(address.size(), address.rfind('@'))));
     };
     for (const Plan::Planned& each : planned) domains[domain_of(each)] = 0;
     for (std::uint32_t next = 0; auto& [name, number] : domains) number = next++;

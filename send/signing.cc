@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "authres/idna.h"
 #include "base/error.h"
+#include "base/idna.h"
 #include "base/text.h"
 #include "control/setting.h"
 #include "keyd/mail_token.h"
@@ -34,7 +34,7 @@ std::string uid_of(std::string_view name, std::string_view passwd) {
 // As DNS has them, for the keys are there by these names.
 std::vector<std::string> domains_of(const mail::Submitter& submitter) {
     std::vector<std::string> domains;
-    for (const std::string& domain : submitter.domains()) domains.push_back(authres::ascii_domain_of(domain));
+    for (const std::string& domain : submitter.domains()) domains.push_back(ascii_domain_of(domain));
     return domains;
 }
 
@@ -92,7 +92,7 @@ std::string Signing::allow(mail::Submitter& submitter, std::uint64_t message, st
     if (grant.domains.empty()) return "";
     std::string token = keyd::make_mail_token(secret_, grant);
     std::erase_if(submitter.may_use, [&](const std::string& rule) {
-        return rule != keyd::any_domain && !grant.allows(authres::ascii_domain_of(rule));
+        return rule != keyd::any_domain && !grant.allows(ascii_domain_of(rule));
     });
     return token;
 }

@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "mail/address.h"
 #include "mail/smtp_command.h"
+#include "mail/utf8_address.h"
 #include "metrics/count.h"
 #include "smtpd/foreign_protocol.h"
 #include "smtpd/reply_status.h"
@@ -221,6 +222,7 @@ void Session::ehlo(std::string_view argument) {
     if (settings_.chunking) say("250-CHUNKING");
     if (settings_.enhanced_codes) say("250-ENHANCEDSTATUSCODES");
     if (may_ask_dsn()) say("250-DSN");
+    if (settings_.smtputf8) say("250-SMTPUTF8");
     offer_introductions();
     if (settings_.limits) say(fmt::format("250-LIMITS RCPTMAX={}", settings_.recipient_limit));
     say("250-HELP");
@@ -242,14 +244,18 @@ void Session::mail(std::string_view argument) {
     if (parameters.fault == mail::MailParameters::Fault::syntax) {
         refuse("syntax", "501 syntax error in parameters (#5.5.4)");
     } else if (parameters.fault == mail::MailParameters::Fault::unknown ||
-               (parameters.auth && authority_ == nullptr) || (parameters.asks_dsn() && !may_ask_dsn())) {
+               (parameters.auth && authority_ == nullptr) || (parameters.asks_dsn() && !may_ask_dsn()) ||
+               (parameters.smtputf8 && !(settings_.smtputf8 && extended_))) {
         refuse("syntax", "555 unknown parameter (#5.5.4)");
+    } else if (const auto wrong = wrong_letters(path->address, parameters.smtputf8)) {
+        refuse("syntax", *wrong);
     } else if (size_limit() > 0 && parameters.size.value_or(0) > size_limit()) {
         refuse("size", too_big);
     } else {
         transaction_->options.ret = parameters.ret;
         transaction_->options.envid = parameters.envid;
         if (milters_ != nullptr) transaction_->mail_parameters = path->parameters;
+        transaction_->options.smtputf8 = parameters.smtputf8;
         chain_.heard_mail(transaction_->sender);
         return say("250 ok");
     }
@@ -263,11 +269,15 @@ void Session::rcpt(std::string_view argument) {
     const auto path = to ? mail::parse_path(*to) : std::nullopt;
     if (!path || path->address.empty()) return refuse_recipient("syntax", policy::syntax_error, argument);
     if (!fits(path->address)) return refuse_recipient("syntax", path_too_long, path->address);
+    const bool smtputf8 = transaction_->options.smtputf8;
+    if (const auto wrong = wrong_letters(path->address, smtputf8))
+        return refuse_recipient("syntax", *wrong, path->address);
     const mail::RcptParameters parameters = mail::parse_rcpt_parameters(path->parameters);
     if (!path->parameters.empty() &&
         (parameters.fault == mail::MailParameters::Fault::unknown || !may_ask_dsn()))
         return refuse_recipient("syntax", "555 unknown parameter (#5.5.4)", path->address);
-    if (parameters.fault != mail::MailParameters::Fault::none)
+    if (parameters.fault != mail::MailParameters::Fault::none ||
+        (!smtputf8 && !mail::is_ascii(parameters.options.orcpt)))
         return refuse_recipient("syntax", "501 syntax error in parameters (#5.5.4)", path->address);
     if (transaction_->recipients.size() >= settings_.recipient_limit)
         return refuse("recipients", "452 too many recipients (#4.5.3)", path->address);

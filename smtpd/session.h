@@ -186,6 +186,8 @@ class Session {
     void pause(std::chrono::seconds time);
     void refuse_recipient(std::string_view cause, std::string_view reply, std::string_view recipient,
                           std::string_view why = "");
+    // What is wrong with the letters of an address, for 5.1.3 or 5.1.7, or without SMTPUTF8.
+    std::optional<std::string_view> wrong_letters(std::string_view address, bool smtputf8) const;
     // Whether this client may ask for reports on deliveries: whoever is asked for may get one that he never
     // wanted, so it is not for strangers.
     bool may_ask_dsn() const;

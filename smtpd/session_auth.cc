@@ -35,9 +35,13 @@ Way Session::way() const {
     return way;
 }
 
-// RFC 3848.
+// RFC 3848, and RFC 6531, 4.3.
 std::string_view Session::protocol() const {
     if (!extended_) return "SMTP";
+    if (transaction_ && transaction_->options.smtputf8) {
+        if (tls_ != nullptr) return client_.user ? "UTF8SMTPSA" : "UTF8SMTPS";
+        return client_.user ? "UTF8SMTPA" : "UTF8SMTP";
+    }
     if (tls_ != nullptr) return client_.user ? "ESMTPSA" : "ESMTPS";
     return client_.user ? "ESMTPA" : "ESMTP";
 }

@@ -1,4 +1,5 @@
 // What a session says of a message beside its addresses.
+#include "mail/utf8_address.h"
 #include "smtpd/session.h"
 
 namespace relais::smtpd {
@@ -8,6 +9,14 @@ mail::Envelope Session::Transaction::envelope() const {
     for (std::size_t i = 0; i < recipients.size(); ++i)
         envelope.recipients.push_back({recipients[i], recipient_options[i]});
     return envelope;
+}
+
+std::optional<std::string_view> Session::wrong_letters(std::string_view address, bool smtputf8) const {
+    if (!settings_.smtputf8 || mail::is_ascii(address)) return std::nullopt;
+    if (!smtputf8) return "553 sorry, letters beyond US-ASCII in an address need SMTPUTF8 (#5.6.7)";
+    if (mail::is_utf8_address(address)) return std::nullopt;
+    return verb_ == "MAIL" ? "553 sorry, this address is no UTF-8 that I can write (#5.1.7)"
+                           : "553 sorry, this address is no UTF-8 that I can write (#5.1.3)";
 }
 
 bool Session::may_ask_dsn() const {

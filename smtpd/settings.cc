@@ -46,6 +46,7 @@ Settings Settings::read(const control::Home& home) {
     settings.refuse_nul = control::read<"refusenul">(home);
     settings.chunking = control::read<"chunking">(home);
     settings.limits = control::read<"smtplimits">(home);
+    settings.smtputf8 = control::read<"smtputf8">(home);
     settings.enhanced_codes = control::read<"enhancedcodes">(home);
     settings.auth_plain = control::read<"authplain">(home);
     settings.submission_auth = control::read<"submissionauth">(home);

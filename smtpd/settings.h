@@ -33,6 +33,7 @@ struct Settings : policy::Settings {
     bool refuse_nul = control::default_of<"refusenul">();
     bool chunking = control::default_of<"chunking">();
     bool limits = control::default_of<"smtplimits">();
+    bool smtputf8 = control::default_of<"smtputf8">();
     bool enhanced_codes = control::default_of<"enhancedcodes">();
     bool auth_plain = control::default_of<"authplain">();
     bool submission_auth = control::default_of<"submissionauth">();

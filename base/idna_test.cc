@@ -1,8 +1,8 @@
-#include "authres/idna.h"
+#include "base/idna.h"
 
 #include <gtest/gtest.h>
 
-namespace relais::authres {
+namespace relais {
 
 TEST(Idna, LabelsBecomeWhatDnsHas) {
     EXPECT_EQ(ascii_domain("Example.ORG."), "example.org.");
@@ -27,4 +27,14 @@ TEST(Idna, WhatIsNoTextStays) {
     EXPECT_EQ(ascii_domain(long_label), long_label);
 }
 
-}  // namespace relais::authres
+TEST(Idna, SpellingsOfOneAddressAreComparable) {
+    EXPECT_EQ(comparable("J\xc3\xb6rg@M\xc3\xbcnchen.DE"), "j\xc3\xb6rg@xn--mnchen-3ya.de");
+    EXPECT_EQ(comparable("Bob@Example.ORG"), "bob@example.org");
+    EXPECT_EQ(comparable("@m\xc3\xbcnchen.de"), "@xn--mnchen-3ya.de");
+    EXPECT_EQ(comparable(".m\xc3\xbcnchen.de"), ".xn--mnchen-3ya.de");
+    EXPECT_EQ(comparable("XN--mnchen-3ya.de"), comparable("m\xc3\xbcnchen.de"));
+    EXPECT_EQ(comparable("A\xff.Example"), "a\xff.example");
+    EXPECT_EQ(comparable(""), "");
+}
+
+}  // namespace relais

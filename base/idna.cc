@@ -1,4 +1,4 @@
-#include "authres/idna.h"
+#include "base/idna.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 
-namespace relais::authres {
+namespace relais {
 namespace {
 
 using Codes = std::u32string;
@@ -86,28 +86,31 @@ std::string punycode(const Codes& codes) {
     return out;
 }
 
+bool is_plain(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
 std::string ascii_label(std::string_view label) {
     Codes codes;
     for (std::string_view rest = label; !rest.empty();) {
         const auto code = take_character(rest);
-        if (!code || codes.size() == 63) return std::string(label);
+        if (!code || codes.size() == 63) return lower(label);
         codes += small_letter(*code);
     }
     const std::string ascii = "xn--" + punycode(codes);
-    return ascii.size() <= 63 ? ascii : std::string(label);
+    return ascii.size() <= 63 ? ascii : lower(label);
 }
 
 }  // namespace
 
 std::string ascii_domain(std::string_view domain) {
+    if (is_plain(domain)) return lower(domain);
     std::string result;
     bool first = true;
     for (const std::string_view label : split(domain, '.')) {
         if (!first) result += '.';
         first = false;
-        const bool plain = std::all_of(label.begin(), label.end(),
-                                       [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-        result += plain ? lower(label) : ascii_label(label);
+        result += is_plain(label) ? lower(label) : ascii_label(label);
     }
     return result;
 }
@@ -118,4 +121,14 @@ std::string ascii_domain_of(std::string_view address) {
     return ascii_domain(domain);
 }
 
-}  // namespace relais::authres
+std::string dns_spelling(std::string_view domain) {
+    return is_plain(domain) ? std::string(domain) : ascii_domain(domain);
+}
+
+std::string comparable(std::string_view address) {
+    if (is_plain(address)) return lower(address);
+    const std::size_t domain = address.rfind('@') + 1;
+    return lower(address.substr(0, domain)) + ascii_domain(address.substr(domain));
+}
+
+}  // namespace relais
