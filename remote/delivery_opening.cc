@@ -175,16 +175,36 @@ bool Delivery::open_session_by(const Server& server, const Way& way, const Sessi
     return false;
 }
 
+// Where neither the administrator nor the domain has a word on it.
+TlsHold Delivery::hold_to_memory(SessionSettings& terms) const {
+    const bool free = terms.tls.level == TlsLevel::may && !terms.tls.named && !terms.tls.implicit;
+    if (settings_->tls_memory.count() == 0 || !free) return TlsHold::none;
+    const auto known = memory_.servers().find(terms.server_name);
+    if (!known) return TlsHold::none;
+    const TlsHold hold = tls_hold(*known, settings_->tls_memory, now_seconds());
+    if (hold == TlsHold::held) {
+        terms.tls.level = TlsLevel::encrypt;
+        terms.tls.encrypted_at = date_822(known->encrypted);
+    } else if (hold == TlsHold::given_up) {
+        terms.clear_words = "Not encrypted: TLS has failed since " + date_822(known->failing_since) +
+                            ", the server was encrypted " + date_822(known->encrypted);
+    }
+    return hold;
+}
+
 bool Delivery::open_session_at(net::ConnectResult connected, const SessionSettings& terms, const Way& way,
                                std::optional<Verdict>& last) {
     const net::Endpoint endpoint = connected.endpoint;
     SessionSettings here = terms;
     here.greeting = effort_.greeting;
     here.opening_ends = effort_.ends;
-    if (!terms.tls.required() && !terms.tls.implicit && memory_.is_slow(tls_with(endpoint.ip), now_seconds()))
+    const TlsHold hold = hold_to_memory(here);
+    if (!here.tls.required() && !here.tls.implicit && memory_.is_slow(tls_with(endpoint.ip), now_seconds()))
         here.encryption = nullptr;
     auto session = std::make_unique<Session>(std::move(connected.fd), endpoint.ip, here);
     Session::Opening opening = session->open();
+    if (opening.tls_failed && hold != TlsHold::none)
+        memory_.servers().note_tls_failure(terms.server_name, now_seconds());
     if (opening.retry_without_tls) {
         // What a handshake has broken is not mended on the same connection.
         session.reset();
@@ -203,6 +223,8 @@ bool Delivery::open_session_at(net::ConnectResult connected, const SessionSettin
         last = std::move(*opening.refused);
         return false;
     }
+    memory_.servers().note_session(terms.server_name, session->extensions(), session->encrypted(),
+                                   now_seconds());
     session_ = std::move(session);
     return true;
 }

@@ -1,5 +1,6 @@
 // What processes of the pool read that others may have left half written, or one that was taken over has
-// written: the memory that they share, and the table of time-outs. Advice may be wrong; nothing else may.
+// written: the memory that they share, the tables of time-outs and of servers. Advice may be wrong; nothing
+// else may.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -35,6 +36,22 @@ void read_table(std::string_view octets) {
         if (entry.address.empty() || entry.count < 0) std::abort();
 }
 
+// A head of our own, and anything behind it.
+void read_servers(std::string_view octets) {
+    Fd fd(::memfd_create("servers", MFD_CLOEXEC));
+    const int number = fd.get();
+    ServerMemory memory(std::move(fd));
+    const off_t head = ServerMemory::record_size * ServerMemory::row_records;
+    for (off_t row = 1; row <= off_t{ServerMemory::rows} && !octets.empty(); row += 64)
+        if (::pwrite(number, octets.data(), octets.size(), row * head) < 0) std::abort();
+    for (const char* name : {"mx.test", "a", ""}) {
+        if (const auto known = memory.find(name)) tls_hold(*known, Seconds(86400), now);
+        memory.note_tls_failure(name, now);
+        memory.note_session(name, {}, true, now);
+        if (memory.find(name)->encrypted > now + 3600) std::abort();
+    }
+}
+
 // Where the octets of a session that was kept properly begin.
 std::size_t place_of_session(SharedMemory& memory) {
     memory.put_session(key, "a session", now);
@@ -51,6 +68,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     if (size == 0 || size > 8192) return 0;
     const std::string_view input(reinterpret_cast<const char*>(bytes) + 1, size - 1);
     read_table(input);
+    read_servers(input);
     static SharedMemory memory;
     const std::size_t session = place_of_session(memory);
     const auto all = memory.octets();

@@ -41,8 +41,8 @@ void close_all_but(std::vector<int> keep) {
 
 }  // namespace
 
-Pool::Pool(control::Home home, TimeoutTable timeouts, control::DirectoryWatch& directory, Fd channel,
-           Fd heirs)
+Pool::Pool(control::Home home, TimeoutTable timeouts, ServerMemory servers,
+           control::DirectoryWatch& directory, Fd channel, Fd heirs)
     : home_(std::move(home)),
       directory_(directory),
       timeouts_(std::move(timeouts)),
@@ -52,6 +52,7 @@ Pool::Pool(control::Home home, TimeoutTable timeouts, control::DirectoryWatch& d
             {[this] { directory_.look(); },
              [this](PacketReader::Packet packet) { take_order(std::move(packet)); }, [this] { retire(); },
              [this](std::uint64_t delivery) { cut(delivery); }}) {
+    memory_.set_servers(std::move(servers));
     loop_.before_wait([this] { return before_wait(); });
     // Only to reap: that a process has ended is seen on its channel, behind its last report.
     loop_.on_signal(SIGCHLD, [] {
@@ -164,7 +165,8 @@ void Pool::become_worker(Fd channel) {
         EventLoop::restore_signals();
         // The parent's table of processes, and with it their channels, stays in memory but is closed here.
         close_all_but({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO,
-                       line_.holds_lock() ? start::spawner_heirs : -1, timeouts_.fd(), channel.get()});
+                       line_.holds_lock() ? start::spawner_heirs : -1, timeouts_.fd(), memory_.servers().fd(),
+                       channel.get()});
         settings_.keep();
         show_addresses_in_titles(!settings_.current().hide_addresses);
         control::enter(control::remote_cage, home_, authority_files(home_, settings_.current()));

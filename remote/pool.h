@@ -27,7 +27,8 @@ class Pool {
   public:
     // directory: watches control/, made before confinement, borrowed; channel: the packet socket to
     // qmail-send; heirs: start/descriptors.h.
-    Pool(control::Home home, TimeoutTable timeouts, control::DirectoryWatch& directory, Fd channel, Fd heirs);
+    Pool(control::Home home, TimeoutTable timeouts, ServerMemory servers, control::DirectoryWatch& directory,
+         Fd channel, Fd heirs);
 
     // Serves until it retires, the last process of the pool has ended and its report has been taken. Throws
     // Error.

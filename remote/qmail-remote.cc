@@ -24,10 +24,12 @@ namespace {
 
 using namespace relais;
 
-void become_remote(const control::Home& home, remote::TimeoutTable& timeouts) {
+void become_remote(const control::Home& home, remote::TimeoutTable& timeouts, remote::ServerMemory& servers) {
     if (::geteuid() != 0) return;
     const control::Owners owners = control::Owners::read(home);
-    timeouts.give_to(owners.of(control::Role::qmailr).uid, owners.of(control::Role::qmailr).gid);
+    const control::Owner owner = owners.of(control::Role::qmailr);
+    timeouts.give_to(owner.uid, owner.gid);
+    servers.give_to(owner.uid, owner.gid);
     control::become(owners, control::Role::qmailr);
 }
 
@@ -53,7 +55,8 @@ remote::Result deliver(const Arguments& arguments) {
         const control::Home home = control::Home::from_environment();
         remote::TimeoutTable timeouts = remote::TimeoutTable::open(home);
         const remote::MessageInput input = remote::message_input(STDIN_FILENO);
-        become_remote(home, timeouts);
+        remote::ServerMemory servers = remote::ServerMemory::open(home);
+        become_remote(home, timeouts, servers);
         remote::Envelope envelope{arguments[0], arguments[1], {arguments.begin() + 2, arguments.end()}};
         if (envelope.host.ends_with('.')) envelope.host.pop_back();
         envelope.host = dns_spelling(envelope.host);
@@ -69,6 +72,7 @@ remote::Result deliver(const Arguments& arguments) {
         net::Resolver resolver(home);
         remote::Message message(input.fd, input.offset, input.size);
         remote::SharedMemory memory;
+        memory.set_servers(std::move(servers));
         remote::Delivery delivery(home, settings, resolver, timeouts, memory);
         return delivery.deliver(envelope, message);
     } catch (const std::exception& error) {

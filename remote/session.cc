@@ -69,6 +69,12 @@ Verdict Session::unusable(std::string_view what, std::string_view status, const 
 }
 
 Session::Opening Session::open() {
+    Opening opening = open_in_order();
+    opening.tls_failed = tls_failed_;
+    return opening;
+}
+
+Session::Opening Session::open_in_order() {
     end_in(Seconds(0));
     end_ = earlier(end_, settings_.opening_ends);
     bool greeted = false;
@@ -126,12 +132,14 @@ Session::Opening Session::secure_by_command() {
     const bool required = settings_.tls.required();
     const std::string demand = "TLS is required" + settings_.tls.reason() + " and ";
     if (!extensions_.starttls) {
+        tls_failed_ = true;
         if (!required) return {};
         return {unusable(demand + "it does not offer STARTTLS", "4.7.10")};
     }
     const Reply reply = command("STARTTLS");
     if (!reply.positive()) {
         if (reply.code == 0 || reply.code == 421) throw_errno("understand", "the server", EPROTO);
+        tls_failed_ = true;
         if (!required) return {};
         return {unusable(demand + "STARTTLS was refused", "4.7.10", reply)};
     }
@@ -156,10 +164,12 @@ Session::Opening Session::secure() {
         wire_.switch_to(std::move(secured.connection));
         return {};
     } catch (const Error& error) {
+        tls_failed_ = true;
         if (!settings_.tls.required() && !settings_.tls.implicit)
             return {std::nullopt, true, error.number() == ETIMEDOUT};
-        Opening opening{
-            unusable("the connection could not be secured: " + std::string(error.what()), "4.7.5")};
+        Opening opening{unusable("the connection could not be secured: " + std::string(error.what()) +
+                                     (settings_.tls.encrypted_at.empty() ? "" : settings_.tls.reason()),
+                                 "4.7.5")};
         opening.silent = error.number() == ETIMEDOUT;
         return opening;
     }

@@ -28,6 +28,7 @@ struct SessionSettings {
     std::optional<sasl::Mechanism> first_mechanism{};  // to log in with, before the usual ones
     Seconds greeting{300};                             // for that one reply
     Deadline opening_ends = Deadline::never();         // for everything before MAIL
+    std::string clear_words{};                         // for the report of what goes in clear; "" for nothing
 };
 
 // What the sender asks of reports on deliveries (RFC 3461), said to a server that offers DSN; and what else
@@ -56,6 +57,7 @@ class Session {
         bool hung_in_tls = false;        // which took long to find out
         bool login_refused = false;      // it has judged our login: so will its other addresses
         bool silent = false;             // its time was over
+        bool tls_failed = false;         // it does not speak TLS, or not so that it could be used
     };
     // Reads the greeting, says EHLO, or HELO where that is not understood, switches to TLS and logs in, as
     // the settings ask.
@@ -77,6 +79,9 @@ class Session {
     bool usable() { return in_step_ && (wire_.tls() == nullptr ? wire_.is_answered() : wire_.is_quiet()); }
     bool is_there() { return in_step_ && wire_.is_quiet(); }
     int fd() const { return wire_.fd(); }
+    bool encrypted() const { return wire_.tls() != nullptr; }
+    // As the server said them last.
+    const Extensions& extensions() const { return extensions_; }
     // Says QUIT without waiting for an answer.
     void quit();
 
@@ -89,6 +94,7 @@ class Session {
     Reply command(const std::string& line);
     void require_silence() const;
     std::optional<Verdict> say_hello();
+    Opening open_in_order();
     Opening secure_by_command();
     Opening secure();
     Opening not_opened(bool greeted, const Error& error) const;
@@ -132,6 +138,7 @@ class Session {
     Deadline end_ = Deadline::never();
     bool in_step_ = false;
     bool reset_needed_ = false;
+    bool tls_failed_ = false;
 };
 
 }  // namespace relais::remote

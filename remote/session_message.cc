@@ -292,7 +292,7 @@ void Session::take_final_reply(Transaction& transaction, const Reply& reply) {
 // unsigned, as ever.
 std::string Session::protection(const std::string& signed_by) const {
     std::string text;
-    if (wire_.tls() != nullptr) text = "Encrypted: " + protection_;
+    text = wire_.tls() != nullptr ? "Encrypted: " + protection_ : settings_.clear_words;
     if (!login_.empty()) text += (text.empty() ? "Authenticated: " : ", authenticated: ") + login_;
     if (!signed_by.empty()) text += (text.empty() ? "Signed by: " : ", signed by: ") + signed_by;
     return text.empty() ? "" : text + "\n";

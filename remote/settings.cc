@@ -54,6 +54,7 @@ Settings Settings::read(const control::Home& home, Passwords passwords) {
     const std::string more = home.control_file("morercpthosts.cdb");
     control::WatchList::note_read(more);
     if (::access(more.c_str(), F_OK) == 0) fresh.morercpthosts = std::make_shared<const CdbReader>(more);
+    fresh.tls_memory = control::read<"tlsmemory">(home);
     fresh.privatemx = control::DomainSet(control::read<"privatemx">(home));
     fresh.timeout_connect = control::read<"timeoutconnect">(home);
     fresh.timeout_remote = control::read<"timeoutremote">(home);

@@ -38,6 +38,7 @@ struct Settings {
     // An open connection waits for the next message that long.
     Seconds idle = control::default_of<"remoteidle">();
     std::uint64_t messages = control::default_of<"remotemessages">();  // on one connection at most
+    Seconds tls_memory = control::default_of<"tlsmemory">();           // 0: nobody is held to TLS by it
     bool strict_8bit = false;
     bool hide_addresses = control::default_of<"proctitle">();
     std::size_t digest = 0;  // of what they were read from: what was decided by others is not reused

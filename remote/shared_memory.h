@@ -13,8 +13,10 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "remote/login_memory.h"
+#include "remote/server_memory.h"
 
 namespace relais::remote {
 
@@ -36,6 +38,9 @@ class SharedMemory {
     bool is_slow(std::string_view address, std::int64_t now) const;
 
     LoginMemory& logins() { return logins_; }
+    // What lasts longer than the pool. Before the first process of it begins.
+    void set_servers(ServerMemory servers) { servers_ = std::move(servers); }
+    ServerMemory& servers() { return servers_; }
     // What other processes of the pool may have written anything into: for tests.
     std::span<char> octets();
 
@@ -43,6 +48,7 @@ class SharedMemory {
     struct Table;
     Table* table_ = nullptr;
     LoginMemory logins_;
+    ServerMemory servers_;
 };
 
 }  // namespace relais::remote

@@ -80,6 +80,8 @@ std::string_view name_of(TlsLevel level) {
 
 std::string TlsPolicy::reason() const {
     if (!tlsa_name.empty()) return " (there are TLSA records at " + tlsa_name + ")";
+    if (!encrypted_at.empty())
+        return " (it was encrypted " + encrypted_at + ", and control/tlsmemory holds it to that for a day)";
     return policy_of.empty() ? "" : " (the policy of " + policy_of + ", MTA-STS, says so)";
 }
 

@@ -45,6 +45,7 @@ struct TlsPolicy {
     std::vector<tls::Tlsa> tlsa{};     // of the level dane, all usable; names: the TLSA base domain first
     std::string tlsa_name{};           // where the TLSA records are that ask for this level; empty: none do
     std::string policy_of{};           // the domain whose own policy (MTA-STS) asks for it; empty: none does
+    std::string encrypted_at{};        // when it was, which control/tlsmemory holds it to; empty: it does not
 
     // Why TLS is required, if no line of the administrator says so: " (...)", or nothing.
     std::string reason() const;

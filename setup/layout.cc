@@ -151,6 +151,7 @@ void add_control(Table& table, const Plan& plan) {
     table.settings("control/refusedpause", "1\n", false);
     table.settings("control/smtplimits", "1\n", false);
     table.settings("control/smtputf8", "1\n", false);
+    table.settings("control/tlsmemory", "2592000\n", false);
     if (!plan.pop3.empty()) table.settings("control/pop3listen", listen_text(plan.pop3));
     if (!plan.pop3s.empty()) table.settings("control/pop3slisten", listen_text(plan.pop3s));
     for (const auto& [name, listen] : submission_services(plan))

@@ -19,7 +19,7 @@ from auth_test import ask
 PASSWORD = "correct horse"
 # What new instances have got since the first version.
 LATER_FILES = ("checks", "chunking", "concurrencyremote", "dane", "databytes", "enhancedcodes", "keeptrace", "limitslocal", "mailauth", "minimumuid", "perip", "proctitle", "queueminfree",
-               "ratelimits", "recipientcheck", "refusalid", "refusedlimit", "refusedpause", "smtplimits", "smtputf8", "stresstimeout")
+               "ratelimits", "recipientcheck", "refusalid", "refusedlimit", "refusedpause", "smtplimits", "smtputf8", "stresstimeout", "tlsmemory")
 
 
 class Load:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import pathlib
 import shutil
+import struct
 import tempfile
 import threading
 import time
@@ -70,6 +71,102 @@ class TlsCase(RemoteCase):
         self.assertEqual(server.messages, [])
         for session in server.sessions:
             self.assertFalse([c for c in session.commands if c.upper().startswith((b"MAIL", b"RCPT", b"DATA"))])
+
+
+class Memory(TlsCase):
+    """A server that was encrypted is held to it (control/tlsmemory)."""
+
+    MEMORY = {"tlsmemory": "2592000", "timeoutremote": "10"}
+
+    def changed(self, i, **times):
+        """The one record of the table, with other times: what a clock would have made of it."""
+        path = i.home / "queue/lock/servers"
+        octets = bytearray(path.read_bytes())
+        (at,) = [at for at in range(384, len(octets), 48) if any(octets[at:at + 16])]
+        for place, name in ((16, "encrypted"), (20, "failing_since"), (24, "failed")):
+            if name in times:
+                struct.pack_into("<I", octets, at + place, int(time.time()) - times[name])
+        path.write_bytes(octets)
+
+    def test_a_server_that_no_longer_offers_tls_gets_nothing(self):
+        server = self.tls()
+        i = self.to(server, control=self.MEMORY)
+        self.assertIn(SECURED, self.remote(i).text)
+        server.hello = b"250-fake.test\r\n250 PIPELINING\r\n"
+        for _ in range(2):
+            self.assert_deferred(self.remote(i), "TLS is required (it was encrypted ", ", and control/tlsmemory holds it to that for a day) "
+                                 "and it does not offer STARTTLS. (#4.7.10)")
+        self.assertEqual(len(server.messages), 1)
+        # A line of the administrator's goes before it.
+        i.control("tlsdestinations", "127.0.0.1:may")
+        self.assertEqual(self.remote(i).text, "127.0.0.1 accepted message.\nRemote host said: 250 queued\n")
+
+    def test_without_the_file_nothing_has_changed(self):
+        server = self.tls()
+        for control in ({}, {"tlsmemory": "0"}):
+            i = self.to(server, control=control)
+            server.hello = b"250-fake.test\r\n250-STARTTLS\r\n250 PIPELINING\r\n"
+            self.assertIn(SECURED, self.remote(i).text)
+            server.hello = b"250-fake.test\r\n250 PIPELINING\r\n"
+            self.assertEqual(self.remote(i).letter, "K")
+
+    def test_a_handshake_that_fails_or_hangs_is_no_way_out(self):
+        hang = lambda session, line: (session.socket.sendall(b"220 go\r\n"), SILENT)[1]
+        for how in (hang, close_halfway(), b"454 not now\r\n"):
+            server = self.tls()
+            i = self.to(server, control=self.MEMORY)
+            self.assertIn(SECURED, self.remote(i).text)
+            usual, server.replies["STARTTLS"] = server.replies["STARTTLS"], how
+            self.assert_deferred(self.remote(i), "control/tlsmemory holds it to that for a day")
+            self.assertEqual(len(server.messages), 1)
+            server.replies["STARTTLS"] = usual
+            self.assertIn(SECURED, self.remote(i).text)
+
+    def test_a_process_of_the_pool_asks_again_after_a_handshake_that_hung(self):
+        server = self.tls()
+        i = self.to(server, control={**self.MEMORY, "remotemessages": "1"})
+        spawner = Spawner(i)
+        self.addCleanup(spawner.close)
+        self.assertIn("Encrypted", spawner.deliver().text)
+        server.replies["STARTTLS"] = lambda session, line: (session.socket.sendall(b"220 go\r\n"), SILENT)[1]
+        for _ in range(2):
+            self.assertIn("control/tlsmemory", spawner.deliver().text)
+        self.assertEqual([b"STARTTLS" in session.commands for session in server.sessions], [True, True, True])
+
+    def test_after_a_day_of_failures_it_goes_in_clear_and_says_so(self):
+        server = self.tls()
+        i = self.to(server, control=self.MEMORY)
+        self.assertIn(SECURED, self.remote(i).text)
+        hello, server.hello = server.hello, b"250-fake.test\r\n250 PIPELINING\r\n"
+        self.assertEqual(self.remote(i).letter, "Z")
+        self.changed(i, encrypted=3 * 86400, failing_since=86400 - 600, failed=600)
+        self.assertEqual(self.remote(i).letter, "Z")
+        self.changed(i, encrypted=3 * 86400, failing_since=86400 + 600, failed=600)
+        for _ in range(2):
+            report = self.remote(i)
+            self.assertEqual(report.letter, "K", report)
+            self.assertRegex(report.text, r"\nNot encrypted: TLS has failed since [^\n]+, the server was encrypted [^\n]+\n$")
+        server.hello = hello
+        self.assertIn(SECURED, self.remote(i).text)
+        server.hello = b"250-fake.test\r\n250 PIPELINING\r\n"
+        self.assertEqual(self.remote(i).letter, "Z")
+        # What is longer ago than the file says is forgotten.
+        self.changed(i, encrypted=2592001)
+        self.assertEqual(self.remote(i).letter, "K")
+
+    def test_a_table_that_is_damaged_or_cannot_be_used_is_none(self):
+        server = self.tls()
+        i = self.to(server, control=self.MEMORY)
+        table = i.home / "queue/lock/servers"
+        for content in (b"x", os.urandom(5000), b"relais servers 1" + bytes(100), b"relais servers 1" + os.urandom(368 + 48 * 800)):
+            table.write_bytes(content)
+            if relais.IS_ROOT:
+                os.chown(table, *i.ids("qmailr"))
+            server.hello = b"250-fake.test\r\n250-STARTTLS\r\n250 PIPELINING\r\n"
+            self.assertIn(SECURED, self.remote(i).text)
+        table.unlink()
+        table.mkdir()
+        self.assertIn(SECURED, self.remote(i).text)
 
 
 class Encryption(TlsCase):

@@ -500,7 +500,7 @@ class Instance:
         for name in ("bounceformat", "delaywarning", "dsnfrom"):
             self.control(name, None)
         # What clients hear there.
-        for name in ("chunking", "enhancedcodes", "refusalid", "smtplimits", "smtputf8"):
+        for name in ("chunking", "enhancedcodes", "refusalid", "smtplimits", "smtputf8", "tlsmemory"):
             self.control(name, None)
         # The servers that tests ask sign nothing.
         for name in ("dane", "dnsanchors"):
