@@ -9,6 +9,7 @@
 #include "explain/connection_words.h"
 #include "explain/exchangers.h"
 #include "explain/no_server.h"
+#include "explain/offers.h"
 #include "mail/address.h"
 #include "queue/store.h"
 #include "remote/domain_policy.h"
@@ -117,25 +118,26 @@ std::string route_words(const remote::Route& route, const std::string& domain) {
 
 }  // namespace
 
-void explain_remote(const Surroundings& around, const std::string& sender, const std::string& domain,
+void explain_remote(const Surroundings& around, const RouteOptions& options, const std::string& domain,
                     Dns* dns, RouteReport& report) {
     report.remote.emplace();
     RemoteEnd& end = *report.remote;
     end.domain = domain.ends_with('.') ? domain.substr(0, domain.size() - 1) : domain;
-    end.route = remote::route_of(around.settings, sender, end.domain);
+    end.route = remote::route_of(around.settings, options.sender, end.domain);
     report.step(end.route.of_sender ? "authsenders" : "smtproutes", route_words(end.route, end.domain));
     if (dns == nullptr) {
         report.fate = Fate::remote;
         report.answer = end.route.host.empty() ? "goes to the MX of " + end.domain + " (DNS was not asked)"
                                                : "goes to " + end.route.host + " by " + end.route.file();
-        if (end.route.usable) show_connection(around, sender, report);
+        if (end.route.usable) show_connection(around, options.sender, report);
         return;
     }
     Search search(around, end.domain, *dns, end);
     show_hosts(end, report);
     if (search.found()) {
         settle_remote(around, search, *dns, report);
-        show_connection(around, sender, report);
+        show_connection(around, options.sender, report);
+        show_offers(around, options, report);
     } else {
         explain_no_server(around, search, *dns, report);
     }

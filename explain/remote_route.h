@@ -17,7 +17,7 @@ struct Surroundings {
 };
 
 // The domain is remote. Fills report.remote, its fate and its answer. dns may be null: nothing is asked then.
-void explain_remote(const Surroundings& around, const std::string& sender, const std::string& domain,
+void explain_remote(const Surroundings& around, const RouteOptions& options, const std::string& domain,
                     Dns* dns, RouteReport& report);
 
 // The domain is local: whether the rest of the world sends its mail here.

@@ -91,7 +91,7 @@ void follow(const control::Home& home, const RouteOptions& options, const send::
     if (route.is_local())
         explain_local(home, route.address, report);
     else
-        explain_remote(around, options.sender, route.host, dns ? &*dns : nullptr, report);
+        explain_remote(around, options, route.host, dns ? &*dns : nullptr, report);
     check_percenthack(rules, files, settings, address, report);
     if (!route.is_local()) return;
     if (around.rcpthosts.empty())

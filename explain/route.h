@@ -12,6 +12,7 @@
 
 #include "control/home.h"
 #include "explain/finding.h"
+#include "explain/passage.h"
 #include "remote/servers.h"
 #include "sts/protocol.h"
 
@@ -43,6 +44,7 @@ struct RemoteEnd {
     std::vector<remote::Server> servers;
     std::vector<remote::Dane> dane{};           // of each server, where that is asked for
     std::optional<sts::Found> domain_policy{};  // where that is asked for
+    std::vector<Offer> offers{};                // of each server
     std::string asked;                          // who answered about DNS
     // How it would be sent, where a server is known.
     std::optional<remote::TlsPolicy> tls{};
@@ -71,7 +73,9 @@ struct RouteReport {
 
 struct RouteOptions {
     bool ask_dns = true;
-    std::string sender = "";  // whose mail: control/authsenders may have a route for it
+    std::string sender = "";                 // whose mail: control/authsenders may have a route for it
+    std::optional<MessageTraits> message{};  // what it would meet is told
+    bool probe = false;                      // servers are asked what they offer
 };
 
 // Follows the address. What cannot be read or asked is a finding; throws Error only where nothing can be said

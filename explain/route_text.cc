@@ -86,6 +86,21 @@ Json domain_policy_json(const sts::Found& found) {
             {"reason", text_or_null(found.reason)}};
 }
 
+Json offer_json(const Offer& offer) {
+    Json object{{"source", name_of(offer.source)}};
+    const bool remembered = offer.source == Offer::Source::remembered;
+    object["seen"] = remembered ? Json(offer.seen) : Json();
+    object["trouble"] = text_or_null(offer.trouble);
+    if (offer.source == Offer::Source::unknown) return object;
+    object["starttls"] = offer.extensions.starttls;
+    object["pipelining"] = offer.extensions.pipelining;
+    object["8bitmime"] = offer.extensions.eight_bit_mime;
+    object["smtputf8"] = offer.extensions.smtp_utf8;
+    object["dsn"] = offer.extensions.dsn;
+    object["size"] = offer.extensions.size ? Json(offer.extensions.size_limit) : Json();
+    return object;
+}
+
 Json remote_json(const RemoteEnd& end) {
     Json object{{"domain", end.domain}};
     object["smtproute"] = text_or_null(end.route.line);
@@ -99,6 +114,7 @@ Json remote_json(const RemoteEnd& end) {
         std::sort(addresses.begin(), addresses.end());
         Json object_of_server{{"name", end.servers[i].name}, {"addresses", addresses}};
         if (i < end.dane.size()) object_of_server["dane"] = dane_json(end.dane[i]);
+        if (i < end.offers.size()) object_of_server["offers"] = offer_json(end.offers[i]);
         object["servers"].push_back(std::move(object_of_server));
     }
     object["mta_sts"] = end.domain_policy ? domain_policy_json(*end.domain_policy) : Json();

@@ -2,8 +2,8 @@
 // that fails, what it offered. Shared by all qmail-remote processes of an instance, and kept over restarts.
 // Advice only: a file that is missing or damaged, or has no room, means that nothing is known.
 //
-// The file, queue/lock/servers, has a fixed size: a head, then records in rows; a name's row is known from its
-// digest, and in a row what was not seen for the longest time gives way.
+// The file, queue/lock/servers, has a fixed size: a head, then records in rows; a name's row is known from
+// its digest, and in a row what was not seen for the longest time gives way.
 //
 //   head    magic "relais servers 1" (16), salt (16), zeros to the size of a row
 //   record  digest of salt and name (16), encrypted, failing since, failed last, seen (4 each, unix seconds),
@@ -34,8 +34,8 @@ struct KnownServer {
     Extensions extensions{};         // without AUTH
 };
 
-// So long a server that was encrypted is not spoken to in clear after TLS has begun to fail. A failure that is
-// longer ago than that, without another one since, is forgotten.
+// So long a server that was encrypted is not spoken to in clear after TLS has begun to fail. A failure that
+// is longer ago than that, without another one since, is forgotten.
 inline constexpr Seconds tls_grace{24 * 3600};
 
 enum class TlsHold {

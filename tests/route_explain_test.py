@@ -11,6 +11,7 @@ import unittest
 
 from harness import dns
 from harness import relais
+from harness.fake_smtp import CLOSE, SILENT, FakeServer
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "golden/route_explain"
 
@@ -262,6 +263,60 @@ class RouteExplain(relais.TestCase):
         self.assertEqual(self.codes(self.explain(i, "tls_bad_line", "bob@else.test", 1)), ["bad_tlsdestination"])
         result = i.run("route-explain", "--from", "x@broken.test", "bob@plain.test")
         self.assertIn("waits in the queue: control/domainips: @broken.test:eth0 cannot be used: eth0 is no address", result.out)
+
+    # ------------------------------------------------------------ what a message would meet
+
+    def test_what_a_message_would_meet(self):
+        offers = b"250-fake.test\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250 DSN\r\n"
+        with FakeServer(EHLO=offers) as server:
+            i = self.made(smtproutes=f":127.0.0.1:{server.port}\n")
+            ask = lambda *arguments: i.run("route-explain", *arguments, "bob@far.test")
+            result = ask("--size", "2000")
+            self.assertEqual(result.code, 0, result)
+            self.assertIn("127.0.0.1: not known: nothing was delivered there yet; --probe asks it", result.out)
+            self.assertEqual(server.sessions, [])
+            result = ask("--size", "2000", "--probe")
+            self.assertEqual(result.code, 1, result)
+            self.assertIn("bob@far.test bounces: 127.0.0.1 takes messages of 1000 octets, this one has 2000: it bounces (5.3.4)", result.out)
+            self.assertIn("8BITMIME, DSN, SIZE 1000 (asked now, in the clear)", result.out)
+            self.assertEqual(server.sessions[0].commands, [b"EHLO mail.test", b"QUIT"])
+            found = json.loads(ask("--json", "--probe", "--8bit", "--dsn").out)
+            self.assertEqual((found["fate"], self.codes(found)), ("remote", ["dsn"]))
+            (one,) = found["remote"]["servers"]
+            self.assertEqual((one["offers"]["source"], one["offers"]["size"], one["offers"]["smtputf8"]), ("asked", 1000, False))
+            # What was seen at a delivery is remembered.
+            self.assertEqual(i.run("qmail-remote", "far.test", "a@b.test", "bob@far.test", input="x\n").out[:1], "r")
+            message = i.directory / "message"
+            message.write_text("Subject: grüße\n\nhallo\n")
+            result = ask("--message", message, "--smtputf8")
+            self.assertEqual(result.code, 1, result)
+            self.assertIn("the header of the message has letters beyond US-ASCII, and 127.0.0.1 does not offer SMTPUTF8", result.out)
+            self.assertRegex(result.out, r"8BITMIME, DSN, SIZE 1000 \(at a delivery, [^\n]+\)\n")
+            self.assertEqual(ask("--message", message).code, 0)
+            result = i.run("route-explain", "--size", "1", "bob@bücher.test")
+            self.assertIn("127.0.0.1 does not offer SMTPUTF8: it hears bob@xn--bcher-kva.test", result.out)
+            # It says the same as the delivery.
+            done = i.run("qmail-remote", "far.test", "a@b.test", "bob@far.test", input=b"x" * 2000 + b"\n")
+            self.assertIn("(#5.3.4)", done.out)
+            for wrong in (("--message", i.directory), ("--message", i.directory / "none"), ("--size", "many")):
+                self.assertIn(ask(*wrong).code, (100, 111), wrong)
+
+    def test_servers_that_are_asked_and_misbehave(self):
+        for replies in ({"greeting": b"554 go \x1b[31maway\r\n"}, {"EHLO": b"250-SIZE 99999999999999999999999\r\n" * 100 + b"250 x\r\n"},
+                        {"greeting": b"x" * 100000 + b"\r\n"}, {"EHLO": CLOSE}, {"EHLO": SILENT}):
+            with FakeServer(**replies) as server:
+                i = self.made(smtproutes=f":127.0.0.1:{server.port}\n")
+                result = i.run("route-explain", "--probe", "bob@far.test")
+                self.assertEqual(result.code, 0, result)
+                self.assertNotIn("\x1b", result.out)
+                self.assertIn("  offers         127.0.0.1: ", result.out)
+
+    def test_who_may_not_ask_is_told(self):
+        i = self.made(smtproutes=":127.0.0.1:1\n")
+        if i.single:
+            self.skipTest("its user may")
+        anna = i.add_user("anna")
+        self.assertIn("may ask servers", i.run("route-explain", "--probe", "bob@far.test", user=anna).out)
 
     # ------------------------------------------------------------ DNS
 
