@@ -136,14 +136,20 @@ struct ServerMemory::Place {
 ServerMemory::ServerMemory(Fd fd) : fd_(std::move(fd)) {
     std::array<unsigned char, row_size> head{};
     if (!fd_) return;
-    const ssize_t size = ::pread(fd_.get(), head.data(), head.size(), 0);
-    if (size == 0) {
+    ssize_t size = ::pread(fd_.get(), head.data(), head.size(), 0);
+    std::optional<RowLock> lock;
+    if (size < std::ssize(head)) {
+        // Another process may be making it, or was killed meanwhile.
+        lock.emplace(fd_.get(), 0);
+        size = ::pread(fd_.get(), head.data(), head.size(), 0);
+    }
+    if (size >= 0 && size < std::ssize(head)) {
         std::copy(magic.begin(), magic.end(), head.begin());
         const bool made = ::getrandom(head.data() + magic.size(), salt_.size(), 0) == std::ssize(salt_) &&
                           ::pwrite(fd_.get(), head.data(), head.size(), 0) == std::ssize(head);
-        if (!made) return fd_.reset();
+        if (!made) fd_.reset();
     } else if (size != std::ssize(head) || !std::equal(magic.begin(), magic.end(), head.begin())) {
-        return fd_.reset();
+        fd_.reset();
     }
     std::copy_n(head.begin() + magic.size(), salt_.size(), salt_.begin());
 }
@@ -181,8 +187,8 @@ std::optional<ServerMemory::Place> ServerMemory::place_of(std::string_view name)
 
 std::optional<KnownServer> ServerMemory::find(std::string_view name) const {
     auto place = place_of(name);
-    if (!place || ::pread(fd_.get(), place->row.data(), row_size, place->begin) != std::ssize_t{row_size})
-        return std::nullopt;
+    // Short where the file ends before: the rest is empty.
+    if (!place || ::pread(fd_.get(), place->row.data(), row_size, place->begin) < 0) return std::nullopt;
     for (const Record& record : place->row)
         if (std::equal(place->key.begin(), place->key.end(), record.begin())) return decode(record);
     return std::nullopt;
@@ -194,7 +200,6 @@ void ServerMemory::change(std::string_view name, const Change& change) {
     auto place = place_of(name);
     if (!place) return;
     const RowLock lock(fd_.get(), place->begin);
-    // Short where the file ends before: the rest is empty.
     if (::pread(fd_.get(), place->row.data(), row_size, place->begin) < 0) return;
     const auto same = [&](const Record& record) {
         return std::equal(place->key.begin(), place->key.end(), record.begin());

@@ -103,13 +103,21 @@ TEST(ServerMemory, NothingIsKnownWithoutAFile) {
     none.note_session("mx.test", {}, true, now);
     none.note_tls_failure("mx.test", now);
     EXPECT_FALSE(none.find("mx.test"));
-    for (const std::string& content : {std::string("x"), std::string(384, 'x'), std::string(100, '\0')}) {
+    for (const std::string& content : {std::string(384, 'x'), std::string(5000, '\0')}) {
         Fd file = empty_file();
         ASSERT_EQ(::write(file.get(), content.data(), content.size()), std::ssize(content));
         ServerMemory damaged(std::move(file));
         EXPECT_FALSE(damaged.usable());
         EXPECT_FALSE(damaged.find("mx.test"));
     }
+}
+
+TEST(ServerMemory, AHeadThatWasNotWrittenWholeIsMadeAnew) {
+    Fd file = empty_file();
+    ASSERT_EQ(::write(file.get(), "relais", 6), 6);
+    ServerMemory memory(std::move(file));
+    memory.note_session("mx.test", {}, true, now);
+    EXPECT_TRUE(memory.find("mx.test"));
 }
 
 TEST(ServerMemory, NobodyCanChooseWhomHePushesOut) {
