@@ -131,8 +131,8 @@ TEST(TlsReport, WhatIsNoneIsTold) {
     EXPECT_EQ(
         complaint_of("Content-Type: application/tlsrpt+gzip\nContent-Transfer-Encoding: base64\n\n!!\n"),
         "its base64 is none");
-    EXPECT_EQ(complaint_of("{\"policies\": " + std::string(100000, '[') + std::string(100000, ']') + "}"),
-              "its JSON is deeper than that of any report");
+    const std::string deep = std::string(100000, '[') + std::string(100000, ']');
+    EXPECT_EQ(complaint_of("{\"policies\": " + deep + "}"), "its JSON is deeper than that of any report");
 }
 
 TEST(TlsReport, ABombIsNotUnpacked) {
