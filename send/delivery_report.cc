@@ -17,12 +17,15 @@ constexpr std::size_t line_limit = 900;
 
 using mail::is_ascii;
 
+// Of ORCPT (RFC 6533, 3).
+constexpr std::string_view utf8_type = "utf-8;";
+
 // Where one of the addresses needs it, the report is one of RFC 6533.
 bool is_international(const DeliveryReport& report) {
     return !is_ascii(report.sender) ||
            std::any_of(report.text.recipients.begin(), report.text.recipients.end(),
                        [](const RecipientFacts& facts) {
-                           return !is_ascii(facts.address) || facts.orcpt.starts_with("utf-8;");
+                           return !is_ascii(facts.address) || starts_ignoring_case(facts.orcpt, utf8_type);
                        });
 }
 
@@ -89,7 +92,7 @@ std::string original_recipient(const std::string& orcpt) {
     if (end == std::string::npos) return {};
     const std::string_view text = std::string_view(orcpt).substr(end + 1);
     const auto decoded =
-        orcpt.starts_with("utf-8;") ? mail::decode_utf8_address(text) : mail::decode_xtext(text);
+        starts_ignoring_case(orcpt, utf8_type) ? mail::decode_utf8_address(text) : mail::decode_xtext(text);
     return decoded ? orcpt.substr(0, end) + "; " + *decoded : std::string();
 }
 

@@ -173,7 +173,7 @@ class PassedOn(Utf8Test):
     def test_what_cannot_be_said_bounces_with_a_report_of_rfc_6533(self):
         server = self.server()
         i = self.routed(server, dsnfrom="192.0.2.0/24").start()
-        self.send(i, "bob@mail.test", [NAME], rcpt=" ORCPT=utf-8;j\\x{F6}rg@old.test")
+        self.send(i, "bob@mail.test", [NAME], rcpt=" ORCPT=UTF-8;j\\x{F6}rg@old.test")
         (bounce,) = self.bob.wait_messages(1)
         i.wait_empty()
         message = email.message_from_bytes(bounce, policy=email.policy.default)
@@ -183,7 +183,7 @@ class PassedOn(Utf8Test):
         self.assertEqual(status.get_content_type(), "message/global-delivery-status")
         text = status.get_payload(decode=True).decode()
         self.assertIn(f"\nFinal-Recipient: utf-8; {NAME}\n", text)
-        self.assertIn("\nOriginal-Recipient: utf-8; jörg@old.test\n", text)
+        self.assertIn("\nOriginal-Recipient: UTF-8; jörg@old.test\n", text)
         self.assertIn("\nStatus: 5.6.7\n", text)
         self.assertEqual(copy.get_content_type(), "message/global")
         self.assertEqual([session.commands for session in server.sessions if b"DATA" in session.commands], [])

@@ -142,7 +142,8 @@ TEST(TlsReport, ABombIsNotUnpacked) {
 
 TEST(TlsReport, OddValuesAreNothing) {
     const auto reports = reports_in(R"({"organization-name": 7, "date-range": [], "policies": [
-        7, {"policy": "x", "summary": {"total-failure-session-count": -1, "total-successful-session-count": 1e99},
+        7, {"policy": "x",
+            "summary": {"total-failure-session-count": -1, "total-successful-session-count": 1e99},
         "failure-details": {"a": 1}}, {"policy": {"mx-host": "mx.test"}, "failure-details": [1, {}]}]})");
     ASSERT_EQ(reports.size(), 1U);
     EXPECT_EQ(reports[0].organization, "");
