@@ -115,4 +115,11 @@ std::string encode_utf8_address(std::string_view address) {
     return result;
 }
 
+std::string ascii_orcpt(const std::string& orcpt) {
+    if (is_ascii(orcpt)) return orcpt;
+    const std::size_t address = orcpt.find(';') + 1;
+    const auto decoded = decode_utf8_address(std::string_view(orcpt).substr(address));
+    return orcpt.substr(0, address) + encode_utf8_address(decoded.value_or(""));
+}
+
 }  // namespace relais::mail

@@ -22,5 +22,8 @@ std::optional<std::string> ascii_address(std::string_view address);
 std::optional<std::string> decode_utf8_address(std::string_view text);
 // In the form that is ASCII (utf-8-addr-xtext). What is no UTF-8 becomes U+FFFD.
 std::string encode_utf8_address(std::string_view address);
+// A value of ORCPT with its address in that form, where it has letters beyond US-ASCII: so any server, and
+// programs of other versions, can read it.
+std::string ascii_orcpt(const std::string& orcpt);
 
 }  // namespace relais::mail

@@ -42,6 +42,8 @@ TEST(Utf8Address, OrcptInBothForms) {
                             "\\x{0A}", "\\x{fc}", "\\x{FC", "\\xFC", "a\xff", "\\x{1234567}"})
         EXPECT_EQ(decode_utf8_address(odd), std::nullopt) << odd;
     EXPECT_EQ(encode_utf8_address("a\xff"), "a\\x{FFFD}");
+    EXPECT_EQ(ascii_orcpt("utf-8;j\xc3\xb6rg\\x{2B}x@b.test"), "utf-8;j\\x{F6}rg\\x{2B}x@b.test");
+    EXPECT_EQ(ascii_orcpt("rfc822;a+2Bb@c.test"), "rfc822;a+2Bb@c.test");
 }
 
 }  // namespace

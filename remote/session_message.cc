@@ -32,15 +32,7 @@ struct Session::Transaction {
     bool critical = false;   // the final dot may have reached the server, and its answer did not reach us
     bool data_open = false;  // the server waits for data
     bool sending = false;    // the message is on its way
-    bool smtp_utf8 = false;  // it was said in MAIL
 
-    // RFC 6533, 3: without SMTPUTF8 in ASCII.
-    std::string orcpt(const std::string& value) const {
-        if (smtp_utf8 || mail::is_ascii(value)) return value;
-        const std::size_t address = value.find(';') + 1;
-        const auto decoded = mail::decode_utf8_address(std::string_view(value).substr(address));
-        return value.substr(0, address) + mail::encode_utf8_address(decoded.value_or(""));
-    }
     void decide(Verdict verdict) {
         if (!decided) result.message = std::move(verdict);
         decided = true;
@@ -116,7 +108,7 @@ std::string Session::rcpt_command(const Transaction& transaction, std::size_t in
     if (!extensions_.dsn || index >= transaction.dsn.recipients.size()) return line;
     const mail::RecipientOptions& options = transaction.dsn.recipients[index];
     if (options.notify.said()) line += " NOTIFY=" + mail::notify_text(options.notify);
-    if (!options.orcpt.empty()) line += " ORCPT=" + transaction.orcpt(options.orcpt);
+    if (!options.orcpt.empty()) line += " ORCPT=" + options.orcpt;
     return line;
 }
 
@@ -133,11 +125,11 @@ Session::Attempt Session::send(const std::string& sender, const std::vector<std:
         if (auto refusal = refuse_unsent(message, sender, dsn))
             return {{{}, *std::move(refusal), "", false}, false};
         // Reads the message if it has to, before anything is said.
-        transaction.smtp_utf8 =
+        const bool smtp_utf8 =
             extensions_.smtp_utf8 &&
             (needs_smtp_utf8(sender) || std::any_of(recipients.begin(), recipients.end(), needs_smtp_utf8) ||
              (dsn.smtputf8 && message.scan().eight_bit_header));
-        transaction.mail_command = mail_command(sender, transaction.smtp_utf8, message, dsn);
+        transaction.mail_command = mail_command(sender, smtp_utf8, message, dsn);
     } catch (const Error&) {
         return {{{}, cannot_read_message(), "", false}, false};
     }

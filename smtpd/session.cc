@@ -272,7 +272,7 @@ void Session::rcpt(std::string_view argument) {
     const bool smtputf8 = transaction_->options.smtputf8;
     if (const auto wrong = wrong_letters(path->address, smtputf8))
         return refuse_recipient("syntax", *wrong, path->address);
-    const mail::RcptParameters parameters = mail::parse_rcpt_parameters(path->parameters);
+    mail::RcptParameters parameters = mail::parse_rcpt_parameters(path->parameters);
     if (!path->parameters.empty() &&
         (parameters.fault == mail::MailParameters::Fault::unknown || !may_ask_dsn()))
         return refuse_recipient("syntax", "555 unknown parameter (#5.5.4)", path->address);
@@ -296,7 +296,8 @@ void Session::rcpt(std::string_view argument) {
     if (verdict.decision.reason == policy::Reason::open_smtp)
         transaction_->options.submitter = {mail::Submitter::Kind::open_smtp, verdict.decision.detail};
     transaction_->recipients.push_back(std::move(verdict.recipient));
-    transaction_->recipient_options.push_back(parameters.options);
+    parameters.options.orcpt = mail::ascii_orcpt(parameters.options.orcpt);
+    transaction_->recipient_options.push_back(std::move(parameters.options));
     say("250 ok");
 }
 
