@@ -97,9 +97,9 @@ TEST(Rewrite, BothSpellingsOfADomainAreOne) {
         for (const std::string& written : {u, a}) {
             const RewriteRules locals("x", {listed}, {listed}, {});
             EXPECT_TRUE(rewrite(locals, "bob@" + written).is_local()) << listed << written;
-            const RewriteRules rules("x", {}, {}, {listed + ":shop", "." + listed + ":below"});
-            EXPECT_EQ(rewrite(rules, "j\xc3\xb6rg@" + written).address, "shop-j\xc3\xb6rg@" + written);
-            EXPECT_EQ(rewrite(rules, "bob@www." + written).address, "below-bob@www." + written);
+            const RewriteRules virtuals("x", {}, {}, {listed + ":shop", "." + listed + ":below"});
+            EXPECT_EQ(rewrite(virtuals, "j\xc3\xb6rg@" + written).address, "shop-j\xc3\xb6rg@" + written);
+            EXPECT_EQ(rewrite(virtuals, "bob@www." + written).address, "below-bob@www." + written);
         }
     const Route route = rewrite(RewriteRules("x", {}, {}, {}), "j\xc3\xb6rg@" + u);
     EXPECT_EQ(route.host, a);
