@@ -127,10 +127,10 @@ class Memory(TlsCase):
         i = self.to(server, control={**self.MEMORY, "remotemessages": "1"})
         spawner = Spawner(i)
         self.addCleanup(spawner.close)
-        self.assertIn("Encrypted", spawner.deliver().text)
+        self.assertIn("Encrypted", self.assert_accepted(spawner.deliver()))
         server.replies["STARTTLS"] = lambda session, line: (session.socket.sendall(b"220 go\r\n"), SILENT)[1]
         for _ in range(2):
-            self.assertIn("control/tlsmemory", spawner.deliver().text)
+            self.assertIn("control/tlsmemory", spawner.deliver().recipients[0][1])
         self.assertEqual([b"STARTTLS" in session.commands for session in server.sessions], [True, True, True])
 
     def test_after_a_day_of_failures_it_goes_in_clear_and_says_so(self):
