@@ -77,6 +77,7 @@ Description describe(const control::Home& home, const control::Owners& owners, c
     const mail::AddressParts parts = mail::split_address(address);
     local::Order order{user, std::string(parts.local),          std::string(parts.domain),
                        "",   send::read_default_delivery(home), std::nullopt};
+    order.instance = &home;
     const control::Owner self = owners.of(control::Role::alias);
     const std::string words =
         run_as(owners.single() ? self.uid : user.uid, owners.single() ? self.gid : user.gid, [&] {

@@ -52,6 +52,10 @@ class Expander {
             case '&':
                 if (seen_.insert(command).second) forward(command.substr(1));
                 return;
+            // What a list may name is addresses; another file would be read as somebody else.
+            case ':':
+                if (from_list) break;
+                [[fallthrough]];
             case '.':
             case '/':
                 if (seen_.insert(command).second) push(read_list_(command), true);
@@ -72,7 +76,8 @@ class Expander {
         const std::string target = lower(address);
         const auto commands = find_(":" + target);
         if (!commands || find_("?" + target))
-            result_.recipients.push_back(address);
+            result_.recipients.push_back(address.ends_with('@') ? address.substr(0, address.size() - 1)
+                                                                : address);
         else if (target == address || seen_.insert("&" + target).second)
             push(*commands);
     }

@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "base/path.h"
 #include "base/sys.h"
+#include "forwarding/aliases.h"
 
 namespace relais::forwarding {
 namespace {
@@ -62,13 +63,22 @@ void write_list(const std::string& path, const std::string& temporary, const std
     sync_directory(directory_of(path));
 }
 
-std::string read_list(const std::string& path) {
+std::string read_list(const std::string& name) {
+    const bool text = name.starts_with(':');
+    const std::string path = name.substr(text ? 1 : 0);
     const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
     struct stat info {};
     if (!file || ::fstat(file.get(), &info) != 0) throw_errno("read", path);
     if (!S_ISREG(info.st_mode)) throw Error(Reaction::temporary, path + " is no regular file");
-    if ((info.st_mode & S_IROTH) == 0) throw Error(Reaction::temporary, path + " is not world-readable");
-    return read_to_end(file.get(), list_limit, Deadline::never());
+    if (!text && (info.st_mode & S_IROTH) == 0)
+        throw Error(Reaction::temporary, path + " is not world-readable");
+    const std::string content = read_to_end(file.get(), list_limit, Deadline::never());
+    if (!text) return content;
+    try {
+        return parse_include(content);
+    } catch (const Error& error) {
+        throw Error(Reaction::temporary, path + ": " + error.what());
+    }
 }
 
 }  // namespace relais::forwarding

@@ -17,8 +17,9 @@ CdbReader cdb_of_input();
 // path.
 void write_list(const std::string& path, const std::string& temporary, const std::string& list);
 
-// A mailing list, at most 256 MiB. Throws a temporary Error if it cannot be read, or if not everybody may
-// read it: what is in it will be known to who looks at bounces.
-std::string read_list(const std::string& path);
+// A mailing list, or behind a colon a text file as :include: in an alias means it (aliases.h), at most 256
+// MiB. Throws a temporary Error if it cannot be read, or for a mailing list if not everybody may read it:
+// what is in it will be known to who looks at bounces.
+std::string read_list(const std::string& name);
 
 }  // namespace relais::forwarding

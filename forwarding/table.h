@@ -2,7 +2,8 @@
 //
 // A table is a cdb. The record of the key ":TARGET" holds commands, each ended by a NUL: "&ADDRESS", "/FILE"
 // or "./FILE" (a mailing list), "|COMMAND", "!COMMAND" (by preline). That of "?TARGET" holds the address that
-// bounces go to. A mailing list is a file of such commands, of the first two kinds.
+// bounces go to. newaliases also writes ":/FILE", a text file of addresses, and "&NAME@", a name of this host
+// (aliases.h). A mailing list is a file of such commands, of the first two kinds.
 #pragma once
 
 #include <string>

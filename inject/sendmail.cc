@@ -1,5 +1,6 @@
 // sendmail is the command line that every program on a Unix machine knows, in front of what qmail-inject
-// does; -bs speaks SMTP (qmail-smtpd) and -bp, or the name mailq, lists the queue (qmail-qread).
+// does; -bs speaks SMTP (qmail-smtpd) and -bp, or the name mailq, lists the queue (qmail-qread); -bi builds
+// the aliases (newaliases).
 //
 // Trust: run by anybody, with no privilege of its own. Inputs: the message on standard input, the arguments,
 // and qmail-inject's variables and control files. A line that holds only a dot is text like any other, with
@@ -23,7 +24,8 @@ namespace {
 
 using namespace relais;
 
-constexpr const char* usage = "usage: sendmail [ -t ] [ -fsender ] [ -Fname ] [ -bp ] [ -bs ] [ arg ... ]";
+constexpr const char* usage =
+    "usage: sendmail [ -t ] [ -fsender ] [ -Fname ] [ -bi ] [ -bp ] [ -bs ] [ arg ... ]";
 
 [[noreturn]] void become(const char* program) {
     std::string path = control::Home::from_environment().path(std::string("bin/") + program);
@@ -66,6 +68,7 @@ struct Choices {
 void set_mode(char mode) {
     if (mode == 'p') become("qmail-qread");
     if (mode == 's') become_smtpd();
+    if (mode == 'i') become("newaliases");
     if (mode != 'm') throw_permanent(usage);
 }
 
@@ -103,8 +106,7 @@ int sendmail(const Arguments& arguments, const std::string& called_as) {
     control::hide_arguments("sendmail");
     const Choices choices = read_command_line(arguments);
     if (called_as == "mailq") become("qmail-qread");
-    if (called_as == "newaliases")
-        throw_permanent("there is no alias database to build: aliases are the .qmail files in ~alias");
+    if (called_as == "newaliases") become("newaliases");
     if (choices.request.sender && !choices.request.sender->empty()) set_author(*choices.request.sender);
     if (!choices.name.empty()) ::setenv("QMAILNAME", choices.name.c_str(), 1);
     inject::inject_message(choices.request, true);

@@ -9,6 +9,7 @@
 #include "base/classic_errno.h"
 #include "base/error.h"
 #include "base/time.h"
+#include "local/aliases.h"
 #include "local/dot_qmail.h"
 #include "local/forwarded_envelope.h"
 #include "local/maildir.h"
@@ -140,6 +141,11 @@ const std::string& Delivery::from() {
 void Delivery::find_instructions() {
     const User& user = order_.user;
     auto found = find_dot_qmail(user.dash, user.extension);
+    // A file for all that have none of their own does not hide an alias.
+    if (order_.instance != nullptr && (!found || found->default_part))
+        if (std::string text = alias_instructions(*order_.instance, user); !text.empty())
+            found =
+                DotQmail{order_.instance->path("users/aliases.cdb"), std::move(text), false, std::nullopt};
     if (!found && !user.dash.empty()) throw_permanent("Sorry, no mailbox here by that name. (#5.1.1)");
     if (found) dot_qmail_ = *std::move(found);
     if (dot_qmail_.text.empty()) {

@@ -24,8 +24,9 @@ struct Order {
     std::string
         default_delivery;  // instructions for an empty .qmail, or for a missing one of the user himself
     std::optional<Seconds> program_limit;
-    bool own_uid = false;     // no other user has it
-    std::string extension{};  // what DSN asks for the recipient (mail/envelope.h)
+    bool own_uid = false;                     // no other user has it
+    const control::Home* instance = nullptr;  // whose aliases count; null for none
+    std::string extension{};                  // what DSN asks for the recipient (mail/envelope.h)
 };
 
 // Finds the instructions for the recipient and carries them out. Returns success, permanent (bounce) or

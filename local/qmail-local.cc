@@ -65,6 +65,7 @@ int work(const Arguments& arguments) {
     order.domain = arguments[at + 5];
     order.sender = arguments[at + 6];
     order.default_delivery = arguments[at + 7];
+    order.instance = &instance;
     local::Output out;
     if (!for_real) return static_cast<int>(local::describe(order, out));
     order.program_limit = local::program_limit(instance);

@@ -7,6 +7,7 @@
 #include "base/accept.h"
 #include "base/error.h"
 #include "base/program.h"
+#include "local/aliases.h"
 #include "mail/address.h"
 
 namespace relais::local {
@@ -97,6 +98,7 @@ void RecipientServer::judge(ClientId id, const std::string& address) {
         const User user = finder_.find(local, &by);
         // The user himself: without a .qmail file control/defaultdelivery counts.
         if (user.dash.empty()) return reply(id, RecipientAnswer::known);
+        if (!alias_instructions(home_, user).empty()) return reply(id, RecipientAnswer::known);
         ask_home(id, user, by.step == FoundBy::Step::assign, local);
     } catch (const Error& error) {
         log_line(std::string("warning: ") + error.what());

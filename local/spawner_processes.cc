@@ -46,7 +46,7 @@ void Spawner::become_user_process(UserProcesses::Owner owner, int channel) {
         drop_privilege(owner.first, owner.second);
         EventLoop::restore_signals();
         set_process_title("qmail-local", {"idle"});
-        serve_user(child_message, default_delivery_);
+        serve_user(home_, child_message, default_delivery_);
         ::_exit(static_cast<int>(Exit::success));
     } catch (const std::exception& error) {
         log_line(std::string("qmail-local: ") + error.what());
@@ -100,6 +100,7 @@ void Spawner::deliver_in_child(const Delivery& delivery, const LookupAnswer& ans
         if (answer.program_limit > 0) order.program_limit = Seconds(answer.program_limit);
         // users/assign may give one uid to many users, and a user instance has one for everything.
         order.own_uid = !answer.assigned && !owners_.single();
+        order.instance = &home_;
         order.extension = delivery.order.extension;
         end = deliver(home_, order, Message(child_message, delivery.order.message_size), words);
     } catch (const std::exception& error) {

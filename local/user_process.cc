@@ -38,14 +38,16 @@ void answer_with(Work& work, const Error& error) {
                 error.what());
 }
 
-void add_to_batch(Work& work, MaildirBatch& batch, const std::string& default_delivery, PlanMemory& memory) {
+void add_to_batch(const control::Home& home, Work& work, MaildirBatch& batch,
+                  const std::string& default_delivery, PlanMemory& memory) {
     const mail::AddressParts recipient = mail::split_address(work.order.order.recipient);
-    const Order order{work.order.user,
-                      std::string(recipient.local),
-                      std::string(recipient.domain),
-                      work.order.order.sender,
-                      default_delivery,
-                      std::nullopt};
+    Order order{work.order.user,
+                std::string(recipient.local),
+                std::string(recipient.domain),
+                work.order.order.sender,
+                default_delivery,
+                std::nullopt};
+    order.instance = &home;
     const Message message(work.file.get(), work.order.order.message_size);
     const auto plan = plan_maildir(order, message, memory);
     if (!plan) return;  // answered without recipients: given back
@@ -66,12 +68,12 @@ std::vector<Work> take_orders(PacketReader& reader, int channel) {
     return all;
 }
 
-void carry_out(std::vector<Work>& all, const std::string& default_delivery) {
+void carry_out(const control::Home& home, std::vector<Work>& all, const std::string& default_delivery) {
     MaildirBatch batch;
     PlanMemory memory;
     for (Work& work : all) {
         try {
-            add_to_batch(work, batch, default_delivery, memory);
+            add_to_batch(home, work, batch, default_delivery, memory);
         } catch (const Error& error) {
             answer_with(work, error);
         }
@@ -108,14 +110,14 @@ std::optional<UserOrder> decode_user_order(std::string_view packet) {
     return UserOrder{*std::move(user), *std::move(order)};
 }
 
-void serve_user(int channel, const std::string& default_delivery) {
+void serve_user(const control::Home& home, int channel, const std::string& default_delivery) {
     PacketReader reader(packet_limit, user_orders_limit);
     PacketWriter answers;
     for (;;) {
         std::vector<Work> all = take_orders(reader, channel);
         if (all.empty()) return;
         set_process_title_with_addresses("qmail-local", {all.front().order.order.recipient});
-        carry_out(all, default_delivery);
+        carry_out(home, all, default_delivery);
         for (const Work& work : all) answers.put(send::encode(work.answer));
         all.clear();
         answers.flush(channel);

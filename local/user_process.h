@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 
+#include "control/home.h"
 #include "local/user.h"
 #include "send/delivery_protocol.h"
 
@@ -35,6 +36,6 @@ struct UserOrder {
 std::optional<UserOrder> decode_user_order(std::string_view packet);
 
 // Serves orders until the channel is closed. Throws Error if the channel breaks.
-void serve_user(int channel, const std::string& default_delivery);
+void serve_user(const control::Home& home, int channel, const std::string& default_delivery);
 
 }  // namespace relais::local

@@ -30,7 +30,7 @@ class UserProcessTest : public testing::Test {
         process_ = ::fork();
         if (process_ != 0) return;
         ::close(channel_.release());
-        serve_user(theirs.get(), "./Maildir/\n");
+        serve_user(control::Home("/nonexistent"), theirs.get(), "./Maildir/\n");
         ::_exit(0);
     }
     void TearDown() override {

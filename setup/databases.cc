@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "control/setting.h"
 #include "setup/command.h"
 #include "setup/programs.h"
 
@@ -45,10 +46,14 @@ void compile_rules(const Plan& plan, const std::string& what, const std::string&
              what + " is not compiled, " + database + " stays as it was", rules);
 }
 
-std::optional<struct timespec> changed_at(const Plan& plan, const char* name) {
+std::optional<struct timespec> changed_at(const std::string& path) {
     struct stat info {};
-    if (::stat(plan.home.path(name).c_str(), &info) != 0) return std::nullopt;
+    if (::stat(path.c_str(), &info) != 0) return std::nullopt;
     return info.st_mtim;
+}
+
+std::optional<struct timespec> changed_at(const Plan& plan, const char* name) {
+    return changed_at(plan.home.path(name));
 }
 
 bool before(const struct timespec& a, const struct timespec& b) {
@@ -59,6 +64,27 @@ struct Dependence {
     const char* database;
     const char* source;
 };
+constexpr const char* aliases = "users/aliases.cdb";
+
+// The file that control/aliases names, as newaliases finds it; "" if there is none.
+std::string source_of_aliases(const Plan& plan) {
+    const std::string setting = control::read<"aliases">(plan.home);
+    return setting.empty() || setting.starts_with('/') ? setting : plan.home.path(setting);
+}
+
+void compare_aliases(const Plan& plan, std::vector<std::string>& texts) {
+    const std::string source = source_of_aliases(plan);
+    if (source.empty()) return;
+    const auto compiled = changed_at(plan, aliases), written = changed_at(source);
+    const std::string path = plan.home.path(aliases);
+    if (!compiled)
+        texts.push_back(path +
+                        " is missing, and control/aliases is there: mail for names that are nobody's waits "
+                        "(newaliases)");
+    else if (written && before(*compiled, *written))
+        texts.push_back(path + " is older than " + source + ": the change does not count yet (newaliases)");
+}
+
 constexpr Dependence dependences[] = {
     {"tcp.smtp.cdb", "tcp.smtp"},         {"tcp.smtp6.cdb", "tcp.smtp"},
     {"tcp.smtp6.cdb", "tcp.smtp6"},       {"users/cdb", "users/assign"},
@@ -83,6 +109,7 @@ void compile_databases(const Plan& plan) {
         must_run({program("qmail-newmrh")});
     }
     if (changed_at(plan, "users/passwd")) must_run({program("qmail-passwd"), "build"});
+    if (!source_of_aliases(plan).empty()) must_run({program("newaliases")});
 }
 
 std::vector<std::string> old_databases(const Plan& plan) {
@@ -97,6 +124,7 @@ std::vector<std::string> old_databases(const Plan& plan) {
             texts.push_back(plan.home.path(database) + " is older than " + source +
                             ": the change does not count yet (qmailctl cdb)");
     }
+    compare_aliases(plan, texts);
     return texts;
 }
 

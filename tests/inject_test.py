@@ -217,7 +217,7 @@ class Sendmail(ProgramTest):
         self.fails(100, "sendmail: fatal: usage:", "sendmail", "-Z")
         self.fails(100, "sendmail: fatal: usage:", "sendmail", "-bd")
         self.fails(100, "sendmail: fatal: usage:", "sendmail", "-f")
-        self.fails(100, "sendmail: fatal: there is no alias database", self.link("newaliases"))
+        self.fails(100, "newaliases: fatal: there is no alias database", self.link("newaliases"))
 
     def link(self, name):
         path = self.i.directory / name
