@@ -113,6 +113,7 @@ void settle_remote(const Surroundings& around, Search& search, Dns& dns, RouteRe
 
 std::string route_words(const remote::Route& route, const std::string& domain) {
     if (route.line.empty()) return "no line for " + domain + ": by MX";
+    if (route.lmtp) return "the line " + route.line;
     return "the line " + route.line + (route.host.empty() && route.usable ? " (by MX, on that port)" : "");
 }
 
@@ -124,7 +125,16 @@ void explain_remote(const Surroundings& around, const RouteOptions& options, con
     RemoteEnd& end = *report.remote;
     end.domain = domain.ends_with('.') ? domain.substr(0, domain.size() - 1) : domain;
     end.route = remote::route_of(around.settings, options.sender, end.domain);
-    report.step(end.route.of_sender ? "authsenders" : "smtproutes", route_words(end.route, end.domain));
+    report.step(end.route.lmtp        ? "lmtproutes"
+                : end.route.of_sender ? "authsenders"
+                                      : "smtproutes",
+                route_words(end.route, end.domain));
+    if (!end.route.socket.empty()) {
+        report.fate = Fate::remote;
+        report.answer = "is stored by the server of LMTP at " + end.route.socket + ", by " + end.route.file();
+        if (!end.route.usable) report.answer += ": " + end.route.complaint + ", so it waits";
+        return;
+    }
     if (dns == nullptr) {
         report.fate = Fate::remote;
         report.answer = end.route.host.empty() ? "goes to the MX of " + end.domain + " (DNS was not asked)"

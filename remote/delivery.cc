@@ -115,6 +115,7 @@ Result Delivery::deliver_on_fresh(const Envelope& envelope, Message& message) {
         envelope.host, route_of(*settings_, envelope.sender, envelope.host), source, {source.v4, source.v6}};
     if (way.route.credentials && way.route.usable && !give_password(way.route, envelope.password))
         return {{}, cannot_read_control(way.route.line + " has changed"), "", false};
+    if (!way.route.socket.empty()) return deliver_to_socket(envelope, way, message);
     ServerSearch search(resolver_, envelope.host, way.route,
                         address_policy(files_, *settings_, local_addresses_, envelope.host, way.route),
                         settings_->timeout_dns);
@@ -145,6 +146,25 @@ Result Delivery::deliver_on_fresh(const Envelope& envelope, Message& message) {
             last ? *last : no_connection(failures_, resting_),
             way.route.of_sender ? "" : search.group(),
             !way.route.of_sender};
+}
+
+Result Delivery::deliver_to_socket(const Envelope& envelope, const Way& way, Message& message) {
+    const std::string& path = way.route.socket;
+    const std::string group = "lmtp:" + path;
+    effort_ = {1, 1, greeting_patience, Deadline::in(opening_patience)};
+    std::optional<Verdict> refused;
+    if (!way.route.usable)
+        refused = cannot_read_control(way.route.line + " cannot be used: " + way.route.complaint);
+    else
+        refused = open_socket(path);
+    if (refused) return {{}, *std::move(refused), group, way.route.usable};
+    group_ = group;
+    messages_ = 1;
+    connected_at_ = Clock::now();
+    Result result = hand_over(envelope, message).result;
+    result.mx_group = group_;
+    keep_or_close();
+    return result;
 }
 
 // Its time is over: the last chance of another one begins now.

@@ -87,6 +87,8 @@ class Delivery {
     Session::Attempt hand_over(const Envelope& envelope, Message& message);
     std::optional<Result> deliver_on_open(const Envelope& envelope, Message& message);
     Result deliver_on_fresh(const Envelope& envelope, Message& message);
+    Result deliver_to_socket(const Envelope& envelope, const Way& way, Message& message);
+    std::optional<Verdict> open_socket(const std::string& path);
     bool open_session(ServerSearch& search, const Server& server, const Way& way,
                       std::optional<Verdict>& last);
     bool hold_to_domain_policy(const Server& server, const Way& way, TlsPolicy& policy,

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/time.h"
+#include "base/unix_socket.h"
 #include "remote/path.h"
 
 namespace relais::remote {
@@ -40,6 +41,7 @@ bool Delivery::open_session(ServerSearch& search, const Server& server, const Wa
     SessionSettings terms{
         settings_->helo_host, settings_->timeout_remote, settings_->strict_8bit, &encryption_, {},
         server.name,          way.route.credentials};
+    terms.lmtp = way.route.lmtp;
     if (!way.source.helo.empty()) terms.helo_host = way.source.helo;
     terms.tls = tls_policy_of(*settings_, way.route, way.domain, server.name);
     if (!terms.tls.usable) {
@@ -65,6 +67,28 @@ bool Delivery::open_session(ServerSearch& search, const Server& server, const Wa
     const bool opened = open_session_by(server, way, terms, last);
     note_login(login, opened);
     return opened;
+}
+
+// A server of LMTP on this machine: neither DNS nor TLS has a word in it. Nothing if it greeted us.
+std::optional<Verdict> Delivery::open_socket(const std::string& path) {
+    SessionSettings terms{settings_->helo_host, settings_->timeout_remote, settings_->strict_8bit};
+    terms.tls.level = TlsLevel::none;
+    terms.server_name = path;
+    terms.greeting = effort_.greeting;
+    terms.opening_ends = effort_.ends;
+    terms.lmtp = true;
+    try {
+        Fd connection = connect_unix(path, Deadline::in(settings_->timeout_connect));
+        // As every other one: what is looked at without waiting must not wait.
+        set_nonblocking(connection.get(), true);
+        auto session = std::make_unique<Session>(std::move(connection), path, terms);
+        Session::Opening opening = session->open();
+        if (opening.refused) return std::move(opening.refused);
+        session_ = std::move(session);
+        return std::nullopt;
+    } catch (const Error& error) {
+        return no_lmtp_server(path, error.number());
+    }
 }
 
 // False if the domain's policy does not admit the server, or is not known.

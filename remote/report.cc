@@ -71,6 +71,12 @@ Verdict loops_back(std::string_view loopback) {
     if (!loopback.empty()) text += "Its address is a loopback address: " + std::string(loopback) + "\n";
     return {Letter::permanent, std::move(text)};
 }
+Verdict no_lmtp_server(std::string_view path, int error_number) {
+    const bool closed = error_number == EACCES || error_number == EPERM;
+    return {Letter::temporary, "Sorry, I wasn't able to establish an LMTP connection. (#4.4.1)\n" +
+                                   std::string(path) + ": " + errno_text(error_number) +
+                                   (closed ? ": the user qmailr must be allowed to write to it" : "") + "\n"};
+}
 Verdict takes_no_mail(std::string_view host) {
     return {Letter::permanent,
             "Sorry, " + std::string(host) + " does not accept mail: it has a null MX. (#5.1.10)\n"};

@@ -38,6 +38,8 @@ struct Result {
 // that were not tried, for they let us wait a short time ago.
 Verdict no_connection(const std::vector<net::ConnectFailure>& failures,
                       const std::vector<net::Endpoint>& resting);
+// control/lmtproutes names a socket where nobody listens, or that qmailr may not use (#4.4.1).
+Verdict no_lmtp_server(std::string_view path, int error_number);
 Verdict dns_failed();                         // CNAME lookup failed temporarily. (#4.4.3)
 Verdict no_such_host(std::string_view host);  // (#5.1.2)
 Verdict no_exchanger();                       // neither MX nor address (#5.4.4)

@@ -42,6 +42,14 @@ class Check {
             const Route* found = routes.match(example_sender(line));
             return found == nullptr ? std::string() : route(line, *found);
         });
+        each("lmtproutes", [this](const auto& lines, std::string_view line) {
+            const std::string_view key = key_of(line);
+            if (line.find(':') == std::string_view::npos) return std::string();  // control::inspect tells
+            if (key.empty()) return std::string("it names no domain: it does not count");
+            const LmtpRoutes routes({lines.begin(), lines.end()});
+            const Route* found = routes.match(example(line));
+            return found == nullptr ? std::string() : route(line, *found);
+        });
         each("tlsdestinations", [this](const auto&, std::string_view line) { return destination(line); });
         each("domainips", [this](const auto&, std::string_view line) {
             const std::size_t colon = line.find(':');

@@ -9,6 +9,9 @@
 namespace relais::remote {
 namespace {
 
+// Of a unix socket (sun_path without its NUL).
+constexpr std::size_t socket_path_limit = 107;
+
 // Where the domain of a line ends: at the first colon outside brackets.
 std::size_t domain_end(std::string_view line) {
     const std::size_t at = line.starts_with('@') ? 1 : 0;
@@ -125,6 +128,40 @@ Route Routes::match(std::string_view domain) const {
         if (found != targets_.end()) return found->second;
     }
     return {};
+}
+
+LmtpRoutes::LmtpRoutes(const std::vector<std::string>& lines) {
+    for (const std::string& line : lines) {
+        const std::size_t end = domain_end(line);
+        if (end == std::string::npos) continue;
+        const std::string key = lower(trim(std::string_view(line).substr(0, end)));
+        if (key.empty() || targets_.contains(key)) continue;
+        const std::string_view target = trim(std::string_view(line).substr(end + 1));
+        Route route;
+        route.lmtp = route.named = true;
+        route.line = line;
+        if (target.starts_with('/')) {
+            route.socket = target;
+            if (target.size() > socket_path_limit)
+                route.complaint = "the path of a socket has 107 octets at most";
+        } else {
+            route.port = 0;
+            route.complaint = parse_place(target, route);
+            if (route.complaint.empty() && (route.host.empty() || route.port == 0))
+                route.complaint = "a host and a port must stand behind the domain, or a path";
+        }
+        route.usable = route.complaint.empty();
+        targets_.emplace(key, std::move(route));
+    }
+}
+
+const Route* LmtpRoutes::match(std::string_view domain) const {
+    const std::string name = targets_.empty() ? "" : lower(domain);
+    for (std::size_t at = 0; at < name.size(); ++at) {
+        if (at != 0 && name[at] != '.') continue;
+        if (const auto found = targets_.find(name.substr(at)); found != targets_.end()) return &found->second;
+    }
+    return nullptr;
 }
 
 SenderRoutes::SenderRoutes(const std::vector<std::string_view>& lines, Passwords passwords) {

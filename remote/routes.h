@@ -10,6 +10,10 @@
 // everything behind the second '|'. A line with one names its host: what MX records say is anybody's, and
 // nobody's to give a password to. A line with one and without a colon counts for everything, and cannot be
 // used.
+//
+// control/lmtproutes: domains whose mail a server stores that speaks LMTP (RFC 2033), as
+//
+//   domain:host:port        domain:/path        with domain as above; empty is not for every domain here
 #pragma once
 
 #include <cstdint>
@@ -40,7 +44,11 @@ struct Route {
     std::string complaint{};  // why it is not usable
     std::shared_ptr<const Credentials> credentials{};  // set: mail on this route never leaves without them
     bool of_sender = false;                            // from authsenders
-    const char* file() const { return of_sender ? "control/authsenders" : "control/smtproutes"; }
+    bool lmtp = false;                                 // from lmtproutes
+    std::string socket{};                              // of lmtproutes: the path; then there is no host
+    const char* file() const {
+        return lmtp ? "control/lmtproutes" : of_sender ? "control/authsenders" : "control/smtproutes";
+    }
 };
 
 class Routes {
@@ -55,6 +63,18 @@ class Routes {
   private:
     std::unordered_map<std::string, Route> targets_;
     bool has_credentials_ = false;
+};
+
+class LmtpRoutes {
+  public:
+    LmtpRoutes() = default;
+    // The lines are borrowed for the call.
+    explicit LmtpRoutes(const std::vector<std::string>& lines);
+    // The route of a domain, compared without case; nothing if it has none.
+    const Route* match(std::string_view domain) const;
+
+  private:
+    std::unordered_map<std::string, Route> targets_;
 };
 
 class SenderRoutes {

@@ -26,6 +26,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const SenderRoutes senders(parts);
     if (const Route* route = senders.match(parts.back())) check(*route);
     const std::vector<std::string> lines(parts.begin(), parts.end());
+    const LmtpRoutes stores(lines);
+    if (const Route* route = stores.match(parts.back()); route != nullptr && route->usable)
+        if (route->socket.empty() ? route->port == 0 || route->host.empty() : route->socket.front() != '/')
+            std::abort();
     const Sources sources({lines.front()}, lines);
     const Source& source = sources.choose(lines.back(), lines.back());
     if (source.usable != source.complaint.empty()) std::abort();

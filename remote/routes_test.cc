@@ -118,5 +118,38 @@ TEST(SenderRoutes, TheMostSpecificLineCounts) {
     EXPECT_EQ(all.match("x@y")->host, "host");
 }
 
+std::string stored_at(const std::vector<std::string>& lines, std::string_view domain) {
+    const LmtpRoutes routes(lines);
+    const Route* route = routes.match(domain);
+    if (route == nullptr) return "-";
+    if (!route->usable) return "? " + route->complaint;
+    return route->socket.empty() ? route->host + ":" + std::to_string(route->port) : route->socket;
+}
+
+TEST(LmtpRoutes, SocketsAndPorts) {
+    const std::vector<std::string> lines{"A.test:/run/lmtp", "b.test:store.test:24", ".c.test:[::1]:2003",
+                                         "a.test:/other"};
+    EXPECT_EQ(stored_at(lines, "a.TEST"), "/run/lmtp");
+    EXPECT_EQ(stored_at(lines, "b.test"), "store.test:24");
+    EXPECT_EQ(stored_at(lines, "x.c.test"), "::1:2003");
+    EXPECT_EQ(stored_at(lines, "c.test"), "-");
+    EXPECT_EQ(stored_at(lines, "x.a.test"), "-");
+    EXPECT_EQ(stored_at({}, "a.test"), "-");
+}
+
+TEST(LmtpRoutes, WhatCannotBeUsedMakesMailWait) {
+    EXPECT_EQ(stored_at({"a.test:host"}, "a.test"),
+              "? a host and a port must stand behind the domain, or a path");
+    EXPECT_EQ(stored_at({"a.test:"}, "a.test"),
+              "? a host and a port must stand behind the domain, or a path");
+    EXPECT_EQ(stored_at({"a.test::24"}, "a.test"),
+              "? a host and a port must stand behind the domain, or a path");
+    EXPECT_EQ(stored_at({"a.test:host:x"}, "a.test"), "? the port is no number from 1 to 65535");
+    EXPECT_EQ(stored_at({"a.test:/" + std::string(107, 'x')}, "a.test"),
+              "? the path of a socket has 107 octets at most");
+    // Nobody's mail is stored without the domain's name.
+    EXPECT_EQ(stored_at({":/run/lmtp", "nothing"}, "a.test"), "-");
+}
+
 }  // namespace
 }  // namespace relais::remote

@@ -116,12 +116,12 @@ Session::Opening Session::not_opened(bool greeted, const Error& error) const {
 // Throws Error.
 std::optional<Verdict> Session::say_hello() {
     extensions_ = {};
-    Reply reply = command("EHLO " + settings_.helo_host);
+    Reply reply = command((settings_.lmtp ? "LHLO " : "EHLO ") + settings_.helo_host);
     if (reply.positive()) {
         extensions_ = parse_extensions(reply);
         return std::nullopt;
     }
-    if (reply.permanent()) reply = command("HELO " + settings_.helo_host);
+    if (reply.permanent() && !settings_.lmtp) reply = command("HELO " + settings_.helo_host);
     if (reply.code == 0) return not_understood(reply, false);
     if (!reply.positive()) return verdict(Letter::temporary, " but my name was rejected", reply);
     return std::nullopt;

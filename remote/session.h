@@ -1,6 +1,6 @@
 // An SMTP session as its client (RFC 5321; SIZE: RFC 1870; 8BITMIME: RFC 6152; PIPELINING: RFC 2920;
-// STARTTLS: RFC 3207; AUTH: RFC 4954): one connection, any number of messages. It decides what each answer
-// means for the message and its recipients, in qmail-remote's words.
+// STARTTLS: RFC 3207; AUTH: RFC 4954), or of LMTP (RFC 2033): one connection, any number of messages. It
+// decides what each answer means for the message and its recipients, in qmail-remote's words.
 #pragma once
 
 #include <optional>
@@ -29,6 +29,7 @@ struct SessionSettings {
     Seconds greeting{300};                             // for that one reply
     Deadline opening_ends = Deadline::never();         // for everything before MAIL
     std::string clear_words{};                         // for the report of what goes in clear; "" for nothing
+    bool lmtp = false;                                 // RFC 2033: LHLO, and a reply for each recipient
 };
 
 // What the sender asks of reports on deliveries (RFC 3461), said to a server that offers DSN; and what else
@@ -124,6 +125,7 @@ class Session {
     void send_data(Transaction& transaction);
     std::string protection(const std::string& signed_by) const;
     void take_final_reply(Transaction& transaction, const Reply& reply);
+    void take_final_replies(Transaction& transaction);
 
     Wire wire_;
     std::string ip_;

@@ -236,7 +236,8 @@ void Session::send_data(Transaction& transaction) {
     // ends it.
     if (transaction.decided) {
         wire_.write(final_dot, deadline());
-        wire_.read_reply(deadline());
+        // LMTP has a reply for each recipient that was accepted, and there is none.
+        if (!settings_.lmtp) wire_.read_reply(deadline());
         return;
     }
     bool reading = true;
@@ -261,6 +262,7 @@ void Session::send_data(Transaction& transaction) {
     }
     // Whatever time is over: who hangs up now may have it sent twice.
     transaction.sending = false;
+    if (settings_.lmtp) return take_final_replies(transaction);
     const Reply reply = wire_.read_reply(Deadline::in(settings_.timeout));
     if (reply.code == 0) {
         transaction.decide(not_understood(reply, true));
@@ -278,6 +280,42 @@ void Session::take_final_reply(Transaction& transaction, const Reply& reply) {
     else
         transaction.decide(verdict(reply.permanent() ? Letter::permanent : Letter::temporary,
                                    " failed after I sent the message", reply));
+}
+
+// LMTP: one reply for each recipient that RCPT has accepted, in their order. Who has it when the server goes
+// away has it; the others are tried again.
+void Session::take_final_replies(Transaction& transaction) {
+    std::size_t stored = 0;
+    Reply last, accepted;
+    auto& recipients = transaction.result.recipients;
+    for (send::RecipientReport& recipient : recipients) {
+        if (recipient.outcome != send::Outcome::success) continue;
+        Reply reply;
+        try {
+            reply = wire_.read_reply(Deadline::in(settings_.timeout));
+            if (reply.code == 0 || reply.intermediate()) throw_errno("understand", "the server", EPROTO);
+        } catch (const Error& error) {
+            const Verdict lost =
+                reply.code == 0 ? connection_lost(error, false, true) : not_understood(reply, true);
+            bool after = false;
+            for (send::RecipientReport& other : recipients) {
+                after = after || &other == &recipient;
+                if (after && other.outcome == send::Outcome::success)
+                    other = {send::Outcome::temporary, lost.text, "", lost.diagnostic};
+            }
+            if (stored > 0) take_final_reply(transaction, accepted);
+            throw;
+        }
+        last = reply;
+        if (reply.positive()) {
+            ++stored;
+            accepted = reply;
+            continue;
+        }
+        recipient = {reply.permanent() ? send::Outcome::permanent : send::Outcome::temporary,
+                     ip_ + " does not store the message.\n" + quoted(reply), "", diagnostic_of(reply)};
+    }
+    take_final_reply(transaction, stored > 0 ? accepted : last);
 }
 
 // What stands behind the server's words: how the message went. Nothing for one that went in the clear and

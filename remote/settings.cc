@@ -40,6 +40,9 @@ Settings Settings::read(const control::Home& home, Passwords passwords) {
         fresh.sender_routes = SenderRoutes(secret->lines(), passwords);
         add_to_digest(fresh.digest, secret->lines());
     }
+    const auto lmtp = control::read<"lmtproutes">(home);
+    fresh.lmtp_routes = LmtpRoutes(lmtp);
+    add_to_digest(fresh.digest, lmtp);
     const auto destinations = control::read<"tlsdestinations">(home);
     const auto addresses = control::read<"outgoingip">(home), by_domain = control::read<"domainips">(home);
     fresh.tls = TlsDestinations(destinations);
@@ -114,12 +117,18 @@ std::vector<std::string> authority_files(const control::Home& home, const Settin
 }
 
 Route route_of(const Settings& settings, std::string_view sender, std::string_view domain) {
+    if (const Route* route = settings.lmtp_routes.match(domain)) return *route;
     if (const Route* route = settings.sender_routes.match(sender)) return *route;
     return settings.routes.match(domain);
 }
 
 TlsPolicy tls_policy_of(const Settings& settings, const Route& route, std::string_view domain,
                         std::string_view server) {
+    if (!route.socket.empty()) {
+        TlsPolicy none;
+        none.level = TlsLevel::none;
+        return none;
+    }
     TlsPolicy policy = route.host.empty()  ? settings.tls.match({domain, server})
                        : route.credentials ? with_credentials(settings.tls.match({route.host}))
                                            : settings.tls.match({route.host, domain});
@@ -134,6 +143,8 @@ std::string route_key(const Settings& settings, std::string_view sender, std::st
     // all who share it.
     const TlsPolicy& policy = settings.tls.match({route.host, domain});
     std::string key = route.host.empty() ? "mx " + lower(domain) : "host " + lower(route.host);
+    // A server of LMTP is told apart from one of SMTP at the same place.
+    if (route.lmtp) key = "lmtp " + (route.socket.empty() ? lower(route.host) : route.socket);
     key += " " + std::to_string(route.port) + " " + std::to_string(settings.digest);
     if (route.credentials) key += " as " + route.credentials->user + "|" + route.line;
     if (!policy.line.empty()) key += " tls " + policy.line;

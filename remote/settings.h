@@ -23,6 +23,7 @@ struct Settings {
     std::string helo_host;
     Routes routes;
     SenderRoutes sender_routes;
+    LmtpRoutes lmtp_routes;
     TlsDestinations tls;
     bool dane = control::default_of<"dane">();
     bool mtasts = control::default_of<"mtasts">();
@@ -67,7 +68,8 @@ class SettingsFiles {
     bool kept_ = false;
 };
 
-// The way of a message: by its sender's route, or its recipients'.
+// The way of a message: where its recipients' mail is stored (lmtproutes), by its sender's route, or its
+// recipients'.
 Route route_of(const Settings& settings, std::string_view sender, std::string_view domain);
 
 // The password of a route that has credentials, read for one message; empty if the file has changed since.

@@ -639,6 +639,53 @@ service auth {{
         return False
 
 
+class DovecotLmtp(DovecotServer):
+    """A Dovecot that only stores mail, by LMTP at a socket and a port, for users "u1", "u2" and "full" (who has no room)."""
+
+    def __init__(self):
+        super().__init__("rldl.")
+        self.tree = fetch("dovecot-lmtp", "dovecot-core", "dovecot-lmtpd")
+        self.socket, self.port = self.directory / "lmtp", relais.free_port()
+        (self.directory / "passwd").write_text("u1:{PLAIN}x::::::\nu2:{PLAIN}x::::::\nfull:{PLAIN}x::::::userdb_quota_rule=*:storage=1B\n")
+        (self.directory / "mail").mkdir()
+        (self.directory / "mail").chmod(0o777)
+        self._configure(f"""\
+protocols = lmtp
+mail_location = maildir:{self.directory}/mail/%n
+mail_plugins = quota
+plugin {{
+  quota = maildir:User quota
+}}
+passdb {{
+  driver = passwd-file
+  args = username_format=%n {self.directory}/passwd
+}}
+userdb {{
+  driver = passwd-file
+  args = username_format=%n {self.directory}/passwd
+  override_fields = uid=65534 gid=65534 home={self.directory}/mail
+}}
+service lmtp {{
+  unix_listener {self.socket} {{
+    mode = 0666
+  }}
+  inet_listener lmtp {{
+    address = 127.0.0.1
+    port = {self.port}
+  }}
+}}
+""")
+
+    def messages(self, user):
+        return [path.read_text() for path in sorted((self.directory / "mail" / user / "new").glob("*"))]
+
+    def _answers(self):
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(self.socket))
+            return client.recv(3) == b"220"
+        return False
+
+
 class Dovecot(DovecotServer):
     """A whole Dovecot on free ports of 127.0.0.1 and ::1, by the configuration that docs/dovecot.md gives. Every user
     has the password "secret". instance: whose SMTP its logins open."""
