@@ -127,7 +127,7 @@ class Memory(TlsCase):
         i = self.to(server, control={**self.MEMORY, "remotemessages": "1"})
         spawner = Spawner(i)
         self.addCleanup(spawner.close)
-        self.assertIn("Encrypted", self.assert_accepted(spawner.deliver()))
+        self.assertIn("Encrypted", spawner.deliver().recipients[0][1])
         server.replies["STARTTLS"] = lambda session, line: (session.socket.sendall(b"220 go\r\n"), SILENT)[1]
         for _ in range(2):
             self.assertIn("control/tlsmemory", spawner.deliver().recipients[0][1])
