@@ -287,12 +287,14 @@ void Session::take_final_reply(Transaction& transaction, const Reply& reply) {
 void Session::take_final_replies(Transaction& transaction) {
     std::size_t stored = 0;
     Reply last, accepted;
+    // A slow server does not hold a process for each of a hundred.
+    const Deadline all = Deadline::in(replies_at_worst * settings_.timeout);
     auto& recipients = transaction.result.recipients;
     for (send::RecipientReport& recipient : recipients) {
         if (recipient.outcome != send::Outcome::success) continue;
         Reply reply;
         try {
-            reply = wire_.read_reply(Deadline::in(settings_.timeout));
+            reply = wire_.read_reply(earlier(Deadline::in(settings_.timeout), all));
             if (reply.code == 0 || reply.intermediate()) throw_errno("understand", "the server", EPROTO);
         } catch (const Error& error) {
             const Verdict lost =

@@ -12,7 +12,8 @@ MESSAGE = "Subject: stored\n\n.dot\nend\n"
 
 
 class Store:
-    """A server of LMTP at a unix socket. last: what it says of each accepted recipient behind the dot; None hangs up."""
+    """A server of LMTP at a unix socket. last: what it says of each accepted recipient behind the dot; None hangs up,
+    "hang" says nothing."""
 
     def __init__(self, path, last=("250 2.0.0 stored",), rcpt=(), greeting="220 store LMTP", pipelining=True):
         self.last, self.rcpt, self.greeting, self.pipelining = last, list(rcpt), greeting, pipelining
@@ -66,6 +67,9 @@ class Store:
                 for number in range(accepted):
                     reply = self.last[min(number, len(self.last) - 1)]
                     if reply is None:
+                        return
+                    if reply == "hang":
+                        stream.readline()
                         return
                     say(reply)
                 accepted = 0
@@ -139,6 +143,13 @@ class Reports(LmtpTest):
         self.store((None,))
         reports = self.remote("a@store.test", "b@store.test")
         self.assertEqual([r[0] for r in reports], ["s", "s", "Z"])
+
+    def test_who_has_it_when_the_server_hangs_has_it(self):
+        self.i.control("timeoutremote", "1")
+        self.store(("250 2.0.0 one", "hang"))
+        reports = self.remote("a@store.test", "b@store.test", "c@store.test")
+        self.assertEqual([r[0] for r in reports], ["r", "s", "s", "K"])
+        self.assertIn("did not answer in time. Possible duplicate!", reports[2])
 
     def test_an_answer_that_is_none(self):
         for last in (("hello",), ("354 more",), ("250 2.0.0 one", "nonsense")):
