@@ -110,7 +110,9 @@ Fd open_file(const control::Home& home, int flags) {
         Fd file = HeldDirectory(std::move(queue), home.path("queue"))
                       .try_open("lock/servers", flags | O_NOFOLLOW | O_NONBLOCK, 0644);
         struct stat status {};
-        if (file && (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode))) file.reset();
+        // A second name may be that of somebody else's file.
+        if (file && (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_nlink != 1))
+            file.reset();
         return file;
     } catch (const Error&) {
         return Fd();
@@ -143,7 +145,10 @@ ServerMemory::ServerMemory(Fd fd) : fd_(std::move(fd)) {
         lock.emplace(fd_.get(), 0);
         size = ::pread(fd_.get(), head.data(), head.size(), 0);
     }
-    if (size >= 0 && size < std::ssize(head)) {
+    // Nothing but the beginning of a head is written over.
+    const std::string_view there(reinterpret_cast<const char*>(head.data()),
+                                 static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+    if (size >= 0 && size < std::ssize(head) && magic.starts_with(there.substr(0, magic.size()))) {
         std::copy(magic.begin(), magic.end(), head.begin());
         const bool made = ::getrandom(head.data() + magic.size(), salt_.size(), 0) == std::ssize(salt_) &&
                           ::pwrite(fd_.get(), head.data(), head.size(), 0) == std::ssize(head);

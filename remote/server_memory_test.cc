@@ -103,11 +103,14 @@ TEST(ServerMemory, NothingIsKnownWithoutAFile) {
     none.note_session("mx.test", {}, true, now);
     none.note_tls_failure("mx.test", now);
     EXPECT_FALSE(none.find("mx.test"));
-    for (const std::string& content : {std::string(384, 'x'), std::string(5000, '\0')}) {
+    for (const std::string& content : {std::string(384, 'x'), std::string(5000, '\0'), std::string("x")}) {
         Fd file = empty_file();
         ASSERT_EQ(::write(file.get(), content.data(), content.size()), std::ssize(content));
+        const Fd same(::dup(file.get()));
         ServerMemory damaged(std::move(file));
         EXPECT_FALSE(damaged.usable());
+        // What is somebody else's is not written over.
+        EXPECT_EQ(::lseek(same.get(), 0, SEEK_END), std::ssize(content));
         EXPECT_FALSE(damaged.find("mx.test"));
     }
 }

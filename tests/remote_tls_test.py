@@ -154,6 +154,19 @@ class Memory(TlsCase):
         self.changed(i, encrypted=2592001)
         self.assertEqual(self.remote(i).letter, "K")
 
+    def test_a_link_in_its_place_is_not_followed(self):
+        server = self.tls()
+        i = self.to(server, control=self.MEMORY)
+        table, foreign = i.home / "queue/lock/servers", i.directory / "foreign"
+        for content in (b"", b"root:x:0:0\n"):
+            for make in (table.symlink_to, table.hardlink_to):
+                foreign.write_bytes(content)
+                make(foreign)
+                before = foreign.stat()
+                self.assertIn(SECURED, self.remote(i).text)
+                self.assertEqual((foreign.read_bytes(), foreign.stat().st_uid), (content, before.st_uid))
+                table.unlink()
+
     def test_a_table_that_is_damaged_or_cannot_be_used_is_none(self):
         server = self.tls()
         i = self.to(server, control=self.MEMORY)
