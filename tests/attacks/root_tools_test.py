@@ -19,7 +19,7 @@ from harness import relais  # noqa: E402
 
 RENAME_EXCHANGE = 2
 # Names that the tools look for in the directories of an instance.
-NAMES = ["shadow", "current", "lock", "state", "@400000006553f100aabbccdd.s", "checkpoint", "send", "queued", "tcpto", "passwd", "passwd.cdb",
+NAMES = ["shadow", "current", "lock", "state", "@400000006553f100aabbccdd.s", "checkpoint", "send", "queued", "tcpto", "servers", "passwd", "passwd.cdb",
          ".qmail-root", ".qmail-x", "192.0.2.7", "1795391255698000", "1795391255698048", "me", "cdb", "run", "queue-submit"]
 FOLDERS = ["new", "cur", "tmp", "0", "12", "63", "mess", "bounce", "lock", "Maildir", "log", "supervise"]
 
