@@ -447,7 +447,7 @@ class Instance:
         self.logs.mkdir()
         self.ids_held = None
         while self.ids_held is None:
-            self.base_id = 40000 + random.randrange(600) * 32
+            self.base_id = 40000 + random.randrange(300) * 64
             self.ids_held = claim(f"ids-{self.base_id}")
         self.users = {}
         self.assign_lines = []
@@ -552,7 +552,7 @@ class Instance:
         if self.single:
             uid, gid = self.ids("alias")
         else:
-            uid = self.base_id + 20 + len(self.users) % 10 if IS_ROOT else os.geteuid()
+            uid = self.base_id + 40 + len(self.users) % 10 if IS_ROOT else os.geteuid()
             gid = uid if IS_ROOT else os.getegid()
         home = self.directory / "home" / name
         home.mkdir(parents=True)
