@@ -37,6 +37,7 @@ class Inspector {
         check_locals();
         for (Finding& finding : database_findings(home_)) result_.findings.push_back(std::move(finding));
         check_dane();
+        check_srs();
         return std::move(result_);
     }
 
@@ -69,6 +70,7 @@ class Inspector {
     void check_rcpthosts();
     void check_locals();
     void check_dane();
+    void check_srs();
     bool accepted(const std::string& domain) const;
 
     const Home& home_;
@@ -102,6 +104,8 @@ void Inspector::show(const ControlFile& row) {
         // From here on nobody sees a password.
         if (may_hold_passwords(row.name))
             for (std::string& text : file.lines) text = without_password(text);
+        if (row.name == "srs_secrets")
+            for (std::string& text : file.lines) text = "...";
         if (content) check_content(row, *content, file.lines);
         if (content && later_check_of(row.name) != nullptr && !read_lines(home_, "checks"))
             warn(row.name,
@@ -167,6 +171,13 @@ void Inspector::check_mode(const ControlFile& row) {
     try {
         const Owners owners = Owners::read(home_);
         if (may_hold_passwords(row.name) && check_passwords(row, owners)) return;
+        if (row.name == "srs_secrets") {
+            if ((info.st_mode & 0007) != 0)
+                warn(row.name,
+                     "everybody may read it, and make addresses that mail is sent on by (chown root:nofiles; "
+                     "chmod 640)");
+            return;
+        }
         if ((info.st_mode & S_IROTH) != 0 || owners.single()) return;
     } catch (const Error&) {
         return;  // check_owners tells
@@ -267,6 +278,21 @@ void Inspector::check_dane() {
     const ShownFile& dane = shown("dane");
     if (!dane.lines.empty() && dane.lines.front() != "0" && !shown("dnsanchors").from_file)
         note("dane", "nothing is validated without control/dnsanchors, so no server is held to TLSA records");
+}
+
+// Where a rewritten sender leads nowhere its bounces are lost.
+void Inspector::check_srs() {
+    const ShownFile& domain = shown("srs_domain");
+    if (domain.lines.empty() || domain.lines.front().empty()) return;
+    const std::string& name = domain.lines.front();
+    if (shown("srs_secrets").lines.empty())
+        warn("srs_domain", "no sender is rewritten without control/srs_secrets");
+    const auto& locals = shown("locals").lines;
+    if (std::none_of(locals.begin(), locals.end(),
+                     [&](const std::string& each) { return equal_ignoring_case(each, name); }))
+        warn("srs_domain", name + " is not in control/locals: bounces to rewritten senders find nobody");
+    else if (!accepted(name))
+        warn("srs_domain", name + " is not in control/rcpthosts: bounces to rewritten senders are refused");
 }
 
 }  // namespace

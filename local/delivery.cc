@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "local/variables.h"
 #include "mail/address.h"
 #include "queue/client.h"
+#include "send/rewrite.h"
 
 namespace relais::local {
 namespace {
@@ -39,6 +41,7 @@ class Delivery {
         : order_(order), out_(out), message_(message), memory_(memory) {}
 
     Exit run() {
+        if (order_.bounces_to) return pass_bounce_on();
         prepare();
         const Exit end = carry_out();
         if (end != Exit::success) return end;
@@ -85,6 +88,8 @@ class Delivery {
     const std::string& from();
     void find_instructions();
     void find_new_sender();
+    Exit pass_bounce_on();
+    bool stays_here() const;
     void export_variables();
     Exit carry_out();
     Exit carry_out_one(const Instruction& instruction);
@@ -160,7 +165,10 @@ void Delivery::find_new_sender() {
     const User& user = order_.user;
     new_sender_ = order_.sender;
     if (order_.sender.empty() || order_.sender == mail::double_bounce_sender) return;
-    if (!has_dot_qmail(user.dash, user.extension, "-owner")) return;
+    if (!has_dot_qmail(user.dash, user.extension, "-owner")) {
+        if (!order_.srs_sender.empty()) new_sender_ = order_.srs_sender;
+        return;
+    }
     if (has_dot_qmail(user.dash, user.extension, "-owner-default"))
         new_sender_ = order_.local + "-owner-@" + order_.domain + "-@[]";
     else
@@ -253,12 +261,27 @@ Exit Delivery::run_program(const Instruction& instruction) {
     return Exit::temporary;
 }
 
+// Whether no forward leaves for another server, which would ask for SPF.
+bool Delivery::stays_here() const {
+    try {
+        const auto rules = send::RewriteRules::read(*instance_);
+        return std::all_of(forwards_.begin(), forwards_.end(), [&](const std::string& recipient) {
+            return send::rewrite(rules, recipient).is_local();
+        });
+    } catch (const Error&) {
+        return false;
+    }
+}
+
 void Delivery::forward() {
     if (forwards_.empty() || message_ == nullptr) return;
     // A $QMAILQUEUE program is one that sees the environment.
     export_variables();
+    const bool is_rewritten = !order_.srs_sender.empty() && new_sender_ == order_.srs_sender;
+    if (is_rewritten && stays_here()) new_sender_ = order_.sender;
     queue::Submission submission(*instance_, queue::Door::submit, Deadline::in(forward_patience));
-    submission.begin(forwarded_envelope(order_.sender, new_sender_, order_.extension, forwards_));
+    submission.begin(forwarded_envelope(is_rewritten ? new_sender_ : order_.sender, new_sender_,
+                                        order_.extension, forwards_));
     submission.write(delivered_to_);
     message_->each_piece([&](std::string_view piece) { submission.write(piece); });
     const queue::SubmitAnswer answer = submission.finish(new_sender_, forwards_);
@@ -266,6 +289,22 @@ void Delivery::forward() {
     if (answer.code == queue::SubmitCode::accepted) return;
     throw Error(queue::is_permanent(answer.code, answer.text) ? Reaction::permanent : Reaction::temporary,
                 "Unable to forward message: " + queue::submit_text(answer.code, answer.text) + ".");
+}
+
+// A bounce to a rewritten sender goes to the one behind it, and nothing else does.
+Exit Delivery::pass_bounce_on() {
+    make_lines();
+    if (message_->header_has(delivered_to_))
+        throw_permanent("This message is looping: it already has my Delivered-To line. (#5.4.6)");
+    if (!order_.sender.empty() && order_.sender != mail::double_bounce_sender)
+        throw_permanent("Sorry, this address takes bounces alone. (#5.7.1)");
+    if (order_.bounces_to->empty())
+        throw_permanent("Sorry, this rewritten sender is none of mine, or too old. (#5.1.1)");
+    forwards_ = {*order_.bounces_to};
+    forwarded_ = 1;
+    forward();
+    say_counts();
+    return Exit::success;
 }
 
 void Delivery::say_counts() {

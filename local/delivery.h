@@ -27,6 +27,11 @@ struct Order {
     bool own_uid = false;                     // no other user has it
     const control::Home* instance = nullptr;  // whose aliases count; null for none
     std::string extension{};                  // what DSN asks for the recipient (mail/envelope.h)
+    // What is forwarded goes on under it (local/srs.h); "": under the sender that it came with.
+    std::string srs_sender{};
+    // The recipient is a rewritten sender: the address behind it, "" where it is not genuine. No .qmail file
+    // counts for it.
+    std::optional<std::string> bounces_to{};
 };
 
 // Finds the instructions for the recipient and carries them out. Returns success, permanent (bounce) or

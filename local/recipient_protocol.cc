@@ -33,6 +33,7 @@ std::optional<RecipientAnswer> decode_recipient_answer(char octet) {
         case RecipientAnswer::unknown:
         case RecipientAnswer::elsewhere:
         case RecipientAnswer::not_now:
+        case RecipientAnswer::bounces:
             return answer;
     }
     return std::nullopt;

@@ -25,6 +25,7 @@ enum class RecipientAnswer : char {
     unknown = 'U',    // a delivery would say "no mailbox here by that name"
     elsewhere = 'E',  // no address of locals or virtualdomains: qmail-remote's
     not_now = 'N',    // cannot be told now
+    bounces = 'B',    // a rewritten sender of ours (local/srs.h): mail from the null sender alone
 };
 
 inline constexpr std::size_t recipient_head_size = 2;

@@ -7,7 +7,10 @@
 #include "base/accept.h"
 #include "base/error.h"
 #include "base/program.h"
+#include "base/text.h"
+#include "base/time.h"
 #include "local/aliases.h"
+#include "local/settings.h"
 #include "mail/address.h"
 
 namespace relais::local {
@@ -27,6 +30,7 @@ RecipientServer::RecipientServer(EventLoop& loop, int listening, int looks, cons
       limits_(limits),
       watch_({home.path("users"), home.path("control")}),
       rules_(home),
+      srs_(home_, [this] { return read_srs(home_); }),
       finder_(home),
       questions_(loop_, looks),
       answers_(home_look_limit, answers_at_once) {
@@ -93,6 +97,11 @@ void RecipientServer::judge(ClientId id, const std::string& address) {
         watch_.look();
         const send::Route route = send::rewrite(rules_.get(), address);
         if (!route.is_local()) return reply(id, RecipientAnswer::elsewhere);
+        // Others are not kept waiting by secrets that cannot be read.
+        if (starts_ignoring_case(route.plain, "SRS"))
+            if (const Srs& srs = srs_.get(); srs.is_rewritten(route.plain))
+                return reply(id, srs.reverse(route.plain, now_seconds()) ? RecipientAnswer::bounces
+                                                                         : RecipientAnswer::unknown);
         const std::string_view local = mail::split_address(route.address).local;
         FoundBy by;
         const User user = finder_.find(local, &by);

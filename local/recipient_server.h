@@ -17,6 +17,7 @@
 #include "control/watched.h"
 #include "local/home_look.h"
 #include "local/recipient_protocol.h"
+#include "local/srs.h"
 #include "local/user_database.h"
 #include "send/rewrite.h"
 
@@ -66,6 +67,7 @@ class RecipientServer {
     RecipientLimits limits_;
     control::DirectoryWatch watch_;
     control::Watched<send::RewriteRules> rules_;
+    control::Watched<Srs> srs_;
     UserFinder finder_;
     PacketQueue questions_;
     PacketReader answers_;

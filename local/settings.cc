@@ -21,4 +21,14 @@ std::optional<Seconds> delivery_limit(const control::Home& instance) {
     return limit(control::read<"deadlinelocal">(instance));
 }
 
+Srs read_srs(const control::Home& instance) {
+    const std::string domain = control::read<"srs_domain">(instance);
+    if (domain.empty()) return {};
+    return {domain, control::read<"srs_secrets">(instance)};
+}
+
+Srs read_srs_domain(const control::Home& instance) {
+    return {control::read<"srs_domain">(instance), {}};
+}
+
 }  // namespace relais::local

@@ -5,6 +5,7 @@
 
 #include "base/deadline.h"
 #include "control/home.h"
+#include "local/srs.h"
 
 namespace relais::local {
 
@@ -16,5 +17,11 @@ std::optional<Seconds> program_limit(const control::Home& instance);
 // stop his qmail-local, and it would keep its place for good. A day if the file is missing; nothing if it is
 // 0. Throws Error.
 std::optional<Seconds> delivery_limit(const control::Home& instance);
+
+// control/srs_domain and srs_secrets: how senders of forwarded mail are rewritten. Only root and qmailp may
+// read the secrets. Throws Error.
+Srs read_srs(const control::Home& instance);
+// What of it everybody may know: nothing is genuine for it. Throws Error.
+Srs read_srs_domain(const control::Home& instance);
 
 }  // namespace relais::local

@@ -7,9 +7,11 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/program.h"
 #include "base/time.h"
 #include "local/family_end.h"
 #include "local/maildir.h"
+#include "local/settings.h"
 #include "local/user_process.h"
 #include "mail/address.h"
 #include "mail/enhanced_status.h"
@@ -96,6 +98,11 @@ void Spawner::take_order(PacketReader::Packet packet) {
 void Spawner::look_for_changes() {
     known_users_.look();
     const bool other_files = std::exchange(users_state_, known_users_.state()) != known_users_.state();
+    if (other_files || users_state_ == 0) try {
+            srs_domain_ = read_srs_domain(home_);
+        } catch (const Error& error) {
+            log_line(std::string("warning: ") + error.what());
+        }
     if (accounts_.changed() || other_files) users_.outdate();
 }
 
@@ -180,6 +187,7 @@ void Spawner::begin(Delivery& delivery) {
 
 bool Spawner::suits_user_process(const Delivery& delivery) {
     if (delivery.order.message_size > user_message_limit) return false;
+    if (srs_domain_.is_rewritten(delivery.order.recipient)) return false;
     const auto declined = declined_.find(delivery.user.text);
     if (declined == declined_.end()) return true;
     if (declined->second > Clock::now()) return false;

@@ -16,12 +16,15 @@
 #include "local/delivery_refusal.h"
 #include "local/known_users.h"
 #include "local/lookup.h"
+#include "local/srs.h"
 #include "local/user_lookup.h"
 #include "local/user_processes.h"
 #include "send/delivery_protocol.h"
 #include "send/spawner_line.h"
 
 namespace relais::local {
+
+struct Order;
 
 class Spawner {
   public:
@@ -61,6 +64,7 @@ class Spawner {
     bool must_ask_again(std::string_view local, const FoundIds& found, Delivery& delivery);
     void begin(Delivery& delivery);
     bool suits_user_process(const Delivery& delivery);
+    void add_rewritten(const Delivery& delivery, Order& order) const;
     UserProcesses::Owner owner_of(const LookupAnswer& answer) const;
     [[noreturn]] void become_user_process(UserProcesses::Owner owner, int channel);
     void take_user_answer(std::uint64_t number, std::optional<send::Report> answer,
@@ -93,6 +97,7 @@ class Spawner {
     // Users (in the look-up's words) whose instructions asked for more than a Maildir lately, until when that
     // counts.
     std::unordered_map<std::string, Clock::time_point> declined_;
+    Srs srs_domain_{};  // whose deliveries need more than a Maildir
     EventLoop::TimerId look_timer_ = 0;
     Clock::time_point next_look_{};
 };

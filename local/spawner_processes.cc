@@ -13,12 +13,15 @@
 #include "base/privilege.h"
 #include "base/process_title.h"
 #include "base/program.h"
+#include "base/time.h"
 #include "control/setting.h"
 #include "local/delivery.h"
+#include "local/settings.h"
 #include "local/spawner.h"
 #include "local/user_database.h"
 #include "local/user_process.h"
 #include "mail/address.h"
+#include "send/rewrite.h"
 #include "start/descriptors.h"
 
 namespace relais::local {
@@ -74,6 +77,23 @@ void Spawner::close_all_but_child_descriptors(int last) const {
     if (!line_.holds_lock()) ::close(start::spawner_heirs);
 }
 
+// As root, for no user may know the secrets. What cannot be read now is tried later.
+void Spawner::add_rewritten(const Delivery& delivery, Order& order) const {
+    if (srs_domain_.domain().empty()) return;
+    const Srs srs = read_srs(home_);
+    const std::int64_t now = now_seconds();
+    if (srs.is_rewritten(delivery.order.recipient)) {
+        order.bounces_to = srs.reverse(delivery.order.recipient, now).value_or("");
+        return;
+    }
+    const mail::AddressParts sender = mail::split_address(delivery.order.sender);
+    if (!srs.works() || sender.domain.empty()) return;
+    const auto rules = send::RewriteRules::read(home_);
+    // Our own domains have us in their SPF.
+    if (rules.is_local(sender.domain) || rules.virtual_domain(delivery.order.sender) != nullptr) return;
+    order.srs_sender = srs.rewrite(delivery.order.sender, now).value_or("");
+}
+
 // The new process keeps nothing of root's, becomes the recipient, and is qmail-local from there on.
 void Spawner::deliver_in_child(const Delivery& delivery, const LookupAnswer& answer, int output) {
     Exit end = Exit::temporary;
@@ -84,6 +104,8 @@ void Spawner::deliver_in_child(const Delivery& delivery, const LookupAnswer& ans
         close_all_but_child_descriptors(child_output);
         show_addresses_in_titles(!control::read<"proctitle">(home_));
         const control::Owner self = owners_.of(control::Role::alias);
+        Order rewritten;
+        add_rewritten(delivery, rewritten);
         drop_privilege(owners_.single() ? self.uid : answer.uid, owners_.single() ? self.gid : answer.gid);
         EventLoop::restore_signals();
         set_process_title_with_addresses("qmail-local", {delivery.order.recipient});
@@ -102,6 +124,8 @@ void Spawner::deliver_in_child(const Delivery& delivery, const LookupAnswer& ans
         order.own_uid = !answer.assigned && !owners_.single();
         order.instance = &home_;
         order.extension = delivery.order.extension;
+        order.srs_sender = std::move(rewritten.srs_sender);
+        order.bounces_to = std::move(rewritten.bounces_to);
         end = deliver(home_, order, Message(child_message, delivery.order.message_size), words);
     } catch (const std::exception& error) {
         words.complain(std::string("qmail-lspawn: ") + error.what() + ". (#4.3.0)");

@@ -173,6 +173,11 @@ local::RecipientAnswer Policy::find_recipient(std::string_view recipient, Deadli
     };
     // Other programs make it, with either spelling of a domain.
     if (lists(lower(recipient)) || lists(comparable(recipient))) return local::RecipientAnswer::known;
+    // No file lists what qmail-local makes of senders (SRS).
+    if (starts_ignoring_case(recipient, "srs0") || starts_ignoring_case(recipient, "srs1"))
+        if (const auto answer = recipients_.ask(recipient, deadline);
+            answer == local::RecipientAnswer::bounces)
+            return answer;
     // The file is about our domains; those who may relay send to others, too.
     return match_domain(recipient).reason == Reason::foreign_domain ? local::RecipientAnswer::elsewhere
                                                                     : local::RecipientAnswer::unknown;

@@ -48,6 +48,11 @@ Result check_recipientcheck(Facts& facts) {
         return refusal(Cause::unknown, "550 sorry, no mailbox here by that name (#5.1.1)",
                        "nobody here gets mail for it (recipientcheck)");
     }
+    if (answer == local::RecipientAnswer::bounces && !facts.sender.empty()) {
+        if (mode == Mode::log) return suspicious("this recipient takes bounces alone (recipientcheck)");
+        return refusal(Cause::unknown, "550 sorry, this address takes bounces alone (#5.7.1)",
+                       "it is a rewritten sender (recipientcheck)");
+    }
     if (answer != local::RecipientAnswer::not_now) return {};
     if (mode == Mode::log || may_relay(facts))
         return suspicious("qmail-rcptd cannot tell whether anybody gets mail for this recipient");

@@ -22,7 +22,8 @@ namespace {
 bool is_for_all(const std::string& folder, const std::string& name) {
     if (folder == "users") return name == "cdb";
     const control::ControlFile* row = control::find_control_file(name);
-    return row != nullptr && row->kind != control::FileKind::pem && !control::may_hold_passwords(name);
+    return row != nullptr && row->kind != control::FileKind::pem && !control::may_hold_passwords(name) &&
+           name != "srs_secrets";
 }
 
 // Nobody of ours makes one there, and nothing is mended through it.
