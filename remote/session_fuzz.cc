@@ -92,6 +92,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         settings.helo_host = "here.test";
         settings.timeout = settings.greeting = Seconds(10);
         settings.strict_8bit = (wishes & 1) != 0;
+        settings.lmtp = (wishes & 64) != 0;
         if ((wishes & 2) != 0) {
             auto credentials = std::make_shared<remote::Credentials>();
             credentials->user = "me";
