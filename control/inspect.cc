@@ -172,10 +172,12 @@ void Inspector::check_mode(const ControlFile& row) {
         const Owners owners = Owners::read(home_);
         if (may_hold_passwords(row.name) && check_passwords(row, owners)) return;
         if (row.name == "srs_secrets") {
-            if ((info.st_mode & 0007) != 0)
+            const bool closed = (info.st_mode & 0077) == 0 &&
+                                (info.st_uid == 0 || info.st_uid == owners.of(Role::qmailp).uid);
+            if (!owners.single() && !closed)
                 warn(row.name,
-                     "everybody may read it, and make addresses that mail is sent on by (chown root:nofiles; "
-                     "chmod 640)");
+                     "others than qmailp may read it, and make addresses that mail is sent on by (chown "
+                     "qmailp; chmod 400)");
             return;
         }
         if ((info.st_mode & S_IROTH) != 0 || owners.single()) return;

@@ -162,10 +162,10 @@ TEST_F(Inspect, SeesOldAndDamagedDatabases) {
 
 TEST_F(Inspect, KnowsStrangersAndMistypedNames) {
     put("rcpthost", "x\n");
-    put("srs_domain", "x\n");
+    put("spfguess", "x\n");
     put("notes.txt", "x\n");
     EXPECT_HAS(found("control/rcpthost"), "warning: nothing reads it: is rcpthosts meant?");
-    EXPECT_HAS(found("control/srs_domain"), "note: nothing here reads it");
+    EXPECT_HAS(found("control/spfguess"), "note: nothing here reads it");
     EXPECT_HAS(found("control/notes.txt"), "note: nothing reads it");
 }
 

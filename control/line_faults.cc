@@ -73,7 +73,7 @@ std::vector<std::string> line_faults(const ControlFile& row, const std::string& 
     if (row.name == "dnsbllist" && !BlockLists::fault(line).empty())
         faults.push_back(BlockLists::fault(line) + ": it does not count");
     if (row.name == "milters" && !milter_fault(line).empty())
-        faults.push_back(milter_fault(line) + ": the line does not count");
+        faults.push_back(milter_fault(line) + ": mail from the network waits");
     if (row.name == "ratelimits" && !parse_rate_limit(line))
         faults.push_back(quoted(line) + " is not WHAT of WHOM NUMBER/SPAN: it does not count");
     if (row.name == "proxyhosts" || row.name == "xclient") add_front_end_faults(row.name, line, faults);

@@ -85,9 +85,11 @@ std::optional<Milter> parse_milter(std::string_view line) {
 
 std::vector<Milter> parse_milters(const std::vector<std::string>& lines) {
     std::vector<Milter> all;
-    for (const std::string& line : lines)
-        if (auto milter = parse_milter(line); milter && all.size() < milters_limit)
-            all.push_back(*std::move(milter));
+    for (const std::string& line : lines) {
+        if (all.size() > milters_limit) break;
+        auto milter = all.size() < milters_limit ? parse_milter(line) : std::nullopt;
+        all.push_back(milter ? *std::move(milter) : Milter{.name = line});
+    }
     return all;
 }
 

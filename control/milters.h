@@ -37,7 +37,8 @@ inline constexpr std::size_t milters_limit = 16;
 
 // Nothing for a line that makes no sense; qmail-showctl tells of it.
 std::optional<Milter> parse_milter(std::string_view line);
-// The lines of the file that make sense.
+// Of each line its milter. One that makes no sense, or comes after milters_limit others, has neither path nor
+// host: nobody can find it, so that mail waits and does not pass unseen.
 std::vector<Milter> parse_milters(const std::vector<std::string>& lines);
 // What is wrong with a line; "" if nothing is.
 std::string milter_fault(std::string_view line);

@@ -29,7 +29,14 @@ TEST(Milters, WhatMakesNoSenseDoesNotCount) {
         EXPECT_NE(milter_fault(line), "") << line;
     }
     EXPECT_EQ(milter_fault("unix:/m accept"), "");
-    EXPECT_EQ(parse_milters({"nonsense", "unix:/m"}).size(), 1u);
+    const auto some = parse_milters({"nonsense", "unix:/m tempfial", "unix:/m"});
+    ASSERT_EQ(some.size(), 3u);
+    // Nobody finds these two: mail waits.
+    EXPECT_TRUE(some[0].path.empty() && some[0].host.empty());
+    EXPECT_TRUE(some[1].path.empty() && some[1].host.empty());
+    EXPECT_EQ(some[1].when_gone, Milter::WhenGone::tempfail);
+    EXPECT_EQ(some[2].path, "/m");
+    EXPECT_EQ(parse_milters(std::vector<std::string>(40, "unix:/m")).size(), milters_limit + 1);
 }
 
 }  // namespace

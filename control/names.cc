@@ -10,10 +10,10 @@
 namespace relais::control {
 namespace {
 
-constexpr std::array<std::string_view, 15> foreign = {
-    "badrcptfrom", "bindroutes", "clientcert.pem", "domainkeys",       "notlshosts",
-    "rsa512.pem",  "spfexplain", "spfguess",       "spfrules",         "srs_domain",
-    "srs_secrets", "tlshosts",   "validrcptto",    "tlsclientciphers", "virtualdomains.cdb"};
+constexpr std::array<std::string_view, 13> foreign = {
+    "badrcptfrom", "bindroutes",  "clientcert.pem",    "domainkeys", "notlshosts",
+    "rsa512.pem",  "spfexplain",  "spfguess",          "spfrules",   "tlsclientciphers",
+    "tlshosts",    "validrcptto", "virtualdomains.cdb"};
 
 // How many octets must be put in, taken out or changed to make b of a.
 std::size_t distance(std::string_view a, std::string_view b) {

@@ -52,7 +52,7 @@ Owner Owners::of(Role role) const {
     // All roles of such an instance are the one user.
     if (single_) return owners_.at(Role::qmailq);
     const auto before = find(row_of(role).before);
-    return before ? owners_.at(*before) : Owner{0, 0};
+    return before ? of(*before) : Owner{0, 0};
 }
 
 Owners Owners::read_incomplete(const Home& home) {

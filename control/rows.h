@@ -290,7 +290,7 @@ inline constexpr std::array table = {
     line("srs_domain", "local rcptd", "",
          "the domain of senders that are rewritten (SRS) where mail is forwarded; without it none is"),
     lines("srs_secrets", "local rcptd", "",
-          "secrets of rewritten senders: the first one signs, all are believed; mode 0640"),
+          "secrets of rewritten senders: the first one signs, all are believed; only qmailp may read it"),
     seconds(
         "stresstimeout", "smtpd popup", "0", 0, a_day,
         "seconds to wait for a command when three quarters of the listener's places are taken; 0: no less "

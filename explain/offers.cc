@@ -120,7 +120,7 @@ void show_offers(const Surroundings& around, const RouteOptions& options, RouteR
     const remote::ServerMemory memory = remote::ServerMemory::open_to_read(around.home);
     for (const remote::Server& server : end.servers) {
         Offer offer;
-        offer.known = memory.find(server.name);
+        offer.known = memory.find(remote::memory_name(server.name, end.route.port));
         if (offer.known && offer.known->seen > 0) {
             offer.source = Offer::Source::remembered;
             offer.seen = offer.known->seen;

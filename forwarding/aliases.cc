@@ -225,8 +225,9 @@ std::string parse_include(std::string_view text) {
         if (line.empty() || line.front() == '#') continue;
         for (const std::string_view item : items_of(line)) try {
                 commands.append(address_command(item)).append(1, '\0');
-            } catch (const Error& error) {
-                throw Error(Reaction::temporary, error.what());
+            } catch (const Error&) {
+                // Not what stands there: it may be a file that who wrote the list could not read.
+                throw Error(Reaction::temporary, "a line of it is no address");
             }
     }
     return commands;

@@ -25,6 +25,7 @@ void Chain::begin_transaction(const Facts& session, Facts mail) {
     message_ = Message(directory_);
     message_.sender = fact(mail_, "sender");
     discarded_.reset();
+    lost_.reset();
     trouble_.clear();
     too_large_ = false;
     changes_.clear();
@@ -50,10 +51,13 @@ std::optional<Verdict> Chain::without(Member& member, const std::string& why) {
         return std::nullopt;
     }
     const bool tries = milter.when_gone == WhenGone::tempfail;
-    return member.of_sender = Verdict{Verdict::Kind::refuse,
-                                      tries ? "451 a filter does not answer, try again later (#4.7.1)"
-                                            : "554 a filter does not answer (#5.7.1)",
-                                      milter.name, why};
+    member.of_sender = Verdict{Verdict::Kind::refuse,
+                               tries ? "451 a filter does not answer, try again later (#4.7.1)"
+                                     : "554 a filter does not answer (#5.7.1)",
+                               milter.name, why};
+    // It has let recipients pass, and would not see their message.
+    if (!message_.recipients.empty()) lost_ = member.of_sender;
+    return member.of_sender;
 }
 
 void Chain::begin(Member& member, Deadline deadline) {
@@ -98,6 +102,7 @@ void Chain::add_text(std::string_view text) {
 Verdict Chain::end(Deadline deadline) {
     using Kind = Verdict::Kind;
     if (discarded_) return *discarded_;
+    if (lost_) return *lost_;
     try {
         message_.end_text();
     } catch (const Error& error) {

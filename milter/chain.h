@@ -54,7 +54,8 @@ class Chain {
     Facts mail_;
     Message message_;
     std::optional<Verdict> discarded_{};
-    std::string trouble_{};  // with the text
+    std::optional<Verdict> lost_{};  // a milter went when it had let recipients pass
+    std::string trouble_{};          // with the text
     bool too_large_ = false;
     std::string changes_{};
 };

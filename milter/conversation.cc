@@ -49,6 +49,7 @@ std::uint16_t port_of(const Facts& session) {
 }  // namespace
 
 void Conversation::connect(Deadline deadline) {
+    if (milter_.path.empty() && milter_.host.empty()) complain("its line in control/milters cannot be used");
     const Deadline patience = earlier(deadline, Deadline::in(milter_.connect));
     if (!milter_.path.empty()) {
         fd_ = connect_unix(milter_.path, patience);
@@ -138,6 +139,7 @@ std::optional<Verdict> Conversation::judge(Message& message, Deadline deadline) 
         if (auto verdict = tell(Command::data, packet(Command::data, ""), macros, step::no_data,
                                 step::mute_data, deadline))
             return verdict;
+    if (state_ != State::in_mail) return std::nullopt;
     if (auto verdict = tell_header(message, deadline)) return verdict;
     if (state_ != State::in_mail) return std::nullopt;
     if (auto verdict = tell(Command::end_of_header, packet(Command::end_of_header, ""), macros,

@@ -10,6 +10,8 @@ namespace relais::milter {
 namespace {
 
 constexpr std::size_t piece_size = 65536;
+// A field costs more than its octets, also the place of those behind it.
+constexpr std::size_t field_overhead = 64;
 
 // Where the name of a field ends; npos for what is no field.
 std::size_t name_end(std::string_view line) {
@@ -41,7 +43,8 @@ void Message::end_text() {
 
 void Message::take_header_lines() {
     std::size_t at = 0;
-    for (std::size_t end; (end = header_.find('\n', at)) != std::string::npos; at = end + 1) {
+    std::size_t from = searched_;
+    for (std::size_t end; (end = header_.find('\n', from)) != std::string::npos; at = from = end + 1) {
         const std::string_view line(header_.data() + at, end + 1 - at);
         const bool follows = (line[0] == ' ' || line[0] == '\t') && !field_.empty();
         if (line == "\n") return end_header(std::string_view(header_).substr(end + 1), true);
@@ -54,6 +57,7 @@ void Message::take_header_lines() {
         field_ += line;
     }
     header_.erase(0, at);
+    searched_ = header_.size();
 }
 
 void Message::take_field(std::string_view text) {
@@ -114,7 +118,22 @@ void Message::replace_body(std::string_view piece) {
     body_->append(text);
 }
 
+// All milters together, for they are programs of others.
+bool Message::has_room_for(const Reply& reply) {
+    using Kind = Reply::Kind;
+    if (reply.kind == Kind::replace_body) {
+        if (!replacing_) body_room_ = 2 * body_->size() + body_spare;
+        if (reply.text.size() > body_room_) return false;
+        body_room_ -= reply.text.size();
+    } else if (reply.kind == Kind::add_header || reply.kind == Kind::insert_header ||
+               reply.kind == Kind::change_header) {
+        added_ += reply.name.size() + reply.text.size() + field_overhead;
+    }
+    return added_ <= header_limit;
+}
+
 bool Message::apply(const Reply& reply) {
+    if (!has_room_for(reply)) return false;
     const std::string value =
         reply.text.starts_with(' ') || reply.text.empty() ? reply.text : " " + reply.text;
     using Kind = Reply::Kind;
@@ -161,7 +180,8 @@ void Message::end_changes() {
 void Message::write(const std::function<void(std::string_view)>& take) const {
     std::string header;
     for (const Field& field : fields_) header.append(field.name).append(":").append(field.value) += '\n';
-    if (blank_ || body_->size() > 0) header += '\n';
+    // What no milter has changed stays as it came, also without a blank line.
+    if (blank_ || (changed_ && body_->size() > 0)) header += '\n';
     take(header);
     for (std::uint64_t at = 0; at < body_->size();) {
         const std::string_view piece = body_->read(at, piece_size);

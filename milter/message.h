@@ -13,10 +13,13 @@
 
 namespace relais::milter {
 
-// A header above it is none that a milter can be shown.
+// A header above it is none that a milter can be shown; so much do milters add at most.
 inline constexpr std::size_t header_limit = std::size_t{1} << 20;
 // What a milter may bring the recipients to.
 inline constexpr std::size_t recipients_limit = 100000;
+
+// A milter may make a body twice as large, and so much larger still.
+inline constexpr std::uint64_t body_spare = std::uint64_t{16} << 20;
 
 struct Field {
     std::string name;
@@ -64,11 +67,13 @@ class Message {
     void change_field(std::uint32_t number, const std::string& name, std::string value);
     void delete_recipient(const std::string& address);
     void replace_body(std::string_view piece);
+    bool has_room_for(const Reply& reply);
 
     std::string directory_;
     std::string hidden_{};
     bool in_header_ = true;
-    std::string header_{};  // what of it is not yet read
+    std::string header_{};      // what of it is not yet read
+    std::size_t searched_ = 0;  // of it: so much has no line end
     std::size_t header_size_ = 0;
     std::string field_{};  // not yet ended
     std::vector<Field> fields_{};
@@ -77,6 +82,8 @@ class Message {
     bool changed_ = false;
     bool replacing_ = false;  // the body comes anew
     bool held_return_ = false;
+    std::size_t added_ = 0;        // to the header
+    std::uint64_t body_room_ = 0;  // for what comes of a new body
 };
 
 }  // namespace relais::milter

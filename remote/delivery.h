@@ -101,7 +101,7 @@ class Delivery {
     bool open_session_at(net::ConnectResult connected, const SessionSettings& terms, const Way& way,
                          std::optional<Verdict>& last);
     // How the server is held to TLS because it has spoken it before; the terms then say so.
-    TlsHold hold_to_memory(SessionSettings& terms) const;
+    TlsHold hold_to_memory(SessionSettings& terms, std::uint16_t port) const;
     std::vector<net::Endpoint> endpoints(const Server& server, std::uint16_t port);
     std::vector<net::Endpoint> take_some(std::vector<net::Endpoint>& left) const;
     void note(const net::ConnectResult& connected);

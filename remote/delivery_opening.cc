@@ -200,10 +200,10 @@ bool Delivery::open_session_by(const Server& server, const Way& way, const Sessi
 }
 
 // Where neither the administrator nor the domain has a word on it.
-TlsHold Delivery::hold_to_memory(SessionSettings& terms) const {
+TlsHold Delivery::hold_to_memory(SessionSettings& terms, std::uint16_t port) const {
     const bool free = terms.tls.level == TlsLevel::may && !terms.tls.named && !terms.tls.implicit;
     if (settings_->tls_memory.count() == 0 || !free) return TlsHold::none;
-    const auto known = memory_.servers().find(terms.server_name);
+    const auto known = memory_.servers().find(memory_name(terms.server_name, port));
     if (!known) return TlsHold::none;
     const TlsHold hold = tls_hold(*known, settings_->tls_memory, now_seconds());
     if (hold == TlsHold::held) {
@@ -222,13 +222,13 @@ bool Delivery::open_session_at(net::ConnectResult connected, const SessionSettin
     SessionSettings here = terms;
     here.greeting = effort_.greeting;
     here.opening_ends = effort_.ends;
-    const TlsHold hold = hold_to_memory(here);
+    const TlsHold hold = hold_to_memory(here, endpoint.port);
     if (!here.tls.required() && !here.tls.implicit && memory_.is_slow(tls_with(endpoint.ip), now_seconds()))
         here.encryption = nullptr;
     auto session = std::make_unique<Session>(std::move(connected.fd), endpoint.ip, here);
     Session::Opening opening = session->open();
     if (opening.tls_failed && hold != TlsHold::none)
-        memory_.servers().note_tls_failure(terms.server_name, now_seconds());
+        memory_.servers().note_tls_failure(memory_name(terms.server_name, endpoint.port), now_seconds());
     if (opening.retry_without_tls) {
         // What a handshake has broken is not mended on the same connection.
         session.reset();
@@ -247,8 +247,8 @@ bool Delivery::open_session_at(net::ConnectResult connected, const SessionSettin
         last = std::move(*opening.refused);
         return false;
     }
-    memory_.servers().note_session(terms.server_name, session->extensions(), session->encrypted(),
-                                   now_seconds());
+    memory_.servers().note_session(memory_name(terms.server_name, endpoint.port), session->extensions(),
+                                   session->encrypted(), now_seconds());
     session_ = std::move(session);
     return true;
 }

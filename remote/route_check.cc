@@ -88,7 +88,8 @@ class Check {
             if (line.empty() || line.front() == '#') continue;
             if (const std::string wrong = judge({line}, line); !wrong.empty()) add(name, number, line, wrong);
             if (name == "outgoingip" || name == "ipversions") continue;
-            const auto [first, fresh] = seen.emplace(lower(key_of(line.substr(0, line.find('|')))), number);
+            const auto [first, fresh] =
+                seen.emplace(comparable(key_of(line.substr(0, line.find('|')))), number);
             if (!fresh)
                 add(name, number, line,
                     "line " + std::to_string(first->second) + " is for the same, and counts");

@@ -134,7 +134,7 @@ LmtpRoutes::LmtpRoutes(const std::vector<std::string>& lines) {
     for (const std::string& line : lines) {
         const std::size_t end = domain_end(line);
         if (end == std::string::npos) continue;
-        const std::string key = lower(trim(std::string_view(line).substr(0, end)));
+        const std::string key = comparable(trim(std::string_view(line).substr(0, end)));
         if (key.empty() || targets_.contains(key)) continue;
         const std::string_view target = trim(std::string_view(line).substr(end + 1));
         Route route;
@@ -156,7 +156,7 @@ LmtpRoutes::LmtpRoutes(const std::vector<std::string>& lines) {
 }
 
 const Route* LmtpRoutes::match(std::string_view domain) const {
-    const std::string name = targets_.empty() ? "" : lower(domain);
+    const std::string name = targets_.empty() ? "" : comparable(domain);
     for (std::size_t at = 0; at < name.size(); ++at) {
         if (at != 0 && name[at] != '.') continue;
         if (const auto found = targets_.find(name.substr(at)); found != targets_.end()) return &found->second;

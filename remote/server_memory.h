@@ -46,6 +46,11 @@ enum class TlsHold {
 // span: control/tlsmemory. Pure.
 TlsHold tls_hold(const KnownServer& server, Seconds span, std::int64_t now);
 
+// The name that a server is remembered by: what listens on another port is another server.
+inline std::string memory_name(const std::string& server, std::uint16_t port) {
+    return port == 25 ? server : server + ":" + std::to_string(port);
+}
+
 class ServerMemory {
   public:
     static constexpr std::size_t record_size = 48;

@@ -237,7 +237,9 @@ void Session::send_data(Transaction& transaction) {
     if (transaction.decided) {
         wire_.write(final_dot, deadline());
         // LMTP has a reply for each recipient that was accepted, and there is none.
-        if (!settings_.lmtp) wire_.read_reply(deadline());
+        // RFC 2033 knows no such 354: what the server says now is no answer to anything.
+        if (settings_.lmtp) throw_errno("understand", "the server", EPROTO);
+        wire_.read_reply(deadline());
         return;
     }
     bool reading = true;

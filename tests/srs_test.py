@@ -19,9 +19,9 @@ class SrsTest(relais.TestCase):
                                    "smtproutes": f":127.0.0.1:{self.sink.port}", "srs_domain": "srs.test", "srs_secrets": secrets,
                                    **control})
         secrets = i.home / "control/srs_secrets"
-        secrets.chmod(0o640)
+        secrets.chmod(0o400)
         if relais.IS_ROOT and not i.single:
-            os.chown(secrets, 0, i.ids("qmailp")[1])
+            os.chown(secrets, i.ids("qmailp")[0], -1)
         self.bob = i.add_user("bob")
         return i.start()
 
@@ -106,12 +106,17 @@ class SrsTest(relais.TestCase):
         self.assertNotIn(SECRET, said.out + said.err)
         (i.home / "control/srs_secrets").chmod(0o644)
         said = i.run("qmail-showctl")
-        self.assertIn("everybody may read it", said.out + said.err)
         if relais.IS_ROOT and not i.single:
-            (i.home / "control/srs_secrets").chmod(0o640)
+            self.assertIn("others than qmailp may read it", said.out + said.err)
+            (i.home / "control/srs_secrets").chmod(0o400)
+            self.assertNotIn("others than qmailp", i.run("qmail-showctl").out)
+            # Nor may alias, who is of the same group as other roles.
+            i._write(i.home / "alias/.qmail-reader", f"|cat {i.home}/control/srs_secrets >&2; exit 100\n")
+            i.send("ann@mail.test", ["reader@mail.test"], "Subject: x\n\nx\n")
+            i.wait_log("Permission_denied")
             self.bob.write(".qmail", f"|cat {i.home}/control/srs_secrets >&2; exit 100\n")
             i.send("ann@mail.test", ["bob@mail.test"], "Subject: x\n\nx\n")
-            i.wait_log("Permission_denied")
+            i.wait_log("Permission_denied", count=2)
 
     def test_an_older_secret_is_believed(self):
         i = self.begun()
