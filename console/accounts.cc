@@ -130,8 +130,8 @@ std::string make_once(const control::Home& home, Role role) {
     return secret;
 }
 
+// Without a lock, which anybody may hold who can read the directory: the file is replaced as a whole.
 std::optional<Role> take_once(const control::Home& home, std::string_view secret) {
-    const Fd lock = lock_users(home);
     const std::string path = once_path(home);
     const auto content = read_file(path, file_limit);
     if (!content) return std::nullopt;

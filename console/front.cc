@@ -50,9 +50,9 @@ http::Response elsewhere(std::string_view path, const std::string& cookie = "") 
     return response;
 }
 
-std::string cookie_of(std::string_view value) {
+std::string cookie_of(std::string_view value, bool encrypted = false) {
     return std::string(cookie_name) + "=" + std::string(value) + "; Path=/; HttpOnly; SameSite=Strict" +
-           (value.empty() ? "; Max-Age=0" : "");
+           (encrypted ? "; Secure" : "") + (value.empty() ? "; Max-Age=0" : "");
 }
 
 http::Response page(const Answer& who, std::string_view title, std::string_view place, std::string body,
@@ -143,9 +143,12 @@ void Front::handle(Id client, const http::Request& request) {
     const bool posted = request.method == "POST";
     auto form = http::parse_form(posted ? request.body : request.query, most_fields);
     if (!form) return show(client, 400, "Refused", element("p", "This form cannot be read."));
-    const Visit visit{client, std::string(request.path), *std::move(form),
+    const Visit visit{client,
+                      std::string(request.path),
+                      *std::move(form),
                       std::string(http::cookie(request, cookie_name)),
-                      !request.field("x-relais-live").empty()};
+                      !request.field("x-relais-live").empty(),
+                      request.field("origin").starts_with("https://")};
     if (posted)
         post(visit);
     else
@@ -240,8 +243,8 @@ void Front::log_in(const Visit& visit) {
                                                    {std::string(trim(http::value_of(visit.form, "name"))),
                                                     std::string(http::value_of(visit.form, "password"))})
                                         : question(stranger, Verb::once, {once});
-    ask(stranger, {asked}, [](const Answers& all) {
-        if (all[0].status == Status::done) return elsewhere("/", cookie_of(all[0].token));
+    ask(stranger, {asked}, [encrypted = visit.encrypted](const Answers& all) {
+        if (all[0].status == Status::done) return elsewhere("/", cookie_of(all[0].token, encrypted));
         return html(status_of(all[0]), document({"Log in", "", login_body("", trouble_of(all[0]))}, nullptr));
     });
 }

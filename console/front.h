@@ -49,6 +49,7 @@ class Front {
         http::Form form;  // of the query, or of the body
         std::string session;
         bool live = false;
+        bool encrypted = false;  // the browser speaks TLS, with a proxy
     };
     struct Batch {
         Id client;

@@ -17,6 +17,9 @@
 namespace relais::console {
 namespace {
 
+// Of answers: a front half that asks and does not read them is none of ours any more.
+constexpr std::size_t unread_limit = 8 * frame_limit;
+
 constexpr std::string_view no_account = "";
 
 }  // namespace
@@ -47,7 +50,7 @@ void Helper::on_channel(std::uint32_t events) {
         if (broken) break;
         handle(*std::move(question));
     }
-    if (!broken) return flush();
+    if (!broken && output_.size() <= unread_limit) return flush();
     log_line("the half that speaks with browsers says what it should not: ending");
     loop_.stop();
 }

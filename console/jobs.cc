@@ -126,6 +126,7 @@ void Helper::start(const Question& question, Answer answer) {
 }
 
 void Helper::work(const Question& question, int output) {
+    const pid_t helper = ::getppid();
     ::setpgid(0, 0);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     EventLoop::restore_signals();
@@ -135,6 +136,9 @@ void Helper::work(const Question& question, int output) {
         if (const Fields tool = tool_of(question); !tool.empty()) run_tool(home_, tool, output);
         // An act goes through qmail-send's socket, which is the administrator's, or becomes qmails itself.
         if (question.verb != Verb::act) control::become(owners_, role_of(question.verb));
+        // A change of ids takes it back.
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (::getppid() != helper) ::_exit(1);
         write_all(output, pack_rows(look(home_, question)), Deadline::in(limits_.look_time));
     } catch (const std::exception& error) {
         log_line(std::string("warning: ") + error.what());
@@ -150,7 +154,11 @@ void Helper::on_output(pid_t pid) {
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (size > 0) job.found.append(buffer.data(), static_cast<std::size_t>(size));
     const bool too_long = job.found.size() > frame_limit - 4096;
-    if (too_long) ::kill(-pid, SIGKILL);
+    if (too_long) {
+        ::kill(-pid, SIGKILL);
+        job.found =
+            job.in_words ? "there is too much of it\n" : pack_rows({{"failed", "there is too much of it"}});
+    }
     if (size > 0 && !too_long) return;
     loop_.remove(job.output.get());
     job.output.reset();

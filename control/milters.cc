@@ -88,7 +88,8 @@ std::vector<Milter> parse_milters(const std::vector<std::string>& lines) {
     for (const std::string& line : lines) {
         if (all.size() > milters_limit) break;
         auto milter = all.size() < milters_limit ? parse_milter(line) : std::nullopt;
-        all.push_back(milter ? *std::move(milter) : Milter{.name = line});
+        if (!milter) milter.emplace().name = line;
+        all.push_back(*std::move(milter));
     }
     return all;
 }

@@ -116,7 +116,12 @@ class Listener {
 
     void reap() {
         int status = 0;
-        for (pid_t pid = 0; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;) {
+        for (pid_t pid = 0; (pid = ::waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0;) {
+            // The account's user may stop it, and it would keep its place for ever.
+            if (WIFSTOPPED(status)) {
+                ::kill(pid, SIGKILL);
+                continue;
+            }
             const auto session = sessions_.find(pid);
             if (session == sessions_.end()) continue;
             if (WIFSIGNALED(status))

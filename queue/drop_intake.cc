@@ -161,11 +161,12 @@ bool DropDirectory::take(const std::string& name, std::int64_t now, Dropped& dro
 
 void DropDirectory::discard(const std::string& name, const struct stat& info, std::string_view why,
                             std::int64_t now) {
-    if (S_ISREG(info.st_mode) && info.st_gid != group_) {
+    // A snapshot's second name must not cost mail that was acknowledged.
+    if (S_ISREG(info.st_mode) && (info.st_gid != group_ || info.st_nlink > 1)) {
         if (!told_of_foreign_)
             log_line(fmt::format(
-                "warning: drop has files like {}, of uid {}, that were not made there: they are left "
-                "alone; docs/backup.md says how restored ones are taken in",
+                "warning: drop has files like {}, of uid {}, that were not made there, or have another name: "
+                "they are left alone; docs/backup.md says how restored ones are taken in",
                 printable(name), info.st_uid));
         told_of_foreign_ = true;
         return;
@@ -193,7 +194,7 @@ Intake take_in(const Service& service, std::size_t slot, int directory, const Dr
         struct stat info {};
         // The lock that its writer had may be on its way.
         if (::fstat(dropped.file.get(), &info) == 0 && info.st_ctim.tv_sec + drop_patience > now_seconds())
-            return Intake::later;
+            return Intake::incomplete;
         log_line(fmt::format("warning: removed from drop what uid {} had put there: it is no whole message",
                              dropped.uid));
     }

@@ -64,9 +64,10 @@ inline constexpr std::int64_t drop_patience = 120;
 
 // What became of one file.
 enum class Intake : int {
-    done = 0,   // the message is in the queue, or was none; the file is gone
-    later = 1,  // not now: the disk says so
-    stuck = 2,  // it is in the queue, and the file cannot be removed: it must not be taken in once more
+    done = 0,        // the message is in the queue, or was none; the file is gone
+    later = 1,       // not now: the disk says so
+    incomplete = 3,  // not whole, and too new to be removed
+    stuck = 2,       // it is in the queue, and the file cannot be removed: it must not be taken in once more
 };
 
 // Takes the message in, under the uid of the file's owner, and removes the file. directory: of the file, as a

@@ -128,7 +128,8 @@ TEST(DropDirectory, WhatIsNoneIsRemovedAfterAWhile) {
     };
     EXPECT_EQ(left(), 8);
     EXPECT_TRUE(directory.look(100, now_seconds() + drop_patience + 1).empty());
-    EXPECT_EQ(left(), 0);
+    // What has another name may be a snapshot's, or somebody else's: nobody loses it.
+    EXPECT_EQ(left(), 1);
     EXPECT_TRUE(std::filesystem::exists(elsewhere));
 }
 

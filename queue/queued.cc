@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 #include "base/io.h"
@@ -21,6 +22,8 @@ namespace {
 constexpr Seconds checkpoint_interval{10};
 constexpr Seconds ending_patience{20};
 constexpr Seconds healthy_life{1};
+// While more lies in drop/ than one look sees.
+constexpr std::chrono::milliseconds between_looks{50};
 // Connections that wait for a place: in all, and of one user.
 constexpr std::size_t waiting_limit = 400;
 constexpr std::size_t waiting_per_user = 100;
@@ -209,9 +212,10 @@ void Queued::accept_large() {
 
 void Queued::look_into_drop() {
     if (stopping_ || !dropped_.empty() || alive(Kind::dropped) > 0 || stuck_.size() >= stuck_limit) return;
-    dropped_any_ = false;
+    std::erase_if(unwhole_, [](const auto& each) { return each.second <= Clock::now(); });
     for (Dropped& dropped : drop_.look(drop_names_at_a_time, now_seconds()))
-        if (!stuck_.contains(dropped.name)) dropped_.push_back(std::move(dropped));
+        if (!stuck_.contains(dropped.name) && !unwhole_.contains(dropped.uid))
+            dropped_.push_back(std::move(dropped));
     take_dropped();
 }
 
@@ -230,8 +234,12 @@ void Queued::take_dropped() {
         dropped_.pop_front();
     }
     // More may lie there than one look takes.
-    if (dropped_.empty() && alive(Kind::dropped) == 0 && dropped_any_ && !drop_.at_end())
-        loop_.after(Seconds(0), [this] { look_into_drop(); });
+    if (dropped_.empty() && alive(Kind::dropped) == 0 && !drop_.at_end() &&
+        !std::exchange(look_planned_, true))
+        loop_.after(between_looks, [this] {
+            look_planned_ = false;
+            look_into_drop();
+        });
 }
 
 void Queued::reap() {
@@ -257,8 +265,12 @@ void Queued::mourn(pid_t pid, const Child& child, int status) {
     if (child.kind == Kind::submission && --users_[child.uid] == 0) users_.erase(child.uid);
     if (child.kind == Kind::dropped && WIFEXITED(status)) {
         const auto intake = static_cast<Intake>(WEXITSTATUS(status));
-        dropped_any_ = dropped_any_ || intake == Intake::done;
         if (intake == Intake::stuck) stuck_.insert(child.dropped);
+        // Whose file costs a look for nothing waits; nobody else does.
+        if (intake == Intake::incomplete) {
+            unwhole_[child.uid] = Clock::now() + Seconds(drop_patience);
+            std::erase_if(dropped_, [&](const Dropped& each) { return each.uid == child.uid; });
+        }
         return;
     }
     // Told to end before it had begun to listen for that, it had nothing.

@@ -102,7 +102,9 @@ class Queued {
     std::deque<Waiting> waiting_;
     DropDirectory drop_;
     std::deque<Dropped> dropped_;
-    bool dropped_any_ = false;       // since the last look something was taken in
+    bool look_planned_ = false;  // into the drop directory, soon
+    std::map<uid_t, Clock::time_point>
+        unwhole_{};                  // who has put something there that is not whole: until then
     std::set<std::string> stuck_{};  // names in the drop directory that cannot be removed
     bool stopping_ = false;
 };

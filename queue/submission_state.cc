@@ -257,6 +257,8 @@ void Submission::State::leave_in_drop(const std::string& message, std::string_vi
     check.feed(envelope);
     if (check.problem() != SubmitCode::accepted) return fail(check.problem());
     if (!check.complete()) return fail(SubmitCode::bad_envelope);
+    const bool said = !extension.empty() && extension != std::string_view("\0", 1);
+    if (said && !mail::decode_extension(extension, check.recipients())) return fail(SubmitCode::bad_envelope);
     // What has streamed is gone, unless there is a copy.
     if (streaming && !drop) return;
     try {

@@ -90,7 +90,8 @@ int report_deliveries(const Plan& plan) {
             say("these go on beside the new qmail-send:" + indented(old));
         return 0;
     }
-    if (found.sender == Sender::none)
+    // One that waits for nobody has just begun, and will end as the one before it did.
+    if (found.sender == Sender::none || found.lines.empty())
         return fail("qmail-send does not run; its log tells why: " +
                     plan.home.path("log/qmail-send/current"));
     return fail("no delivery starts, for qmail-send waits until these end, by themselves or by kill:" +

@@ -188,6 +188,35 @@ class Hostile(DropTest):
         self.assertEqual(len(self.got(2)), 2)
         self.assertEqual(len(self.dropped()), 8)
 
+    def test_who_fills_it_with_what_is_none_hinders_nobody_else(self):
+        """Files with the right beginning, sparse and large, and more that were made elsewhere than one look sees."""
+        self.assertEqual(self.queue(), 0)
+        eve = self.i.add_user("eve")
+        for number in range(70):
+            path = self.i.drop / f"{number:032x}"
+            with open(path, "wb") as sparse:
+                sparse.write(b"relaisD1")
+                sparse.truncate(2 << 20)
+            path.chmod(0o640)
+            if relais.IS_ROOT:
+                os.chown(path, eve.uid, -1)
+        for number in range(4000 if relais.IS_ROOT else 0):
+            path = self.i.drop / f"{number + 1000:032x}"
+            path.touch()
+            os.chown(path, eve.uid, eve.gid)
+        self.i.start(smtpd=None)
+        self.assertIn("while nobody listened", self.got(1)[0])
+
+    def test_another_name_costs_no_mail(self):
+        """A snapshot by hard links."""
+        self.assertEqual(self.queue(), 0)
+        (name,) = self.dropped()
+        os.link(name, self.i.directory / "snapshot")
+        self.i.start(smtpd=None)
+        self.i.wait_log("or have another name: they are left alone")
+        (self.i.directory / "snapshot").unlink()
+        self.got(1)
+
     def test_a_lock_that_is_held_for_ever_holds_up_nobody_else(self):
         self.assertEqual(self.queue("Subject: held\n\nheld\n"), 0)
         with open(self.dropped()[0]) as held:

@@ -160,6 +160,19 @@ class Listener(relais.TestCase):
             self.assertEqual(client.command("STAT"), "+OK 0 0")
             self.assertEqual(client.command("QUIT"), "+OK")
 
+    @unittest.skipUnless(os.geteuid() == 0, "needs root")
+    def test_who_stops_his_session_keeps_no_place(self):
+        self.made(options=("-c", "1"))
+        with pop3.Client(self.port) as client:
+            client.raw(f"USER anna\r\nPASS {PASSWORD}\r\n")
+            self.assertEqual([client.line()[:3] for _ in range(2)], ["+OK"] * 2)
+            os.kill(self.session_pid(), signal.SIGSTOP)
+
+            def free():
+                with pop3.Client(self.port) as other:
+                    return other.greeting.startswith("+OK")
+            self.i.wait_for(free, 20, "the place")
+
     def test_a_dialogue_that_is_killed_takes_nothing_along(self):
         self.made()
         with pop3.Client(self.port) as client:

@@ -8,8 +8,8 @@ from harness import relais
 from harness.sink import Sink
 
 # Of an administrator, or servers that not every instance has: not running here.
-TOOLS = ("route-explain", "mail-verify", "dkim-key", "splogger", "qmail-user", "qmail-import", "qmail-qmtpd", "rblsmtpd", "qmail-trace")
-LOGIN_CHAIN = ("qmail-popup", "checkpassword", "qmail-pop3d")  # live as long as a login: tests/pop3_test.py
+TOOLS = ("route-explain", "mail-verify", "dkim-key", "splogger", "qmail-user", "qmail-import", "qmail-qmtpd", "rblsmtpd", "qmail-trace", "tls-report")
+LOGIN_CHAIN = ("qmail-popup", "checkpassword", "qmail-pop3d", "qmail-popd")  # started by hand: tests/pop3_test.py, tests/pop3_listener_test.py
 CAPABILITIES = ("CapPrm", "CapEff", "CapAmb")
 BOUNDING_SET = "CapBnd"  # emptied in roles; a person's own setuid programs must work
 
