@@ -135,6 +135,9 @@ TEST(LmtpRoutes, SocketsAndPorts) {
     EXPECT_EQ(stored_at(lines, "c.test"), "-");
     EXPECT_EQ(stored_at(lines, "x.a.test"), "-");
     EXPECT_EQ(stored_at({}, "a.test"), "-");
+    // Both spellings are one domain.
+    EXPECT_EQ(stored_at({"bücher.test:/run/lmtp"}, "xn--bcher-kva.test"), "/run/lmtp");
+    EXPECT_EQ(stored_at({"xn--bcher-kva.test:/run/lmtp"}, "BÜCHER.test"), "/run/lmtp");
 }
 
 TEST(LmtpRoutes, WhatCannotBeUsedMakesMailWait) {

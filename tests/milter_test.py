@@ -276,6 +276,34 @@ class Misbehaviour(MilterCase):
         self.joe.wait_messages(10)
         self.shared.wait_log("mail passes without it", "send", count=10)
 
+    def test_who_has_let_a_recipient_pass_is_not_stepped_around(self):
+        """It goes at the second recipient: then it would not see the message that the first one gets."""
+        for last in ("ann@mail.test", "postmaster@mail.test"):
+            with self.subTest(last=last):
+                m = self.milter(RCPT=lambda data, last=last: CLOSE if last.encode() in data else b"c", EOM=b"r")
+                i = self.__dict__.setdefault("shared", None) or self.begun(m)
+                self.shared = i
+                i.control("milters", m.place)
+                said, end = self.sent(i, recipients=(JOE, last))
+                self.assertEqual(said[0], "250 ok")
+                self.assertEqual(end, GONE)
+        self.assertEqual(self.shared.queue_files(), [])
+        self.assertEqual(self.joe.messages(), [])
+
+    def test_a_line_that_cannot_be_used_lets_nothing_pass(self):
+        m = self.milter()
+        i = self.begun(f"{m.place} tempfial")
+        self.assertEqual(self.sent(i)[0], [GONE])
+        i.wait_log("its line in control/milters cannot be used", "send")
+        self.assertIn("mail from the network waits", i.run("qmail-showctl").out)
+
+    def test_what_it_adds_has_a_limit(self):
+        m = self.milter(EOM=lambda data: [b"hX\0" + b"y" * 900_000 + b"\0"] * 3 + [b"c"])
+        i = self.begun(m)
+        said, end = self.sent(i)
+        self.assertEqual(end, GONE)
+        self.assertEqual(i.queue_files(), [])
+
     def test_nobody_listens(self):
         m = self.milter()
         i = self.begun("unix:/nonexistent/socket")

@@ -101,6 +101,16 @@ class Memory(TlsCase):
         i.control("tlsdestinations", "127.0.0.1:may")
         self.assertEqual(self.remote(i).text, "127.0.0.1 accepted message.\nRemote host said: 250 queued\n")
 
+    def test_another_port_is_another_server(self):
+        """A filter on this host, say, that speaks no TLS beside a server that does."""
+        server, plain = self.tls(), self.tls()
+        plain.hello = b"250-fake.test\r\n250 PIPELINING\r\n"
+        i = self.to(server, control=self.MEMORY)
+        self.assertIn(SECURED, self.remote(i).text)
+        self.secret(i, "smtproutes", f":127.0.0.1:{plain.port}")
+        self.assertEqual(self.remote(i).letter, "K")
+        self.assertEqual(len(plain.messages), 1)
+
     def test_without_the_file_nothing_has_changed(self):
         server = self.tls()
         for control in ({}, {"tlsmemory": "0"}):
