@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/idna.h"
 #include "base/text.h"
 #include "control/secret_file.h"
 #include "net/socket.h"
