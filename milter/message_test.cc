@@ -36,10 +36,25 @@ TEST(MilterMessage, ATextComesBackAsItWas) {
 }
 
 TEST(MilterMessage, ALineThatIsNoFieldBeginsTheBody) {
-    const Message message = message_of({"A: b\nno field\nC: d\n"});
+    Message message = message_of({"A: b\nno field\nC: d\n"});
     EXPECT_EQ(message.fields().size(), 1u);
-    EXPECT_EQ(text_of(message), "A: b\n\nno field\nC: d\n");
+    EXPECT_EQ(text_of(message), "A: b\nno field\nC: d\n") << "as it came";
+    EXPECT_TRUE(message.apply({Kind::add_header, 0, "X", "y"}));
+    EXPECT_EQ(text_of(message), "A: b\nX: y\n\nno field\nC: d\n");
     EXPECT_TRUE(message_of({" x: folded without a field\n"}).fields().empty());
+}
+
+TEST(MilterMessage, WhatMiltersAddHasALimit) {
+    Message message = message_of({"A: b\n\nx\n"});
+    int fields = 0;
+    while (fields < 100000 && message.apply({Kind::add_header, 0, "X", std::string(1000, 'x')})) ++fields;
+    EXPECT_GT(fields, 500);
+    EXPECT_LT(fields, 1100);
+    Message other = message_of({"A: b\n\nx\n"});
+    const std::string piece(std::size_t{1} << 20, 'y');
+    int pieces = 0;
+    while (pieces < 1000 && other.apply({Kind::replace_body, 0, "", piece})) ++pieces;
+    EXPECT_EQ(pieces, 16);
 }
 
 TEST(MilterMessage, AHeaderHasALimit) {

@@ -294,7 +294,7 @@ class Misbehaviour(MilterCase):
         m = self.milter()
         i = self.begun(f"{m.place} tempfial")
         self.assertEqual(self.sent(i)[0], [GONE])
-        i.wait_log("its line in control/milters cannot be used", "send")
+        i.wait_log("its line in control/milters cannot be used", "smtpd")
         self.assertIn("mail from the network waits", i.run("qmail-showctl").out)
 
     def test_what_it_adds_has_a_limit(self):
