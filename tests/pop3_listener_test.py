@@ -61,6 +61,16 @@ class Listener(relais.TestCase):
         self.i.wait_for(lambda: len(self.children(listener)) == 1, 20, "a single session")
         return self.children(listener)[0]
 
+    def welcomed(self):
+        """A client that has a place; the one that looked whether the server listens may have it still."""
+        def client():
+            one = pop3.Client(self.port)
+            if one.greeting.startswith("+OK"):
+                return one
+            one.__exit__()
+            return None
+        return self.i.wait_for(client, 20, "a place")
+
     @unittest.skipUnless(os.geteuid() == 0, "needs root")
     def test_root_reads_nothing_from_a_stranger_and_the_session_is_the_accounts(self):
         self.made()
@@ -100,7 +110,7 @@ class Listener(relais.TestCase):
     def test_one_address_gets_its_share(self):
         self.made(perip="2")
         with contextlib.ExitStack() as stack:
-            first, _ = (stack.enter_context(pop3.Client(self.port)) for _ in range(2))
+            first, _ = (stack.enter_context(self.welcomed()) for _ in range(2))
             with pop3.Client(self.port) as third:
                 self.assertEqual(third.greeting, "-ERR [SYS/TEMP] too many connections from your address")
             self.i.wait_log("2 at once, set by control/perip", "popd")
@@ -115,13 +125,13 @@ class Listener(relais.TestCase):
         self.made(options=("-c", "2", "--per-ip", "2"))
         with contextlib.ExitStack() as stack:
             for _ in range(2):
-                stack.enter_context(pop3.Client(self.port))
+                stack.enter_context(self.welcomed())
             with pop3.Client(self.port) as third:
                 self.assertEqual(third.greeting, "-ERR [SYS/TEMP] the server is busy, try again later")
 
     def test_scarce_places_shorten_the_wait(self):
         self.made(options=("-c", "1"), stresstimeout="1")
-        with pop3.Client(self.port) as client:
+        with self.welcomed() as client:
             self.assertEqual(client.line(), "")
 
     def test_a_login_opens_smtp(self):
@@ -163,15 +173,12 @@ class Listener(relais.TestCase):
     @unittest.skipUnless(os.geteuid() == 0, "needs root")
     def test_who_stops_his_session_keeps_no_place(self):
         self.made(options=("-c", "1"))
-        with pop3.Client(self.port) as client:
+        with self.welcomed() as client:
             client.raw(f"USER anna\r\nPASS {PASSWORD}\r\n")
             self.assertEqual([client.line()[:3] for _ in range(2)], ["+OK"] * 2)
             os.kill(self.session_pid(), signal.SIGSTOP)
 
-            def free():
-                with pop3.Client(self.port) as other:
-                    return other.greeting.startswith("+OK")
-            self.i.wait_for(free, 20, "the place")
+            self.welcomed().__exit__()
 
     def test_a_dialogue_that_is_killed_takes_nothing_along(self):
         self.made()
