@@ -112,6 +112,10 @@ class Console(relais.TestCase):
         self.assertIn("Log in", stranger.get("/login"))
         anna = self.browser()
         self.assertIn("HttpOnly; SameSite=Strict", anna.set_cookie)
+        self.assertNotIn("Secure", anna.set_cookie)
+        behind = Browser(self.port)
+        behind.request("POST", "/login", {"name": "anna", "password": PASSWORD}, {"Origin": f"https://127.0.0.1:{self.port}"})
+        self.assertIn("; Secure", behind.set_cookie, "a proxy before us speaks TLS")
         self.assertIn("Path=/", anna.set_cookie)
         self.assertRegex(anna.cookie, "^[0-9a-f]{32}$")
         page = anna.get("/")
@@ -367,6 +371,8 @@ class Console(relais.TestCase):
     @unittest.skipUnless(relais.IS_ROOT, "a system instance needs root")
     def test_who_runs_what(self):
         i = self.started()
+        # Who answers has given everything up.
+        Browser(self.port).get("/login")
         rights, front = self.halves()
         self.assertEqual((rights.uid, front.uid), (0, i.ids("qmailb")[0]))
         status = front.status()
