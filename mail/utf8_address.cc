@@ -6,6 +6,7 @@
 
 #include "base/idna.h"
 #include "base/printable.h"
+#include "base/utf8.h"
 #include "mail/address.h"
 
 namespace relais::mail {
@@ -51,13 +52,12 @@ std::string utf8(char32_t code) {
 
 // The length of the UTF-8 character at the beginning, which is no ASCII; 1 for what is none.
 std::size_t character_size(std::string_view text, char32_t& code) {
-    const auto first = static_cast<unsigned char>(text.front());
-    const std::size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    code = 0xfffd;
-    if (text.size() < size || printable(text.substr(0, size)) != text.substr(0, size)) return 1;
-    code = first & (0xffU >> (size + 1));
-    for (const char c : text.substr(1, size - 1)) code = code << 6 | (static_cast<unsigned char>(c) & 0x3f);
-    return size;
+    std::string_view rest = text;
+    const auto taken = take_utf8(rest);
+    const std::string_view character = text.substr(0, text.size() - rest.size());
+    const bool shown = taken && printable(character) == character;
+    code = shown ? *taken : 0xfffd;
+    return shown ? character.size() : 1;
 }
 
 }  // namespace
