@@ -2,12 +2,12 @@
 
 #include <fcntl.h>
 #include <sodium.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <unordered_set>
 
+#include "auth/users_directory.h"
 #include "base/cdb.h"
 #include "base/deadline.h"
 #include "base/error.h"
@@ -23,26 +23,6 @@ namespace {
 
 constexpr std::size_t file_limit = std::size_t{1} << 30;
 constexpr mode_t private_mode = 0600;
-
-// The directory stands for the file, which is replaced at each change.
-Fd lock_users(const control::Home& home) {
-    const std::string path = home.path("users");
-    Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!fd) throw_errno("open", path);
-    while (::flock(fd.get(), LOCK_EX) != 0)
-        if (errno != EINTR) throw_errno("lock", path);
-    return fd;
-}
-
-// New files belong to whom the directory belongs to: root, who may write for an instance of one user, must
-// not keep that user from reading them.
-void give_to_owner_of_users(const control::Home& home, int fd) {
-    struct stat users {};
-    if (::geteuid() != 0) return;
-    const std::string path = home.path("users");
-    if (::stat(path.c_str(), &users) != 0) throw_errno("look at", path);
-    if (::fchown(fd, users.st_uid, users.st_gid) != 0) throw_errno("set the owner of a file in", path);
-}
 
 // qmail-authd reads the data base as qmaila, by its group, and may not change it.
 void give_to_readers(const control::Home& home, int fd) {

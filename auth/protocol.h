@@ -94,6 +94,10 @@ std::optional<Request> decode_request(std::string_view body);  // views into bod
 std::string encode_answer(const Answer& answer);
 std::optional<Answer> decode_answer(std::string_view body);
 
+// How long a login waits for its answer: longer than the longest delay of qmail-authd and many others' turns
+// before ours.
+inline constexpr Seconds login_patience{120};
+
 // Asks. Whatever goes wrong on the way is Result::temporary with the reason in text; never throws.
 Answer ask(const control::Home& home, const Request& request, Deadline deadline,
            std::string_view socket = login_socket);

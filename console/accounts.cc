@@ -1,14 +1,12 @@
 #include "console/accounts.h"
 
-#include <fcntl.h>
 #include <sodium.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 
+#include "auth/users_directory.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
@@ -32,24 +30,8 @@ std::string once_path(const control::Home& home) {
     return home.path("users/console-once");
 }
 
-// The directory stands for the file, which is replaced at each change.
-Fd lock_users(const control::Home& home) {
-    const std::string path = home.path("users");
-    Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!fd) throw_errno("open", path);
-    while (::flock(fd.get(), LOCK_EX) != 0)
-        if (errno != EINTR) throw_errno("lock", path);
-    return fd;
-}
-
 void replace(const control::Home& home, const std::string& path, const std::string& content) {
-    // Of an instance of one user it is that one's, who must be able to read it, also when root writes it.
-    replace_file(path, content, private_mode, [&](int fd) {
-        struct stat users {};
-        if (::geteuid() != 0) return;
-        if (::stat(home.path("users").c_str(), &users) != 0) throw_errno("look at", home.path("users"));
-        if (::fchown(fd, users.st_uid, users.st_gid) != 0) throw_errno("set the owner of", path);
-    });
+    replace_file(path, content, private_mode, [&](int fd) { auth::give_to_owner_of_users(home, fd); });
 }
 
 void write_operators(const control::Home& home, const std::vector<Operator>& all) {
@@ -106,7 +88,7 @@ std::vector<Operator> read_operators(const control::Home& home) {
 }
 
 void set_operator(const control::Home& home, const Operator& account) {
-    const Fd lock = lock_users(home);
+    const Fd lock = auth::lock_users(home);
     auto all = read_operators(home);
     std::erase_if(all, [&](const Operator& each) { return each.name == account.name; });
     all.push_back(account);
@@ -114,7 +96,7 @@ void set_operator(const control::Home& home, const Operator& account) {
 }
 
 bool remove_operator(const control::Home& home, std::string_view name) {
-    const Fd lock = lock_users(home);
+    const Fd lock = auth::lock_users(home);
     auto all = read_operators(home);
     if (std::erase_if(all, [&](const Operator& each) { return each.name == name; }) == 0) return false;
     write_operators(home, all);
@@ -122,7 +104,7 @@ bool remove_operator(const control::Home& home, std::string_view name) {
 }
 
 std::string make_once(const control::Home& home, Role role) {
-    const Fd lock = lock_users(home);
+    const Fd lock = auth::lock_users(home);
     const std::string secret = new_secret();
     replace(home, once_path(home),
             hash_of(secret) + " " + std::to_string(now_seconds() + once_lifetime) + " " +
