@@ -133,13 +133,7 @@ Result Delivery::deliver_on_fresh(const Envelope& envelope, Message& message) {
         ++tried;
         if (!open_session(search, *server, way, last)) continue;
         // What goes by its sender says nothing of where others' mail goes.
-        group_ = way.route.of_sender ? "" : search.group();
-        messages_ = 1;
-        connected_at_ = Clock::now();
-        Result result = hand_over(envelope, message).result;
-        result.mx_group = group_;
-        keep_or_close();
-        return result;
+        return first_delivery(way.route.of_sender ? "" : search.group(), envelope, message);
     }
     if (tried == 0) return {{}, search.refusal(), search.group(), false};
     return {{},
@@ -158,7 +152,11 @@ Result Delivery::deliver_to_socket(const Envelope& envelope, const Way& way, Mes
     else
         refused = open_socket(path);
     if (refused) return {{}, *std::move(refused), group, way.route.usable};
-    group_ = group;
+    return first_delivery(group, envelope, message);
+}
+
+Result Delivery::first_delivery(std::string group, const Envelope& envelope, Message& message) {
+    group_ = std::move(group);
     messages_ = 1;
     connected_at_ = Clock::now();
     Result result = hand_over(envelope, message).result;

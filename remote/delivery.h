@@ -85,6 +85,9 @@ class Delivery {
     static bool give_password(Route& route, const Secret* password);
     bool may_reuse(const std::string& key) const;
     Session::Attempt hand_over(const Envelope& envelope, Message& message);
+    // The message goes over a session that has just been opened, which is then kept for others of the group,
+    // or closed.
+    Result first_delivery(std::string group, const Envelope& envelope, Message& message);
     std::optional<Result> deliver_on_open(const Envelope& envelope, Message& message);
     Result deliver_on_fresh(const Envelope& envelope, Message& message);
     Result deliver_to_socket(const Envelope& envelope, const Way& way, Message& message);

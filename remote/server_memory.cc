@@ -12,7 +12,9 @@
 #include "base/error.h"
 #include "base/held_directory.h"
 #include "base/idna.h"
+#include "base/octets.h"
 #include "queue/store.h"
+#include "remote/record_lock.h"
 
 namespace relais::remote {
 namespace {
@@ -27,18 +29,12 @@ using Record = ServerMemory::Record;
 using Row = std::array<Record, ServerMemory::row_records>;
 using Key = std::array<unsigned char, key_size>;
 
-template <class Number>
-Number number_at(const Record& record, std::size_t offset) {
-    Number value = 0;
-    for (std::size_t i = sizeof value; i > 0; --i)
-        value = static_cast<Number>(value << 8 | record[offset + i - 1]);
-    return value;
+std::string_view octets(const Record& record) {
+    return {reinterpret_cast<const char*>(record.data()), record.size()};
 }
 
-template <class Number>
-void put_number(Record& record, std::size_t offset, Number value) {
-    for (std::size_t i = 0; i < sizeof value; ++i)
-        record[offset + i] = static_cast<unsigned char>(value >> (8 * i));
+void put(Record& record, std::size_t offset, std::uint64_t number, std::size_t size) {
+    put_le(reinterpret_cast<char*>(record.data()) + offset, number, size);
 }
 
 std::uint32_t bits_of(const Extensions& offered) {
@@ -49,58 +45,36 @@ std::uint32_t bits_of(const Extensions& offered) {
 
 KnownServer decode(const Record& record) {
     const auto time = [&](std::size_t offset) {
-        return static_cast<std::int64_t>(number_at<std::uint32_t>(record, offset));
+        return static_cast<std::int64_t>(get_le(octets(record), offset, 4));
     };
     KnownServer known{time(16), time(20), time(24), time(28)};
-    const auto bits = number_at<std::uint32_t>(record, 32);
+    const std::uint64_t bits = get_le(octets(record), 32, 4);
     known.extensions.pipelining = (bits & 1) != 0;
     known.extensions.eight_bit_mime = (bits & 2) != 0;
     known.extensions.smtp_utf8 = (bits & 4) != 0;
     known.extensions.size = (bits & 8) != 0;
     known.extensions.starttls = (bits & 16) != 0;
     known.extensions.dsn = (bits & 32) != 0;
-    known.extensions.size_limit = number_at<std::uint64_t>(record, 36);
+    known.extensions.size_limit = get_le(octets(record), 36, 8);
     return known;
 }
 
 void encode(const KnownServer& known, Record& record) {
     const auto put_time = [&](std::size_t offset, std::int64_t time) {
-        put_number(record, offset, static_cast<std::uint32_t>(time));
+        put(record, offset, static_cast<std::uint64_t>(time), 4);
     };
     put_time(16, known.encrypted);
     put_time(20, known.failing_since);
     put_time(24, known.failed);
     put_time(28, known.seen);
-    put_number(record, 32, bits_of(known.extensions));
-    put_number(record, 36, known.extensions.size_limit);
+    put(record, 32, bits_of(known.extensions), 4);
+    put(record, 36, known.extensions.size_limit, 8);
 }
 
 std::int64_t last_time(const Record& record) {
     const KnownServer known = decode(record);
     return std::max({known.encrypted, known.failed, known.seen});
 }
-
-// A lock on one row while it lives, by process.
-class RowLock {
-  public:
-    RowLock(int fd, off_t begin) : fd_(fd), begin_(begin) { set(F_WRLCK, F_SETLKW); }
-    ~RowLock() { set(F_UNLCK, F_SETLK); }
-    RowLock(const RowLock&) = delete;
-    RowLock& operator=(const RowLock&) = delete;
-
-  private:
-    void set(short type, int command) const {
-        struct flock range {};
-        range.l_type = type;
-        range.l_whence = SEEK_SET;
-        range.l_start = begin_;
-        range.l_len = row_size;
-        while (::fcntl(fd_, command, &range) != 0 && errno == EINTR) {
-        }
-    }
-    int fd_;
-    off_t begin_;
-};
 
 // Below queue/, which is qmailq's and qmails', no link is followed: root opens it too.
 Fd open_file(const control::Home& home, int flags) {
@@ -139,10 +113,10 @@ ServerMemory::ServerMemory(Fd fd) : fd_(std::move(fd)) {
     std::array<unsigned char, row_size> head{};
     if (!fd_) return;
     ssize_t size = ::pread(fd_.get(), head.data(), head.size(), 0);
-    std::optional<RowLock> lock;
+    std::optional<RecordLock> lock;
     if (size < std::ssize(head)) {
         // Another process may be making it, or was killed meanwhile.
-        lock.emplace(fd_.get(), 0);
+        lock.emplace(fd_.get(), F_WRLCK, 0, row_size);
         size = ::pread(fd_.get(), head.data(), head.size(), 0);
     }
     // Nothing but the beginning of a head is written over.
@@ -204,7 +178,7 @@ template <class Change>
 void ServerMemory::change(std::string_view name, const Change& change) {
     auto place = place_of(name);
     if (!place) return;
-    const RowLock lock(fd_.get(), place->begin);
+    const RecordLock lock(fd_.get(), F_WRLCK, place->begin, row_size);
     if (::pread(fd_.get(), place->row.data(), row_size, place->begin) < 0) return;
     const auto same = [&](const Record& record) {
         return std::equal(place->key.begin(), place->key.end(), record.begin());

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/held_directory.h"
 #include "queue/store.h"
+#include "remote/record_lock.h"
 
 namespace relais::remote {
 namespace {
@@ -55,26 +56,6 @@ void set_time(Record& record, std::int64_t when) {
         record[time_offset + i] =
             static_cast<unsigned char>(static_cast<std::uint64_t>(when) >> (8 * i) & 0xff);
 }
-
-// A lock on the whole file while it lives. By process: descriptors are shared with the parent that opened the
-// file.
-class Lock {
-  public:
-    Lock(int fd, short type) : fd_(fd) { set(type, F_SETLKW); }
-    ~Lock() { set(F_UNLCK, F_SETLK); }
-    Lock(const Lock&) = delete;
-    Lock& operator=(const Lock&) = delete;
-
-  private:
-    void set(short type, int command) const {
-        struct flock range {};
-        range.l_type = type;
-        range.l_whence = SEEK_SET;
-        while (::fcntl(fd_, command, &range) != 0 && errno == EINTR) {
-        }
-    }
-    int fd_;
-};
 
 // What cannot be read gives no advice; an administrator is told.
 enum class Trouble { is_no_advice, is_told };
@@ -156,7 +137,7 @@ void TimeoutTable::give_to(uid_t uid, gid_t gid) {
 bool TimeoutTable::is_resting(std::string_view address, std::int64_t now) const {
     const auto wanted = parse(address);
     if (!fd_ || !wanted) return false;
-    const Lock lock(fd_.get(), F_RDLCK);
+    const RecordLock lock(fd_.get(), F_RDLCK);
     std::vector<Record> table = read_table(fd_.get());
     const auto record = find(table, *wanted);
     if (record == table.end() || (*record)[count_offset] < rest_from) return false;
@@ -168,7 +149,7 @@ bool TimeoutTable::is_resting(std::string_view address, std::int64_t now) const 
 void TimeoutTable::note_timeout(std::string_view address, std::int64_t now) {
     const auto wanted = parse(address);
     if (!fd_ || !wanted) return;
-    const Lock lock(fd_.get(), F_WRLCK);
+    const RecordLock lock(fd_.get(), F_WRLCK);
     std::vector<Record> table = read_table(fd_.get());
     auto record = find(table, *wanted);
     if (record == table.end()) {
@@ -189,7 +170,7 @@ void TimeoutTable::note_success(std::string_view address) {
     if (!fd_ || !wanted) return;
     std::vector<Record> table = read_table(fd_.get());
     if (find(table, *wanted) == table.end()) return;  // the common case takes no lock
-    const Lock lock(fd_.get(), F_WRLCK);
+    const RecordLock lock(fd_.get(), F_WRLCK);
     table = read_table(fd_.get());
     const auto record = find(table, *wanted);
     if (record == table.end()) return;
@@ -200,7 +181,7 @@ void TimeoutTable::note_success(std::string_view address) {
 std::vector<TimeoutTable::Entry> TimeoutTable::entries() const {
     std::vector<Entry> result;
     if (!fd_) return result;
-    const Lock lock(fd_.get(), F_RDLCK);
+    const RecordLock lock(fd_.get(), F_RDLCK);
     for (const Record& record : read_table(fd_.get(), Trouble::is_told))
         if (record[count_offset] != 0)
             result.push_back({print(record), record[count_offset], time_of(record)});
@@ -209,7 +190,7 @@ std::vector<TimeoutTable::Entry> TimeoutTable::entries() const {
 
 void TimeoutTable::clear() {
     if (!fd_) return;
-    const Lock lock(fd_.get(), F_WRLCK);
+    const RecordLock lock(fd_.get(), F_WRLCK);
     if (::ftruncate(fd_.get(), 0) != 0) throw_errno("empty", "queue/lock/tcpto");
 }
 
