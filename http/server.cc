@@ -7,12 +7,14 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/accept.h"
 #include "base/unix_socket.h"
 
 namespace relais::http {
 namespace {
 
-constexpr int accepts_at_once = 16;
+// Of what a client says behind its request.
+constexpr int reads_at_end = 16;
 
 }  // namespace
 
@@ -25,15 +27,16 @@ Server::Server(EventLoop& loop, const std::vector<int>& listening, Handler handl
 }
 
 void Server::accept_clients(int listening) {
-    for (int i = 0; i < accepts_at_once; ++i) {
-        Fd fd(::accept4(listening, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-        if (!fd) return;
-        if (clients_.size() >= limits_.clients) close_client(clients_.begin()->first);
-        const Id id = next_client_++;
-        loop_.add(fd.get(), EPOLLIN, [this, id](std::uint32_t events) { handle(id, events); });
-        clients_[id].fd = std::move(fd);
-        limit_time(id, limits_.time);
-    }
+    accept_waiting(
+        listening, [] { return true; }, [this](Fd fd) { take_client(std::move(fd)); });
+}
+
+void Server::take_client(Fd fd) {
+    if (clients_.size() >= limits_.clients) close_client(clients_.begin()->first);
+    const Id id = next_client_++;
+    loop_.add(fd.get(), EPOLLIN, [this, id](std::uint32_t events) { handle(id, events); });
+    clients_[id].fd = std::move(fd);
+    limit_time(id, limits_.time);
 }
 
 void Server::limit_time(Id id, std::chrono::milliseconds time) {
@@ -116,7 +119,7 @@ void Server::send(Id id) {
     // What was not read would turn the end of the connection into a reset that takes the answer with it.
     ::shutdown(client.fd.get(), SHUT_WR);
     std::array<char, header_limit> rest;
-    for (int i = 0; i < accepts_at_once; ++i)
+    for (int i = 0; i < reads_at_end; ++i)
         if (::recv(client.fd.get(), rest.data(), rest.size(), MSG_DONTWAIT) <= 0) break;
     close_client(id);
 }

@@ -48,6 +48,7 @@ class Server {
     };
 
     void accept_clients(int listening);
+    void take_client(Fd fd);
     void handle(Id id, std::uint32_t events);
     // False if the connection has ended.
     bool read(Client& client);
