@@ -35,7 +35,7 @@ class Helper {
   private:
     struct Job {
         Answer answer;  // all but what was found
-        Question question;
+        Verb verb = Verb::hello;
         Fd output;
         std::string found{};
         bool whole = false;     // its output has ended

@@ -114,7 +114,7 @@ void Helper::start(const Question& question, Answer answer) {
     if (pid == 0) work(question, pipe.write.get());
     Job& job = jobs_[pid];
     job.answer = std::move(answer);
-    job.question = question;
+    job.verb = question.verb;
     job.in_words = !tool_of(question).empty();
     job.output = std::move(pipe.read);
     set_nonblocking(job.output.get(), true);
@@ -131,6 +131,8 @@ void Helper::work(const Question& question, int output) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     EventLoop::restore_signals();
     channel_.reset();
+    // Others' answers.
+    jobs_.clear();
     if (::nice(niceness) == -1) errno = 0;
     try {
         if (const Fields tool = tool_of(question); !tool.empty()) run_tool(home_, tool, output);
@@ -195,7 +197,7 @@ void Helper::finish(pid_t pid) {
         answer.status = Status::failed;
         answer.rows = {{"failed", "it ended before it had answered: the log says why"}};
     }
-    if (job.question.verb == Verb::doctor && answer.status == Status::done) {
+    if (job.verb == Verb::doctor && answer.status == Status::done) {
         doctor_ = answer.rows;
         doctor_time_ = Clock::now();
     }
