@@ -36,8 +36,6 @@ constexpr int wrong = 1;
 constexpr int misused = 2;
 constexpr int temporary = 111;
 constexpr Seconds credentials_patience{60};
-// Longer than the longest delay of qmail-authd and many others' turns before ours.
-constexpr Seconds answer_patience{120};
 
 struct Credentials {
     std::array<char, credentials_limit + 1> octets{};
@@ -99,7 +97,7 @@ int work(const Arguments& arguments) {
         const std::string address = environment("TCPREMOTEIP", environment("TCP6REMOTEIP", ""));
         request->service = service;
         request->address = address;
-        account = auth::ask(home, *request, Deadline::in(answer_patience));
+        account = auth::ask(home, *request, Deadline::in(auth::login_patience));
     }
     if (account.result == auth::Result::refused) return wrong;
     if (account.result != auth::Result::right) {

@@ -48,6 +48,12 @@ void hurry(const control::Home& home, DialogueSettings& settings) {
     if (patience.count() > 0) settings.timeout = std::min(settings.timeout, patience);
 }
 
+std::string refusal_line(std::string_view user, std::string_view answer) {
+    return "refused " + safe_for_log(user.substr(0, 128)) + " from " +
+           safe_for_log(environment("TCPREMOTEIP", "unknown")) + ": " +
+           std::string(answer.substr(answer.find(']') + 2));
+}
+
 std::string too_many_line(std::string_view ip, std::size_t limit, std::string_view source) {
     return fmt::format(
         "refused a client from {}: too many connections from its address: {} at once, set by {}",

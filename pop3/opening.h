@@ -16,6 +16,9 @@ DialogueSettings dialogue_settings(const control::Home& home, std::string host, 
 // The time for a command becomes control/stresstimeout, if that is less: places are scarce.
 void hurry(const control::Home& home, DialogueSettings& settings);
 
+// The line for the log for a login that was not taken: answer is what the client hears, "-ERR [CODE] WHY".
+std::string refusal_line(std::string_view user, std::string_view answer);
+
 // The line for the log, and the answer, for a client whose neighbourhood has all its places.
 std::string too_many_line(std::string_view ip, std::size_t limit, std::string_view source);
 inline constexpr std::string_view too_many_answer = "-ERR [SYS/TEMP] too many connections from your address";

@@ -26,8 +26,6 @@ namespace {
 constexpr const char* service = "pop3";
 // Where an account has none of its own.
 constexpr const char* usual_maildir = "Maildir";
-// Longer than the longest delay of qmail-authd and many others' turns before ours.
-constexpr Seconds answer_patience{120};
 constexpr Seconds open_smtp_patience{5};
 
 void set_variable(const char* name, const std::string& value) {
@@ -71,7 +69,7 @@ auth::Answer judge(const control::Home& home, const Named& named, const Dialogue
     request.service = service;
     const std::string address = environment("TCPREMOTEIP", "");
     request.address = address;
-    return auth::ask(home, request, Deadline::in(answer_patience));
+    return auth::ask(home, request, Deadline::in(auth::login_patience));
 }
 
 // A login does not depend on it.
@@ -91,9 +89,7 @@ void open_smtp(const control::Home& home, const std::string& name) {
 }
 
 int refuse(const Named& named, std::string_view answer, std::chrono::seconds timeout) {
-    log_line("refused " + safe_for_log(named.user().substr(0, 128)) + " from " +
-             safe_for_log(environment("TCPREMOTEIP", "unknown")) + ": " +
-             std::string(answer.substr(answer.find(']') + 2)));
+    log_line(refusal_line(named.user(), answer));
     write_all(STDOUT_FILENO, std::string(answer) + "\r\n", Deadline::in(timeout));
     return 1;
 }

@@ -133,9 +133,7 @@ int serve(const Arguments& all) {
         run_program_of(Arguments(arguments.begin() + 1, arguments.end()), record, settings.challenge);
     if (status == 0) return static_cast<int>(Exit::success);
     const std::string answer = answer_to(status);
-    log_line("refused " + safe_for_log(user) + " from " +
-             safe_for_log(environment("TCPREMOTEIP", "unknown")) + ": " +
-             answer.substr(answer.find(']') + 2));
+    log_line(pop3::refusal_line(user, answer));
     say(answer, settings.timeout);
     return not_taken;
 }

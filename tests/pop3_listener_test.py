@@ -115,11 +115,7 @@ class Listener(relais.TestCase):
                 self.assertEqual(third.greeting, "-ERR [SYS/TEMP] too many connections from your address")
             self.i.wait_log("2 at once, set by control/perip", "popd")
             first.command("QUIT")
-
-            def free():
-                with pop3.Client(self.port) as client:
-                    return client.greeting.startswith("+OK")
-            self.i.wait_for(free, 20, "a place that is free again")
+            self.welcomed().__exit__()
 
     def test_all_places_taken(self):
         self.made(options=("-c", "2", "--per-ip", "2"))

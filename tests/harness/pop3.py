@@ -17,20 +17,24 @@ def set_password(i, account, password, *options):
     return done
 
 
+def wait_for_server(i, address, port, what):
+    """Until something listens there; returns the port."""
+    def listens():
+        with contextlib.suppress(OSError):
+            socket.create_connection((address, port), 5).close()
+            return True
+        return False
+    i.wait_for(listens, 20, f"{what} on {address} port {port}")
+    return port
+
+
 def start_server(i, address="127.0.0.1", chain=CHAIN, name="pop3", env=None, popup=(), elsewhere=None):
     """Starts tcpserver with qmail-popup as root, or as the instance's one user; returns the port."""
     port = relais.free_port()
     words = [relais.program(word) if relais.has_program(word) else word for word in chain]
     i.spawn(name, ["tcpserver", "-v", "-R", "-H", "-l", "0", "-c", 100, address, port, *(["env", f"TCPREMOTEIP={elsewhere}"] if elsewhere else []), relais.program("qmail-popup"), *popup,
                    i.me, *words], i.ids("qmailq") if i.single else None, env)
-
-    def answers():
-        with contextlib.suppress(OSError):
-            socket.create_connection((address, port), 5).close()
-            return True
-        return False
-    i.wait_for(answers, 20, f"a POP3 server on {address} port {port}")
-    return port
+    return wait_for_server(i, address, port, "a POP3 server")
 
 
 def start_own_server(i, address="127.0.0.1", name="popd", env=None, options=()):
@@ -38,14 +42,7 @@ def start_own_server(i, address="127.0.0.1", name="popd", env=None, options=()):
     port = relais.free_port()
     place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     i.spawn(name, [relais.program("qmail-popd"), *options, "-l", place], i.ids("qmailq") if i.single else None, env)
-
-    def listens():
-        with contextlib.suppress(OSError):
-            socket.create_connection((address, port), 5).close()
-            return True
-        return False
-    i.wait_for(listens, 20, f"qmail-popd on {address} port {port}")
-    return port
+    return wait_for_server(i, address, port, "qmail-popd")
 
 
 def make_message(user, name, content, seconds=None, folder="new"):
