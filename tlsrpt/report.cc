@@ -13,24 +13,22 @@ constexpr int depth_limit = 16;
 constexpr std::size_t text_limit = 1024;
 constexpr std::size_t servers_limit = 100;
 
-std::string text_of(const Value& object, const char* name) {
-    const auto found = object.is_object() ? object.find(name) : object.end();
-    if (!object.is_object() || found == object.end() || !found->is_string()) return {};
-    return found->get_ref<const std::string&>().substr(0, text_limit);
-}
-
-std::uint64_t number_of(const Value& object, const char* name) {
-    const auto found = object.is_object() ? object.find(name) : object.end();
-    if (!object.is_object() || found == object.end() || !found->is_number_unsigned()) return 0;
-    // Sums of them do not overflow.
-    return std::min(found->get<std::uint64_t>(), std::uint64_t{1} << 48);
-}
-
 // null for what is not there.
 const Value& member(const Value& object, const char* name) {
     static const Value none;
     const auto found = object.is_object() ? object.find(name) : object.end();
     return object.is_object() && found != object.end() ? *found : none;
+}
+
+std::string text_of(const Value& object, const char* name) {
+    const Value& found = member(object, name);
+    return found.is_string() ? found.get_ref<const std::string&>().substr(0, text_limit) : std::string();
+}
+
+std::uint64_t number_of(const Value& object, const char* name) {
+    const Value& found = member(object, name);
+    // Sums of them do not overflow.
+    return found.is_number_unsigned() ? std::min(found.get<std::uint64_t>(), std::uint64_t{1} << 48) : 0;
 }
 
 // Some write one text in the place of a list of one.
