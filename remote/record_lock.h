@@ -1,5 +1,5 @@
-// A lock on a part of a file (fcntl) while it lives. It is the process's: descriptors are shared with the parent
-// that opened the file.
+// A lock on a part of a file (fcntl) while it lives. It is the process's: descriptors are shared with the
+// parent that opened the file.
 #pragma once
 
 #include <fcntl.h>
@@ -10,8 +10,8 @@ namespace relais::remote {
 
 class RecordLock {
   public:
-    // type: F_RDLCK or F_WRLCK. Without begin and size it is the whole file. Waits; where the file can have no
-    // locks there is none, for what stands in these files is advice.
+    // type: F_RDLCK or F_WRLCK. Without begin and size it is the whole file. Waits; where the file can have
+    // no locks there is none, for what stands in these files is advice.
     RecordLock(int fd, short type, off_t begin = 0, off_t size = 0) : fd_(fd), begin_(begin), size_(size) {
         set(type, F_SETLKW);
     }

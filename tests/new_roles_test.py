@@ -119,8 +119,8 @@ class NewRoles(relais.TestCase):
         self.assertEqual(load.wrong, [])
         i.wait_empty()
         arrived = [int(re.search(rb"^Subject: (\d+)$", m, re.M)[1]) for m in self.anna.messages()]
-        self.assertEqual(len(arrived), len(set(arrived)))
-        # A message whose acknowledgement died with qmail-queued may arrive all the same.
+        # A message whose acknowledgement died with qmail-queued was left in drop/ as well.
+        self.assertLessEqual(len(arrived) - len(set(arrived)), 1)
         self.assertEqual(set(load.accepted) - set(arrived), set())
         self.assertEqual(i.run("qmail-setup", "--check", i.home).code, 0)
 

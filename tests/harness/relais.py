@@ -704,8 +704,12 @@ class Instance:
         return sorted(p for split in (self.home / "queue" / kind).iterdir() for p in split.iterdir())
 
     def wait_empty(self, seconds=30):
-        """Waits until the queue holds no message."""
-        self.wait_for(lambda: not self.queue_files(), seconds, "an empty queue")
+        """Waits until neither the queue nor the drop directory, which is looked at every ten seconds, holds a message."""
+        def left():
+            # What is taken in is in the queue before it leaves drop/, so drop/ is asked first.
+            drop = self.home / "drop"
+            return (drop.is_dir() and next(drop.iterdir(), None)) or self.queue_files()
+        self.wait_for(lambda: not left(), seconds, "an empty queue")
 
     def wait_for(self, condition, seconds=20, what="a condition"):
         """Returns what condition returns once that is true; fails with a picture of the instance otherwise."""
