@@ -13,11 +13,11 @@ RUNS ?= -1
 SOAK_SECONDS ?= 600
 
 CMAKE = cmake -G Ninja -S .
-CTEST = ctest --output-on-failure -j4
+CTEST = ctest --output-on-failure -j5
 SOURCES = $(shell git ls-files '*.cc' '*.h')
 TIDY_SOURCES ?= $(filter-out tests/seam/% cmake/%,$(filter %.cc,$(SOURCES)))
 
-.PHONY: help configure all run stop test debug test-debug fuzz bench bench-queue soak deb test-package test-prometheus test-console console-pictures install uninstall clean format tidy check packages
+.PHONY: help configure all run stop test debug test-debug fuzz bench bench-queue soak deb test-long test-package test-prometheus test-console console-pictures install uninstall clean format tidy check packages
 .DEFAULT_GOAL := all
 
 help:
@@ -30,6 +30,7 @@ help:
 	@echo 'make fuzz       build/fuzz with clang, and run each fuzzer for RUNS inputs or FUZZ_SECONDS=$(FUZZ_SECONDS); a table says what it did'
 	@echo 'make bench      measure (docs/performance.md)'
 	@echo 'make bench-queue  measure with a million messages in the queue'
+	@echo 'make test-long  what takes long, in full size: 400 kills, 10,000 messages, every weakness that testssl.sh knows'
 	@echo 'make soak       for SOAK_SECONDS=$(SOAK_SECONDS): a kill each second, restarts and hanging deliveries; nothing is lost or stands still'
 	@echo 'make deb        the Debian package, in build/deb; make test-package (root): try it in a clean root that boots'
 	@echo 'make test-prometheus  a real Prometheus reads the counters, the rules and the dashboard (fetches 19 MB)'
@@ -60,6 +61,11 @@ test:
 	@scripts/install-packages run build test
 	@$(MAKE) --no-print-directory all
 	@cd build/release && $(CTEST)
+
+test-long:
+	@scripts/install-packages run build test
+	@$(MAKE) --no-print-directory all
+	@cd build/release && RELAIS_LONG=1 ctest --output-on-failure -R '^(kill_test|flow_test|restart_test|testssl_test)$$'
 
 debug:
 	@scripts/install-packages run build

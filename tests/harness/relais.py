@@ -183,6 +183,9 @@ def text(data):
 # programs of a sanitizer build.
 PATIENCE = 12 if SANITIZED else 4
 
+# `make test-long`: what takes long in full size. Else a smaller case of it.
+LONG = bool(os.environ.get("RELAIS_LONG"))
+
 
 def wait_until(condition, seconds=20.0, interval=0.02):
     """Calls condition until it returns something true, which is returned; None when PATIENCE times the seconds are over."""
