@@ -17,82 +17,24 @@
 // stresstimeout: one neighbourhood gets a part of the places, and strangers less time when these are scarce.
 // $TCPREMOTEIP goes into the log line of a refusal; the login that was taken is logged by qmail-pop3d. Exit
 // codes: 0; 1 the login was not taken; 100 wrong usage; 111 the system failed or the client has gone.
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/error.h"
-#include "base/fd.h"
 #include "base/io.h"
 #include "base/program.h"
-#include "base/text.h"
 #include "control/home.h"
 #include "pop3/crowd.h"
 #include "pop3/dialogue.h"
 #include "pop3/opening.h"
+#include "pop3/password_program.h"
 
 namespace {
 
 using namespace relais;
 
-constexpr int credentials_fd = 3;
 constexpr int not_taken = 1;
-
-[[noreturn]] void become_program(const Arguments& words, int credentials) {
-    ::signal(SIGPIPE, SIG_DFL);
-    std::vector<char*> arguments;
-    for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
-    arguments.push_back(nullptr);
-    const bool placed = credentials == credentials_fd ? ::fcntl(credentials, F_SETFD, 0) == 0
-                                                      : ::dup2(credentials, credentials_fd) == credentials_fd;
-    if (placed) ::execvp(arguments[0], arguments.data());
-    log_line("unable to run " + words[0] + ": " + errno_text(errno));
-    ::_exit(static_cast<int>(Exit::temporary));
-}
-
-volatile pid_t running = 0;
-
-// Who ends qmail-popup means the session: the user's process could not be told otherwise.
-void pass_on(int signal_number) {
-    if (running > 0) ::kill(running, signal_number);
-}
-
-// Runs the password program with what follows it, and returns how it ended. credentials: user and secret,
-// wiped.
-int run_program_of(const Arguments& words, std::string& credentials, const std::string& challenge) {
-    Pipe pipe = make_pipe();
-    // It fits into the pipe: no reader is needed.
-    write_all(pipe.write.get(), credentials, Deadline::never());
-    ::explicit_bzero(credentials.data(), credentials.size());
-    write_all(pipe.write.get(), challenge + '\0', Deadline::never());
-    pipe.write.reset();
-    const pid_t pid = ::fork();
-    if (pid < 0) throw_errno("fork for", words[0]);
-    if (pid == 0) become_program(words, pipe.read.get());
-    running = pid;
-    ::signal(SIGTERM, pass_on);
-    pipe.read.reset();
-    int status = 0;
-    while (::waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR) throw_errno("wait for", words[0]);
-    return status;
-}
-
-std::string answer_to(int status) {
-    if (WIFSIGNALED(status)) return "-ERR [SYS/TEMP] aack, child crashed";
-    switch (WEXITSTATUS(status)) {
-        case 1:
-            return std::string(pop3::refused_answer);
-        case 2:
-            return "-ERR [SYS/PERM] the password program was misused";
-        default:
-            return std::string(pop3::try_later_answer);
-    }
-}
 
 bool take_flag(Arguments& arguments, std::string_view flag) {
     if (arguments.empty() || arguments[0] != flag) return false;
@@ -129,10 +71,10 @@ int serve(const Arguments& all) {
     if (!dialogue.named) return dialogue.status;
     std::string& record = *dialogue.named;
     const std::string user = record.substr(0, std::min<std::size_t>(record.find('\0'), 128));
-    const int status =
-        run_program_of(Arguments(arguments.begin() + 1, arguments.end()), record, settings.challenge);
+    const int status = pop3::run_password_program(Arguments(arguments.begin() + 1, arguments.end()), record,
+                                                  settings.challenge);
     if (status == 0) return static_cast<int>(Exit::success);
-    const std::string answer = answer_to(status);
+    const std::string answer = pop3::answer_to(status);
     log_line(pop3::refusal_line(user, answer));
     say(answer, settings.timeout);
     return not_taken;
