@@ -1,5 +1,5 @@
-// What qmail-passwd does with an account of users/passwd: who a new one belongs to, what a change makes of it,
-// and how it is shown. Neither hashes nor secrets are.
+// What qmail-passwd does with an account of users/passwd: who a new one belongs to, what a change makes of
+// it, and how it is shown. Neither hashes nor secrets are.
 #pragma once
 
 #include <optional>

@@ -16,8 +16,8 @@ namespace {
 
 constexpr std::chrono::milliseconds pause{50};
 
-// Of mode 0600: a lock on what everybody can open is anybody's. What stands there already keeps its owner, for
-// the directory's owner may have linked something of root's to that name.
+// Of mode 0600: a lock on what everybody can open is anybody's. What stands there already keeps its owner,
+// for the directory's owner may have linked something of root's to that name.
 Fd open_lock(const control::Home& home, const std::string& path) {
     constexpr int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
     for (;;) {
