@@ -9,7 +9,7 @@
 
 namespace relais::setup {
 
-// As it is typed. A port that is not given is the usual one, or above 1023 for an ordinary user; 0: no
+// As it is typed. A port that is not given is the usual one, or above 1023 for an ordinary user; 0 is no
 // server.
 struct Request {
     std::string directory;
