@@ -40,8 +40,9 @@ int tool(const std::string& name) {
     return run({program(name)}, Deadline::in(Seconds(600)));
 }
 
-int status(const Plan& plan) {
-    if (systemd_keeps(plan)) return systemctl(plan, {"--no-pager", "status"});
+// 0 if all of them are up, and 1 if not.
+int services(const Plan& plan) {
+    if (systemd_keeps(plan)) return systemctl(plan, {"--no-pager", "status"}) == 0 ? 0 : 1;
     int code = 0;
     for (const std::string& name : services_and_logs(plan)) {
         const ServiceState state = service_state(plan, name);
@@ -53,6 +54,11 @@ int status(const Plan& plan) {
         std::puts((name + ": " + text).c_str());
     }
     std::fflush(stdout);
+    return code;
+}
+
+int status(const Plan& plan) {
+    int code = services(plan);
     const int queue_code = tool("qmail-qstat");
     const Deliveries found = deliveries(plan);
     if (found.sender == Deliveries::Sender::ends || found.sender == Deliveries::Sender::waits) {

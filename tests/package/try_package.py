@@ -12,22 +12,17 @@ import os
 import pathlib
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from harness.machine import Failed, Machine  # noqa: E402
+
 SUITE = "bookworm"
 SURROUNDINGS = ["systemd-sysv", "dbus", "exim4-daemon-light", "bsd-mailx", "iproute2", "ucspi-tcp-ipv6"]
-PATIENCE = 120  # seconds for whatever is waited for
-ENVIRONMENT = ["env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8",
-               "DEBIAN_FRONTEND=noninteractive", "HOME=/root"]
 HOME = "/var/lib/relais"
-
-
-class Failed(Exception):
-    pass
 
 
 def output(*words, **options):
@@ -57,63 +52,6 @@ def newer(deb, directory):
     output("dpkg-deb", "-Znone", "--root-owner-group", "-b", tree, directory / "newer.deb")
     shutil.rmtree(tree)
     return directory / "newer.deb"
-
-
-class Machine:
-    """A root that has been booted."""
-
-    def __init__(self, root):
-        self.root = root
-        self.nspawn = subprocess.Popen(
-            ["systemd-nspawn", "-q", "-D", str(root), "--private-network", "--register=no", "--keep-unit", "--boot"],
-            stdin=subprocess.DEVNULL, stdout=(root.parent / "console").open("w"), stderr=subprocess.STDOUT)
-        self.init = self.wait("the root has an init", self.find_init)
-        self.wait("it has booted", lambda: self.run("systemctl is-system-running", check=False).strip() in ("running", "degraded"))
-
-    def find_init(self):
-        if self.nspawn.poll() is not None:
-            raise Failed("systemd-nspawn has ended: " + (self.root.parent / "console").read_text(errors="replace")[-2000:])
-        for status in pathlib.Path("/proc").glob("[0-9]*/status"):
-            try:
-                text = status.read_text()
-            except OSError:
-                continue
-            if re.search(rf"(?m)^PPid:\t{self.nspawn.pid}$", text) and re.search(r"(?m)^NSpid:.*\t1$", text):
-                return int(status.parent.name)
-        return None
-
-    def wait(self, what, condition):
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            if found := condition():
-                return found
-            time.sleep(0.2)
-        raise Failed(f"waited {PATIENCE} seconds until {what}")
-
-    def run(self, script, check=True):
-        done = subprocess.run(["nsenter", "-t", str(self.init), "-a", *ENVIRONMENT, "sh", "-ec", script], capture_output=True, text=True,
-                              timeout=600, stdin=subprocess.DEVNULL)
-        if check and done.returncode:
-            raise Failed(f"{script}\nexit {done.returncode}\n{done.stdout}{done.stderr}")
-        return done.stdout + done.stderr
-
-    def until(self, script):
-        self.wait(script, lambda: self.run(f"if {script}; then echo yes; fi", check=False).endswith("yes\n"))
-
-    def expect(self, script, pattern):
-        said = self.run(script, check=False)
-        if not re.search(pattern, said, re.M):
-            raise Failed(f"{script}\nsays nothing like {pattern}:\n{said}")
-        return said
-
-    def end(self):
-        if self.nspawn.poll() is None:
-            self.nspawn.terminate()  # nspawn asks the system in it to power off
-            try:
-                self.nspawn.wait(60)
-            except subprocess.TimeoutExpired:
-                os.kill(self.init, signal.SIGKILL)
-                self.nspawn.wait()
 
 
 def install(machine, deb):
