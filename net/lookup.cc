@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/hexadecimal.h"
 #include "net/dns_name.h"
 
 namespace relais::net {
@@ -45,10 +46,7 @@ std::string tlsa_text(std::string_view rdata) {
     if (rdata.size() < 3) return "";
     std::string text;
     for (std::size_t i = 0; i < 3; ++i) text += std::to_string(static_cast<unsigned char>(rdata[i])) + ' ';
-    for (const char c : rdata.substr(3))
-        for (const int shift : {4, 0})
-            text += "0123456789abcdef"[static_cast<unsigned char>(c) >> shift & 15];
-    return text;
+    return text + hexadecimal(rdata.substr(3));
 }
 
 std::optional<DnsRecord> parse_record(RecordType type, std::string_view rdata) {

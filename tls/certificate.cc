@@ -4,6 +4,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/error.h"
+#include "base/hexadecimal.h"
 
 namespace relais::tls {
 namespace {
@@ -50,14 +51,7 @@ std::string issuer(X509* certificate) {
 }
 
 std::string fingerprint(X509* certificate) {
-    constexpr char digits[] = "0123456789abcdef";
-    std::string text;
-    for (const char c : hash(certificate, EVP_sha256())) {
-        const auto octet = static_cast<unsigned char>(c);
-        text += digits[octet >> 4];
-        text += digits[octet & 15];
-    }
-    return text;
+    return hexadecimal(hash(certificate, EVP_sha256()));
 }
 
 std::string public_key_hash(X509* certificate) {

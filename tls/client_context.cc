@@ -7,6 +7,7 @@
 #include <ctime>
 
 #include "base/error.h"
+#include "base/hexadecimal.h"
 #include "tls/certificate.h"
 
 namespace relais::tls {
@@ -103,16 +104,6 @@ std::string names_of(X509* certificate) {
     }
     if (text.empty()) return printable(subject(certificate));
     return count > names_shown ? text + " and others" : text;
-}
-
-std::string hexadecimal(std::string_view octets) {
-    constexpr char digits[] = "0123456789abcdef";
-    std::string text;
-    for (const char c : octets) {
-        text += digits[static_cast<unsigned char>(c) >> 4];
-        text += digits[static_cast<unsigned char>(c) & 15];
-    }
-    return text;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <openssl/err.h>
 
+#include "base/hexadecimal.h"
 #include "base/text.h"
 #include "tls/openssl.h"
 
@@ -38,16 +39,6 @@ std::optional<std::string> octets_of(std::string_view digits) {
     return octets;
 }
 
-std::string digits_of(std::string_view octets) {
-    constexpr char digits[] = "0123456789abcdef";
-    std::string text;
-    for (const char c : octets) {
-        text += digits[static_cast<unsigned char>(c) >> 4];
-        text += digits[static_cast<unsigned char>(c) & 15];
-    }
-    return text;
-}
-
 // All of the octets are one certificate whose key can be used, or one such key.
 bool is_object(int selector, const std::string& octets) {
     const auto* begin = reinterpret_cast<const unsigned char*>(octets.data());
@@ -79,7 +70,7 @@ std::optional<Tlsa> parse_tlsa(std::string_view text) {
 
 std::string text_of(const Tlsa& record) {
     return std::to_string(record.usage) + " " + std::to_string(record.selector) + " " +
-           std::to_string(record.matching) + " " + digits_of(record.data);
+           std::to_string(record.matching) + " " + hexadecimal(record.data);
 }
 
 bool is_usable(const Tlsa& record) {
