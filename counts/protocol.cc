@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/error.h"
+#include "base/frame.h"
 #include "base/io.h"
 #include "base/octets.h"
 #include "base/text.h"
@@ -120,14 +121,7 @@ std::optional<Question> decode_question(std::string_view body) {
 }
 
 std::optional<Question> take_question(std::string& input, bool& broken) {
-    if (input.size() < question_head_size) return std::nullopt;
-    const std::size_t length = get_le(input, 0, question_head_size);
-    broken = length > question_limit;
-    if (broken || input.size() < question_head_size + length) return std::nullopt;
-    auto question = decode_question(std::string_view(input).substr(question_head_size, length));
-    broken = !question;
-    input.erase(0, question_head_size + length);
-    return question;
+    return take_frame(input, question_head_size, question_limit, decode_question, broken);
 }
 
 std::string encode_answer(std::string_view body) {
