@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "control/owners.h"
 #include "control/setting.h"
 #include "tls/openssl.h"
 
@@ -87,12 +88,23 @@ class Check {
         ERR_clear_error();
     }
 
-    // What puts another one in, where certbot keeps it.
+    // What puts another one in. Where certbot keeps it only root may read it.
     std::string another(const std::string& host) const {
         const std::string path = home_.path(file_);
+        if (is_of_one_user())
+            return ": put one with its chain into " + path + ", and its private key, with mode 600, into " +
+                   path.substr(0, path.rfind('.')) + ".key";
         const std::string live = "/etc/letsencrypt/live/" + (host.empty() ? "NAME" : host);
         return ": ln -sf " + live + "/fullchain.pem " + path + "; ln -sf " + live + "/privkey.pem " +
                path.substr(0, path.rfind('.')) + ".key";
+    }
+
+    bool is_of_one_user() const {
+        try {
+            return control::Owners::read_incomplete(home_).single();
+        } catch (const Error&) {
+            return false;
+        }
     }
 
     void check_end(X509* certificate, const std::string& host) {
