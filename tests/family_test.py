@@ -9,34 +9,14 @@ import threading
 
 from harness import namespace
 from harness import relais
+from harness.kept import Kept
 
 namespace.enter()
 
-KEEPER = """#!/bin/sh
-cat >"$KEPT/message" && cat <&1 >"$KEPT/envelope"
-exit "${END:-0}"
-"""
 
-
-class Kept(relais.TestCase):
-    """With a $QMAILQUEUE that keeps what it is given."""
-
-    def setUp(self):
-        self.i = self.instance()
-        self.kept = self.i.directory / "kept"
-        self.kept.mkdir()
-        self.kept.chmod(0o777)
-        self.keeper = self.file("keeper", KEEPER, 0o755)
-        self.env = {"QMAILQUEUE": str(self.keeper), "KEPT": str(self.kept), "USER": "joe"}
-
-    def file(self, name, content, mode=0o644):
-        path = self.i.directory / name
-        path.write_bytes(relais.octets(content))
-        path.chmod(mode)
-        return path
-
+class Keeping(Kept):
     def ends(self, code, name, *args, input=b"", **env):
-        result = self.i.run(name, *args, input=input, env={**self.env, **env})
+        result = self.run_program(name, *args, input=input, **env)
         self.assertEqual(result.code, code, result)
         return result
 
@@ -47,7 +27,7 @@ class Kept(relais.TestCase):
         return (self.kept / "envelope").read_bytes()
 
 
-class Splogger(Kept):
+class Splogger(Keeping):
     """With a /dev of its own, for syslog's socket has one name only."""
 
     @classmethod
@@ -107,7 +87,7 @@ class Splogger(Kept):
         self.assertNotIn("alert", "".join(i.log()))
 
 
-class TcpEnv(Kept):
+class TcpEnv(Keeping):
     def over(self, address, *options, env=None, port=None):
         """What the program sees of a connection to this address: variables as a dict."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -169,7 +149,7 @@ class TcpEnv(Kept):
         self.assertIn("unable to find the TCP connection", self.ends(111, "tcp-env", "true").err)
 
 
-class Composing(Kept):
+class Composing(Keeping):
     def test_predate(self):
         result = self.ends(0, "predate", "cat", input=b"To: x\n\nbody", TZ="XXX-5:30", LC_ALL="de_DE.UTF-8")
         self.assertRegex(result.out, r"\ADate: \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d \+0530\nTo: x\n\nbody\Z")
@@ -230,7 +210,7 @@ class Composing(Kept):
         self.assertIn("usage", self.ends(100, "qreceipt", SENDER="x").err)
 
 
-class Mailboxes(Kept):
+class Mailboxes(Keeping):
     def setUp(self):
         super().setUp()
         self.maildir = self.i.directory / "M"
@@ -261,7 +241,7 @@ class Mailboxes(Kept):
         self.ends(111, "maildirwatch", MAILDIR="/nonexistent")
 
 
-class Pw2u(Kept):
+class Pw2u(Keeping):
     def test_a_passwd_file(self):
         home = self.i.directory / "home"
         (home / "joe").mkdir(parents=True)

@@ -11,39 +11,17 @@ import unittest
 
 from harness import queued
 from harness import relais
+from harness.kept import Kept
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "golden/inject"
-
-# Keeps message and envelope in $KEPT; then ends as it is told.
-KEEPER = """#!/bin/sh
-cat >"$KEPT/message" && cat <&1 >"$KEPT/envelope" || exit 54
-[ -z "$SAY" ] || printf %s "$SAY" >&6
-exit "${END:-0}"
-"""
 
 STAMPS = re.compile(rb"^((?:Resent-)?(?:Date: )\d+ \w+ \d+ [\d:]+ -0000\n|(?:Resent-)?Message-ID: <\d+\.\d+\.qmail@\S+>\n)", re.M)
 
 HAS_MAIL_FLOW = all(map(relais.has_program, ("qmail-start", "qmail-queued", "qmail-send", "qmail-lspawn", "qmail-rspawn", "qmail-local")))
 
 
-class ProgramTest(relais.TestCase):
-    def setUp(self):
-        names = dict(defaulthost="host", defaultdomain="example.org", plusdomain="plus.example", idhost="id.example.org")
-        self.i = self.instance(control=names)
-        self.kept = self.i.directory / "kept"
-        self.kept.mkdir()
-        self.kept.chmod(0o777)
-        self.keeper = self.file("keeper", KEEPER, 0o755)
-        self.env = {"QMAILQUEUE": str(self.keeper), "KEPT": str(self.kept), "USER": "joe"}
-
-    def file(self, name, content, mode=0o644):
-        path = self.i.directory / name
-        path.write_bytes(relais.octets(content))
-        path.chmod(mode)
-        return path
-
-    def run_program(self, name, *args, input=b"", **env):
-        return self.i.run(name, *args, input=input, env={**self.env, **env})
+class ProgramTest(Kept):
+    CONTROL = {"defaulthost": "host", "defaultdomain": "example.org", "plusdomain": "plus.example", "idhost": "id.example.org"}
 
     def ok(self, name, *args, **options):
         result = self.run_program(name, *args, **options)
