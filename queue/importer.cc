@@ -177,19 +177,25 @@ void Importer::add(const ImportedMessage& message) {
     Checksum sum;
     std::uint64_t size = 0;
     std::array<char, io_buffer_size> piece;
-    while (const std::size_t count = read_some(message.body, piece, Deadline::never())) {
-        const std::string_view octets(piece.data(), count);
+    const auto take = [&](std::string_view octets) {
         sum.update(octets);
         write_all(file.get(), octets, Deadline::never());
-        size += count;
-    }
+        size += octets.size();
+    };
+    if (message.body == -1)
+        take(message.text);
+    else
+        while (const std::size_t count = read_some(message.body, piece, Deadline::never()))
+            take({piece.data(), count});
     const unsigned version = version_of(message.envelope);
     std::string end = encode_envelope(message.envelope);
     const std::uint64_t envelope_size = end.size();
     const auto stored = decode_envelope(end, size, version);
     if (!stored)
         throw Error(Reaction::bug, "the envelope of message " + message.key + " cannot be read back");
-    end += encode_status({});
+    Status status;
+    status.hold = message.envelope.options.hold;
+    end += encode_status(status);
     end += encode_footer({size, envelope_size, checksum_unmarked(sum, *stored), version});
     write_all(file.get(), end, Deadline::never());
     if (!message.bounce.empty()) {

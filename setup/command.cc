@@ -16,8 +16,6 @@
 namespace relais::setup {
 namespace {
 
-constexpr std::size_t output_limit = std::size_t{1} << 20;
-
 class FileActions {
   public:
     FileActions() { ::posix_spawn_file_actions_init(&actions_); }
@@ -64,12 +62,12 @@ int wait_for(pid_t pid, Deadline deadline) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-std::string read_output(int fd, Deadline deadline) {
+std::string read_output(int fd, Deadline deadline, std::size_t limit) {
     std::string output;
     std::array<char, 4096> buffer{};
     try {
         while (const std::size_t count = read_some(fd, buffer, deadline))
-            output.append(buffer.data(), std::min(count, output_limit - output.size()));
+            output.append(buffer.data(), std::min(count, limit - output.size()));
     } catch (const Error&) {
         // The deadline: what came so far is worth showing.
     }
@@ -86,7 +84,8 @@ Fd input_of(std::string_view text) {
 
 }  // namespace
 
-CommandResult capture(const std::vector<std::string>& words, Deadline deadline, std::string_view input) {
+CommandResult capture(const std::vector<std::string>& words, Deadline deadline, std::string_view input,
+                      std::size_t limit) {
     const Fd in = input_of(input);
     Pipe out = make_pipe();
     FileActions actions;
@@ -97,7 +96,7 @@ CommandResult capture(const std::vector<std::string>& words, Deadline deadline, 
     out.write.reset();
     if (pid < 0) return {127, "there is no program " + words[0] + "\n"};
     CommandResult result;
-    result.output = read_output(out.read.get(), deadline);
+    result.output = read_output(out.read.get(), deadline, limit);
     result.exit_code = wait_for(pid, deadline);
     return result;
 }

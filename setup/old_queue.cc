@@ -11,7 +11,6 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/text.h"
-#include "setup/tree.h"
 
 namespace relais::setup {
 namespace {
@@ -23,13 +22,6 @@ constexpr std::size_t recipients_limit = std::size_t{256} << 20;
 constexpr std::size_t bounce_limit = std::size_t{16} << 20;
 constexpr std::size_t control_limit = std::size_t{64} << 20;
 constexpr std::size_t trace_octets = 200;
-constexpr std::uint64_t microseconds = 1'000'000;
-
-std::uint64_t change_time(const struct stat& status) {
-    if (status.st_mtim.tv_sec <= 0) return 0;
-    return static_cast<std::uint64_t>(status.st_mtim.tv_sec) * microseconds +
-           static_cast<std::uint64_t>(status.st_mtim.tv_nsec) / 1000;
-}
 
 std::string read_whole(int fd, std::size_t limit) {
     return read_to_end(fd, limit, Deadline::never());
@@ -63,16 +55,6 @@ send::RewriteRules read_rules(const HeldDirectory& installation) {
             control_lines(installation, "virtualdomains")};
 }
 
-std::string file_kind(const struct stat& status) {
-    if (S_ISDIR(status.st_mode)) return "it is a directory";
-    if (S_ISFIFO(status.st_mode)) return "it is a pipe";
-    return S_ISREG(status.st_mode) ? "" : "it is no regular file";
-}
-
-std::string why_not_opened() {
-    return errno == ELOOP || errno == EXDEV ? "it is a link" : std::strerror(errno);
-}
-
 }  // namespace
 
 HeldDirectory part_of(const HeldDirectory& installation, const std::string& name) {
@@ -98,8 +80,10 @@ Fd lock_old_queue(const HeldDirectory& installation) {
 }
 
 OldQueue::OldQueue(const HeldDirectory& installation, Fault fault)
-    : queue_(part_of(installation, "queue")),
-      fault_(std::move(fault)),
+    : spool_(part_of(installation, "queue"),
+             [fault = std::move(fault)](const std::string& path, const std::string& text) {
+                 fault("queue/" + path, text);
+             }),
       rules_(read_rules(installation)),
       prefixes_(virtual_prefixes(control_lines(installation, "virtualdomains"))) {
     for (const Kind kind : {mess, info, local, remote, todo, intd, bounce}) look_into(kind);
@@ -117,12 +101,13 @@ void OldQueue::found(Kind kind, std::string_view name, const std::string& path) 
 void OldQueue::look_into(Kind kind) {
     const std::string root(kind_names[kind]);
     struct stat status {};
-    if (!queue_.look(root, status) || !S_ISDIR(status.st_mode)) {
-        if (kind == mess) throw_permanent(queue_.path_of(root) + " is missing: this is no qmail's queue");
+    if (!spool_.directory().look(root, status) || !S_ISDIR(status.st_mode)) {
+        if (kind == mess)
+            throw_permanent(spool_.directory().path_of(root) + " is missing: this is no qmail's queue");
         if (kind != intd) fault(root, "this directory is missing");
         return;
     }
-    const HeldDirectory directory = queue_.directory(root);
+    const HeldDirectory directory = spool_.directory().directory(root);
     for (const std::string& name : directory.names()) {
         const std::string path = root + "/" + name;
         if (!directory.look(name, status)) continue;
@@ -150,42 +135,10 @@ std::vector<std::uint64_t> OldQueue::ids() const {
     return all;
 }
 
-// Nothing, and a fault, if it is not a regular file that can be read.
-Fd OldQueue::open_file(const std::string& path, struct stat& status) const {
-    Fd fd = queue_.try_open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
-    if (!fd) {
-        fault(path, why_not_opened());
-        return fd;
-    }
-    if (::fstat(fd.get(), &status) != 0) throw_errno("look at", queue_.path_of(path));
-    struct stat its_directory {};
-    if (!queue_.look(parent_of(path), its_directory)) throw_errno("look at", queue_.path_of(parent_of(path)));
-    const std::string kind = file_kind(status);
-    if (kind.empty() && !is_borrowed(status, its_directory)) return fd;
-    fault(path, kind.empty() ? std::string(borrowed) : kind);
-    return {};
-}
-
-std::optional<OldQueue::Content> OldQueue::content(const std::string& path, std::size_t limit) const {
-    struct stat status {};
-    const Fd fd = open_file(path, status);
-    if (!fd) return std::nullopt;
-    if (static_cast<std::uint64_t>(status.st_size) > limit) {
-        fault(path, "it is larger than such a file can be");
-        return std::nullopt;
-    }
-    try {
-        return Content{read_whole(fd.get(), limit), change_time(status)};
-    } catch (const Error& error) {
-        fault(path, error.what());
-        return std::nullopt;
-    }
-}
-
 // False if there may have been more recipients than can be read.
 bool OldQueue::add_recipients(const std::string& path, OldMessage& message) const {
     if (path.empty()) return true;
-    const auto file = content(path, recipients_limit);
+    const auto file = spool_.content(path, recipients_limit);
     if (!file) return false;
     const OldRecipients recipients = parse_old_recipients(file->text);
     if (!recipients.fault.empty()) fault(path, recipients.fault);
@@ -196,7 +149,7 @@ bool OldQueue::add_recipients(const std::string& path, OldMessage& message) cons
 }
 
 bool OldQueue::take_todo(const Files& files, OldMessage& message) const {
-    const auto file = content(files[todo], recipients_limit);
+    const auto file = spool_.content(files[todo], recipients_limit);
     if (!file) return false;
     const auto parsed = parse_old_todo(file->text);
     if (!parsed) {
@@ -204,7 +157,7 @@ bool OldQueue::take_todo(const Files& files, OldMessage& message) const {
         return false;
     }
     if (!parsed->recipients.fault.empty()) fault(files[todo], parsed->recipients.fault);
-    message.birth = file->changed;
+    message.birth = change_time(file->status);
     message.envelope.sender = parsed->sender;
     for (const OldRecipient& each : parsed->recipients.all)
         message.envelope.recipients.push_back({each.address});
@@ -213,14 +166,14 @@ bool OldQueue::take_todo(const Files& files, OldMessage& message) const {
 }
 
 bool OldQueue::take_info(const Files& files, OldMessage& message) const {
-    const auto file = content(files[info], info_limit);
+    const auto file = spool_.content(files[info], info_limit);
     if (!file) return false;
     auto sender = parse_old_info(file->text);
     if (!sender) {
         fault(files[info], "there is no sender in it");
         return false;
     }
-    message.birth = file->changed;
+    message.birth = change_time(file->status);
     message.envelope.sender = *std::move(sender);
     const bool locals = add_recipients(files[local], message);
     const bool remotes = add_recipients(files[remote], message);
@@ -231,7 +184,7 @@ bool OldQueue::take_info(const Files& files, OldMessage& message) const {
 
 bool OldQueue::take_body(const Files& files, std::uint64_t id, OldMessage& message) const {
     struct stat status {};
-    message.body = open_file(files[mess], status);
+    message.body = spool_.open_file(files[mess], status);
     if (!message.body) return false;
     message.size = static_cast<std::uint64_t>(status.st_size);
     std::string beginning(trace_octets, '\0');
@@ -255,7 +208,7 @@ bool OldQueue::take_body(const Files& files, std::uint64_t id, OldMessage& messa
 // Those that failed are marked as done in an old queue; the text tells them.
 void OldQueue::take_bounce(const Files& files, OldMessage& message) const {
     if (files[bounce].empty()) return;
-    auto file = content(files[bounce], bounce_limit);
+    auto file = spool_.content(files[bounce], bounce_limit);
     if (!file || file->text.empty()) return;
     std::replace(file->text.begin(), file->text.end(), '\0', '?');  // ours has facts behind a NUL
     const auto names = bounced_addresses(file->text);

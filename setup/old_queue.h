@@ -3,11 +3,8 @@
 // taken.
 #pragma once
 
-#include <sys/stat.h>
-
 #include <array>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -19,6 +16,7 @@
 #include "queue/store.h"
 #include "send/rewrite.h"
 #include "setup/old_formats.h"
+#include "setup/old_spool.h"
 
 namespace relais::setup {
 
@@ -43,15 +41,13 @@ struct OldMessage {
     std::uint64_t birth = 0;  // microseconds
     queue::Envelope envelope{};
     Fd body{};
+    std::string text{};  // in the place of a body
     std::uint64_t size = 0;
     std::string bounce{};
 };
 
 class OldQueue {
   public:
-    // What is wrong with a file: its path below the installation, and words.
-    using Fault = std::function<void(const std::string& path, const std::string& text)>;
-
     // Looks at names alone. Borrows installation. Throws Error if there is no queue.
     OldQueue(const HeldDirectory& installation, Fault fault);
 
@@ -61,24 +57,17 @@ class OldQueue {
   private:
     enum Kind { mess, info, local, remote, todo, intd, bounce, kinds };
     using Files = std::array<std::string, kinds>;  // paths below queue/; "" where there is none
-    struct Content {
-        std::string text;
-        std::uint64_t changed;  // microseconds
-    };
 
     void look_into(Kind kind);
     void found(Kind kind, std::string_view name, const std::string& path);
-    Fd open_file(const std::string& path, struct stat& status) const;
-    std::optional<Content> content(const std::string& path, std::size_t limit) const;
     bool add_recipients(const std::string& path, OldMessage& message) const;
     bool take_todo(const Files& files, OldMessage& message) const;
     bool take_info(const Files& files, OldMessage& message) const;
     bool take_body(const Files& files, std::uint64_t id, OldMessage& message) const;
     void take_bounce(const Files& files, OldMessage& message) const;
-    void fault(const std::string& path, const std::string& text) const { fault_("queue/" + path, text); }
+    void fault(const std::string& path, const std::string& text) const { spool_.fault(path, text); }
 
-    HeldDirectory queue_;
-    Fault fault_;
+    Spool spool_;
     send::RewriteRules rules_;
     Prefixes prefixes_;
     std::map<std::uint64_t, Files> files_;

@@ -104,6 +104,14 @@ std::vector<std::string> names_of(const HeldDirectory& installation, const std::
 
 }  // namespace
 
+void set_owner(OldSetting& setting, const Plan& plan) {
+    const std::string directory = parent_of(setting.path);
+    setting.owner = directory == "alias" ? plan.identity.of(Role::alias) : plan.identity.administrator();
+    if (directory != "control" || !control::may_hold_passwords(name_of(setting.path))) return;
+    setting.owner = plan.identity.of(Role::qmailr);
+    setting.mode = 0400;
+}
+
 std::set<std::string> settings_taken(const Plan& plan) {
     std::set<std::string> taken;
     const auto root = plan.tree->directory("");
@@ -127,14 +135,7 @@ std::vector<OldSetting> old_settings(const HeldDirectory& installation, const Pl
             setting.fate = Fate::taken;
             setting.text = "taken before: what is there now stays";
         }
-        if (plan != nullptr) {
-            setting.owner =
-                directory == "alias" ? plan->identity.of(Role::alias) : plan->identity.administrator();
-            if (directory == "control" && control::may_hold_passwords(name)) {
-                setting.owner = plan->identity.of(Role::qmailr);
-                setting.mode = 0400;
-            }
-        }
+        if (plan != nullptr) set_owner(setting, *plan);
         all.push_back(std::move(setting));
     };
     for (const std::string& name : names_of(installation, "control")) add("control", name, judge_control);

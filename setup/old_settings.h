@@ -32,6 +32,9 @@ struct OldSetting {
 std::set<std::string> settings_taken(const Plan& plan);
 // Reads, and decides. plan may be null: for a look at the installation alone. Throws Error.
 std::vector<OldSetting> old_settings(const HeldDirectory& installation, const Plan* plan);
+// Whose a setting is here, by its path: those that may hold passwords are qmailr's, closed to everybody
+// else.
+void set_owner(OldSetting& setting, const Plan& plan);
 // Writes those that are to be taken, and remembers them. Throws Error.
 void take_settings(const Plan& plan, const std::vector<OldSetting>& settings);
 

@@ -1,10 +1,10 @@
-// qmail-import brings what a qmail installation has into an instance: control files, users/assign, .qmail
-// files of alias, and the messages of its queue with their age, who has had them, and what is to be told of
-// failures.
+// qmail-import brings what another mail system has into an instance: of qmail control files, users/assign
+// and .qmail files of alias, of Postfix what its settings mean here; and the messages of its queue with
+// their age, who has had them, and what is to be told of failures.
 //
-//   qmail-import [-n | --dry-run] OLD [DIR]
+//   qmail-import [-n | --dry-run] [--from SYSTEM] [--queue QUEUE] OLD [DIR]
 //
-// DIR is the instance, $QMAILHOME or /var/qmail without it. Both qmail-sends stand still meanwhile: it takes
+// DIR is the instance, $QMAILHOME or /var/qmail without it. Both systems stand still meanwhile: it takes
 // the locks of both, and says who holds one. It changes nothing in OLD, follows no link there, and may be run
 // again after an interruption: ledgers in the instance know what has been brought. Root copies the settings;
 // before the queue is read it becomes qmailq, confined, but for the right to read the files of the old users.
@@ -17,13 +17,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <chrono>
-#include <cstdio>
 #include <filesystem>
 
 #include "base/command_line.h"
-#include "base/deadline.h"
 #include "base/error.h"
 #include "base/privilege.h"
 #include "control/enter.h"
@@ -31,8 +27,11 @@
 #include "queue/importer.h"
 #include "setup/databases.h"
 #include "setup/identity.h"
+#include "setup/import_messages.h"
 #include "setup/old_queue.h"
 #include "setup/old_settings.h"
+#include "setup/postfix_queue.h"
+#include "setup/postfix_settings.h"
 #include "setup/programs.h"
 
 namespace relais::setup {
@@ -41,54 +40,11 @@ namespace {
 using control::Role;
 
 struct Options {
+    std::string from = "qmail";
+    std::string queue;
     std::string old;
     std::string directory;
     bool dry = false;
-};
-
-struct Counts {
-    std::uint64_t found = 0;
-    std::uint64_t ready = 0;
-    std::uint64_t before = 0;  // brought by an earlier run
-    std::uint64_t brought = 0;
-    std::uint64_t bounces = 0;
-    std::uint64_t finished = 0;
-    std::uint64_t unfinished = 0;
-    std::uint64_t lost = 0;
-    std::uint64_t faults = 0;
-};
-
-void say(const std::string& text) {
-    std::puts(text.c_str());
-    std::fflush(stdout);
-}
-
-// How far it is, and how long it will take, for somebody who looks on.
-class Progress {
-  public:
-    explicit Progress(std::uint64_t all) : all_(all) {}
-    ~Progress() {
-        if (shown_) std::fputc('\n', stderr);
-    }
-    Progress(const Progress&) = delete;
-    Progress& operator=(const Progress&) = delete;
-
-    void at(std::uint64_t done) {
-        constexpr auto pause = std::chrono::milliseconds(500);
-        const auto now = Clock::now();
-        if (!terminal_ || now - shown_at_ < pause || done == 0) return;
-        shown_at_ = now;
-        shown_ = true;
-        const auto seconds = std::chrono::duration_cast<Seconds>(now - begun_).count();
-        fmt::print(stderr, "\r{} of {} ({} %), {} s to go   ", done, all_, done * 100 / all_,
-                   static_cast<std::uint64_t>(seconds) * (all_ - done) / done);
-    }
-
-  private:
-    std::uint64_t all_;
-    bool terminal_ = ::isatty(STDERR_FILENO) == 1;
-    bool shown_ = false;
-    Clock::time_point begun_ = Clock::now(), shown_at_ = begun_;
 };
 
 std::string words(OldSetting::Fate fate) {
@@ -106,13 +62,6 @@ std::string words(OldSetting::Fate fate) {
             break;
     }
     return "FAULT";
-}
-
-// Names may be anybody's.
-std::string shown(std::string text) {
-    std::ranges::replace_if(
-        text, [](char c) { return c < 32 || c > 126; }, '_');
-    return text;
 }
 
 // True if there is something that somebody must look at.
@@ -134,63 +83,8 @@ void refuse_what_is_no_qmail(const HeldDirectory& old) {
         throw_permanent(old.path() + "/queue/mess is missing: this is no qmail installation");
 }
 
-bool has_bounce(const OldMessage& message) {
-    return !message.bounce.empty();
-}
-
-queue::ImportedMessage entering(const OldMessage& message) {
-    return {message.key, message.birth, message.envelope, message.body.get(), message.bounce};
-}
-
-// importer may be null: then it only looks.
-Counts go_through(const OldQueue& old, const std::unordered_set<std::string>& before,
-                  queue::Importer* importer) {
-    Counts counts;
-    const auto ids = old.ids();
-    Progress progress(ids.size());
-    for (const std::uint64_t id : ids) {
-        progress.at(counts.found++);
-        const OldMessage message = old.read(id);
-        switch (message.state) {
-            case OldState::finished:
-                ++counts.finished;
-                continue;
-            case OldState::unfinished:
-                ++counts.unfinished;
-                continue;
-            case OldState::lost:
-                ++counts.lost;
-                continue;
-            case OldState::ready:
-                break;
-        }
-        ++counts.ready;
-        if (before.contains(message.key)) {
-            ++counts.before;
-            continue;
-        }
-        if (has_bounce(message)) ++counts.bounces;
-        if (importer == nullptr) continue;
-        importer->add(entering(message));
-        ++counts.brought;
-    }
-    if (importer != nullptr) importer->commit();
-    return counts;
-}
-
-void report_queue(const Counts& counts, bool dry) {
-    say(fmt::format(
-        "queue: {} numbers found: {} messages to deliver, {} delivered to all, {} never accepted, "
-        "{} that cannot be read",
-        counts.found, counts.ready, counts.finished, counts.unfinished, counts.lost));
-    say(fmt::format(
-        "       {} were brought before, {} {} now, {} of these with a bounce to tell; {} faults named",
-        counts.before, dry ? counts.ready - counts.before : counts.brought,
-        dry ? "would be brought" : "are brought", counts.bounces, counts.faults));
-}
-
-// Before the first octet of the old queue is read.
-void become_qmailq(const Plan& plan, const HeldDirectory& old) {
+// Before the first octet of the old queue is read. reading: what it may open beside the instance.
+void become_qmailq(const Plan& plan, std::vector<std::string> reading) {
     const control::Owner qmailq = plan.identity.of(Role::qmailq);
     empty_bounding_set();
     if (::geteuid() == 0)
@@ -198,38 +92,12 @@ void become_qmailq(const Plan& plan, const HeldDirectory& old) {
     else
         drop_privilege(qmailq.uid, qmailq.gid);
     ::umask(007);
+    reading.push_back(plan.home.directory());
     confine({.open_files = true,
              .change_files = true,
              .move_files = true,
-             .read_below = {old.path(), old.path_of("queue"), old.path_of("control"), plan.home.directory()},
+             .read_below = std::move(reading),
              .write_below = {plan.home.path("queue")}});
-}
-
-int bring_queue(const Plan& plan, const HeldDirectory& old, const Options& options) {
-    std::uint64_t faults = 0;
-    const OldQueue queue(old, [&](const std::string& path, const std::string& text) {
-        ++faults;
-        say(fmt::format("FAULT    {}: {}", shown(path), text));
-    });
-    Counts counts;
-    std::uint64_t ours = 0;
-    if (options.dry) {
-        counts = go_through(queue, queue::read_ledger(plan.home), nullptr);
-    } else {
-        queue::Importer importer(plan.home);
-        const auto before = queue::read_ledger(plan.home);
-        counts = go_through(queue, before, &importer);
-        ours = queue::Store(plan.home).count();
-    }
-    counts.faults = faults;
-    report_queue(counts, options.dry);
-    if (options.dry) return counts.faults != 0 || counts.lost != 0 ? 1 : 0;
-    say(fmt::format("       {} messages are in {} now", ours, plan.home.path("queue")));
-    const bool whole = counts.lost == 0 && counts.faults == 0;
-    say(whole ? "all was taken; so that nothing delivers it a second time:"
-              : "what is named above was not taken; so that nothing delivers the rest a second time:");
-    say(fmt::format("    mv {0}/queue {0}/queue.taken", old.path()));
-    return whole ? 0 : 1;
 }
 
 Plan enter(std::string directory) {
@@ -239,30 +107,71 @@ Plan enter(std::string directory) {
     return plan_of_instance(control::enter(control::Home(directory), group_of_user));
 }
 
-int import(const Arguments& arguments) {
-    Options options;
-    CommandLine line("Brings settings and queue of a qmail installation into an instance.", "qmail-import");
-    line.option("OLD", options.old, "the installation: the directory with control, queue, users, alias")
-        .required();
-    line.option("DIR", options.directory, "the instance ($QMAILHOME, else /var/qmail)");
-    line.flag("-n,--dry-run", options.dry, "say what would be taken, and change nothing");
-    if (const auto code = line.parse(arguments)) return *code;
+// What is proposed, written; true if there is something that somebody must look at.
+bool bring_settings(const Plan& plan, const std::vector<OldSetting>& settings, bool dry) {
+    const bool odd = report_settings(settings);
+    if (dry) return odd;
+    take_settings(plan, settings);
+    compile_databases(plan);
+    return odd;
+}
+
+int import_qmail(const Plan& plan, const Options& options) {
     const std::string place = std::filesystem::weakly_canonical(std::filesystem::absolute(options.old));
-    const Plan plan = enter(options.directory);
     if (place == plan.home.directory()) throw_permanent(place + " cannot be brought into itself");
     const HeldDirectory old(place);
     refuse_what_is_no_qmail(old);
     const Fd old_lock = lock_old_queue(old);
     const auto locks = options.dry ? queue::QueueLocks{} : queue::lock_queue(plan.home);
-    const auto settings = old_settings(old, &plan);
-    const bool odd = report_settings(settings);
-    if (!options.dry) {
-        take_settings(plan, settings);
-        compile_databases(plan);
-    }
-    become_qmailq(plan, old);
-    const int code = bring_queue(plan, old, options);
+    const bool odd = bring_settings(plan, old_settings(old, &plan), options.dry);
+    become_qmailq(plan, {old.path(), old.path_of("queue"), old.path_of("control")});
+    std::uint64_t faults = 0;
+    const OldQueue queue(old, saying("FAULT", faults));
+    const auto ids = queue.ids();
+    const int code = bring_messages(plan.home,
+                                    {.count = ids.size(),
+                                     .read = [&](std::size_t index) { return queue.read(ids[index]); },
+                                     .out_of_reach = fmt::format("mv {0}/queue {0}/queue.taken", old.path())},
+                                    options.dry, faults);
     return code != 0 ? code : odd ? 1 : 0;
+}
+
+int import_postfix(const Plan& plan, const Options& options) {
+    const PostfixConfig old(options.old);
+    const std::string place = options.queue.empty() ? old.value("queue_directory") : options.queue;
+    const HeldDirectory queue_directory(std::filesystem::canonical(place));
+    const Fd old_lock = lock_postfix(queue_directory);
+    const auto locks = options.dry ? queue::QueueLocks{} : queue::lock_queue(plan.home);
+    const bool odd = bring_settings(plan, postfix_settings(old, plan), options.dry);
+    become_qmailq(plan, {queue_directory.path()});
+    std::uint64_t faults = 0, notes = 0;
+    const PostfixQueue queue(HeldDirectory(queue_directory.path()), old.origin(), saying("FAULT", faults),
+                             saying("note", notes));
+    const int code = bring_messages(plan.home,
+                                    {.count = queue.size(),
+                                     .read = [&](std::size_t index) { return queue.read(index); },
+                                     .out_of_reach = fmt::format("mv {0} {0}.taken", queue_directory.path())},
+                                    options.dry, faults);
+    return code != 0 ? code : odd ? 1 : 0;
+}
+
+int import(const Arguments& arguments) {
+    Options options;
+    CommandLine line("Brings settings and queue of another mail system into an instance.", "qmail-import");
+    line.option("OLD", options.old,
+                "qmail: the directory with control, queue, users, alias; Postfix: with main.cf")
+        .required();
+    line.option("DIR", options.directory, "the instance ($QMAILHOME, else /var/qmail)");
+    line.option("--from", options.from, "qmail (as without it) or postfix");
+    line.option("--queue", options.queue, "the old queue, where it is not where OLD says");
+    line.flag("-n,--dry-run", options.dry, "say what would be taken, and change nothing");
+    if (const auto code = line.parse(arguments)) return *code;
+    if (options.from != "qmail" && options.from != "postfix")
+        throw_permanent("--from " + options.from + " is neither qmail nor postfix");
+    if (options.from == "qmail" && !options.queue.empty())
+        throw_permanent("--queue is for other systems than qmail, whose queue is in its directory");
+    const Plan plan = enter(options.directory);
+    return options.from == "qmail" ? import_qmail(plan, options) : import_postfix(plan, options);
 }
 
 }  // namespace

@@ -1,0 +1,29 @@
+// What the settings of a Postfix mean here: control files, tcp.smtp, users/assign and .qmail files of alias.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "setup/postfix_config.h"
+#include "setup/proposals.h"
+
+namespace relais::setup {
+
+// Reads, and decides. Throws Error.
+std::vector<OldSetting> postfix_settings(const PostfixConfig& config, const Plan& plan);
+
+// Its parts. domains and clients: whose mail is taken, and who may relay.
+void propose_domains(const PostfixConfig& config, Proposals& proposals);
+void propose_clients(const PostfixConfig& config, bool ipv6_apart, Proposals& proposals);
+// relayhost and transport_maps, with their passwords.
+void propose_routes(const PostfixConfig& config, Proposals& proposals);
+// alias_maps, virtual_alias_*, virtual_mailbox_*. is_user: of this host, one who gets mail.
+void propose_addresses(const PostfixConfig& config, const std::function<bool(const std::string&)>& is_user,
+                       Proposals& proposals);
+// One line of tcp.smtp for a network of mynetworks; nothing if it is none.
+std::optional<std::string> relay_rule(std::string_view network);
+
+}  // namespace relais::setup

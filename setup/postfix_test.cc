@@ -1,0 +1,147 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "setup/postfix_file.h"
+#include "setup/postfix_settings.h"
+
+namespace relais::setup {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+
+std::string record(char type, const std::string& data) {
+    std::string text(1, type);
+    std::size_t length = data.size();
+    for (; length > 127; length >>= 7) text.push_back(static_cast<char>((length & 0x7f) | 0x80));
+    text.push_back(static_cast<char>(length));
+    return text + data;
+}
+
+const std::string beginning = record('C', "40 500 1 0 40 1") + record('T', "1795391255 698000");
+const std::string envelope = record('S', "a@far.test") + record('R', "b@far.test");
+const std::string end = record('X', "") + record('E', "");
+
+TEST(PostfixFile, IsReadWithWhatIsSaidOfRecipients) {
+    const auto file = parse_postfix_file(
+        beginning + record('A', "client_address=192.0.2.1") + record('A', "ret_flags=2") +
+        record('A', "envelope_id=x1") + record('S', "a@far.test") + record('A', "notify_flags=4") +
+        record('A', "dsn_orig_rcpt=rfc822;b@far.test") + record('O', "B@far.test") +
+        record('R', "b@far.test") + record('D', "c@far.test") + record('/', "gone@far.test") +
+        record('M', "") + record('N', "Subject: x") + record('N', "") + record('L', std::string(300, 'y')) +
+        record('N', "z") + record('w', "w") + end);
+    EXPECT_EQ(file.fault, "");
+    EXPECT_TRUE(file.whole);
+    EXPECT_EQ(file.birth, 1795391255698000U);
+    EXPECT_EQ(file.envelope.sender, "a@far.test");
+    ASSERT_EQ(file.envelope.recipients.size(), 2U);
+    EXPECT_EQ(file.envelope.recipients.mark(0), queue::Mark::to_do);
+    EXPECT_EQ(file.envelope.recipients.options(0).orcpt, "rfc822;b@far.test");
+    EXPECT_TRUE(file.envelope.recipients.options(0).notify.failure);
+    EXPECT_EQ(file.envelope.recipients.mark(1), queue::Mark::done);
+    EXPECT_FALSE(file.envelope.recipients.options(1).said());
+    EXPECT_EQ(file.envelope.options.ret, mail::Ret::headers);
+    EXPECT_EQ(file.envelope.options.envid, "x1");
+    EXPECT_TRUE(file.envelope.options.smtputf8);
+    EXPECT_EQ(file.text, "Subject: x\n\n" + std::string(300, 'y') + "z\n");
+    EXPECT_EQ(file.envelope.origin, queue::Origin::network);
+}
+
+TEST(PostfixFile, FollowsAPointerOnceAndNotInACircle) {
+    const std::string head = beginning + envelope + record('M', "");
+    const std::string line = record('N', "new line");
+    const std::size_t away = head.size() + 17 + end.size();
+    const std::string there =
+        record('p', std::string(15 - std::to_string(away).size(), ' ') + std::to_string(away));
+    const std::size_t back = head.size() + 17;
+    const std::string again =
+        record('p', std::string(15 - std::to_string(back).size(), ' ') + std::to_string(back));
+    const auto file = parse_postfix_file(head + there + end + line + again);
+    EXPECT_EQ(file.fault, "");
+    EXPECT_EQ(file.text, "new line\n");
+    const std::size_t self = head.size();
+    const std::string circle =
+        record('p', std::string(15 - std::to_string(self).size(), ' ') + std::to_string(self));
+    EXPECT_EQ(parse_postfix_file(head + circle + end).fault, "its records lead in a circle, or nowhere");
+    EXPECT_EQ(parse_postfix_file(head + record('p', "99999") + end).fault,
+              "its records lead in a circle, or nowhere");
+}
+
+TEST(PostfixFile, BelievesATraceOfAUserOnlyWhereNoClientWas) {
+    const std::string text =
+        record('M', "") + record('N', "Received: by mx.test (Postfix, from userid 1000)") + end;
+    EXPECT_EQ(parse_postfix_file(beginning + envelope + text).envelope.uid, 1000U);
+    const std::string client = record('A', "log_client_address=192.0.2.1");
+    EXPECT_EQ(parse_postfix_file(beginning + client + envelope + text).envelope.uid, 0U);
+}
+
+TEST(PostfixFile, NamesWhatIsMissing) {
+    EXPECT_EQ(parse_postfix_file("").fault, "its end is missing");
+    EXPECT_EQ(parse_postfix_file(beginning + envelope + record('E', "")).fault, "there is no message in it");
+    EXPECT_EQ(parse_postfix_file(beginning + record('R', "b@c.test") + record('M', "") + end).fault,
+              "there is no sender in it");
+    EXPECT_EQ(parse_postfix_file(beginning + record('S', "") + record('M', "") + end).fault,
+              "there is no recipient in it");
+    const auto odd = parse_postfix_file(beginning + envelope + record('R', std::string(2000, 'a')) +
+                                        record('M', "") + end);
+    EXPECT_TRUE(odd.whole);
+    EXPECT_EQ(odd.fault, "1 of its recipients cannot be read");
+}
+
+TEST(PostfixFile, SaysWhatWillNotHappen) {
+    const auto file = parse_postfix_file(beginning + record('L', "smtp:scan") + envelope + record('V', "+=") +
+                                         record('M', "") + end);
+    EXPECT_THAT(file.notes, ElementsAre("content_filter smtp:scan has not seen it and will not",
+                                        "VERP was asked for: its bounces go to the plain sender"));
+}
+
+TEST(PostfixBounce, TellsOfThoseThatFailed) {
+    const auto all = parse_postfix_bounce(
+        "<a@b.test>: gone\nrecipient=a@b.test\naction=failed\nreason=no such user\n\n"
+        "<c@d.test>: later\nrecipient=c@d.test\naction=delayed\nreason=busy\n\n");
+    ASSERT_EQ(all.size(), 1U);
+    EXPECT_EQ(bounce_paragraph(all[0].recipient, all[0].reason), "<a@b.test>:\nno such user\n\n");
+}
+
+TEST(SubmittedText, IsCompletedAndLosesBcc) {
+    const Completion with{
+        .sender = "a@b.test", .date = "1 Jan 2026 00:00:00 -0000", .message_id = "<1@b.test>"};
+    EXPECT_EQ(completed_text("Subject: x\nBcc: s@b.test,\n t@b.test\nTo: u@b.test\n\nBcc: stays\n", with),
+              "From: <a@b.test>\nDate: 1 Jan 2026 00:00:00 -0000\nMessage-Id: <1@b.test>\nSubject: x\nTo: "
+              "u@b.test\n\nBcc: stays\n");
+    EXPECT_EQ(
+        completed_text("no header\n", with).find("\n\nno header\n"),
+        std::string("From: <a@b.test>\nDate: 1 Jan 2026 00:00:00 -0000\nMessage-Id: <1@b.test>").size());
+}
+
+TEST(PostfixForms, AreRead) {
+    EXPECT_EQ(parse_next_hop("[smart.test]:587")->port, 587U);
+    EXPECT_TRUE(parse_next_hop("[smart.test]")->exact);
+    EXPECT_FALSE(parse_next_hop("smart.test:submission")->exact);
+    EXPECT_EQ(parse_next_hop("[2001:db8::1]:25")->host, "2001:db8::1");
+    for (const char* odd : {"[smart.test", "smart.test:", "smart.test:0", "smart.test:99999", "[]", "a|b"})
+        EXPECT_FALSE(parse_next_hop(odd)) << odd;
+    EXPECT_EQ(parse_span("3h", 's'), 10800U);
+    EXPECT_EQ(parse_span("5", 'd'), 432000U);
+    EXPECT_FALSE(parse_span("5y", 'd'));
+    EXPECT_THAT(list_of("a, b\tc,,d"), ElementsAre("a", "b", "c", "d"));
+    EXPECT_THAT(parse_map("key\tvalue\nwarning: x\n\tnone\n"), ElementsAre(Pair("key", "value")));
+    EXPECT_EQ(relay_rule("[::1]/128"), "::1:allow,RELAYCLIENT=\"\"");
+    EXPECT_EQ(relay_rule("10.0.0.0/8"), "10.0.0.0/8:allow,RELAYCLIENT=\"\"");
+    for (const char* odd : {"0.0.0.0/0", "host.test", "10.0.0.0/33", "!10.0.0.1"})
+        EXPECT_FALSE(relay_rule(odd)) << odd;
+    EXPECT_EQ(extension_of("First.Last"), "first:last");
+    EXPECT_EQ(extension_of("a/b"), "");
+}
+
+TEST(PostfixMembers, KnowAMapFromAnAddress) {
+    std::vector<std::string> missed;
+    const PostfixConfig config({}, {{"hash:/etc/domains", {{"a.test", "x"}}}});
+    EXPECT_THAT(config.members("hash:/etc/domains, b.test abc:def::1 pcre:/x !c.test", missed),
+                ElementsAre("a.test", "b.test", "abc:def::1"));
+    EXPECT_EQ(missed.size(), 2U);
+}
+
+}  // namespace
+}  // namespace relais::setup
