@@ -11,43 +11,7 @@ namespace {
 
 constexpr std::size_t most_samples = 3600 / Samples::between.count() + 24;
 
-// All values of the row, or one.
-std::uint64_t sum(const metrics::Pages& pages, std::string_view key, std::string_view value = "") {
-    for (const metrics::Metric& metric : metrics::table) {
-        if (metric.key != key) continue;
-        const auto page = pages.find(metric.role);
-        if (page == pages.end()) return 0;
-        if (!value.empty()) return page->second[metric.slot + metrics::slot_of_value(metric, value)];
-        std::uint64_t all = 0;
-        for (std::size_t i = 0; i < metrics::count_of_values(metric); ++i)
-            all += page->second[metric.slot + i];
-        return all;
-    }
-    return 0;
-}
-
 }  // namespace
-
-Sample sample_of(const metrics::Pages& pages, Clock::time_point now) {
-    return {
-        now,
-        {sum(pages, "queue.taken"), sum(pages, "send.success", "local"), sum(pages, "send.success", "remote"),
-         sum(pages, "send.deferral"), sum(pages, "send.failure"), sum(pages, "smtp.refused")}};
-}
-
-Levels levels_of(const metrics::Pages& pages) {
-    Levels levels;
-    levels.known = pages.contains(control::Role::qmails);
-    levels.queue = sum(pages, "send.queue");
-    levels.held = sum(pages, "send.queue", "held");
-    levels.damaged = sum(pages, "send.queue", "damaged");
-    levels.running_local = sum(pages, "send.running", "local");
-    levels.limit_local = sum(pages, "send.limit", "local");
-    levels.running_remote = sum(pages, "send.running", "remote");
-    levels.limit_remote = sum(pages, "send.limit", "remote");
-    levels.looked = static_cast<std::int64_t>(sum(pages, "send.looked"));
-    return levels;
-}
 
 Samples::Samples(EventLoop& loop, control::Home home) : loop_(loop), home_(std::move(home)) {
     look();
@@ -55,8 +19,8 @@ Samples::Samples(EventLoop& loop, control::Home home) : loop_(loop), home_(std::
 
 void Samples::look() {
     const metrics::Pages pages = metrics::read_pages(home_);
-    levels_ = levels_of(pages);
-    samples_.push_back(sample_of(pages, Clock::now()));
+    levels_ = metrics::levels_of(pages);
+    samples_.push_back(metrics::sample_of(pages, Clock::now()));
     if (samples_.size() > most_samples) samples_.pop_front();
     loop_.after(between, [this] { look(); });
 }
@@ -67,9 +31,8 @@ std::array<std::uint64_t, Samples::minutes> Samples::per_minute(Count count) con
     for (std::size_t i = 1; i < samples_.size(); ++i) {
         const auto age = std::chrono::duration_cast<std::chrono::minutes>(now - samples_[i].time).count();
         if (age < 0 || static_cast<std::size_t>(age) >= minutes) continue;
-        const std::uint64_t before = samples_[i - 1].counts[static_cast<std::size_t>(count)];
-        const std::uint64_t after = samples_[i].counts[static_cast<std::size_t>(count)];
-        all[minutes - 1 - static_cast<std::size_t>(age)] += after >= before ? after - before : after;
+        all[minutes - 1 - static_cast<std::size_t>(age)] +=
+            metrics::growth(samples_[i - 1], samples_[i], count);
     }
     return all;
 }

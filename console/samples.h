@@ -8,29 +8,13 @@
 
 #include "base/event_loop.h"
 #include "control/home.h"
-#include "metrics/page.h"
+#include "metrics/levels.h"
 
 namespace relais::console {
 
-enum class Count { in, local, remote, deferred, failed, refused };
-inline constexpr std::size_t count_kinds = 6;
-
-// Sums of counters that have only grown.
-struct Sample {
-    Clock::time_point time{};
-    std::array<std::uint64_t, count_kinds> counts{};
-};
-
-// What the pages say now.
-struct Levels {
-    bool known = false;
-    std::uint64_t queue = 0, held = 0, damaged = 0;
-    std::uint64_t running_local = 0, limit_local = 0, running_remote = 0, limit_remote = 0;
-    std::int64_t looked = 0;  // when qmail-send wrote that
-};
-
-Sample sample_of(const metrics::Pages& pages, Clock::time_point now);
-Levels levels_of(const metrics::Pages& pages);
+using metrics::Count;
+using metrics::Levels;
+using metrics::Sample;
 
 class Samples {
   public:

@@ -72,6 +72,12 @@ inline constexpr Cage traced_cage{"qmail-traced", "qmailt", "read write accept",
 inline constexpr Cage metrics_cage{"qmail-metrics", "qmailm", "read accept", "metrics", ""};
 inline constexpr Cage console_cage{"qmail-console, the half that speaks with browsers", "qmailb",
                                    "read accept", "metrics", ""};
+inline constexpr Cage console_queue_cage{"qmail-console's looks at the queue", "qmails", "read thread",
+                                         "control LINKED queue", ""};
+inline constexpr Cage look_trace_cage{"qmail-console's looks at traces", "qmailt", "read write", "", "trace"};
+inline constexpr Cage console_act_cage{"qmail-console's acts", "root", "read write unix become",
+                                       "control LINKED", "queue"};
+inline constexpr Cage top_door_cage{"qmailctl top, the half that asks qmail-send", "root", "unix", "", ""};
 inline constexpr Cage smtpd_cage{"qmail-smtpd", "qmaild", "read unix pair accept fork",
                                  "control LINKED GIVEN open-smtp", ""};
 inline constexpr Cage smtpd_alone_cage{"qmail-smtpd under tcpserver", "qmaild", "read unix",

@@ -12,7 +12,8 @@
 //   delete ID    removed, nobody is told
 //   bounce ID    its open recipients fail now
 //   stat         text: lines "NAME NUMBER" ("known N": messages it has seen; "signals N": SIGHUP and SIGALRM that it has
-//                obeyed; running, limits and so on), and "destination NAME: text" for those with something to do
+//                obeyed; running, limits and so on), and "destination NAME: text" for those with something to do,
+//                with how long a delivery there usually takes
 //   why ID       text: why this message waits
 //   running      text: "qmail-send is ending ..." if it starts nothing more; a line for each delivery under way, of which
 //                those that an earlier qmail-send has begun end with "from before the last restart"
@@ -30,6 +31,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/deadline.h"
 #include "base/fd.h"
@@ -76,6 +78,8 @@ std::string encode(const ControlAnswer& answer, bool has_text);
 // One connection to qmail-send.
 class ControlClient {
   public:
+    // Over a connection that somebody else has made.
+    explicit ControlClient(Fd socket) : socket_(std::move(socket)), reader_(socket_.get()) {}
     // Throws Error: ENOENT, ECONNREFUSED when no qmail-send runs, EACCES when this user may not ask.
     ControlClient(const control::Home& home, Deadline deadline);
     // Asks and waits for the answer. Throws Error when qmail-send ends meanwhile or the deadline passes.

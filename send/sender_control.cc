@@ -233,6 +233,8 @@ std::string Sender::statistics() {
             text +=
                 fmt::format("destination {}: {} running, {} queued, {} waiting", one_line(destination->name),
                             destination->running, destination->queued(), side->lane.parked(*destination));
+            if (const double usual = destination->share->usual_milliseconds; usual > 0)
+                text += fmt::format(", usually {:.0f} ms", usual);
             if (Lane::backs_off(*destination, now()))
                 text +=
                     fmt::format(", in back-off for {}: {}", span(destination->share->backoff_until - now()),

@@ -1,11 +1,12 @@
 // qmailctl drives an instance as administrators expect.
 //
-//   qmailctl start|stop|restart|reload|stat|queue|flush|cdb|doctor|version [--json] [DIR]
+//   qmailctl start|stop|restart|reload|stat|top|queue|flush|cdb|doctor|version [--json] [DIR]
 //
 // DIR is the instance, $QMAILHOME or /var/qmail without it; status is another word for stat. It talks to
 // supervise (svc), or to systemd where that keeps the instance; if nobody looks after it, start starts
 // svscan. It is run by root, or by the one user whose the instance is. In a directory that is not root's it
-// becomes its owner first (control/enter.h), and it runs no program from there but what supervise runs.
+// becomes its owner first (control/enter.h), and it runs no program from there but what supervise runs. top
+// shows what strangers chose: it gives root up for qmailm (setup/top_door.h).
 //
 // Exit codes: 0 done; 1 a service is down (stat), or something is worth a look (doctor); 2 something does not
 // work (doctor); 100 wrong usage; 111 it did not work.
@@ -26,6 +27,7 @@
 #include "setup/programs.h"
 #include "setup/running.h"
 #include "setup/supervision.h"
+#include "setup/top.h"
 
 namespace relais::setup {
 namespace {
@@ -99,6 +101,8 @@ constexpr Verb verbs[] = {
     {"reload", reload, "make qmail-send read its control files again"},
     {"stat", status, "which services are up, and how much is in the queue"},
     {"status", status, "the same"},
+    {"top", [](const Plan& plan) { return top(plan.home); },
+     "show what flows now, again and again, until q is typed"},
     {"queue", queue, "list the queue"},
     {"flush", flush, "try everything in the queue now"},
     {"cdb", cdb, "compile tcp.smtp, users/assign, users/passwd and control/morercpthosts"},
