@@ -22,9 +22,15 @@ namespace {
 constexpr std::size_t file_limit = 1 << 20;
 constexpr mode_t private_mode = 0600;
 constexpr std::int64_t once_lifetime = 600;
+// What no operator is called.
+constexpr std::string_view everybody = "*";
+constexpr std::size_t endings_kept = 1000;
 
 std::string operators_path(const control::Home& home) {
     return home.path("users/operators");
+}
+std::string ended_path(const control::Home& home) {
+    return home.path("users/console-ended");
 }
 std::string once_path(const control::Home& home) {
     return home.path("users/console-once");
@@ -101,6 +107,32 @@ bool remove_operator(const control::Home& home, std::string_view name) {
     if (std::erase_if(all, [&](const Operator& each) { return each.name == name; }) == 0) return false;
     write_operators(home, all);
     return true;
+}
+
+void end_sessions(const control::Home& home, const std::string& name) {
+    const Fd lock = auth::lock_users(home);
+    const std::string whose = name.empty() ? std::string(everybody) : name;
+    const std::string before = read_file(ended_path(home), file_limit).value_or("");
+    std::string content = whose + " " + new_secret() + "\n";
+    std::size_t lines = 1;
+    // The newest first. A line that is pushed out ends that one's sessions once more, and nothing else.
+    for (const std::string_view line : split(before, '\n')) {
+        const auto words = words_of(line);
+        if (words.size() != 2 || words[0] == whose || ++lines > endings_kept) continue;
+        content += std::string(line) + "\n";
+    }
+    replace(home, ended_path(home), content);
+}
+
+std::string ending_of(const control::Home& home, std::string_view name) {
+    const std::string before = read_file(ended_path(home), file_limit).value_or("");
+    std::string found;
+    for (const std::string_view line : split(before, '\n')) {
+        const auto words = words_of(line);
+        if (words.size() == 2 && (words[0] == everybody || words[0] == name))
+            found += std::string(words[0]) + " " + std::string(words[1]) + "\n";
+    }
+    return found;
 }
 
 std::string make_once(const control::Home& home, Role role) {

@@ -1,6 +1,7 @@
 // The operators of the console: users/operators, a line each, "NAME:ROLE:HASH", which root alone can read (or
 // an instance's one user). A mail account is none. users/console-once holds the hash of one secret that lets
-// somebody in once, for ten minutes: "HASH SECONDS ROLE".
+// somebody in once, for ten minutes: "HASH SECONDS ROLE". users/console-ended has a line for each whose
+// sessions were ended by hand, "NAME RANDOM", and "* RANDOM" for all.
 #pragma once
 
 #include <optional>
@@ -20,6 +21,8 @@ struct Operator {
 };
 
 inline constexpr std::size_t name_limit = 64;
+// Whom --once lets in.
+inline constexpr std::string_view once_name = "once";
 // Letters, digits, dot, dash, underscore and @.
 bool is_operator_name(std::string_view name);
 
@@ -32,6 +35,11 @@ std::vector<Operator> read_operators(const control::Home& home);
 void set_operator(const control::Home& home, const Operator& account);
 // False if there is none. Throws Error.
 bool remove_operator(const control::Home& home, std::string_view name);
+
+// Ends the sessions of that operator, "once" for those of --once, or of all for "". Throws Error.
+void end_sessions(const control::Home& home, const std::string& name);
+// What end_sessions changes: text that a session of that name has seen when it began. Throws Error.
+std::string ending_of(const control::Home& home, std::string_view name);
 
 // Makes a secret for one login, in the place of the one before. Throws Error.
 std::string make_once(const control::Home& home, Role role);

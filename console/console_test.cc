@@ -28,7 +28,7 @@ struct ConsoleHome {
 };
 
 TEST(ConsoleProtocol, WhatWasAskedIsUnderstood) {
-    Question question{7, Verb::act, "key", true, "token", {"hold", "17"}};
+    Question question{7, Verb::act, "key", true, "token", "192.0.2.7", {"hold", "17"}};
     std::string octets = encode(question) + "rest";
     bool broken = false;
     const auto fields = take_frame(octets, question_limit, broken);
@@ -38,6 +38,7 @@ TEST(ConsoleProtocol, WhatWasAskedIsUnderstood) {
     ASSERT_TRUE(seen);
     EXPECT_EQ(seen->arguments, question.arguments);
     EXPECT_TRUE(seen->live);
+    EXPECT_EQ(seen->client, "192.0.2.7");
     EXPECT_EQ(fault_of(*seen), "");
 
     Answer answer{9, Status::refused, "anna", Role::operating, "t", {{"why", "no"}, {}}};
@@ -65,7 +66,7 @@ TEST(ConsoleProtocol, WhatIsTooLongOrOddIsBroken) {
 
 TEST(ConsoleProtocol, NothingOddReachesAnArgument) {
     const auto fault = [](Verb verb, Fields arguments) {
-        return fault_of({1, verb, "", false, "", std::move(arguments)});
+        return fault_of({1, verb, "", false, "", "", std::move(arguments)});
     };
     EXPECT_EQ(fault(Verb::relay, {"192.0.2.1", "a@b", "c@d"}), "");
     EXPECT_EQ(fault(Verb::route, {"anna@example.org"}), "");
@@ -100,36 +101,66 @@ TEST(ConsoleProtocol, TheToolsAreFew) {
 TEST(ConsoleSessions, EndWhenNobodyUsesThem) {
     Sessions sessions({2, Seconds(10), Seconds(100)});
     auto now = Clock::now();
-    const std::string key = sessions.open("anna", "", Role::reader, now);
+    const std::string key = sessions.open("anna", "", "", Role::reader, now);
     EXPECT_EQ(key.size(), 32U);
     EXPECT_EQ(sessions.find("", false, now), nullptr);
     ASSERT_NE(sessions.find(key, false, now + Seconds(9)), nullptr);
     // A page that renews itself is no use.
     EXPECT_NE(sessions.find(key, true, now + Seconds(18)), nullptr);
     EXPECT_EQ(sessions.find(key, true, now + Seconds(20)), nullptr);
-    const std::string one = sessions.open("a", "", Role::reader, now);
-    const std::string two = sessions.open("b", "", Role::reader, now + Seconds(1));
-    sessions.open("c", "", Role::reader, now + Seconds(2));
+    const std::string one = sessions.open("a", "", "", Role::reader, now);
+    const std::string two = sessions.open("b", "", "", Role::reader, now + Seconds(1));
+    sessions.open("c", "", "", Role::reader, now + Seconds(2));
     EXPECT_EQ(sessions.find(one, false, now + Seconds(2)), nullptr);
     for (int i = 0; i < 12; ++i) (void)sessions.find(two, false, now + Seconds(9 * i + 1));
     EXPECT_EQ(sessions.find(two, false, now + Seconds(102)), nullptr);
 }
 
-TEST(ConsoleSessions, GuessesCostTime) {
-    Guesses guesses;
+TEST(ConsoleSessions, AllOfOneNameEnd) {
+    Sessions sessions;
     const auto now = Clock::now();
-    for (unsigned i = 0; i + 1 < Guesses::free; ++i) {
-        guesses.fail("anna", now);
-        EXPECT_EQ(guesses.wait("anna", now), Seconds(0));
-    }
-    guesses.fail("anna", now);
-    EXPECT_EQ(guesses.wait("anna", now), Seconds(2));
-    EXPECT_EQ(guesses.wait("berta", now), Seconds(0));
-    for (int i = 0; i < 20; ++i) guesses.fail("anna", now);
-    EXPECT_EQ(guesses.wait("anna", now), Guesses::longest);
-    EXPECT_EQ(guesses.wait("anna", now + Guesses::longest), Seconds(0));
-    guesses.succeed("anna");
-    EXPECT_EQ(guesses.fail("anna", now), 1U);
+    const std::string one = sessions.open("once", "", "", Role::reader, now);
+    const std::string two = sessions.open("once", "", "", Role::reader, now);
+    const std::string other = sessions.open("anna", "", "", Role::reader, now);
+    sessions.close_all("once");
+    EXPECT_EQ(sessions.find(one, false, now), nullptr);
+    EXPECT_EQ(sessions.find(two, false, now), nullptr);
+    EXPECT_NE(sessions.find(other, false, now), nullptr);
+}
+
+TEST(ConsoleAccounts, SessionsAreEndedByName) {
+    const ConsoleHome place;
+    const std::string anna = ending_of(place.home(), "anna"), once = ending_of(place.home(), once_name);
+    EXPECT_EQ(anna, "");
+    end_sessions(place.home(), "once");
+    EXPECT_EQ(ending_of(place.home(), "anna"), anna);
+    const std::string second = ending_of(place.home(), once_name);
+    EXPECT_NE(second, once);
+    end_sessions(place.home(), "once");
+    EXPECT_NE(ending_of(place.home(), once_name), second);
+    end_sessions(place.home(), "");
+    EXPECT_NE(ending_of(place.home(), "anna"), anna);
+}
+
+http::Request asked(std::string_view octets) {
+    return http::parse_request(octets);
+}
+
+TEST(ConsoleFront, AProxyIsBelievedWhereItStands) {
+    const FrontSettings settings{{"localhost", "mail.example.org"}, {"mail.example.org"}};
+    const auto here = asked("GET / HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n");
+    EXPECT_EQ(client_of(settings, "127.0.0.1", here), "127.0.0.1");
+    EXPECT_EQ(client_of(settings, "uid 0", here), "192.0.2.1");
+    const auto there = asked(
+        "GET / HTTP/1.1\r\nHost: MAIL.example.org\r\nX-Forwarded-For: 192.0.2.1\r\n"
+        "X-Forwarded-For: 192.0.2.2, 2001:DB8::1\r\n\r\n");
+    EXPECT_EQ(client_of(settings, "127.0.0.1", there), "2001:db8::1");
+    for (const char* wrong : {"", "x", "192.0.2.1, ", "192.0.2.1:80"})
+        EXPECT_EQ(client_of(settings, "127.0.0.1",
+                            asked("GET / HTTP/1.1\r\nHost: mail.example.org\r\nX-Forwarded-For: " +
+                                  std::string(wrong) + "\r\n\r\n")),
+                  "127.0.0.1")
+            << wrong;
 }
 
 TEST(ConsoleAccounts, AreLinesOfOneForm) {

@@ -12,78 +12,24 @@
 #include "base/text.h"
 #include "base/unix_socket.h"
 #include "console/pages.h"
+#include "console/responses.h"
+#include "net/socket.h"
 
 namespace relais::console {
 namespace {
 
 constexpr std::size_t most_fields = most_messages + 50;
 constexpr std::size_t most_questions = 32;
+// Logins that are being looked at, or whose refusal is held back. They take no place of others' questions.
+constexpr std::size_t most_logins = 40;
 constexpr unsigned live_seconds = 5;
 constexpr http::ServerLimits limits{.clients = 64,
                                     .time = std::chrono::milliseconds(10'000),
                                     .answer_time = std::chrono::milliseconds(130'000),
                                     .body = std::size_t{64} << 10,
-                                    .per_second = 50};
-
-using Header = std::vector<std::pair<std::string_view, std::string>>;
-
-// Nothing is loaded, framed, run or sent but what is ours.
-Header protection() {
-    return {{"Content-Security-Policy",
-             "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; "
-             "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"},
-            {"X-Frame-Options", "DENY"},
-            {"X-Content-Type-Options", "nosniff"},
-            {"Referrer-Policy", "same-origin"},
-            {"Cross-Origin-Opener-Policy", "same-origin"},
-            {"Cross-Origin-Resource-Policy", "same-origin"}};
-}
-
-http::Response html(int status, std::string body) {
-    return {status, "text/html; charset=utf-8", std::move(body), protection()};
-}
-
-http::Response elsewhere(std::string_view path, const std::string& cookie = "") {
-    http::Response response{303, "text/plain", "", protection()};
-    response.fields.emplace_back("Location", std::string(path));
-    if (!cookie.empty()) response.fields.emplace_back("Set-Cookie", cookie);
-    return response;
-}
-
-std::string cookie_of(std::string_view value, bool encrypted = false) {
-    return std::string(cookie_name) + "=" + std::string(value) + "; Path=/; HttpOnly; SameSite=Strict" +
-           (encrypted ? "; Secure" : "") + (value.empty() ? "; Max-Age=0" : "");
-}
-
-http::Response page(const Answer& who, std::string_view title, std::string_view place, std::string body,
-                    unsigned live = 0) {
-    return html(200, document({title, place, std::move(body), live}, &who));
-}
-
-int status_of(const Answer& answer) {
-    switch (answer.status) {
-        case Status::done:
-            return 200;
-        case Status::refused:
-        case Status::login:
-            return 403;
-        case Status::wrong:
-            return 400;
-        case Status::busy:
-            return 503;
-        case Status::failed:
-            break;
-    }
-    return 500;
-}
-
-// For pages that need all of it.
-http::Response page_or_trouble(const Answer& answer, std::string_view title, std::string_view place,
-                               std::string body) {
-    http::Response response = page(answer, title, place, std::move(body));
-    response.status = status_of(answer);
-    return response;
-}
+                                    .per_second = 25};
+constexpr std::string_view forwarded_for = "x-forwarded-for";
+constexpr std::string_view unix_peer = "uid ";
 
 bool is_act(std::string_view word) {
     return std::find(std::begin(acts), std::end(acts), word) != std::end(acts);
@@ -96,6 +42,19 @@ bool is_own_origin(std::string_view origin, std::string_view host) {
     return name == "http://" + lower(host) || name == "https://" + lower(host);
 }
 
+std::string client_of(const FrontSettings& settings, std::string_view peer, const http::Request& request) {
+    if (!peer.starts_with(unix_peer) && !settings.proxied.contains(lower(request.field("host"))))
+        return std::string(peer);
+    // A browser may have sent such fields itself; what the proxy has added stands last.
+    std::string_view said;
+    for (const auto& [name, value] : request.fields)
+        if (equal_ignoring_case(name, forwarded_for)) said = value;
+    const std::size_t comma = said.rfind(',');
+    const auto address =
+        net::canonical_address(trim(comma == std::string_view::npos ? said : said.substr(comma + 1)));
+    return address ? *address : std::string(peer);
+}
+
 Front::Front(EventLoop& loop, const std::vector<int>& listening, Fd channel, control::Home home,
              FrontSettings settings)
     : loop_(loop),
@@ -103,7 +62,10 @@ Front::Front(EventLoop& loop, const std::vector<int>& listening, Fd channel, con
       settings_(std::move(settings)),
       samples_(loop, std::move(home)),
       server_(
-          loop, listening, [this](Id id, const http::Request& request) { handle(id, request); }, limits) {
+          loop, listening, [this](Id id, const http::Request& request) { handle(id, request); }, limits,
+          [this](std::string_view peer, const http::Request& request) {
+              return client_of(settings_, peer, request);
+          }) {
     set_nonblocking(channel_.get(), true);
     loop_.add(channel_.get(), EPOLLIN, [this](std::uint32_t events) { on_channel(events); });
 }
@@ -227,11 +189,12 @@ void Front::post(const Visit& visit) {
     if (visit.path == "/login") return log_in(visit);
     if (visit.path == "/queue/act") return act(visit);
     if (visit.path == "/logout")
-        return ask(visit, {question(visit, Verb::logout, {})}, [](const Answers& all) {
-            return all[0].status == Status::done
-                       ? elsewhere("/login", cookie_of(""))
-                       : page_or_trouble(all[0], "Log out", "", element("p", trouble_of(all[0])));
-        });
+        return ask(visit, {question(visit, Verb::logout, {std::string(http::value_of(visit.form, "where"))})},
+                   [](const Answers& all) {
+                       return all[0].status == Status::done
+                                  ? elsewhere("/login", cookie_of(""))
+                                  : page_or_trouble(all[0], "Log out", "", element("p", trouble_of(all[0])));
+                   });
     show(visit.client, 404, "Not here", element("p", "There is no such page.") + link("/", "Now"));
 }
 
@@ -286,18 +249,21 @@ Question Front::question(const Visit& visit, Verb verb, Fields arguments) const 
     question.session = visit.session;
     question.live = visit.live;
     question.token = std::string(http::value_of(visit.form, "token"));
+    question.client = server_.client(visit.client);
     question.arguments = std::move(arguments);
     return question;
 }
 
 void Front::ask(const Visit& visit, std::vector<Question> questions, Render render) {
-    if (asked_.size() + questions.size() > most_questions)
+    const bool login = !row_of(questions[0].verb).session;
+    if (login ? logins_ >= most_logins : asked_.size() - logins_ + questions.size() > most_questions)
         return show(visit.client, 503, "Busy", element("p", "Too much is being asked at once: try again."));
     for (const Question& each : questions)
         if (const std::string fault = fault_of(each); !fault.empty())
             return show(visit.client, 400, "Refused", element("p", fault));
     const auto batch = std::make_shared<Batch>(
-        Batch{visit.client, Answers(questions.size()), questions.size(), std::move(render)});
+        Batch{visit.client, Answers(questions.size()), questions.size(), std::move(render), login});
+    if (login) ++logins_;
     for (std::size_t i = 0; i < questions.size(); ++i) {
         questions[i].id = next_question_++;
         asked_[questions[i].id] = {batch, i};
@@ -328,6 +294,7 @@ void Front::take(Answer answer) {
     if (found == asked_.end()) return;
     const auto [batch, place] = found->second;
     asked_.erase(found);
+    if (batch->login) --logins_;
     batch->answers[place] = std::move(answer);
     if (--batch->left > 0) return;
     for (const Answer& each : batch->answers)

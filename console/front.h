@@ -23,7 +23,14 @@ namespace relais::console {
 // that, so only these are answered: what is in hosts, and the address itself.
 struct FrontSettings {
     std::set<std::string> hosts;  // "mail.example.org:8025", lower case
+    // Those of them by which a proxy before us is called: it says whose request it is (X-Forwarded-For).
+    std::set<std::string> proxied{};
 };
+
+// Who a client is, for what is counted of each. peer: who has connected, as http::Server says. A proxy is
+// believed at the unix socket, which is the administrator's, and where it names one of proxied: the last
+// address that it has added.
+std::string client_of(const FrontSettings& settings, std::string_view peer, const http::Request& request);
 
 inline constexpr std::string_view cookie_name = "relais-console";
 
@@ -56,6 +63,7 @@ class Front {
         Answers answers;
         std::size_t left;
         Render render;
+        bool login = false;
     };
 
     void handle(Id client, const http::Request& request);
@@ -81,6 +89,7 @@ class Front {
     std::string output_;
     std::uint64_t next_question_ = 1;
     std::map<std::uint64_t, std::pair<std::shared_ptr<Batch>, std::size_t>> asked_;
+    std::size_t logins_ = 0;  // of them
     http::Server server_;
 };
 

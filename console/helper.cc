@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 
-#include "auth/hash.h"
 #include "base/error.h"
 #include "base/io.h"
 #include "base/program.h"
@@ -19,8 +18,20 @@ namespace {
 
 // Of answers: a front half that asks and does not read them is none of ours any more.
 constexpr std::size_t unread_limit = 8 * frame_limit;
+constexpr std::string_view everywhere = "everywhere";
 
-constexpr std::string_view no_account = "";
+constexpr auth::Lines::Limits waiting_logins{.of_line = 4, .of_all = 12};
+
+auth::FamiliarNetworks familiar_networks(const control::Home& home) {
+    try {
+        return auth::FamiliarNetworks::in_file(home.path("users/console-networks"));
+    } catch (const Error& error) {
+        log_line(
+            std::string("warning: from where operators have logged in is forgotten at the next start: ") +
+            error.what());
+        return auth::FamiliarNetworks::in_memory();
+    }
+}
 
 }  // namespace
 
@@ -29,7 +40,10 @@ Helper::Helper(EventLoop& loop, Fd channel, control::Home home, control::Owners 
       channel_(std::move(channel)),
       home_(std::move(home)),
       owners_(std::move(owners)),
-      limits_(limits) {
+      limits_(limits),
+      guesses_(familiar_networks(home_)),
+      lines_([this](const auth::Line& line) { return guesses_.at_once(line, Clock::now()); },
+             waiting_logins) {
     set_nonblocking(channel_.get(), true);
     loop_.add(channel_.get(), EPOLLIN, [this](std::uint32_t events) { on_channel(events); });
     loop_.on_signal(SIGCHLD, [this] { reap(); });
@@ -75,12 +89,13 @@ void Helper::handle(Question question) {
         return refuse(std::move(answer), Status::wrong, fault);
     switch (question.verb) {
         case Verb::login:
-            log_in(question, std::move(answer));
-            return wipe(question.arguments[1]);
+            return log_in(std::move(question), std::move(answer));
         case Verb::once:
             return log_in_once(question, std::move(answer));
         case Verb::logout:
-            log_line("logout " + safe_for_log(answer.name));
+            log_line("logout " + safe_for_log(answer.name) +
+                     (question.arguments[0] == everywhere ? " everywhere" : ""));
+            if (question.arguments[0] == everywhere) sessions_.close_all(answer.name);
             sessions_.close(question.session);
             answer.status = Status::done;
             return send(answer);
@@ -94,72 +109,22 @@ void Helper::handle(Question question) {
 
 Session* Helper::session_of(const Question& question, Answer& answer) {
     Session* session = sessions_.find(question.session, question.live, Clock::now());
-    if (session == nullptr || session->proof.empty()) return session;
-    // Who was taken out, or has a new password or role, is out at once.
+    if (session == nullptr) return session;
+    // Whose sessions were ended, who was taken out, or has a new password or role, is out at once.
     try {
-        for (const Operator& account : read_operators(home_))
-            if (account.name == session->name && account.hash == session->proof &&
-                account.role == session->role)
-                return session;
+        if (session->ending == ending_of(home_, session->name)) {
+            if (session->proof.empty()) return session;
+            for (const Operator& account : read_operators(home_))
+                if (account.name == session->name && account.hash == session->proof &&
+                    account.role == session->role)
+                    return session;
+        }
     } catch (const Error& error) {
         log_line(std::string("warning: ") + error.what());
     }
     answer.name = session->name;
     sessions_.close(question.session);
     return nullptr;
-}
-
-void Helper::log_in(const Question& question, Answer answer) {
-    const std::string& name = question.arguments[0];
-    std::vector<Operator> all;
-    try {
-        all = read_operators(home_);
-    } catch (const Error& error) {
-        log_line(std::string("warning: ") + error.what());
-        return refuse(std::move(answer), Status::failed, "the accounts cannot be read: the log says why");
-    }
-    const auto account =
-        std::find_if(all.begin(), all.end(), [&](const Operator& each) { return each.name == name; });
-    const std::string counted = account == all.end() ? std::string(no_account) : name;
-    const auto now = Clock::now();
-    if (const Seconds wait = guesses_.wait(counted, now); wait.count() > 0)
-        return refuse(std::move(answer), Status::refused,
-                      "too many wrong passwords: wait " + std::to_string(wait.count()) + " seconds");
-    // A name that there is not costs as much time as one that there is.
-    static const std::string nobody = auth::hash_password(new_secret());
-    if (account == all.end() || !auth::password_fits(question.arguments[1], account->hash)) {
-        (void)(account == all.end() && auth::password_fits(question.arguments[1], nobody));
-        log_line("wrong login " + safe_for_log(name) + ": " + std::to_string(guesses_.fail(counted, now)) +
-                 " in a row");
-        return refuse(std::move(answer), Status::refused, "wrong name or password");
-    }
-    guesses_.succeed(counted);
-    log_line("login " + name + " as " + std::string(role_name(account->role)));
-    answer.status = Status::done;
-    answer.name = name;
-    answer.role = account->role;
-    answer.token = sessions_.open(name, account->hash, account->role, now);
-    send(answer);
-}
-
-void Helper::log_in_once(const Question& question, Answer answer) {
-    std::optional<Role> role;
-    try {
-        role = take_once(home_, question.arguments[0]);
-    } catch (const Error& error) {
-        log_line(std::string("warning: ") + error.what());
-    }
-    if (!role) {
-        log_line("wrong login: no such login for once");
-        return refuse(std::move(answer), Status::refused,
-                      "this login was used, or is too old: qmail-console --once makes another one");
-    }
-    log_line("login for once as " + std::string(role_name(*role)));
-    answer.status = Status::done;
-    answer.name = "once";
-    answer.role = *role;
-    answer.token = sessions_.open("once", "", *role, Clock::now());
-    send(answer);
 }
 
 void Helper::refuse(Answer answer, Status status, std::string why) {

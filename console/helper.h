@@ -1,5 +1,6 @@
 // The half of qmail-console that has rights: it keeps the sessions, decides what each question may have, and
-// forks a process for it, which becomes the role whose files it reads. It parses nothing but frames.
+// runs a process for it, a program anew, which becomes the role whose files it reads. It parses nothing but
+// frames.
 #pragma once
 
 #include <sys/types.h>
@@ -8,6 +9,8 @@
 #include <map>
 #include <string>
 
+#include "auth/limits.h"
+#include "auth/lines.h"
 #include "base/event_loop.h"
 #include "base/fd.h"
 #include "console/accounts.h"
@@ -47,7 +50,15 @@ class Helper {
 
     void on_channel(std::uint32_t events);
     void handle(Question question);
-    void log_in(const Question& question, Answer answer);
+    struct Login {
+        Question question;
+        Answer answer;
+        auth::Asker asker;
+    };
+    void log_in(Question question, Answer answer);
+    void judge(std::uint64_t id);
+    void accept_login(std::uint64_t id, const Operator& account);
+    void end_login(std::uint64_t id, Status status, std::string why);
     void log_in_once(const Question& question, Answer answer);
     // The session, as it still stands in users/operators; null: the answer says why not.
     Session* session_of(const Question& question, Answer& answer);
@@ -68,7 +79,10 @@ class Helper {
     std::string input_;
     std::string output_;
     Sessions sessions_;
-    Guesses guesses_;
+    auth::LoginLimits guesses_;
+    auth::Lines lines_;
+    std::map<std::uint64_t, Login> logins_;  // that wait, or whose refusal is held back
+    std::uint64_t next_login_ = 1;
     std::map<pid_t, Job> jobs_;
     Rows doctor_;  // what it last found
     Clock::time_point doctor_time_{};

@@ -31,7 +31,8 @@ std::string navigation(std::string_view here, const Answer& who) {
         "<button>Show</button></form>";
     return text + fmt::format(
                       "<form method=\"post\" action=\"/logout\" class=\"out\">{}<span>{} "
-                      "<small>{}</small></span> <button>Log out</button></form>",
+                      "<small>{}</small></span> <button>Log out</button> <button name=\"where\" "
+                      "value=\"everywhere\" title=\"in every browser\">everywhere</button></form>",
                       hidden("token", who.token), escape(who.name), role_name(who.role));
 }
 

@@ -1,6 +1,6 @@
-// Questions that need a look at the instance: a process for each, which becomes the role whose files it
-// reads.
+// Questions that need a look at the instance: a process for each, of a program that is run anew.
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,56 +20,34 @@ namespace {
 // Who waits for a mail server's console is patient; the mail is not.
 constexpr int niceness = 5;
 
-control::Role role_of(Verb verb) {
-    switch (verb) {
-        case Verb::message:
-        case Verb::refusals:
-        case Verb::destinations:
-        case Verb::people:
-            return control::Role::qmailt;
-        default:
-            return control::Role::qmails;
-    }
-}
-
-Rows look(const control::Home& home, const Question& question) {
-    switch (question.verb) {
-        case Verb::queue:
-            return queue_rows(home, question.arguments);
-        case Verb::matching:
-            return hit_rows(home, {}, question.arguments);
-        case Verb::named:
-            return hit_rows(home, question.arguments, {});
-        case Verb::detail:
-            return detail_rows(home, question.arguments[0]);
-        case Verb::message:
-            return life_rows(home, question.arguments[0]);
-        case Verb::refusals:
-            return refusal_rows(home, question.arguments);
-        case Verb::destinations:
-            return destination_rows(home);
-        case Verb::people:
-            return people_rows(home);
-        case Verb::act:
-            return act_rows(home, question.arguments);
-        default:
-            throw Error(Reaction::bug, "no look-up answers " + std::string(row_of(question.verb).name));
-    }
-}
-
-// Not in the arguments: everybody on the machine can read those. It is never asked with a secret in them.
-[[noreturn]] void run_tool(const control::Home& home, const Fields& words, int output) {
-    for (const int fd : {STDOUT_FILENO, STDERR_FILENO})
-        if (::dup2(output, fd) < 0) ::_exit(static_cast<int>(Exit::temporary));
+// Nothing of this process is in the other one's memory: it parses what roles and strangers wrote. The
+// question is not in the arguments, which everybody on the machine can read; a tool is never asked with a
+// secret in them.
+[[noreturn]] void run(const control::Home& home, Fields words) {
     ::setenv("QMAILHOME", home.directory().c_str(), 1);
+    words[0] = home.program(words[0]);
     std::vector<char*> arguments;
-    std::vector<std::string> copy = words;
-    copy[0] = home.program(words[0]);
-    for (std::string& word : copy) arguments.push_back(word.data());
+    for (std::string& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
     ::execv(arguments[0], arguments.data());
-    log_line("unable to run " + copy[0] + ": " + errno_text(errno));
+    log_line("unable to run " + words[0] + ": " + errno_text(errno));
     ::_exit(static_cast<int>(Exit::temporary));
+}
+
+void put(int fd, int place) {
+    if (::dup2(fd, place) < 0) throw_errno("put in its place", "a descriptor");
+}
+
+// Memory with the question, to be read from its beginning.
+Fd memory_of(const Question& question) {
+    Question asked;
+    asked.verb = question.verb;
+    asked.arguments = question.arguments;
+    Fd memory(::memfd_create("question", MFD_CLOEXEC));
+    if (!memory) throw_errno("make", "memory for a question");
+    write_all(memory.get(), encode(asked), Deadline::never());
+    if (::lseek(memory.get(), 0, SEEK_SET) != 0) throw_errno("rewind", "a question");
+    return memory;
 }
 
 }  // namespace
@@ -131,22 +109,20 @@ void Helper::work(const Question& question, int output) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     EventLoop::restore_signals();
     channel_.reset();
-    // Others' answers.
-    jobs_.clear();
     if (::nice(niceness) == -1) errno = 0;
+    if (::getppid() != helper) ::_exit(1);
     try {
-        if (const Fields tool = tool_of(question); !tool.empty()) run_tool(home_, tool, output);
-        // An act goes through qmail-send's socket, which is the administrator's, or becomes qmails itself.
-        if (question.verb != Verb::act) control::become(owners_, role_of(question.verb));
-        // A change of ids takes it back.
-        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (::getppid() != helper) ::_exit(1);
-        write_all(output, pack_rows(look(home_, question)), Deadline::in(limits_.look_time));
+        put(output, STDOUT_FILENO);
+        if (const Fields tool = tool_of(question); !tool.empty()) {
+            put(output, STDERR_FILENO);
+            run(home_, tool);
+        }
+        put(memory_of(question).get(), STDIN_FILENO);
+        run(home_, {"qmail-console", std::string(look_option)});
     } catch (const std::exception& error) {
         log_line(std::string("warning: ") + error.what());
-        write_all(output, pack_rows({{"failed", error.what()}}), Deadline::in(limits_.look_time));
     }
-    ::_exit(0);
+    ::_exit(static_cast<int>(Exit::temporary));
 }
 
 void Helper::on_output(pid_t pid) {

@@ -1,12 +1,16 @@
-// What the console asks of an instance. Each of these runs in a process of its own, forked by the half with
-// rights, which becomes the role whose files it reads before it opens the first; what it finds are rows for
-// that half to pass on. A row begins with its kind.
+// What the console asks of an instance. Each of these runs in a process of its own, "qmail-console --look",
+// which the half with rights starts: it becomes the role whose files it reads, and enters its cage, before it
+// opens the first. What it finds are rows for that half to pass on. A row begins with its kind.
 #pragma once
 
 #include "console/protocol.h"
 #include "control/home.h"
 
 namespace relais::console {
+
+inline constexpr std::string_view look_option = "--look";
+// Reads a question from standard input, and writes what it finds to standard output. The exit code.
+int answer_one_question(const control::Home& home);
 
 // How much is looked at, so that an answer comes while somebody waits for it.
 struct LookLimits {

@@ -125,23 +125,31 @@ const VerbRow& row_of(Verb verb) {
 }
 
 std::string encode(const Question& question) {
-    Fields fields = {std::to_string(question.id), std::string(row_of(question.verb).name), question.session,
-                     question.live ? "live" : "", question.token};
+    Fields fields = {std::to_string(question.id),
+                     std::string(row_of(question.verb).name),
+                     question.session,
+                     question.live ? "live" : "",
+                     question.token,
+                     question.client};
     fields.insert(fields.end(), question.arguments.begin(), question.arguments.end());
     return frame(fields);
 }
 
 std::optional<Question> decode_question(const Fields& fields) {
-    constexpr std::size_t head = 5;
+    constexpr std::size_t head = 6;
     if (fields.size() < head) return std::nullopt;
     const auto id = parse_number(fields[0]);
     const auto* row = std::find_if(std::begin(verbs), std::end(verbs),
                                    [&](const VerbRow& each) { return each.name == fields[1]; });
     const std::size_t count = fields.size() - head;
     if (!id || row == std::end(verbs) || count < row->least || count > row->most) return std::nullopt;
-    return Question{*id,       row->verb,
-                    fields[2], fields[3] == "live",
-                    fields[4], Fields(fields.begin() + head, fields.end())};
+    return Question{*id,
+                    row->verb,
+                    fields[2],
+                    fields[3] == "live",
+                    fields[4],
+                    fields[5],
+                    Fields(fields.begin() + head, fields.end())};
 }
 
 std::string encode(const Answer& answer) {

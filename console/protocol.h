@@ -5,7 +5,7 @@
 //
 //   frame    = length (4 octets, little-endian) fields      both ways, at most frame_limit octets
 //   fields   = (length (4 octets, little-endian) octets)*
-//   question = id, verb, session, "live" or "", token, argument*
+//   question = id, verb, session, "live" or "", token, client, argument*
 //   answer   = id, status, operator, role, token, data       data: fields, of which each is a row, fields again
 //
 // A live question comes from a page that renews itself: it does not keep a session from ending. Answers come
@@ -46,7 +46,7 @@ std::optional<Role> parse_role(std::string_view word);
 enum class Verb {
     login,         // name, password; answered with a session
     once,          // the secret of a one-time login
-    logout,        //
+    logout,        // "everywhere" or ""
     hello,         // answered with who it is
     queue,         // destination, reason, state, sender, recipient; each may be empty
     message,       // id
@@ -73,7 +73,7 @@ struct VerbRow {
 inline constexpr VerbRow verbs[] = {
     {Verb::login, "login", 2, 2, false, false},
     {Verb::once, "once", 1, 1, false, false},
-    {Verb::logout, "logout", 0, 0, true, false},
+    {Verb::logout, "logout", 1, 1, true, false},
     {Verb::hello, "hello", 0, 0, true, false},
     {Verb::queue, "queue", 5, 5, true, false},
     {Verb::message, "message", 1, 1, true, false},
@@ -99,6 +99,7 @@ struct Question {
     std::string session{};
     bool live = false;
     std::string token{};
+    std::string client{};  // the address that it comes from, as far as the first half knows
     Fields arguments{};
 };
 

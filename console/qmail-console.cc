@@ -7,12 +7,14 @@
 //                                       line of standard input)
 //   qmail-console --delete NAME         takes him out
 //   qmail-console --list                who there is
+//   qmail-console --log-out [NAME]      ends his sessions, "once" for those of --once; without a name all
 //   qmail-console --once [--read-only]  prints an address that lets its bearer in once, within ten minutes
 //
 // Trust: two halves. The one that speaks with browsers is qmailb, confined, and can read the counters and
 // nothing else. It asks the other half (console/protocol.h), which stays root (or the instance's one user),
-// parses no HTTP, knows who is logged in, decides what he may, and forks a process for each question, as the
-// role whose files are read. Acts go through qmail-send. When one half ends, so does the other.
+// parses no HTTP, knows who is logged in, decides what he may, and starts this program anew for each question
+// (--look), as the role whose files are read and in a cage. Acts go through qmail-send. When one half ends,
+// so does the other.
 //
 // Inputs: HTTP, users/operators, control/consoleaddress, control/consolehosts, metrics/, queue/, trace/.
 // Exit codes: 0 done; 1 there is no such operator; 100 wrong usage or owners; 111 temporary, or the other
@@ -33,6 +35,7 @@
 #include "console/accounts.h"
 #include "console/front.h"
 #include "console/helper.h"
+#include "console/lookups.h"
 #include "control/cages.h"
 #include "control/owners.h"
 #include "control/setting.h"
@@ -79,7 +82,9 @@ std::pair<Fd, Fd> make_stream_pair() {
 
 int speak(const control::Home& home, const control::Owners& owners, Fd channel) {
     std::set<std::string> hosts = {local_name};
-    for (const std::string& host : control::read<"consolehosts">(home)) hosts.insert(lower(trim(host)));
+    std::set<std::string> proxied;
+    for (const std::string& host : control::read<"consolehosts">(home)) proxied.insert(lower(trim(host)));
+    hosts.insert(proxied.begin(), proxied.end());
     const Fd tcp = listen_where_told(control::read<"consoleaddress">(home), hosts);
     control::become(owners, control::Role::qmailb);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -88,7 +93,7 @@ int speak(const control::Home& home, const control::Owners& owners, Fd channel) 
     if (tcp) listening.push_back(tcp.get());
     control::enter(control::console_cage, home);
     EventLoop loop;
-    console::Front front(loop, listening, std::move(channel), home, {std::move(hosts)});
+    console::Front front(loop, listening, std::move(channel), home, {std::move(hosts), std::move(proxied)});
     loop.run();
     return static_cast<int>(Exit::temporary);
 }
@@ -140,33 +145,45 @@ int once(const control::Home& home, console::Role role) {
     return 0;
 }
 
+int log_out(const control::Home& home, const std::string& name) {
+    if (!name.empty() && !console::is_operator_name(name))
+        throw_permanent("this cannot be an operator's name: " + name);
+    console::end_sessions(home, name);
+    std::puts(name.empty() ? "everybody is logged out" : (name + " is logged out").c_str());
+    return 0;
+}
+
 int use(const control::Home& home, Arguments arguments) {
     const bool read_only = std::erase(arguments, "--read-only") > 0;
     const auto role = read_only ? console::Role::reader : console::Role::operating;
     if (arguments.size() == 2 && arguments[0] == "--passwd") return set_password(home, arguments[1], role);
     if (arguments == Arguments{"--once"}) return once(home, role);
     if (arguments == Arguments{"--list"} && !read_only) return list(home);
+    if (!arguments.empty() && arguments.size() <= 2 && arguments[0] == "--log-out" && !read_only)
+        return log_out(home, arguments.size() == 2 ? arguments[1] : "");
     if (arguments.size() == 2 && arguments[0] == "--delete" && !read_only) {
         if (console::remove_operator(home, arguments[1])) return 0;
         log_line("there is no operator " + arguments[1]);
         return 1;
     }
     throw_permanent(
-        "usage: qmail-console --passwd NAME [--read-only] | --delete NAME | --list | --once [--read-only] "
-        "(without it qmail-start starts it)");
+        "usage: qmail-console --passwd NAME [--read-only] | --delete NAME | --list | --once [--read-only] | "
+        "--log-out [NAME] (without it qmail-start starts it)");
 }
 
 int use_tool(const Arguments& arguments) {
     return use(control::Home::from_environment(), arguments);
 }
 
-int work(const Arguments&) {
-    return serve(control::Home::from_environment());
+int work(const Arguments& arguments) {
+    const auto home = control::Home::from_environment();
+    return arguments.empty() ? serve(home) : console::answer_one_question(home);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    return argc > 1 ? control::run_tool("qmail-console", argc, argv, use_tool)
-                    : run_program("qmail-console", argc, argv, work);
+    return argc > 1 && argv[1] != console::look_option
+               ? control::run_tool("qmail-console", argc, argv, use_tool)
+               : run_program("qmail-console", argc, argv, work);
 }

@@ -20,13 +20,14 @@ bool same_secret(std::string_view a, std::string_view b) {
     return a.size() == b.size() && ::sodium_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
-std::string Sessions::open(std::string name, std::string proof, Role role, Clock::time_point now) {
+std::string Sessions::open(std::string name, std::string proof, std::string ending, Role role,
+                           Clock::time_point now) {
     if (sessions_.size() >= limits_.sessions)
         sessions_.erase(
             std::min_element(sessions_.begin(), sessions_.end(),
                              [](const auto& a, const auto& b) { return a.second.used < b.second.used; }));
     std::string key = new_secret();
-    sessions_[key] = {std::move(name), std::move(proof), role, new_secret(), now, now};
+    sessions_[key] = {std::move(name), std::move(proof), std::move(ending), role, new_secret(), now, now};
     return key;
 }
 
@@ -42,20 +43,8 @@ Session* Sessions::find(const std::string& key, bool live, Clock::time_point now
     return &session;
 }
 
-Seconds Guesses::wait(const std::string& account, Clock::time_point now) const {
-    const auto found = counts_.find(account);
-    if (found == counts_.end() || found->second.until <= now) return Seconds(0);
-    return std::chrono::ceil<Seconds>(found->second.until - now);
-}
-
-unsigned Guesses::fail(const std::string& account, Clock::time_point now) {
-    Count& count = counts_[account];
-    if (now - count.last > forgotten) count.failures = 0;
-    count.last = now;
-    ++count.failures;
-    if (count.failures >= free)
-        count.until = now + std::min(longest, Seconds(1U << std::min(count.failures - free + 1, 10U)));
-    return count.failures;
+void Sessions::close_all(std::string_view name) {
+    std::erase_if(sessions_, [&](const auto& each) { return each.second.name == name; });
 }
 
 }  // namespace relais::console

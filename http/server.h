@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/event_loop.h"
@@ -19,7 +20,7 @@ struct ServerLimits {
     std::chrono::milliseconds time{10000};  // for a request to come, and again for its answer to be read
     std::chrono::milliseconds answer_time{10000};  // for the answer to be made
     std::size_t body = 0;                          // octets of a body; 0: requests have none
-    unsigned per_second = 0;  // requests that are served, with twice as many at once; 0: all
+    unsigned per_second = 0;  // requests of one client that are served, with twice as many at once; 0: all
 };
 
 class Server {
@@ -28,20 +29,26 @@ class Server {
     // Is called once for each request that is whole; it must not outlive the call. The handler, or somebody
     // later, answers.
     using Handler = std::function<void(Id, const Request&)>;
+    // Who a client is, whose requests count together. peer: its address, or "uid N" at a unix socket.
+    using NameClient = std::function<std::string(std::string_view peer, const Request&)>;
 
-    // listening: stream sockets, borrowed as the loop is.
-    Server(EventLoop& loop, const std::vector<int>& listening, Handler handler, ServerLimits limits = {});
+    // listening: stream sockets, borrowed as the loop is. Without name_client the peer is the client.
+    Server(EventLoop& loop, const std::vector<int>& listening, Handler handler, ServerLimits limits = {},
+           NameClient name_client = {});
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
 
     // Sends the answer and ends the connection. Nothing happens if the client has gone.
     void answer(Id id, const Response& response);
+    // Who it is; "" if it has gone.
+    std::string client(Id id) const;
 
   private:
     struct Client {
         Fd fd;
         std::string input{};
         std::string output{};
+        std::string name{};
         EventLoop::TimerId timer = 0;
         enum class State { asking, waiting, answered } state = State::asking;
         bool head = false;
@@ -55,7 +62,7 @@ class Server {
     void serve(Id id);
     void send(Id id);
     void limit_time(Id id, std::chrono::milliseconds time);
-    bool may_serve();
+    bool may_serve(const std::string& client);
     void close_client(Id id);
 
     EventLoop& loop_;
@@ -63,8 +70,12 @@ class Server {
     ServerLimits limits_;
     std::map<Id, Client> clients_;  // the oldest first
     Id next_client_ = 1;
-    double tokens_ = 0;
-    Clock::time_point counted_ = Clock::now();
+    struct Bucket {
+        double tokens = 0;
+        Clock::time_point counted{};
+    };
+    NameClient name_client_;
+    std::map<std::string, Bucket> buckets_;  // by client
 };
 
 }  // namespace relais::http

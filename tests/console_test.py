@@ -5,6 +5,7 @@ import contextlib
 import html
 import http.client
 import os
+import pathlib
 import re
 import signal
 import socket
@@ -141,20 +142,81 @@ class Console(relais.TestCase):
         i.wait_log("login anna as operator")
         self.assertNotIn(PASSWORD, "\n".join(i.log("send")))
 
-    def test_wrong_passwords_are_counted_and_slowed(self):
-        i = self.started()
-        browser = Browser(self.port)
-        for _ in range(3):
-            self.assertIn("wrong name or password", browser.log_in("anna", "guess", 403))
-        # The right one waits now as a wrong one does; another account does not.
-        self.assertIn("too many wrong passwords: wait ", browser.log_in("anna", PASSWORD, 403))
-        self.assertIsNone(browser.cookie)
-        self.browser("rita")
-        i.wait_log("wrong login anna: 3 in a row")
-        i.wait_for(lambda: browser.request("POST", "/login", {"name": "anna", "password": PASSWORD})[0] == 303, 30, "the end of the wait")
+    def test_who_guesses_an_operators_password_locks_nobody_else_out(self):
+        i = self.started(consolehosts="mail.example.org")
+
+        def try_from(address, name="anna", password="guess"):
+            return Browser(self.port, "mail.example.org").request("POST", "/login", {"name": name, "password": password},
+                                                                  {"X-Forwarded-For": f"203.0.113.99, {address}"})
+        # From where she has logged in she is known from then on.
+        self.assertEqual(try_from("192.0.2.1", password=PASSWORD)[0], 303)
+        with contextlib.ExitStack() as stack:
+            for number in range(9):
+                client = stack.enter_context(socket.create_connection(("127.0.0.1", self.port)))
+                form = f"name=anna&password=guess-{number}".encode()
+                client.sendall(b"POST /login HTTP/1.1\r\nHost: mail.example.org\r\nOrigin: http://mail.example.org\r\n"
+                               b"X-Forwarded-For: 198.51.100.7\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+                               b"Content-Length: %d\r\n\r\n%s" % (len(form), form))
+                if number == 0:
+                    first = client
+            i.wait_log("login anna from 198.51.100.7: too many wrong passwords, not looked at")
+            # Others of his wait in line; she does not.
+            self.assertEqual(try_from("192.0.2.1", password=PASSWORD)[0], 303)
+            self.assertLess(len(re.findall("wrong login anna", "\n".join(i.log("send")))), 8)
+            self.assertIn(b"wrong name or password", first.makefile("rb").read())
+        i.wait_log("wrong login anna from 198.51.100.7: failure 3 of this account there, answer in 4 s")
         # A mail password is no operator's.
         i.run("qmail-passwd", "set", "bob", input=(PASSWORD + "\n").encode())
         self.assertIn("wrong name or password", Browser(self.port).log_in("bob@mail.test", PASSWORD, 403))
+
+    def test_sessions_can_be_ended(self):
+        i = self.started()
+        once = Browser(self.port)
+        once.post("/login", {"once": i.run("qmail-console", "--once").out.strip().rpartition("=")[2]}, 303)
+        anna, other, rita = self.browser(), self.browser(), self.browser("rita")
+        self.assertEqual(i.run("qmail-console", "--log-out", "once").out, "once is logged out\n")
+        self.assertEqual([b.request("GET", "/who")[0] for b in (once, anna, other, rita)], [303, 200, 200, 200])
+        # In a browser: this one, or all of hers.
+        anna.post("/logout", {"token": anna.token(), "where": "everywhere"}, 303)
+        self.assertEqual([b.request("GET", "/who")[0] for b in (other, rita)], [303, 200])
+        anna = self.browser()
+        i.run("qmail-console", "--log-out")
+        self.assertEqual([b.request("GET", "/who")[0] for b in (anna, rita)], [303, 303])
+        self.assertEqual(self.browser().request("GET", "/who")[0], 200)
+
+    def test_a_flood_of_one_client_is_told_so_and_no_other(self):
+        self.started(consolehosts="mail.example.org")
+        with concurrent.futures.ThreadPoolExecutor(10) as pool:
+            codes = list(pool.map(lambda _: Browser(self.port, "mail.example.org").request(
+                "GET", "/style.css", header={"X-Forwarded-For": "198.51.100.1"})[0], range(200)))
+        self.assertIn(429, codes)
+        for number in range(20):
+            self.assertEqual(Browser(self.port, "mail.example.org").request(
+                "GET", "/style.css", header={"X-Forwarded-For": f"198.51.100.{2 + number}"})[0], 200)
+
+    @unittest.skipUnless(relais.IS_ROOT, "a system instance needs root")
+    def test_a_look_is_a_program_of_its_own_in_its_cage(self):
+        i = self.started()
+        self.waiting(1)
+        anna = self.browser()
+        seen = {}
+
+        def look():
+            self.assertEqual(anna.request("GET", "/queue")[0], 200)
+
+        def look_and_see():
+            with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                asked = pool.submit(look)
+                while not asked.done():
+                    for process in i.processes("qmail-console"):
+                        with contextlib.suppress(OSError, KeyError):
+                            words = pathlib.Path(f"/proc/{process.pid}/cmdline").read_bytes().split(b"\0")
+                            if b"--look" in words and process.status()["Seccomp"] == "2":
+                                seen[process.pid] = process.uid
+                asked.result()
+            return seen
+        i.wait_for(look_and_see if relais.CONFINED else lambda: True, 60, "a look")
+        self.assertLessEqual(set(seen.values()), {i.ids("qmails")[0]})
 
     def test_a_login_for_once(self):
         i = self.started()
