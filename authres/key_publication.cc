@@ -30,4 +30,24 @@ std::string tinydns_line(std::string_view name, std::string_view text) {
     return line + ":3600";
 }
 
+Publication key_published(const PublicHalf& key, const net::DnsAnswer& answer) {
+    if (answer.status == net::DnsStatus::failed || answer.status == net::DnsStatus::bogus)
+        return {.text = "no answer from DNS"};
+    if (answer.records.empty()) return {.text = "not published"};
+    std::string why = "another key is published";
+    for (const net::DnsRecord& record : answer.records) {
+        const auto parsed = parse_key_record(record.text);
+        if (const auto* bad = std::get_if<BadKey>(&parsed)) {
+            why = bad->reason;
+            continue;
+        }
+        const auto& found = std::get<KeyRecord>(parsed);
+        if (found.type != key.type || found.key != key.key) continue;
+        if (answer.records.size() > 1)
+            return {.text = "published, but beside other TXT records: verifiers may take one of these"};
+        return {true, found.testing, found.testing ? "published, in test mode (t=y)" : "published"};
+    }
+    return {.text = why};
+}
+
 }  // namespace relais::authres

@@ -19,7 +19,7 @@ constexpr std::array table = {
     console_act_cage, top_door_cage, smtpd_cage,   smtpd_alone_cage,   qmtpd_cage,
     keyd_files_cage,  keyd_cage,     authd_cage,   authd_starter_cage, authd_dovecot_cage,
     hash_cage,        dialogue_cage, popup_cage,   mail_verify_cage,   mail_verify_resolver_cage,
-    pop3d_cage};
+    doctor_cage,      pop3d_cage};
 
 using Promise = std::pair<std::string_view, bool Confinement::*>;
 constexpr std::array<Promise, 15> promises = {{{"read", &Confinement::open_files},

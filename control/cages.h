@@ -98,6 +98,7 @@ inline constexpr Cage popup_cage{"qmail-popup's TLS child", "qmaild", "read unix
 inline constexpr Cage mail_verify_cage{"mail-verify", "account", "", "", ""};
 inline constexpr Cage mail_verify_resolver_cage{"mail-verify, where it asks a resolver", "account",
                                                 "unix fork signal", "", ""};
+inline constexpr Cage doctor_cage{"qmailctl doctor, where it looks at DNS", "qmailr", "unix", "", ""};
 inline constexpr Cage pop3d_cage{"qmail-pop3d", "account", "read write move", "", "GIVEN"};
 
 // All of them.

@@ -77,23 +77,9 @@ std::string make_keys_of(const control::Home& home, const DkimOptions& options,
 
 // What DNS has in the key's place: a word, and whether it is the key (0), not (1), or nobody knows (111).
 std::pair<std::string, int> published(const DkimKeyFile& file, const net::DnsAnswer& answer) {
-    if (answer.status == net::DnsStatus::failed || answer.status == net::DnsStatus::bogus)
-        return {"no answer from DNS", 111};
-    if (answer.records.empty()) return {"not published", 1};
-    std::string why = "another key is published";
-    for (const net::DnsRecord& record : answer.records) {
-        const auto parsed = authres::parse_key_record(record.text);
-        if (const auto* bad = std::get_if<authres::BadKey>(&parsed)) {
-            why = bad->reason;
-            continue;
-        }
-        const auto& found = std::get<authres::KeyRecord>(parsed);
-        if (found.type != file.key->type() || found.key != file.key->public_key()) continue;
-        if (answer.records.size() > 1)
-            return {"published, but beside other TXT records: verifiers may take one of these", 1};
-        return {found.testing ? "published, in test mode (t=y)" : "published", 0};
-    }
-    return {why, 1};
+    const auto found = authres::key_published({file.key->type(), file.key->public_key()}, answer);
+    const bool unanswered = answer.status == net::DnsStatus::failed || answer.status == net::DnsStatus::bogus;
+    return {found.text, found.well ? 0 : unanswered ? 111 : 1};
 }
 
 // A line for each key; 0 if all are published.

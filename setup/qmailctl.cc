@@ -1,6 +1,7 @@
 // qmailctl drives an instance as administrators expect.
 //
 //   qmailctl start|stop|restart|reload|stat|top|queue|flush|cdb|doctor|version [--json] [DIR]
+//   qmailctl doctor --internet [--address A]... [--domain D]... [--json] [DIR]
 //
 // DIR is the instance, $QMAILHOME or /var/qmail without it; status is another word for stat. It talks to
 // supervise (svc), or to systemd where that keeps the instance; if nobody looks after it, start starts
@@ -24,6 +25,7 @@
 #include "setup/databases.h"
 #include "setup/deliveries.h"
 #include "setup/doctor.h"
+#include "setup/internet.h"
 #include "setup/programs.h"
 #include "setup/running.h"
 #include "setup/supervision.h"
@@ -82,9 +84,18 @@ int cdb(const Plan& plan) {
     return 0;
 }
 
-int doctor(const Plan& plan, Report::Format format) {
-    Report report(format);
-    examine(plan, report);
+struct Examination {
+    bool json = false;
+    bool internet = false;
+    InternetOptions options{};
+};
+
+int doctor(const Plan& plan, const Examination& asked) {
+    Report report(asked.json ? Report::Format::json : Report::Format::text);
+    if (asked.internet)
+        look_at_internet(plan, asked.options, report);
+    else
+        examine(plan, report);
     report.finish();
     return report.code();
 }
@@ -122,7 +133,7 @@ int control_instance(const Arguments& arguments) {
     CommandLine line("Drives a mail instance.", "qmailctl");
     line.takes_one(CommandLine::Subcommand::required);
     std::string directory;
-    bool json = false;
+    Examination asked;
     const auto subcommand = [&](const char* name, const char* help) {
         Command sub = line.subcommand(name, help);
         sub.option("DIR", directory, "the instance ($QMAILHOME, else /var/qmail)");
@@ -131,15 +142,22 @@ int control_instance(const Arguments& arguments) {
     std::vector<std::pair<Command, const Verb*>> subs;
     for (const Verb& verb : verbs) subs.emplace_back(subcommand(verb.name, verb.help), &verb);
     Command examination = subcommand("doctor", "look at everything, and say what is wrong and what to do");
-    examination.flag("--json", json, "as JSON");
+    examination.flag("--json", asked.json, "as JSON");
+    examination.flag("--internet", asked.internet, "how others see it: DNS, signatures, certificate");
+    examination.option("--address", asked.options.addresses, "with --internet: an address that others see")
+        .one_value_each();
+    examination.option("--domain", asked.options.domains, "with --internet: a domain, in the place of all")
+        .one_value_each();
     const Command release = line.subcommand("version", "which relais this is");
     if (const auto code = line.parse(arguments)) return *code;
     if (release.given()) {
         say("relais " + std::string(version()));
         return 0;
     }
+    if (!asked.internet && !(asked.options.addresses.empty() && asked.options.domains.empty()))
+        throw_permanent("--address and --domain go with --internet");
     const Plan plan = enter(directory);
-    if (examination.given()) return doctor(plan, json ? Report::Format::json : Report::Format::text);
+    if (examination.given()) return doctor(plan, asked);
     for (const auto& [sub, verb] : subs)
         if (sub.given()) return verb->run(plan);
     return static_cast<int>(Exit::permanent);
