@@ -189,6 +189,8 @@ inline constexpr std::array table = {
     seconds("greylistdelay", "smtpd", "300", 1, a_day,
             "seconds before a new sender is believed to come back, where greylist is not off"),
     me_line("helohost", "remote smtpd", "the name that is said to other servers"),
+    number("holddays", "send", "0", 0, 3660,
+           "days after which strangers' mail that was held on arrival ends without a bounce; 0: never"),
     me_line("idhost", "inject", "the domain of the message ids made here"),
     line("ipversions", "remote", "64", "4, 6, 46 or 64: the families of addresses used, the first one first"),
     line("keeptrace", "traced smtpd send", "",

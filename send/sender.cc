@@ -74,6 +74,7 @@ void Sender::reload(Settings settings) {
 bool Sender::work() {
     if (exiting_ || lists_missing_ > 0) return false;
     if (!stalled_.empty()) retry_stalled();
+    if (look_at_held_ <= now()) end_held();
     if (!tell_.empty()) tell_what_has_gathered();
     for (Side* side : {&local_, &remote_}) {
         side->lane.purge(now());
@@ -214,6 +215,7 @@ void Sender::take_up(queue::MessageId id, bool is_new) {
         return distribute(*active, forced);
     }
     entry.place = Place::held;
+    keep_held(*active);
     leave_window(id);
 }
 
@@ -265,6 +267,7 @@ void Sender::leave_window(queue::MessageId id) {
 void Sender::forget(queue::MessageId id) {
     leave_window(id);
     told_.erase(id);
+    held_strangers_.erase(id);
     known_.erase(id);
 }
 

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -35,6 +36,7 @@ struct Settings {
     std::shared_ptr<const mail::HintTable> hints{};  // shown in bounces; usually none are
     bool facts = false;                              // control/bounceformat asks for more than prose
     std::int64_t delay_warning = 0;                  // control/delaywarning, seconds; 0: nobody is warned
+    std::int64_t hold_lifetime = 0;                  // control/holddays, seconds; 0: held mail never ends
     control::DestinationLimits limits{};
 };
 
@@ -224,6 +226,11 @@ class Sender {
                     const Destination& destination);
     void destination_backs_off(Side& side, const DestinationPtr& destination);
 
+    // sender_held.cc: what is held until somebody releases it
+    void keep_held(const Active& active);
+    void end_held();
+    std::string held_text(queue::MessageId id) const;
+
     // sender_settle.cc: what comes next, until the end
     void mark_done(Active& active);
     void settle(Active& active);
@@ -315,6 +322,8 @@ class Sender {
     std::unordered_map<queue::MessageId, std::vector<RunningKey>> claims_;
     std::size_t lists_missing_ = 0;
     std::multimap<std::uint32_t, queue::MessageId> stalled_;
+    std::set<queue::MessageId> held_strangers_;  // the oldest first
+    std::uint32_t look_at_held_ = 0;
     // Of messages of which a part has been told: when the next bounce may tell more, and how long the one
     // after it waits.
     struct Telling {

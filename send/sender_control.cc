@@ -96,6 +96,7 @@ ControlAnswer Sender::hold(queue::MessageId id) {
         known_.find(id)->place = Place::held;
         active->stored.status.hold = true;
         store_.write_status(active->stored);
+        keep_held(*active);
         leave_window(id);
         return ok();
     }
@@ -283,7 +284,7 @@ std::string Sender::why(queue::MessageId id) {
 // For each destination of its open recipients: what keeps mail for it.
 std::string Sender::why_waiting(const queue::StoredMessage& message, const KnownMessages::Entry& entry) {
     std::string text;
-    if (entry.place == Place::held) return "held: it is tried when somebody releases it\n";
+    if (entry.place == Place::held) return held_text(message.id);
     if (entry.place == Place::fresh)
         text += fmt::format("new: it is in line behind at most {} other new messages\n", fresh_.size());
     if (entry.place == Place::due) {

@@ -135,4 +135,73 @@ TEST_F(SenderTest, WhyInWords) {
     EXPECT_TRUE(sender->control({ControlVerb::stat, 0}).text.find("\nwaiting 1\n") != std::string::npos);
 }
 
+namespace {
+
+constexpr std::uint64_t two_weeks = 14 * 86400;
+
+mail::EnvelopeOptions held_of(mail::Submitter::Kind kind) {
+    mail::EnvelopeOptions options;
+    options.hold = true;
+    options.submitter.kind = kind;
+    return options;
+}
+
+// A message that a decision has held, as qmail-queued writes it.
+void put_held(TestQueue& queue, queue::MessageId id, mail::Submitter::Kind kind) {
+    queue.put_envelope(id, "s@x", {"ann@far.example"}, queue::Origin::network, held_of(kind), {});
+    queue::StoredMessage message;
+    ASSERT_EQ(queue.store().load(id, message, false), queue::Load::whole);
+    message.status.hold = true;
+    queue.store().write_status(message);
+}
+
+}  // namespace
+
+TEST_F(SenderTest, WhatWasHeldOfStrangersEndsWithoutABounce) {
+    hold_lifetime = two_weeks;
+    make();
+    put_held(queue, birth, mail::Submitter::Kind::stranger);
+    put_held(queue, birth + 1, mail::Submitter::Kind::login);
+    put_held(queue, birth + 2, mail::Submitter::Kind::stranger);
+    for (const queue::MessageId id : {birth, birth + 1, birth + 2}) sender->hint(id);
+    accept(birth + 3, "s@x", {"ann@far.example"});
+    EXPECT_TRUE(sender->control({ControlVerb::hold, birth + 3}).ok);
+    work();
+    EXPECT_NE(sender->control({ControlVerb::why, birth}).text.find("it ends without a bounce at "),
+              std::string::npos);
+    EXPECT_EQ(sender->control({ControlVerb::why, birth + 1}).text,
+              "held: it is tried when somebody releases it\n");
+    EXPECT_TRUE(sender->control({ControlVerb::release, birth + 2}).ok);
+    EXPECT_EQ(take_orders().size(), 1U);
+    pass(two_weeks - 60);
+    work();
+    EXPECT_EQ(queue.marks(birth), "T");
+    pass(120);
+    work();
+    EXPECT_EQ(queue.marks(birth), "?");
+    for (const queue::MessageId id : {birth + 1, birth + 2, birth + 3}) EXPECT_EQ(queue.marks(id), "T");
+    EXPECT_TRUE(out.bounces.empty());
+    EXPECT_TRUE(
+        out.logged(fmt::format("warning: msg {} was held for 14 days, and ends without a bounce", birth)));
+}
+
+TEST_F(SenderTest, WhatWasHeldOfStrangersEndsAfterARestartToo) {
+    put_held(queue, birth, mail::Submitter::Kind::stranger);
+    sender->hint(birth);
+    work();
+    pass(two_weeks * 2);
+    work();
+    EXPECT_EQ(queue.marks(birth), "T");  // without the file as ever
+    hold_lifetime = two_weeks;
+    make();
+    sender->start_scan();
+    while (sender->scan_step()) {
+    }
+    pass(86400);  // what was there before is read little by little
+    work();
+    pass(61);
+    work();
+    EXPECT_EQ(queue.marks(birth), "?");
+}
+
 }  // namespace relais::send

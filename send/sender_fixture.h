@@ -30,6 +30,7 @@ class SenderTest : public testing::Test {
         settings.queue_lifetime = lifetime;
         settings.delay_warning = delay_warning;
         settings.facts = facts;
+        settings.hold_lifetime = hold_lifetime;
         sender = std::make_unique<Sender>(queue.home(), settings, out, 1);
         pass(0);
     }
@@ -77,6 +78,7 @@ class SenderTest : public testing::Test {
     unsigned remote_concurrency = 20;
     std::int64_t lifetime = 604800;
     std::int64_t delay_warning = 0;
+    std::int64_t hold_lifetime = 0;
     bool facts = false;
     std::uint64_t wall = birth + 10;
     std::uint64_t monotonic = 5000;

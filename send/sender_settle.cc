@@ -49,6 +49,7 @@ void Sender::settle(Active& active) {
     KnownMessages::Entry& entry = *known_.find(active.id());
     if (active.stored.status.hold) {
         entry.place = Place::held;
+        keep_held(active);
         return leave_window(active.id());
     }
     if (active.failed > 0 && may_tell(active)) return tell_early(active);

@@ -31,6 +31,8 @@ void read_numbers(const control::Home& home, Settings& settings) {
     settings.limits = control::DestinationLimits::read(home);
     settings.facts = read_bounce_format(home) != BounceFormat::qsbmf;
     settings.delay_warning = control::read<"delaywarning">(home).count();
+    constexpr std::int64_t a_day = 86400;
+    settings.hold_lifetime = static_cast<std::int64_t>(control::read<"holddays">(home)) * a_day;
     settings.queue_lifetime = control::read<"queuelifetime">(home).count();
 }
 

@@ -143,6 +143,7 @@ void add_control(Table& table, const Plan& plan) {
     table.settings("control/databytes", "50000000\n", false);
     table.settings("control/chunking", "1\n", false);
     table.settings("control/enhancedcodes", "1\n", false);
+    table.settings("control/holddays", "14\n", false);
     table.settings("control/refusalid", "1\n", false);
     table.settings("control/limitslocal", limits_example, false);
     table.settings("control/proctitle", "1\n", false);

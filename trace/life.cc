@@ -107,6 +107,7 @@ std::string words_of(const Record& record) {
     if (kind == "hold") return "held by hand";
     if (kind == "release") return "released by hand";
     if (kind == "delete") return "deleted by hand";
+    if (kind == "expire") return "was held for too long: ended without a bounce";
     if (kind == "end") return "has left the queue";
     if (kind == "new") return "";
     return shown(kind);
