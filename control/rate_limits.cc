@@ -46,7 +46,8 @@ std::optional<std::uint64_t> parse_span(std::string_view text) {
 
 std::optional<RateLimit> parse_rate_limit(std::string_view line) {
     const auto words = words_of(line);
-    if (words.size() != 4 || !equal_ignoring_case(words[1], "of")) return std::nullopt;
+    const bool holds = words.size() == 5 && equal_ignoring_case(words[4], "hold");
+    if ((words.size() != 4 && !holds) || !equal_ignoring_case(words[1], "of")) return std::nullopt;
     const auto what = named<RateLimit::What>(things, words[0]);
     const auto whom = named<RateLimit::Whom>(people, words[2]);
     const std::size_t slash = words[3].find('/');
@@ -56,7 +57,9 @@ std::optional<RateLimit> parse_rate_limit(std::string_view line) {
     if (!number || *number > most || !span) return std::nullopt;
     // Who is refused is not known to be anybody.
     if (*what == RateLimit::What::refused && *whom == RateLimit::Whom::domain) return std::nullopt;
-    return RateLimit{*what, *whom, static_cast<std::uint32_t>(*number), static_cast<std::uint32_t>(*span)};
+    if (holds && *whom != RateLimit::Whom::login) return std::nullopt;
+    return RateLimit{*what, *whom, static_cast<std::uint32_t>(*number), static_cast<std::uint32_t>(*span),
+                     holds};
 }
 
 std::vector<RateLimit> parse_rate_limits(const std::vector<std::string>& lines) {

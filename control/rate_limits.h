@@ -5,10 +5,12 @@
 //   messages   of network  100/1h
 //   recipients of login    500/1d
 //   refused    of network  50/10m
+//   recipients of login    5000/1d hold
 //
 // WHAT: messages, recipients, or refused recipients. WHOM: network, strangers from one IPv4 /24 or IPv6 /56;
 // login, one account; domain, all senders of a domain, where they are known to be genuine. SPAN: seconds, or
-// minutes, hours, days with m, h, d behind. Every line counts. Pure.
+// minutes, hours, days with m, h, d behind. Every line counts. hold: a login that goes beyond is held until
+// an administrator releases it, as somebody else may have its password. Pure.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +28,7 @@ struct RateLimit {
     Whom whom;
     std::uint32_t number;
     std::uint32_t seconds;
+    bool holds = false;
     friend bool operator==(const RateLimit&, const RateLimit&) = default;
 };
 

@@ -22,16 +22,34 @@ std::uint32_t seconds(std::int64_t time) {
 }  // namespace
 
 Memory::Entries& Memory::of(Kind kind) {
-    return kind == Kind::counter ? counters_ : kind == Kind::fresh ? fresh_ : passed_;
+    switch (kind) {
+        case Kind::counter:
+            return counters_;
+        case Kind::fresh:
+            return fresh_;
+        case Kind::held:
+            return held_;
+        default:
+            return passed_;
+    }
 }
 
 std::size_t Memory::limit_of(Kind kind) const {
-    return kind == Kind::counter ? limits_.counters : kind == Kind::fresh ? limits_.fresh : limits_.passed;
+    switch (kind) {
+        case Kind::counter:
+            return limits_.counters;
+        case Kind::fresh:
+            return limits_.fresh;
+        case Kind::held:
+            return limits_.held;
+        default:
+            return limits_.passed;
+    }
 }
 
-// Counters and marks have keys of their own.
+// Counters, marks and what is held have keys of their own.
 std::string Memory::index_key(Kind kind, std::string_view key) {
-    return std::string(1, kind == Kind::counter ? 'C' : 'M').append(key);
+    return std::string(1, kind == Kind::counter ? 'C' : kind == Kind::held ? 'H' : 'M').append(key);
 }
 
 const Memory::Entry* Memory::find(Kind kind, std::string_view key) const {
@@ -149,10 +167,14 @@ std::uint32_t Memory::seen(const Mark& mark, Time now) const {
 std::string Memory::list(std::string_view beginning, Time now) const {
     std::string text;
     std::size_t lines = 0;
-    for (const Entries* entries : {&counters_, &fresh_, &passed_})
+    for (const Entries* entries : {&held_, &counters_, &fresh_, &passed_})
         for (const Entry& entry : *entries) {
             if (!std::string_view(entry.key).starts_with(beginning) || ++lines > list_limit) continue;
             if (text.size() + key_limit + 100 > answer_limit) return text;
+            if (entry.kind == Kind::held) {
+                text += fmt::format("{} is held for {} s\n", entry.key, now - entry.first);
+                continue;
+            }
             if (entry.kind != Kind::counter) {
                 text += fmt::format("{} {}, first seen {} s ago, last {} s ago\n", entry.key,
                                     entry.kind == Kind::passed ? "passes" : "waits", now - entry.first,
@@ -179,11 +201,24 @@ std::uint32_t Memory::forget(std::string_view beginning) {
     return count;
 }
 
+bool Memory::hold(const std::string& key, Time now) {
+    if (is_held(key)) return false;
+    use(Kind::held, key).first = now;
+    return true;
+}
+
+bool Memory::release(const std::string& key) {
+    const auto found = index_.find(index_key(Kind::held, key));
+    if (found == index_.end()) return false;
+    erase(found->second);
+    return true;
+}
+
 std::string Memory::save() {
     changed_ = false;
     std::string text;
     // What was used last is the last to be read, and so first again.
-    for (const Entries* entries : {&counters_, &fresh_, &passed_})
+    for (const Entries* entries : {&counters_, &fresh_, &passed_, &held_})
         for (auto entry = entries->rbegin(); entry != entries->rend(); ++entry)
             text += fmt::format("{} {} {} {} {} {}\n", static_cast<char>(entry->kind), entry->first,
                                 entry->last, entry->now, entry->before, entry->key);
@@ -196,7 +231,8 @@ void Memory::load(std::string_view text) {
         if (words.size() != 6 || words[0].size() != 1 || words[5].empty() || words[5].size() > key_limit)
             continue;
         const auto kind = static_cast<Kind>(words[0][0]);
-        if (kind != Kind::counter && kind != Kind::fresh && kind != Kind::passed) continue;
+        if (kind != Kind::counter && kind != Kind::fresh && kind != Kind::passed && kind != Kind::held)
+            continue;
         std::array<std::uint64_t, 4> numbers{};
         bool good = true;
         for (std::size_t i = 0; i < numbers.size(); ++i) {

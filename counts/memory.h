@@ -18,6 +18,7 @@ struct MemoryLimits {
     std::size_t counters = 100'000;
     std::size_t fresh = 100'000;   // marks that have not passed yet
     std::size_t passed = 100'000;  // and that have
+    std::size_t held = 10'000;
 };
 
 class Memory {
@@ -31,7 +32,11 @@ class Memory {
     std::uint32_t mark(const Mark& mark, Time now);
     std::uint32_t seen(const Mark& mark, Time now) const;
     std::string list(std::string_view beginning, Time now) const;
+    // What is held goes by release alone.
     std::uint32_t forget(std::string_view beginning);
+    bool hold(const std::string& key, Time now);
+    bool is_held(std::string_view key) const { return find(Kind::held, key) != nullptr; }
+    bool release(const std::string& key);
 
     std::size_t size() const { return index_.size(); }
     // True if something has changed since save().
@@ -42,13 +47,13 @@ class Memory {
     void load(std::string_view text);
 
   private:
-    enum class Kind : char { counter = 'C', fresh = 'F', passed = 'P' };
+    enum class Kind : char { counter = 'C', fresh = 'F', passed = 'P', held = 'H' };
     struct Entry {
         Kind kind;
         std::string key;
-        Time first = 0;            // counter: when its window began; mark: when it was first seen
-        Time last = 0;             // counter: the length of its window; mark: when it was last seen
-        std::uint64_t now = 0;     // counter: in this window; mark: its patience
+        Time first = 0;         // counter: when its window began; mark: when it was first seen; held: since
+        Time last = 0;          // counter: the length of its window; mark: when it was last seen
+        std::uint64_t now = 0;  // counter: in this window; mark: its patience
         std::uint64_t before = 0;  // counter: in the one before; mark: its lifetime
     };
     using Entries = std::list<Entry>;  // what was used last first
@@ -69,6 +74,7 @@ class Memory {
     Entries counters_;
     Entries fresh_;
     Entries passed_;
+    Entries held_;
     std::unordered_map<std::string, Entries::iterator> index_;  // by kind of thing and key
     bool changed_ = false;
 };

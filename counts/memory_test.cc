@@ -37,6 +37,25 @@ TEST(CountsMemory, WhoIsRefusedIsNotCountedAndNothingBesideHim) {
     EXPECT_EQ(memory.count({count_of("b", 10)}, start).wait, 0U);
 }
 
+TEST(CountsMemory, WhatIsHeldStaysUntilItIsReleased) {
+    Memory memory({.counters = 1, .fresh = 1, .passed = 1});
+    EXPECT_TRUE(memory.hold("held:login:a@x", start));
+    EXPECT_FALSE(memory.hold("held:login:a@x", start + 1));
+    memory.count({count_of("b")}, start);
+    memory.count({count_of("c")}, start);
+    EXPECT_EQ(memory.forget(""), 1U);
+    EXPECT_TRUE(memory.is_held("held:login:a@x"));
+    EXPECT_FALSE(memory.is_held("held:login:a@x.org"));
+    Memory after;
+    after.load(memory.save());
+    EXPECT_TRUE(after.is_held("held:login:a@x"));
+    EXPECT_EQ(after.list("held:", start + 60), "held:login:a@x is held for 60 s\n");
+    EXPECT_FALSE(after.release("held:login:a@"));
+    EXPECT_TRUE(after.release("held:login:a@x"));
+    EXPECT_FALSE(after.release("held:login:a@x"));
+    EXPECT_FALSE(after.is_held("held:login:a@x"));
+}
+
 TEST(CountsMemory, AskingAddsNothing) {
     Memory memory;
     for (int i = 0; i < 100; ++i) EXPECT_EQ(memory.count({count_of("a", 0)}, start).wait, 0U);

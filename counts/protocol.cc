@@ -68,6 +68,10 @@ std::string make_key(std::string_view what, std::string_view of, std::string_vie
     return key.substr(0, key_limit);
 }
 
+std::string held_key(std::string_view login) {
+    return make_key(held_logins.substr(0, held_logins.size() - 1), login);
+}
+
 std::string encode(const Question& question) {
     std::string body(1, static_cast<char>(question.kind));
     switch (question.kind) {
@@ -89,6 +93,9 @@ std::string encode(const Question& question) {
             break;
         case Question::Kind::list:
         case Question::Kind::forget:
+        case Question::Kind::hold:
+        case Question::Kind::held:
+        case Question::Kind::release:
             body.append(question.beginning, 0, key_limit);
             break;
     }
@@ -115,6 +122,12 @@ std::optional<Question> decode_question(std::string_view body) {
         case Question::Kind::forget:
             question.beginning = body;
             good = is_beginning(body);
+            break;
+        case Question::Kind::hold:
+        case Question::Kind::held:
+        case Question::Kind::release:
+            question.beginning = body;
+            good = is_key(body);
             break;
     }
     return good ? std::optional(std::move(question)) : std::nullopt;
@@ -152,6 +165,23 @@ std::optional<std::string> Counts::list(const std::string& beginning, Deadline d
 
 std::optional<std::uint32_t> Counts::forget(const std::string& beginning, Deadline deadline) {
     return ask_number({Question::Kind::forget, {}, {}, beginning}, deadline);
+}
+
+std::optional<bool> Counts::hold(const std::string& key, Deadline deadline) {
+    return ask_of(Question::Kind::hold, key, deadline);
+}
+
+std::optional<bool> Counts::is_held(const std::string& key, Deadline deadline) {
+    return ask_of(Question::Kind::held, key, deadline);
+}
+
+std::optional<bool> Counts::release(const std::string& key, Deadline deadline) {
+    return ask_of(Question::Kind::release, key, deadline);
+}
+
+std::optional<bool> Counts::ask_of(Question::Kind kind, const std::string& key, Deadline deadline) {
+    const auto answer = ask_number({kind, {}, {}, key}, deadline);
+    return answer ? std::optional(*answer != 0) : std::nullopt;
 }
 
 std::optional<std::uint32_t> Counts::ask_number(const Question& question, Deadline deadline) {

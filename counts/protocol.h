@@ -16,6 +16,9 @@
 //   kind 'S', seen: the same; nothing is noted.
 //   kind 'L', list: a key's beginning. Answer: lines for people, what was used last first.
 //   kind 'F', forget: a key's beginning. Answer: how many (4).
+//   kind 'H', hold: a key that is held from now on, until it is released. Answer: 1 (4), or 0 if it was held.
+//   kind 'A', held: a key. Answer: 1 (4) if it is held, 0 if not.
+//   kind 'R', release: a key. Answer: 1 (4), or 0 if it was not held.
 //
 // Keys are what asks' own; no octet below 33. Neither side trusts the other: every length has a limit, and
 // whoever breaks the form loses the connection. Another store can stand behind this: nothing of it is said
@@ -55,12 +58,26 @@ struct Mark {
 };
 
 struct Question {
-    enum class Kind : char { counts = 'C', mark = 'M', seen = 'S', list = 'L', forget = 'F' };
+    enum class Kind : char {
+        counts = 'C',
+        mark = 'M',
+        seen = 'S',
+        list = 'L',
+        forget = 'F',
+        hold = 'H',
+        held = 'A',
+        release = 'R'
+    };
     Kind kind = Kind::counts;
     std::vector<Count> counts{};  // counts
     Mark mark{};                  // mark, seen
-    std::string beginning{};      // list, forget
+    std::string beginning{};      // list, forget; of hold, held, release the whole key
 };
+
+// What is held of logins begins so.
+inline constexpr std::string_view held_logins = "held:login:";
+// The key of one of them.
+std::string held_key(std::string_view login);
 
 // A key of these words, with what no key may have replaced, and cut.
 std::string make_key(std::string_view what, std::string_view of, std::string_view more = "");
@@ -89,10 +106,16 @@ class Counts {
     std::optional<std::uint32_t> seen(const Mark& mark, Deadline deadline);
     std::optional<std::string> list(const std::string& beginning, Deadline deadline);
     std::optional<std::uint32_t> forget(const std::string& beginning, Deadline deadline);
+    // True if it was not held before.
+    std::optional<bool> hold(const std::string& key, Deadline deadline);
+    std::optional<bool> is_held(const std::string& key, Deadline deadline);
+    // True if it was held.
+    std::optional<bool> release(const std::string& key, Deadline deadline);
 
   private:
     std::optional<std::string> ask(const Question& question, Deadline deadline);
     std::optional<std::string> try_ask(std::string_view question, Deadline deadline);
+    std::optional<bool> ask_of(Question::Kind kind, const std::string& key, Deadline deadline);
     std::optional<std::uint32_t> ask_number(const Question& question, Deadline deadline);
 
     control::Home home_;

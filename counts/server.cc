@@ -121,6 +121,19 @@ std::string CountServer::answer(const Question& question) {
             return number(memory_.seen(question.mark, now));
         case Question::Kind::list:
             return memory_.list(question.beginning, now);
+        case Question::Kind::held:
+            return number(memory_.is_held(question.beginning) ? 1 : 0);
+        case Question::Kind::hold: {
+            const bool is_new = memory_.hold(question.beginning, now);
+            // Whoever has the password must not win by a crash.
+            if (is_new) save();
+            return number(is_new ? 1 : 0);
+        }
+        case Question::Kind::release: {
+            const bool was_held = memory_.release(question.beginning);
+            if (was_held) save();
+            return number(was_held ? 1 : 0);
+        }
         case Question::Kind::forget:
             break;
     }

@@ -131,6 +131,7 @@ Verdict Chain::judge(std::string_view recipient) {
     verdict.recipient = facts_.queued;
     verdict.decision = facts_.decision;
     verdict.notices = std::exchange(facts_.notices, {});
+    verdict.held_login = std::exchange(facts_.held_login, {});
     if (!verdict.passes() && verdict.answer == Answer::refuse) count_refused(facts_);
     if (verdict.passes()) facts_.has_recipient = true;
     if (verdict.passes() && !facts_.spared) others_ = true;

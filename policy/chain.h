@@ -28,6 +28,7 @@ struct Verdict {
     std::string entry{};                 // the line of the check's control file that says so
     std::vector<std::string> fields{};   // for the top of the message, each with its LF
     std::vector<std::string> notices{};  // for the log, of the instance and not of this client
+    std::string held_login{};            // is held from now on: the postmaster is to be told
     std::string recipient{};             // as the queue shall have it
     Decision decision{};                 // empty if that was not asked any more
 

@@ -83,6 +83,7 @@ struct Facts {
     Deadline dns_deadline{Deadline::never()};
     std::optional<int> list_score{};     // what lists in DNS say of the client and the sender together
     std::vector<std::string> notices{};  // for the log, of the instance and not of a client
+    std::string held_login{};            // is held from this recipient on
 
     // True for a client that may send to our own domains alone. The open-smtp store is asked last. Throws
     // Error.

@@ -59,8 +59,9 @@ std::string key_of(Facts& facts, const RateLimit& limit) {
             break;
     }
     if (whom.empty()) return "";
-    return counts::make_key(
-        fmt::format("rate:{}:{}:{}", to_text(limit.what), limit.seconds, to_text(limit.whom)), whom);
+    return counts::make_key(fmt::format("rate:{}:{}:{}{}", to_text(limit.what), limit.seconds,
+                                        to_text(limit.whom), limit.holds ? "-hold" : ""),
+                            whom);
 }
 
 // The budgets of these kinds. A rehearsal asks only.
@@ -89,9 +90,44 @@ Mark good_domain(const Facts& facts) {
     return {counts::make_key("good", mail::split_address(facts.sender).domain), 0, is_known, is_known};
 }
 
+// The hard budgets of its login, only to ask.
+std::vector<Count> hard_budgets(Facts& facts) {
+    std::vector<Count> counts;
+    for (const RateLimit& limit : facts.settings.rate_limits) {
+        if (!limit.holds || (limit.what == RateLimit::What::messages && facts.has_recipient)) continue;
+        // Whether one more would fit.
+        counts.push_back(
+            {key_of(facts, limit), 0, std::max<std::uint32_t>(limit.number, 1) - 1, limit.seconds});
+    }
+    return counts;
+}
+
+// Somebody else may have the password: nobody but an administrator lets it send again. A mode that lets pass
+// what is found holds nobody.
+bool is_held(Facts& facts) {
+    const auto& limits = facts.settings.rate_limits;
+    if (!facts.client.user ||
+        std::none_of(limits.begin(), limits.end(), [](const RateLimit& limit) { return limit.holds; }))
+        return false;
+    counts::Counts& counts = facts.policy.counts();
+    const Deadline deadline = Deadline::in(patience);
+    const std::string key = counts::held_key(*facts.client.user);
+    if (counts.is_held(key, deadline).value_or(false)) return true;
+    const auto verdict = counts.count(hard_budgets(facts), deadline);
+    if (!verdict || verdict->wait == 0) return false;
+    const control::CheckMode mode = facts.settings.modes.of(*control::find_check("ratelimits"));
+    const bool lets_pass = mode == control::CheckMode::log || mode == control::CheckMode::tag;
+    if (!facts.rehearsal && !lets_pass && counts.hold(key, deadline).value_or(false))
+        facts.held_login = *facts.client.user;
+    return true;
+}
+
 }  // namespace
 
 Result check_ratelimits(Facts& facts) {
+    if (is_held(facts))
+        return found("550 mail of this login is held, for it has sent too much: ask your postmaster (#5.7.1)",
+                     "the login " + *facts.client.user + " is held");
     const std::vector<Count> counts = budgets(facts, false);
     if (counts.empty()) return {};
     const auto verdict = facts.policy.counts().count(counts, Deadline::in(patience));

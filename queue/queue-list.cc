@@ -25,6 +25,7 @@ using send::ControlVerb;
 void add_options(CommandLine& line, ListOptions& options) {
     line.option("--sender", options.filter.sender,
                 "from this sender; * stands for anything, '' is the null sender");
+    line.option("--login", options.filter.login, "by whose login they came: an account, * and ? in it");
     line.option("--recipient", options.filter.recipient,
                 "to this recipient, not done yet; * stands for anything");
     line.option("--domain", options.filter.domain,

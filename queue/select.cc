@@ -116,7 +116,7 @@ bool is_state_name(std::string_view name) {
 }
 
 bool Filter::empty() const {
-    return ids.empty() && !sender && !recipient && !domain && !older && !newer && states.empty();
+    return ids.empty() && !sender && !recipient && !domain && !older && !newer && states.empty() && !login;
 }
 
 bool Filter::matches_age(MessageId id, std::int64_t now) const {
@@ -132,7 +132,10 @@ bool Filter::matches(const SeenMessage& seen) const {
             return false;
     }
     const Envelope& envelope = seen.message.envelope;
-    if (seen.damaged) return !sender && !recipient && !domain;
+    if (seen.damaged) return !sender && !recipient && !domain && !login;
+    const mail::Submitter& submitter = envelope.options.submitter;
+    if (login && (submitter.kind != mail::Submitter::Kind::login || !matches_pattern(*login, submitter.name)))
+        return false;
     if (sender && !matches_pattern(*sender, envelope.sender)) return false;
     if (!recipient && !domain) return true;
     return std::any_of(envelope.recipients.begin(), envelope.recipients.end(), [&](const Recipient& each) {

@@ -35,7 +35,8 @@ struct Filter {
     std::optional<std::string> domain;     // of such a recipient; ".example.org" is everything below it
     std::optional<std::chrono::seconds> older;
     std::optional<std::chrono::seconds> newer;
-    std::vector<std::string> states;  // any of these
+    std::vector<std::string> states;     // any of these
+    std::optional<std::string> login{};  // pattern for the account by whose login it came
 
     bool empty() const;
     bool matches_age(MessageId id, std::int64_t now) const;

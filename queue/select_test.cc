@@ -61,6 +61,18 @@ using Ids = std::vector<MessageId>;
 
 }  // namespace
 
+TEST(Filters, ByLogin) {
+    SeenMessage seen;
+    Filter filter;
+    filter.login = "ann@*";
+    EXPECT_FALSE(filter.empty());
+    EXPECT_FALSE(filter.matches(seen));
+    seen.message.envelope.options.submitter = {mail::Submitter::Kind::login, "ann@mail.test"};
+    EXPECT_TRUE(filter.matches(seen));
+    seen.message.envelope.options.submitter.kind = mail::Submitter::Kind::open_smtp;
+    EXPECT_FALSE(filter.matches(seen));
+}
+
 TEST_F(Select, ByEveryCondition) {
     const MessageId old =
         put(7200, "News@list.test", {{"a@one.test", Mark::to_do}, {"b@two.test", Mark::done}});

@@ -7,6 +7,8 @@
 #include <array>
 #include <filesystem>
 
+#include "base/text.h"
+#include "counts/protocol.h"
 #include "explain/audit.h"
 #include "setup/programs.h"
 
@@ -69,6 +71,25 @@ void look_at_relaying(const Plan& plan, Report& report) {
 void look_at_sendmail(const Plan& plan, Report& report) {
     if (!has_the_hosts_mail(plan)) return;
     for (const char* path : {"/usr/sbin/sendmail", "/usr/lib/sendmail"}) look_at_place(plan, path, report);
+}
+
+void look_at_held_logins(const Plan& plan, Report& report) {
+    const auto text =
+        counts::Counts(plan.home).list(std::string(counts::held_logins), Deadline::in(Seconds(2)));
+    if (!text) return;
+    for (const std::string_view line : split(trim(*text), '\n')) {
+        if (!line.starts_with(counts::held_logins)) continue;
+        const std::string login = safe_for_log(
+            line.substr(counts::held_logins.size(), line.find(' ') - counts::held_logins.size()));
+        report.bad(
+            fmt::format(
+                "the login {} is held: it has gone beyond a hard budget of control/ratelimits, and may "
+                "send nothing",
+                login),
+            fmt::format("a new password if somebody else has it (qmail-passwd set {0}), a look at what is "
+                        "queued (queue-list --login {0}), then qmail-counts --release {0}",
+                        login));
+    }
 }
 
 }  // namespace relais::setup

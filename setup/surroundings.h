@@ -13,4 +13,8 @@ void look_at_relaying(const Plan& plan, Report& report);
 // mail(1) and PHP call these.
 void look_at_sendmail(const Plan& plan, Report& report);
 
+// Logins that have gone beyond a hard budget (control/ratelimits), as qmail-countd knows. Throws nothing:
+// where it does not answer others say so.
+void look_at_held_logins(const Plan& plan, Report& report);
+
 }  // namespace relais::setup

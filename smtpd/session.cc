@@ -284,6 +284,7 @@ void Session::rcpt(std::string_view argument) {
     of_controls([&] { tarpit(); });
     policy::Verdict verdict = of_controls([&] { return chain_.judge(path->address); });
     for (const std::string& notice : verdict.notices) log_(notice_event(notice));
+    if (!verdict.held_login.empty()) tell_postmaster_of_held(verdict.held_login);
     if (!verdict.suspicion.empty() && verdict.passes()) metrics::count("smtp.suspects");
     if (!verdict.suspicion.empty() && (is_trusted() || refusals_.may_log()))
         log_(suspect_event(speaker(), transaction_->sender, path->address, verdict.suspicion));

@@ -183,6 +183,7 @@ class Session {
     void wait_for_early_talk();
     // Slows down who names many recipients (tarpitcount).
     void tarpit();
+    void tell_postmaster_of_held(const std::string& login);
     void pause(std::chrono::seconds time);
     void refuse_recipient(std::string_view cause, std::string_view reply, std::string_view recipient,
                           std::string_view why = "");

@@ -1,8 +1,14 @@
 // How a session has mail from outside checked and verified.
+#include <fmt/core.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include <algorithm>
 
+#include "base/error.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "smtpd/log.h"
 #include "smtpd/milter_sink.h"
 #include "smtpd/session.h"
 
@@ -11,6 +17,17 @@ namespace {
 
 // On top of a larger message stands what SPF says alone: each session may have that much in memory.
 constexpr std::size_t kept_message_limit = std::size_t{2} << 20;
+
+constexpr char held_letter[] =
+    "Date: {date}\nFrom: MAILER-DAEMON@{me}\nTo: postmaster@{me}\nMessage-ID: <held.{now}.{pid}@{me}>\n"
+    "Subject: the login {login} is held\nAuto-Submitted: auto-generated\n\n"
+    "The login {login} has gone beyond a hard budget of control/ratelimits, last from {client}.\n"
+    "Somebody else may have its password. It may send nothing more until you release it:\n\n"
+    "    queue-list --login {login}              what of it is still in the queue\n"
+    "    queue-list hold --login {login}         keep that there; delete and release go the same way\n"
+    "    qmail-passwd set {login}                a new password\n"
+    "    qmail-counts --release {login}          it may send again\n\n"
+    "You are told this once.\n";
 
 }  // namespace
 
@@ -31,6 +48,27 @@ void Session::pause(std::chrono::seconds time) {
     if (time.count() == 0) return;
     channel_.flush();
     ::poll(nullptr, 0, static_cast<int>(std::chrono::milliseconds(time).count()));
+}
+
+// Once, for a login is held once. What is submitted goes the way of the session's messages, with our name.
+void Session::tell_postmaster_of_held(const std::string& login) {
+    const std::string name = safe_for_log(login);
+    log_(notice_event("alert: the login " + name + " is held, for it has gone beyond a hard budget of " +
+                      "control/ratelimits: qmail-counts --release " + name));
+    const std::int64_t now = now_seconds();
+    const std::string postmaster = "postmaster@" + settings_.me;
+    try {
+        const std::unique_ptr<MessageSink> sink = open_sink_();
+        sink->begin({"", {{postmaster}}, {}});
+        sink->write(fmt::format(held_letter, fmt::arg("login", name), fmt::arg("me", settings_.me),
+                                fmt::arg("date", date_822(now)), fmt::arg("now", now),
+                                fmt::arg("pid", ::getpid()), fmt::arg("client", client_.ip)));
+        if (const auto answer = sink->finish("", {postmaster}); answer.code != queue::SubmitCode::accepted)
+            log_(notice_event("alert: the postmaster is not told: " +
+                              queue::submit_text(answer.code, answer.text)));
+    } catch (const Error& error) {
+        log_(notice_event(std::string("alert: the postmaster is not told: ") + error.what()));
+    }
 }
 
 void Session::keep_fields(std::vector<std::string> fields) {

@@ -74,6 +74,42 @@ class Counts(relais.TestCase):
         i.control("checks", "ratelimits refuse")
         self.assertRegex(self.replies(i, [JOE])[0], FULL)
 
+    def test_a_login_beyond_a_hard_budget_is_held_until_it_is_released(self):
+        held = "550 mail of this login is held, for it has sent too much: ask your postmaster (#5.7.1)"
+        i = self.started(ratelimits="recipients of login 3/1h hold\nrecipients of login 2/1h", users=("joe", "ann"), checks="ratelimits refuse")
+        alias = i.home / "alias/.qmail-postmaster"
+        alias.write_text("./Postmaster\n")
+        login = dict(sender=JOE, login=JOE)
+        # A soft budget before it only makes it wait.
+        self.assertRegex(self.replies(i, [JOE] * 3, **login)[2], FULL)
+        i.control("ratelimits", "recipients of login 3/1h hold")
+        self.assertEqual(self.replies(i, [JOE] * 3, **login), ["250 ok", held, held])
+        self.assertEqual(self.replies(i, ["postmaster@mail.test"], **login), ["250 ok"])
+        self.assertEqual(self.replies(i, [JOE], sender="ann@mail.test", login="ann@mail.test"), ["250 ok"])
+        self.assertEqual(self.replies(i, [JOE]), ["250 ok"])
+        i.wait_log(f"alert: the login {JOE} is held", "smtpd", count=1)
+        letters = i.wait_for(lambda: (i.home / "alias/Postmaster").exists() and (i.home / "alias/Postmaster").read_text(), what="a letter to the postmaster")
+        self.assertIn(f"Subject: the login {JOE} is held\n", letters)
+        self.assertIn(f"    qmail-counts --release {JOE} ", letters)
+        self.assertEqual(letters.count("Subject:"), 1)
+        # Neither time nor a restart of qmail-countd releases it, nor does whoever forgets counters.
+        i.run("qmail-counts", "--forget", "rate:")
+        i.stop()
+        i.start()
+        self.assertEqual(self.replies(i, [JOE], **login), [held])
+        self.assertRegex(self.counts(i, "held:"), rf"^held:login:{JOE} is held for \d+ s\n$")
+        said = i.run("qmailctl", "doctor").out
+        self.assertIn(f"WRONG  the login {JOE} is held", said)
+        self.assertEqual(self.counts(i, "--release", "nobody@mail.test", code=1), "it is not held\n")
+        self.assertEqual(self.counts(i, "--release", JOE), "released\n")
+        self.assertEqual(self.replies(i, [JOE], **login), ["250 ok"])
+
+    def test_a_mode_that_lets_pass_holds_nobody(self):
+        i = self.started(ratelimits="recipients of login 1/1h hold", users=("joe",), checks="ratelimits log")
+        self.assertEqual(self.replies(i, [JOE] * 3, sender=JOE, login=JOE), ["250 ok"] * 3)
+        i.wait_log(f"the login {JOE} is held (ratelimits)", "smtpd")
+        self.counts(i, "held:", code=1)
+
     def test_refused_recipients(self):
         i = self.started(ratelimits="refused of network 3/1h", recipientcheck="on", users=("joe",))
         i.wait_for(lambda: self.replies(i, [JOE]) == ["250 ok"], what="qmail-rcptd")
