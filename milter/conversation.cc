@@ -65,6 +65,11 @@ void Conversation::connect(Deadline deadline) {
     negotiate(patience);
 }
 
+void Conversation::reach(Deadline deadline) {
+    connect(deadline);
+    quit();
+}
+
 void Conversation::negotiate(Deadline deadline) {
     send(negotiation_packet(), deadline);
     const auto agreed = decode_negotiation(read_packet(deadline));

@@ -27,6 +27,8 @@ class Conversation {
     // Each of these gives a verdict, or nothing if the milter has no objection. All of them throw Error when
     // it is gone, hangs, or breaks the protocol; the connection is closed then, and begin() makes another.
 
+    // Connects, agrees with it on what is said, and takes leave: for who wants to know whether it is there.
+    void reach(Deadline deadline);
     // A transaction begins: connects, and says who the client is, where that is not done yet.
     std::optional<Verdict> begin(const Facts& session, const Facts& mail, Deadline deadline);
     std::optional<Verdict> recipient(std::string_view address, std::string_view parameters,

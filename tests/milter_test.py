@@ -179,6 +179,15 @@ class Answers(MilterCase):
         i.wait_log("it has taken all recipients away", "smtpd")
         self.assertEqual(i.queue_files(), [])
 
+    def test_doctor_tries_each(self):
+        good, deaf = self.milter(), self.milter(inet=True, NEGOTIATE=CLOSE)
+        i = self.begun(good, f"{deaf.place} accept", "unix:/nowhere/milter.sock tempfail")
+        said = i.run("qmailctl", "doctor").out
+        self.assertIn(f"ok     the milter {good.place} answers\n", said)
+        self.assertRegex(said, rf"(?m)^WRONG  the milter {deaf.place} cannot be asked: .*: mail passes without it$")
+        self.assertRegex(said, "(?m)^WRONG  the milter unix:/nowhere/milter.sock cannot be asked: unable to .*No such file or directory: mail from the network is put off$")
+        self.assertEqual(good.steps_told(), ["NEGOTIATE", "QUIT"])
+
     def test_quarantine_holds(self):
         m = self.milter(EOM=[b"qa virus, perhaps\0", b"c"])
         i = self.begun(m)
