@@ -1,6 +1,6 @@
 // qmail-import brings what another mail system has into an instance: of qmail control files, users/assign
-// and .qmail files of alias, of Postfix what its settings mean here; and the messages of its queue with
-// their age, who has had them, and what is to be told of failures.
+// and .qmail files of alias, of Postfix and Exim what their settings mean here; and the messages of its
+// queue with their age, who has had them, and what is to be told of failures.
 //
 //   qmail-import [-n | --dry-run] [--from SYSTEM] [--queue QUEUE] OLD [DIR]
 //
@@ -26,6 +26,8 @@
 #include "control/tool.h"
 #include "queue/importer.h"
 #include "setup/databases.h"
+#include "setup/exim_queue.h"
+#include "setup/exim_settings.h"
 #include "setup/identity.h"
 #include "setup/import_messages.h"
 #include "setup/old_queue.h"
@@ -155,6 +157,25 @@ int import_postfix(const Plan& plan, const Options& options) {
     return code != 0 ? code : odd ? 1 : 0;
 }
 
+int import_exim(const Plan& plan, const Options& options) {
+    const EximConfig old = read_exim_config(options.old);
+    const std::string place = options.queue.empty() ? "/var/spool/exim4" : options.queue;
+    const HeldDirectory spool(std::filesystem::canonical(place));
+    refuse_running_exim(spool);
+    const auto locks = options.dry ? queue::QueueLocks{} : queue::lock_queue(plan.home);
+    const bool odd = bring_settings(plan, exim_settings(old, plan), options.dry);
+    become_qmailq(plan, {spool.path()});
+    std::uint64_t faults = 0, notes = 0;
+    const EximQueue queue(HeldDirectory(spool.path()), saying("FAULT", faults), saying("note", notes));
+    const int code =
+        bring_messages(plan.home,
+                       {.count = queue.size(),
+                        .read = [&](std::size_t index) { return queue.read(index); },
+                        .out_of_reach = fmt::format("mv {0}/input {0}/input.taken", spool.path())},
+                       options.dry, faults);
+    return code != 0 ? code : odd ? 1 : 0;
+}
+
 int import(const Arguments& arguments) {
     Options options;
     CommandLine line("Brings settings and queue of another mail system into an instance.", "qmail-import");
@@ -162,16 +183,17 @@ int import(const Arguments& arguments) {
                 "qmail: the directory with control, queue, users, alias; Postfix: with main.cf")
         .required();
     line.option("DIR", options.directory, "the instance ($QMAILHOME, else /var/qmail)");
-    line.option("--from", options.from, "qmail (as without it) or postfix");
+    line.option("--from", options.from, "qmail (as without it), postfix or exim4");
     line.option("--queue", options.queue, "the old queue, where it is not where OLD says");
     line.flag("-n,--dry-run", options.dry, "say what would be taken, and change nothing");
     if (const auto code = line.parse(arguments)) return *code;
-    if (options.from != "qmail" && options.from != "postfix")
-        throw_permanent("--from " + options.from + " is neither qmail nor postfix");
+    if (options.from != "qmail" && options.from != "postfix" && options.from != "exim4")
+        throw_permanent("--from " + options.from + " is neither qmail, postfix nor exim4");
     if (options.from == "qmail" && !options.queue.empty())
         throw_permanent("--queue is for other systems than qmail, whose queue is in its directory");
     const Plan plan = enter(options.directory);
-    return options.from == "qmail" ? import_qmail(plan, options) : import_postfix(plan, options);
+    if (options.from == "qmail") return import_qmail(plan, options);
+    return options.from == "postfix" ? import_postfix(plan, options) : import_exim(plan, options);
 }
 
 }  // namespace
