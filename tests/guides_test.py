@@ -5,6 +5,8 @@ import re
 import subprocess
 import unittest
 
+import import_exim_test
+import import_postfix_test
 import readme_test
 from harness import relais
 
@@ -161,6 +163,54 @@ class Guides(relais.TestCase):
         self.assertIn("take     alias/.qmail-net-default", said)
         self.assertEqual(re.findall(r"(?m)^WRONG.*\n.*", said), [])
         self.assertIn("of the new instance runs: stop it first", said)
+
+    def moves_in(self, page, prepare, count, programs=""):
+        """The page's lines with an old queue of so many messages for anna, who is a user here; what was said."""
+        lines = [line.strip() for line in typed(page)]
+        script = readme_test.SCRIPT.split("qmail-setup /var/qmail")[0] + "\n".join([
+            "useradd --create-home anna; su - anna -c 'maildirmake ~/Maildir'", prepare, programs,
+            *(line + " || true" if "doctor" in line else line for line in lines), self.arrives("/home/anna/Maildir", count),
+            "QMAILHOME=/var/relais qmail-qstat", "qmailctl stop /var/relais"]) + "\n"
+        done = subprocess.run(["unshare", "-mnipf", "--mount-proc", "--kill-child", "bash", "-c", script], capture_output=True, text=True,
+                              timeout=readme_test.LIMIT, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "BIN": str(relais.BIN), "LC_ALL": "C"})
+        said = done.stdout + done.stderr
+        if re.search(r"^(unshare|mount): ", done.stderr, re.M):
+            self.skipTest(f"no namespaces with layers here: {done.stderr[:300]}")
+        self.assertEqual(done.returncode, 0, said)
+        self.assertIn(f"0 were brought before, {count} would be brought now", said)
+        self.assertIn(f"0 were brought before, {count} are brought now", said)
+        self.assertEqual(re.findall(r"(?m)^WRONG.*\n.*", said), [])
+        return said
+
+    def test_moving_from_postfix(self):
+        """With the real one's queue and settings; in the namespace its postconf and postmap run, and no master."""
+        with import_postfix_test.OldPostfix(settings=("mydestination = localhost, mail.example.org", "alias_maps = hash:/etc/aliases", "relayhost =")) as p:
+            for number in range(3):
+                p.post("you@far.test", [f"anna{number}@far.test"], f"Subject: {number}\r\n\r\nbody\r\n")
+            p.waits(3)
+            p.end()
+            for path in p.files("deferred"):
+                data = path.read_bytes()
+                path.write_bytes(re.sub(rb"R\x0eanna\d@far\.test", b"R\x0eanna@localhost", data))
+            wrap = "".join(f"printf '#!/bin/sh\\nLD_LIBRARY_PATH={p.tree.environment['LD_LIBRARY_PATH']} exec {p.tree.program(name)} \"$@\"\\n' "
+                           f">/usr/local/bin/{name}; chmod 755 /usr/local/bin/{name}\n" for name in ("postconf", "postmap", "postalias"))
+            said = self.moves_in("docs/moving-from-postfix.md", f"rm -rf /etc/postfix; cp -r {p.directory}/etc /etc/postfix; rm -f /etc/postfix/*.db", 3,
+                                 wrap + "ln -sf /bin/true /usr/local/bin/postfix; echo 'team: anna' >/etc/aliases; postalias /etc/aliases")
+        self.assertIn("take     control/aliases: from alias_maps", said)
+
+    def test_moving_from_exim(self):
+        with import_exim_test.OldExim() as e:
+            for number in range(3):
+                e.post("you@far.test", [f"anna@there{number}.test"], f"Subject: {number}\r\n\r\nbody\r\n")
+            e.waits(3)
+            e.end()
+            for path in e.files("H"):
+                path.write_bytes(re.sub(rb"anna@there\d\.test\n", b"anna@localhost\n", path.read_bytes(), count=1))
+            answers = "\n".join(f"{name}='{value}'" for name, value in import_exim_test.FromExim.ANSWERS.items())
+            said = self.moves_in("docs/moving-from-exim.md", f"rm -rf /var/spool/exim4; cp -r {e.directory}/spool /var/spool/exim4; mkdir -p /etc/exim4; "
+                                 f"rm -f /etc/exim4/exim4.conf; echo \"{answers}\" >/etc/exim4/update-exim4.conf.conf; echo 'team: anna' >/etc/aliases; "
+                                 "printf '#!/bin/sh\\necho mail.example.org\\n' >/usr/local/bin/hostname; chmod 755 /usr/local/bin/hostname", 3)
+        self.assertIn("take     control/aliases: from /etc/aliases", said)
 
     def test_a_public_server(self):
         """With the page's zone in the place of DNS; a message that leaves passes SPF, DKIM and DMARC by it."""
