@@ -41,7 +41,9 @@ std::string answer(const EximConfig& config, const std::string& name) {
 
 void propose_domains(const EximConfig& config, Proposals& proposals) {
     const auto add = [&](const std::string& name, bool local) {
-        for (const std::string& domain : exim_list(answer(config, name))) {
+        for (std::string domain : exim_list(answer(config, name))) {
+            // All below a domain.
+            if (!local && domain.starts_with("*.")) domain.erase(0, 1);
             if (!is_domain_name(domain)) {
                 proposals.by_hand(name, safe_for_log(domain) +
                                             " is no domain: such a pattern has no line in control/rcpthosts");
@@ -56,8 +58,11 @@ void propose_domains(const EximConfig& config, Proposals& proposals) {
         proposals.line("control/locals", config.mailname, "mailname");
         proposals.line("control/rcpthosts", config.mailname, "mailname");
     }
-    proposals.line("control/locals", "localhost", "Debian's configuration");
-    proposals.line("control/rcpthosts", "localhost", "Debian's configuration");
+    for (const std::string& name : {config.hostname, std::string("localhost")}) {
+        if (!is_domain_name(name)) continue;
+        proposals.line("control/locals", name, "Debian's configuration");
+        proposals.line("control/rcpthosts", name, "Debian's configuration");
+    }
     add("dc_relay_domains", false);
 }
 
@@ -229,7 +234,8 @@ void propose_exim(const EximConfig& config, bool ipv6_apart, Proposals& proposal
     propose_delivery(config, proposals);
 }
 
-std::vector<OldSetting> exim_settings(const EximConfig& config, const Plan& plan) {
+std::vector<OldSetting> exim_settings(EximConfig config, const Plan& plan) {
+    config.hostname = plan.me;
     Proposals proposals("Exim");
     propose_exim(config, has_ipv6_rules(plan), proposals);
     return proposals.take(plan);

@@ -23,6 +23,7 @@ std::string exim_login(std::string_view passwd_client, const std::string& host);
 struct EximConfig {
     std::map<std::string, std::string> answers{};
     std::string mailname{};
+    std::string hostname{};  // of the instance: Exim takes its own name for a local domain
     std::string passwd_client{};
     std::string aliases_path{};  // "" if there is none
     bool own_file = false;       // exim4.conf: the answers do not count
@@ -33,7 +34,7 @@ struct EximConfig {
 EximConfig read_exim_config(const std::string& directory);
 
 // Reads, and decides. Throws Error.
-std::vector<OldSetting> exim_settings(const EximConfig& config, const Plan& plan);
+std::vector<OldSetting> exim_settings(EximConfig config, const Plan& plan);
 // The same without an instance: what is proposed.
 void propose_exim(const EximConfig& config, bool ipv6_apart, Proposals& proposals);
 

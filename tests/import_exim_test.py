@@ -56,7 +56,7 @@ class OldExim(peers.Exim):
 
 class FromExim(relais.TestCase):
     ANSWERS = {"dc_eximconfig_configtype": "smarthost", "dc_other_hostnames": "one.test:two.test", "dc_local_interfaces": "127.0.0.1 ; ::1",
-               "dc_relay_domains": "relayed.test", "dc_relay_nets": "192.0.2.0/24;10.1.2.3", "dc_smarthost": "smart.test::587",
+               "dc_relay_domains": "relayed.test:*.below.test", "dc_relay_nets": "192.0.2.0/24;10.1.2.3", "dc_smarthost": "smart.test::587",
                "dc_localdelivery": "maildir_home"}
 
     def exim(self):
@@ -173,7 +173,7 @@ class FromExim(relais.TestCase):
         i = self.instance(single=False)
         config = self.configured()
         said = self.bring(i, e, config=config)
-        expected = {"locals": "one.test two.test localhost", "rcpthosts": "one.test two.test localhost relayed.test", "defaultdelivery": "./Maildir/",
+        expected = {"locals": "one.test two.test mail.test localhost", "rcpthosts": "one.test two.test mail.test localhost relayed.test .below.test", "defaultdelivery": "./Maildir/",
                     "smtproutes": ":smart.test:587|me|pass:word", "aliases": str(config.parent / "aliases"), "envnoathost": "one.test"}
         for name, text in expected.items():
             lines = [line for line in (i.home / "control" / name).read_text().splitlines() if not line.startswith("#")]
