@@ -25,6 +25,7 @@
 #include "setup/inspect.h"
 #include "setup/mailboxes.h"
 #include "setup/milter_trial.h"
+#include "setup/orphans.h"
 #include "setup/ports.h"
 #include "setup/programs.h"
 #include "setup/supervision.h"
@@ -144,6 +145,10 @@ void look_at_services(const Plan& plan, Report& report) {
         } catch (const Error& error) {
             report.trouble(error);
         }
+    for (const std::string& name : orphaned_logs(plan))
+        report.bad("a multilog without supervise has the lock of log/" + name +
+                       ": when the pipe of the next one is full " + name + " stands still",
+                   "qmailctl start " + plan.home.directory());
 }
 
 // Somebody has removed the file that it holds: it works on, but nothing keeps a second one away. What a

@@ -13,6 +13,7 @@
 #include "setup/command.h"
 #include "setup/deliveries.h"
 #include "setup/holders.h"
+#include "setup/orphans.h"
 #include "setup/ports.h"
 #include "setup/supervision.h"
 
@@ -173,6 +174,10 @@ int signal_send(const Plan& plan, const std::string& letter, const std::string& 
     return fail("qmail-send has not obeyed yet: qmailctl doctor");
 }
 
+void end_logs_without_supervise(const Plan& plan) {
+    if (end_orphaned_logs(plan)) say("a log whose supervise had gone has been ended");
+}
+
 }  // namespace
 
 int systemctl(const Plan& plan, const std::vector<std::string>& words, bool all_units) {
@@ -193,6 +198,8 @@ int start(const Plan& plan) {
     if (!find_svscan(plan)) {
         if (end_orphans(plan)) say("svscan had gone: what it had started has been ended");
         if (!all_supervised(plan)) start_svscan(plan);
+    } else {
+        end_logs_without_supervise(plan);
     }
     if (!wait_until([&plan] { return all_supervised(plan); }, Deadline::in(start_patience)))
         return fail("not every service is under supervise; log/svscan and the end of `ps` tell why");
@@ -240,6 +247,7 @@ int restart(const Plan& plan) {
         const int code = systemctl(plan, {"restart"});
         return code != 0 ? code : report_deliveries(plan);
     }
+    if (find_svscan(plan)) end_logs_without_supervise(plan);
     if (!all_supervised(plan) || has_orphans(plan)) return start(plan);
     const pid_t before = service_state(plan, "qmail-send").pid;
     tell(plan, service_names(plan), "t");

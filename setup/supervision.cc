@@ -30,9 +30,6 @@ namespace {
 // supervise/status: 12 octets TAI64N of the last change, the pid (little-endian), paused, want ('u', 'd' or
 // 0).
 constexpr std::size_t status_octets = 18;
-// What qmail-start may take for the submissions it has.
-constexpr Seconds orphan_patience{45};
-constexpr Seconds log_patience{5};
 constexpr std::uint64_t tai_of_unix_epoch = (std::uint64_t{1} << 62) + 10;
 
 std::uint64_t octet(const std::string& text, std::size_t at) {
@@ -80,16 +77,6 @@ bool is_administrators(pid_t pid, const Plan& plan) {
     return users && users->real == wanted && users->effective == wanted;
 }
 
-// Servers run as roles, too.
-bool is_of_instance(pid_t pid, const Plan& plan) {
-    const auto users = users_of(pid);
-    return users && users->real == users->effective &&
-           (users->real == plan.identity.administrator().uid ||
-            std::any_of(plan.identity.owners.begin(), plan.identity.owners.end(), [&](const auto& owner) {
-                return owner.second.uid == users->real && plan.identity.has(owner.first);
-            }));
-}
-
 }  // namespace
 
 std::string service_directory(const Plan& plan, const std::string& name) {
@@ -101,35 +88,13 @@ bool is_supervise_of(const Seen& seen, const Plan& plan, const std::string& name
            is_administrators(seen.pid, plan);
 }
 
-// The supervises whose svscan has gone.
-std::vector<std::string> orphaned_supervises(const Plan& plan) {
-    std::vector<std::string> names;
-    const auto all = all_processes();
-    for (const std::string& name : services_and_logs(plan))
-        for (const Seen& seen : all) {
-            if (!is_supervise_of(seen, plan, name)) continue;
-            const auto parent = look_at_process(seen.parent);
-            if (!parent || parent->name != "svscan") names.push_back(name);
-        }
-    return names;
-}
-
-// Services of this instance whose supervise has gone: what they write still goes to a log's pipe. One that
-// somebody started by hand writes elsewhere.
-std::vector<pid_t> orphaned_services(const Plan& plan) {
-    const std::set<std::string> programs = {"qmail-start", "qmail-smtpd", "qmail-popd", "tcpserver"};
-    const std::string home = "QMAILHOME=" + plan.home.directory();
-    std::vector<pid_t> found;
-    for (const Seen& seen : all_processes()) {
-        if (!programs.contains(seen.name) || !writes_to_pipe(seen.pid)) continue;
-        if (!is_of_instance(seen.pid, plan)) continue;
-        const auto parent = look_at_process(seen.parent);
-        if (parent && (parent->name == "supervise" || programs.contains(parent->name))) continue;
-        const std::string environment = read_proc("/proc/" + std::to_string(seen.pid) + "/environ");
-        for (const std::string_view variable : split(environment, '\0'))
-            if (variable == home) found.push_back(seen.pid);
-    }
-    return found;
+bool is_of_instance(pid_t pid, const Plan& plan) {
+    const auto users = users_of(pid);
+    return users && users->real == users->effective &&
+           (users->real == plan.identity.administrator().uid ||
+            std::any_of(plan.identity.owners.begin(), plan.identity.owners.end(), [&](const auto& owner) {
+                return owner.second.uid == users->real && plan.identity.has(owner.first);
+            }));
 }
 
 // supervise cannot write its status on a full disk: its child tells.
@@ -189,43 +154,6 @@ std::optional<pid_t> find_svscan(const Plan& plan) {
             return static_cast<pid_t>(*pid);
     }
     return std::nullopt;
-}
-
-bool has_orphans(const Plan& plan) {
-    return !find_svscan(plan) && (!orphaned_supervises(plan).empty() || !orphaned_services(plan).empty());
-}
-
-bool end_orphans(const Plan& plan) {
-    if (!has_orphans(plan)) return false;
-    for (const std::string& name : orphaned_supervises(plan))
-        tell(plan, {name}, name.ends_with("/log") ? "x" : "dx");
-    const auto only_logs = [&] {
-        for (const pid_t pid : orphaned_services(plan)) ::kill(pid, SIGTERM);
-        const auto left = orphaned_supervises(plan);
-        return orphaned_services(plan).empty() &&
-               std::all_of(left.begin(), left.end(), [](const auto& name) { return name.ends_with("/log"); });
-    };
-    wait_until(only_logs, Deadline::in(orphan_patience));
-    // A log ends with the last of those who write to it, and a delivery that goes on may do so for hours.
-    const auto none = [&] { return orphaned_supervises(plan).empty(); };
-    if (!wait_until(none, Deadline::in(log_patience))) end_logs(plan);
-    return true;
-}
-
-void end_logs(const Plan& plan) {
-    const auto left = [&] {
-        std::vector<std::string> names;
-        for (const std::string& name : services_and_logs(plan))
-            if (name.ends_with("/log") && service_state(plan, name).supervised) names.push_back(name);
-        return names;
-    };
-    const auto none = [&] { return left().empty(); };
-    if (none()) return;
-    tell(plan, left(), "dx");
-    if (wait_until(none, Deadline::in(log_patience))) return;
-    for (const std::string& name : left())
-        if (const pid_t pid = service_state(plan, name).pid; pid > 0) ::kill(pid, SIGKILL);
-    wait_until(none, Deadline::in(log_patience));
 }
 
 // svscan and supervise run as root whatever they find.

@@ -11,6 +11,7 @@
 #include "base/deadline.h"
 #include "base/fd.h"
 #include "setup/layout.h"
+#include "setup/process_table.h"
 
 namespace relais::setup {
 
@@ -28,15 +29,13 @@ ServiceState service_state(const Plan& plan, const std::string& name);
 std::vector<std::string> services_and_logs(const Plan& plan);
 std::string service_directory(const Plan& plan, const std::string& name);
 
+// Whether that process is the supervise of the service, or log, and the administrator's.
+bool is_supervise_of(const Seen& seen, const Plan& plan, const std::string& name);
+// Whether the process is the administrator's or a role's, as servers are.
+bool is_of_instance(pid_t pid, const Plan& plan);
+
 // The svscan whose directory is this instance's service/, however it was started.
 std::optional<pid_t> find_svscan(const Plan& plan);
-// Whether a supervise of this instance has outlived its svscan, or a service its supervise: nobody starts
-// them again, and what they write may reach no log.
-bool has_orphans(const Plan& plan);
-// Ends them, and waits for that. False if there were none. Throws Error.
-bool end_orphans(const Plan& plan);
-// Ends the logs that have not ended with who writes to them; one whose disk takes nothing is killed.
-void end_logs(const Plan& plan);
 // Starts one, apart from our terminal, with log/svscan for its complaints. Throws Error, also if somebody
 // else could write what it would run.
 void start_svscan(const Plan& plan);

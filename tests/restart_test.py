@@ -316,6 +316,38 @@ class Administered(Base):
         i.wait_empty()
         self.assertEqual(self.bob.runs, 1)
 
+    def test_a_log_whose_supervise_was_killed_holds_up_nobody(self):
+        """Its multilog has the log's lock as long as what hangs writes to it. The next one could not write, and all that log would stand still."""
+        i = self.supervised()
+        self.hang(i)
+        old = self.log_process(i, "multilog")
+        os.kill(self.log_process(i, "supervise"), signal.SIGKILL)
+        i.wait_for(lambda: "a multilog without supervise has the lock of log/qmail-send" in self.doctor(i), 20, "doctor to see it")
+        self.assertIn("a log whose supervise had gone has been ended", i.ctl("restart"))
+        i.wait_for(lambda: self.log_process(i, "multilog") not in (None, old), 20, "another multilog")
+        self.assert_log_flows(i)
+        # Now with what looks after supervise.
+        i.kill("svscan")
+        i.wait_for(lambda: not i.processes("svscan"), 20, "no svscan")
+        os.kill(self.log_process(i, "supervise"), signal.SIGKILL)
+        i.start()
+        self.assert_log_flows(i)
+        self.assertNotIn("a multilog without supervise", self.doctor(i))
+        self.bob.open()
+        i.wait_empty()
+        self.assertEqual(self.bob.runs, 1)
+
+    def assert_log_flows(self, i):
+        before = sum("end msg" in line for line in i.log())
+        self.assert_mail_flows(i)
+        i.wait_for(lambda: sum("end msg" in line for line in i.log()) > before, 20, "lines of the new qmail-send")
+
+    @staticmethod
+    def log_process(i, name):
+        where = {str(i.home / "service/qmail-send/log"), str(i.home / "log/qmail-send")}
+        found = [p.pid for p in i.processes(name) if os.readlink(f"/proc/{p.pid}/cwd") in where]
+        return found[-1] if found else None
+
     def test_stop_ends_a_log_that_does_not_end_by_itself(self):
         """As multilog's does not whose disk takes nothing."""
         i = self.supervised()
