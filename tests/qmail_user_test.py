@@ -56,6 +56,16 @@ class QmailUser(relais.TestCase):
         self.assertEqual(i.run("qmail-user", "remove", "sales@virtual.test").code, 0)
         self.assertFalse((self.keeper.home / ".qmail-virtual:test-sales").exists())
 
+    def test_an_instance_of_one_user(self):
+        """Whoever is added there gets a mailbox of that user's."""
+        i = self.instance(single=True, control={"locals": "mail.test", "rcpthosts": "mail.test", "defaultdomain": "mail.test"})
+        maildir, file = i.home / "alias/mail/mail.test/bert", i.home / "alias/.qmail-bert"
+        self.assertEqual(self.add(i, "bert").out, f"made {maildir}\nmade {file}\nadded bert@mail.test\n")
+        self.assertEqual({path.stat().st_uid for path in (maildir, file)}, {i.home.stat().st_uid})
+        i.start()
+        i.send("a@client.example", ["bert@mail.test"], "Subject: x\n\nx\n")
+        i.wait_for(lambda: list((maildir / "new").iterdir()), 30, "a message")
+
     def test_nobody_of_the_system_gets_a_mailbox_of_alias(self):
         i = self.made()
         self.add(i, "info@mail.test")
