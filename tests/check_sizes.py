@@ -11,7 +11,7 @@ FILE_LIMIT, FUNCTION_LIMIT = 350, 60
 UNCHECKED = re.compile(r"^(tests|bench|fuzz)/|_(test|fuzz|bench)\.cc$|(^|/)test_\w+\.h$|_fixture\.h$")
 # A line that opens a function's body: it ends with a brace behind its parameters, or the last line of an initialiser list.
 OPENS = re.compile(r"^(\s*)(?!namespace|class|struct|enum|union|\}|extern)\S.*[)\]\w&}>]\s*\{$")
-NO_FUNCTION = re.compile(r"^\s*(namespace|class|struct|enum|union|extern)\b|=\s*\{*$|^\s*\{$")
+NO_FUNCTION = re.compile(r"^\s*(namespace|class|struct|enum|union|extern)\b|^\s*inline constexpr [^(]*\{$|=\s*\{*$|^\s*\{$")
 
 
 def sources():
