@@ -34,7 +34,8 @@ class Addresses {
     const std::function<bool(const std::string&)>& is_user_;
     Proposals& proposals_;
     std::set<std::string> local_{}, aliased_{}, mailboxes_{};
-    bool stored_here_ = false;  // not by a server of LMTP
+    std::set<std::string> told_{};  // domains of mailboxes, what was said of them
+    bool stored_here_ = false;      // not by a server of LMTP
 };
 
 std::set<std::string> Addresses::domains(const std::string& name) const {
@@ -118,10 +119,15 @@ void Addresses::propose_virtual_alias(const std::string& key, const std::string&
         return proposals_.by_hand(told, "alias/.qmail-default gets the mail of all names that are nobody's");
     if (is_local && is_user_(user))
         return proposals_.by_hand(told, "a user's: write ~" + safe_for_log(user) + "/.qmail");
+    const auto targets_told = list_of(value);
+    // Said so that a line for all of the domain leaves the mailbox alone.
+    if (stored_here_ && mailboxes_.contains(domain) && targets_told.size() == 1 &&
+        equal_ignoring_case(targets_told.front(), key))
+        return;
     const std::string extension = user.empty() ? "default" : extension_of(user);
     if (extension.empty()) return proposals_.by_hand(told, "no .qmail file can have that name");
     std::vector<std::string> targets;
-    for (const std::string& target : list_of(value)) {
+    for (const std::string& target : targets_told) {
         const bool same =
             equal_ignoring_case(with_domain(target, config_.origin()), with_domain(key, config_.origin()));
         if (same || !is_plain(target) || target.find_first_of("\"'`\\$") != target.npos)
@@ -159,6 +165,17 @@ bool Addresses::propose_mailbox(const std::string& key, const std::string& value
                       path = base + "/" + value.substr(0, value.size() - 1);
     const std::string local = domain + "-" + lower(key.substr(0, at));
     if (!is_plain(local + path) || (local + path).find(':') != std::string::npos) return false;
+    const std::string beginning = "alias/.qmail-" + extension_of(domain) + "-";
+    if (proposals_.has(beginning + extension_of(key.substr(0, at)))) {
+        proposals_.by_hand(from + " " + safe_for_log(key),
+                           "virtual_alias_maps sends its mail elsewhere: the mailbox gets none");
+        return true;
+    }
+    if (proposals_.has(beginning + "default") && told_.insert(domain).second)
+        proposals_.by_hand(from,
+                           "mailboxes of " + domain +
+                               " come before its line for all other addresses, which Postfix obeys first "
+                               "where a mailbox has no line of its own in virtual_alias_maps");
     proposals_.line(assign, "=" + local + ":" + owner + ":" + path + ":::", from);
     return true;
 }
