@@ -181,7 +181,7 @@ void Session::refuse(std::string_view cause, std::string_view reply,
     const std::string said = id != 0 ? fmt::format("{} [{}]", reply, id) : std::string(reply);
     say(said);
     const auto sender = transaction_ ? std::optional<std::string_view>(transaction_->sender) : std::nullopt;
-    log_(refuse_event(speaker(), cause, sender, recipient, said, why).at(id));
+    log_(refuse_event(speaker(), cause, sender, recipient, said, why).with("dns", evidence()).at(id));
 }
 
 void Session::refuse_recipient(std::string_view cause, std::string_view reply, std::string_view recipient,
@@ -257,6 +257,7 @@ void Session::mail(std::string_view argument) {
         if (milters_ != nullptr) transaction_->mail_parameters = path->parameters;
         transaction_->options.smtputf8 = parameters.smtputf8;
         chain_.heard_mail(transaction_->sender);
+        if (dns_said_) dns_said_->forget();
         return say("250 ok");
     }
     transaction_.reset();
@@ -287,7 +288,8 @@ void Session::rcpt(std::string_view argument) {
     if (!verdict.held_login.empty()) tell_postmaster_of_held(verdict.held_login);
     if (!verdict.suspicion.empty() && verdict.passes()) metrics::count("smtp.suspects");
     if (!verdict.suspicion.empty() && (is_trusted() || refusals_.may_log()))
-        log_(suspect_event(speaker(), transaction_->sender, path->address, verdict.suspicion));
+        log_(suspect_event(speaker(), transaction_->sender, path->address, verdict.suspicion)
+                 .with("dns", evidence()));
     if (verdict.cause == policy::Cause::spf)
         return refuse(verdict.check, verdict.reply, path->address, verdict.why);
     if (!verdict.passes()) return refuse_recipient(verdict.check, verdict.reply, path->address, verdict.why);

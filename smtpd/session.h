@@ -23,6 +23,7 @@
 #include "smtpd/late_header.h"
 #include "smtpd/log.h"
 #include "smtpd/message_sink.h"
+#include "smtpd/recorded_dns.h"
 #include "smtpd/refusals.h"
 #include "smtpd/settings.h"
 
@@ -49,7 +50,7 @@ class Session {
     void set_encryption(Encryption& encryption) { encryption_ = &encryption; }
 
     // Mail from outside is verified as control/mailauth and its like say. Borrows it.
-    void set_dns(authres::Dns& dns) { chain_.set_dns(dns); }
+    void set_dns(authres::Dns& dns) { chain_.set_dns(dns_said_.emplace(dns)); }
     // Milters look at what the client sends. Borrows them.
     void set_milters(milter::Milters& milters) { milters_ = &milters; }
     // A client for whom a front end speaks, as far as it is known; and what the rules for its address say.
@@ -197,6 +198,8 @@ class Session {
     // One whose refusals are never limited.
     bool is_trusted() const { return client_.user || client_.relayclient || client_.certificate; }
     Speaker speaker() const;
+    // What DNS has said in this transaction.
+    Event::List evidence() const { return dns_said_ ? Event::List(dns_said_->said()) : Event::List(); }
     std::uint64_t size_limit() const { return client_.databytes.value_or(settings_.databytes); }
 
     Channel& channel_;
@@ -204,6 +207,7 @@ class Session {
     const Settings& settings_;
     policy::Policy& policy_;
     policy::Chain chain_;
+    std::optional<RecordedDns> dns_said_{};
     OpenSink open_sink_;
     Log log_;
     LoginAuthority* authority_ = nullptr;

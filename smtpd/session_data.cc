@@ -151,7 +151,8 @@ void Session::finish_message(MessageSink& sink, std::uint64_t size) {
     metrics::count("smtp.recipients", service(), transaction_->recipients.size());
     metrics::observe("smtp.size", size);
     log_(accept_event(speaker(), sink.qp(), transaction_->sender, transaction_->recipients, size,
-                      sink.session()));
+                      sink.session())
+             .with("dns", evidence()));
     if (const auto* verification = chain_.verification())
         log_(verified_event(sink.qp(), client_.ip, verification->summary()));
     tell_of_milters(sink.qp());

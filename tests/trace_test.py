@@ -6,6 +6,7 @@ import re
 import subprocess
 import unittest
 
+from harness import dns
 from harness import relais
 from harness.sink import Sink
 
@@ -115,6 +116,26 @@ class Trace(relais.TestCase):
             client.command("MAIL FROM:<a@b.example>")
             client.line("RCPT TO:<x@elsewhere.example>")
             self.assertTrue(str(client.reply()).endswith("(#5.7.1)"))
+
+    def test_what_dns_said_is_told_with_what_was_decided(self):
+        """A record may say something else on Friday."""
+        answers = dns.Answers({"good.example": "192.0.2.1"})
+        self.addCleanup(answers.stop)
+        i = self.started(dnsservers=answers.server, checks="mfcheck refuse", mailauth=None).start()
+        with i.smtp() as client:
+            client.command("MAIL FROM:<a@gone.example>")
+            client.line("RCPT TO:<bob@mail.test>")
+            self.assertRegex(str(client.reply()), "^5")
+        one = self.id_of(i.send("a@good.example", ["bob@mail.test"], "Subject: x\n\nx\n"))
+        shown = self.wait_trace("gone.example", "--why", "--from", "a@gone.example")
+        self.assertRegex(shown, r"check mfcheck; DNS said .*MX gone\.example: no such name")
+        self.assertNotIn("good.example", shown)
+        shown = self.wait_trace("left the queue", one)
+        self.assertRegex(shown, r"\d+ bytes; DNS said .*A good\.example: 192\.0\.2\.1 \(\d+ s\)")
+        self.assertNotIn("gone.example", shown)
+        said = [event["dns"] for event in json.loads(self.trace("--json", one))["events"] if event["event"] == "accept"]
+        self.assertTrue(any(text.startswith("A good.example: ") for text in said[0]), said)
+        self.assertNotIn("DNS said", "".join(i.log("smtpd")))
 
     def test_what_is_forgotten_is_gone(self):
         i = self.started().start()

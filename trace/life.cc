@@ -55,6 +55,14 @@ std::string recipients_of(const Record& record) {
     return all.empty() ? "nobody" : all;
 }
 
+// What the checks went by.
+std::string dns_of(const Record& record) {
+    std::string all;
+    for (const auto& [name, value] : record.fields)
+        if (name == "dns") all += (all.empty() ? "; DNS said " : "; ") + shown(value);
+    return all;
+}
+
 std::string span_of(std::uint64_t milliseconds) {
     return milliseconds < 1000 ? fmt::format("{} ms", milliseconds)
                                : fmt::format("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100);
@@ -75,15 +83,18 @@ std::string delivery_text(const Record& record) {
 std::string words_of(const Record& record) {
     const std::string_view kind = record.kind;
     if (kind == "accept")
-        return fmt::format("accepted from {}, sender {}, for {}, {} bytes", client_of(record),
-                           path_of(record, "sender"), recipients_of(record), record.number("bytes"));
+        return fmt::format("accepted from {}, sender {}, for {}, {} bytes{}", client_of(record),
+                           path_of(record, "sender"), recipients_of(record), record.number("bytes"),
+                           dns_of(record));
     if (kind == "refuse")
         return fmt::format("refused {}, sender {}, recipient {}: {}{}{}", client_of(record),
                            path_of(record, "sender"), path_of(record, "rcpt"), shown(record.field("reply")),
-                           also(record, "why", "because "), also(record, "cause", "check "));
+                           also(record, "why", "because "), also(record, "cause", "check ")) +
+               dns_of(record);
     if (kind == "suspect")
         return fmt::format("passed though suspect: {}, sender {}, recipient {}: {}", client_of(record),
-                           path_of(record, "sender"), path_of(record, "rcpt"), shown(record.field("why")));
+                           path_of(record, "sender"), path_of(record, "rcpt"), shown(record.field("why"))) +
+               dns_of(record);
     if (kind == "forwarded")
         return fmt::format("came once from {} ({}), as a front end says", shown(record.field("addr")),
                            shown(record.field("name")));
@@ -180,7 +191,8 @@ Json json_of(const Record& record) {
     Json event = {{"time", date_iso(record.time)}, {"event", record.kind}};
     for (const auto& [name, value] : record.fields) {
         const auto same = [&, key = std::string_view(name)](const auto& field) { return field.first == key; };
-        if (std::count_if(record.fields.begin(), record.fields.end(), same) > 1 || name == "rcpt")
+        if (std::count_if(record.fields.begin(), record.fields.end(), same) > 1 || name == "rcpt" ||
+            name == "dns")
             event[name].push_back(value);
         else
             event[name] = value;
