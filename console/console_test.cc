@@ -213,11 +213,12 @@ TEST(ConsoleHtml, NothingFromOutsideIsMarkup) {
                   {"refusal", evil, "1", evil, evil, evil, evil, evil, evil, evil},
                   {"person", evil, evil, evil, "1", evil, "1"},
                   {"destination", evil, evil, evil, evil, "1", "1", evil},
+                  {"now", evil, evil, evil, evil, "1", "99999999999999", evil},
                   {"done", evil, evil}};
     const http::Form query = {{"destination", evil}, {"client", evil}, {"address", evil}, {"sender", evil}};
     for (const std::string& text :
          {queue_body(found, query), confirm_body(found, "delete"), result_body(found, "hold"),
-          people_body(found), destinations_body(found), refusals_body(found, query),
+          people_body(found), destinations_body(found, found), refusals_body(found, query),
           message_body(evil, found, found), who_body(query, &found), login_body(evil, evil)}) {
         EXPECT_THAT(text, Not(HasSubstr("<script")));
         EXPECT_THAT(text, Not(HasSubstr("\" onmouseover")));

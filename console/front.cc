@@ -155,9 +155,11 @@ void Front::show_list(const Visit& visit) {
     const http::Form& form = visit.form;
     const auto value = [&](std::string_view name) { return std::string(trim(http::value_of(form, name))); };
     if (visit.path == "/destinations")
-        return ask(visit, {question(visit, Verb::destinations, {})}, [](const Answers& all) {
-            return page_or_trouble(all[0], "Destinations", "/destinations", destinations_body(all[0]));
-        });
+        return ask(visit, {question(visit, Verb::destinations, {}), question(visit, Verb::sender, {})},
+                   [](const Answers& all) {
+                       return page_or_trouble(all[0], "Destinations", "/destinations",
+                                              destinations_body(all[0], all[1]));
+                   });
     if (visit.path == "/people")
         return ask(visit, {question(visit, Verb::people, {})}, [](const Answers& all) {
             return page_or_trouble(all[0], "People", "/people", people_body(all[0]));

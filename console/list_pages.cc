@@ -1,11 +1,16 @@
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "console/html.h"
 #include "console/pages.h"
 
 namespace relais::console {
 namespace {
+
+// A year: nothing is under way for longer.
+constexpr std::uint64_t longest = 366 * 86'400;
 
 using Cells = std::vector<std::vector<std::string>>;
 
@@ -55,22 +60,44 @@ Cells counts(const Answer& found, std::string_view kind, std::string_view path) 
     return rows;
 }
 
+std::string destination_link(const std::string& name) {
+    return name.starts_with('(') ? cell(name) : link("/queue?destination=" + http::encode_value(name), name);
+}
+
+// What qmail-send has for them now, and why it does not try it.
+std::string now_table(const Answer& sender) {
+    if (const std::string trouble = trouble_of(sender); !trouble.empty())
+        return element("p", trouble, "notice");
+    Cells rows;
+    for (const Fields& row : sender.rows) {
+        if (row.size() == 1 && row[0] == "silent")
+            return element("p", "qmail-send does not run: nothing is tried.", "notice");
+        if (row.size() != 8 || row[0] != "now") continue;
+        rows.push_back({destination_link(row[1]), cell(row[2]), cell(row[3]), cell(row[4]), span_of(row[5]),
+                        row[6] == "0" ? "-"
+                                      : escape(span_words(static_cast<std::int64_t>(std::min<std::uint64_t>(
+                                            parse_number(row[6]).value_or(0), longest)))),
+                        element("span", row[7], row[7].empty() ? "" : "warn")});
+    }
+    return table("Now",
+                 {"Destination", "Under way", "Next", "Waiting", "Usually", "Under way for", "Why not now"},
+                 rows, "Nothing is under way, and nothing waits for its destination.");
+}
+
 }  // namespace
 
-std::string destinations_body(const Answer& found) {
+std::string destinations_body(const Answer& found, const Answer& sender) {
     if (const std::string trouble = trouble_of(found); !trouble.empty())
-        return element("p", trouble, "notice");
+        return now_table(sender) + element("p", trouble, "notice");
     Cells rows;
     for (const Fields& row : found.rows) {
         if (row.size() != 8 || row[0] != "destination") continue;
-        const bool domain = !row[1].starts_with('(');
-        rows.push_back(
-            {domain ? link("/queue?destination=" + http::encode_value(row[1]), row[1]) : cell(row[1]),
-             element("span", row[2], "good"), element("span", row[3], row[3] == "0" ? "" : "warn"),
-             element("span", row[4], row[4] == "0" ? "" : "wrong"), span_of(row[5]), span_of(row[6]),
-             cell(row[7])});
+        rows.push_back({destination_link(row[1]), element("span", row[2], "good"),
+                        element("span", row[3], row[3] == "0" ? "" : "warn"),
+                        element("span", row[4], row[4] == "0" ? "" : "wrong"), span_of(row[5]),
+                        span_of(row[6]), cell(row[7])});
     }
-    return basis(found, "deliveries") +
+    return now_table(sender) + basis(found, "deliveries") +
            table("By destination",
                  {"Destination", "Delivered", "Deferred", "Failed", "On average", "Slowest", "Last trouble"},
                  rows, "Nothing was delivered in the last day, as far as qmail-traced remembers.");

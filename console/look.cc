@@ -9,6 +9,7 @@
 #include "console/lookups.h"
 #include "control/cages.h"
 #include "control/owners.h"
+#include "queue/change.h"
 
 namespace relais::console {
 namespace {
@@ -20,7 +21,7 @@ bool is_about_trace(Verb verb) {
            verb == Verb::people;
 }
 
-Rows look(const control::Home& home, const Question& question) {
+Rows look(const control::Home& home, const Question& question, std::optional<send::ControlClient>& sender) {
     switch (question.verb) {
         case Verb::queue:
             return queue_rows(home, question.arguments);
@@ -38,6 +39,8 @@ Rows look(const control::Home& home, const Question& question) {
             return destination_rows(home);
         case Verb::people:
             return people_rows(home);
+        case Verb::sender:
+            return sender_rows(sender);
         case Verb::act:
             return act_rows(home, question.arguments);
         default:
@@ -76,8 +79,11 @@ int answer_one_question(const control::Home& home) {
     const Question question = read_question();
     Rows rows;
     try {
+        // Its socket is the administrator's; what it says is read by who is one no more.
+        std::optional<send::ControlClient> sender;
+        if (question.verb == Verb::sender) sender = queue::connect_to_qmail_send(home);
         give_up(home, question.verb);
-        rows = look(home, question);
+        rows = look(home, question, sender);
     } catch (const std::exception& error) {
         log_line(std::string("warning: ") + error.what());
         rows = {{"failed", error.what()}};

@@ -3,8 +3,11 @@
 // opens the first. What it finds are rows for that half to pass on. A row begins with its kind.
 #pragma once
 
+#include <optional>
+
 #include "console/protocol.h"
 #include "control/home.h"
+#include "send/control_protocol.h"
 
 namespace relais::console {
 
@@ -54,7 +57,9 @@ Rows people_rows(const control::Home& home, const LookLimits& limits = {});
 // With the right to ask qmail-send, or to take its lock: "done" or "not", id, words.
 Rows act_rows(const control::Home& home, const Fields& arguments);
 
-// qmail-send's words on what it has under way: "text", words.
-Rows sender_rows(const control::Home& home);
+// What qmail-send has for each destination, who has most to do first: "now", name, under way, queued,
+// waiting, milliseconds that a delivery usually takes, seconds of the longest one under way, why it is not
+// tried. "silent" without qmail-send. client: connected by who may; asking needs no right.
+Rows sender_rows(std::optional<send::ControlClient>& client, const LookLimits& limits = {});
 
 }  // namespace relais::console

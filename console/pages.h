@@ -20,7 +20,8 @@ std::string queue_body(const Answer& found, const http::Form& query);
 std::string confirm_body(const Answer& hits, std::string_view act);
 std::string result_body(const Answer& results, std::string_view act);
 std::string message_body(std::string_view id, const Answer& life, const Answer& detail);
-std::string destinations_body(const Answer& found);
+// sender: what qmail-send has for them now.
+std::string destinations_body(const Answer& found, const Answer& sender);
 std::string people_body(const Answer& found);
 std::string refusals_body(const Answer& found, const http::Form& query);
 // found: what was asked by the query's fields; null: nothing yet.

@@ -53,6 +53,7 @@ enum class Verb {
     detail,        // id: as queue-list shows it
     refusals,      // address of a client, cause; each may be empty
     destinations,  //
+    sender,        // what qmail-send has for each destination now
     people,        //
     doctor,        //
     settings,      //
@@ -80,6 +81,7 @@ inline constexpr VerbRow verbs[] = {
     {Verb::detail, "detail", 1, 1, true, false},
     {Verb::refusals, "refusals", 2, 2, true, false},
     {Verb::destinations, "destinations", 0, 0, true, false},
+    {Verb::sender, "sender", 0, 0, true, false},
     {Verb::people, "people", 0, 0, true, false},
     {Verb::doctor, "doctor", 0, 0, true, false},
     {Verb::settings, "settings", 0, 0, true, false},

@@ -27,7 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             (void)queue_body(*answer, {});
             (void)refusals_body(*answer, {});
             (void)people_body(*answer);
-            (void)destinations_body(*answer);
+            (void)destinations_body(*answer, *answer);
             (void)confirm_body(*answer, "delete");
             (void)result_body(*answer, "hold");
         }

@@ -9,6 +9,7 @@
 #include "queue/change.h"
 #include "queue/describe.h"
 #include "queue/select.h"
+#include "setup/top_picture.h"
 
 namespace relais::console {
 namespace {
@@ -205,13 +206,19 @@ Rows act_rows(const control::Home& home, const Fields& arguments) {
     return rows;
 }
 
-Rows sender_rows(const control::Home& home) {
-    auto client = queue::connect_to_qmail_send(home);
-    if (!client) return {{"text", "qmail-send does not run: nothing is under way.\n"}};
-    std::string text;
-    for (const send::ControlVerb verb : {send::ControlVerb::stat, send::ControlVerb::running})
-        text += client->ask({verb, 0}, Deadline::in(Seconds(10))).text;
-    return {{"text", text}};
+Rows sender_rows(std::optional<send::ControlClient>& client, const LookLimits& limits) {
+    if (!client) return {{"silent"}};
+    const Deadline deadline = Deadline::in(Seconds(10));
+    const std::string stat = client->ask({send::ControlVerb::stat, 0}, deadline).text;
+    const std::string running = client->ask({send::ControlVerb::running, 0}, deadline).text;
+    Rows rows = {{"asked"}};
+    for (const setup::TopDestination& each : setup::destinations_of(stat, running)) {
+        if (rows.size() > limits.groups) break;
+        rows.push_back({"now", each.name, std::to_string(each.running), std::to_string(each.queued),
+                        std::to_string(each.waiting), std::to_string(each.usual),
+                        std::to_string(each.longest), each.trouble});
+    }
+    return rows;
 }
 
 }  // namespace relais::console

@@ -358,6 +358,14 @@ class Console(relais.TestCase):
             anna.get(f"/message?id={id}", 400)
         self.assertIn("Nothing is remembered", anna.get("/message?id=17"))
 
+    def test_a_destination_that_backs_off_says_why(self):
+        i = self.started(smtproutes=f":127.0.0.1:{relais.free_port()}")
+        self.assertEqual(i.submit("a@b.example", ["x@far.example"]), 0)
+        anna = self.browser()
+        i.wait_for(lambda: "in back-off for" in anna.get("/destinations"), 60, "the back-off")
+        self.assertRegex(anna.get("/destinations"), r"Why not now.*far\.example.*in back-off for")
+        self.assertIn("in back-off for", self.browser("rita").get("/destinations"))
+
     def test_floods_slow_readers_and_large_requests_hold_up_nobody(self):
         self.started()
         anna = self.browser()
