@@ -130,7 +130,10 @@ void Addresses::propose_virtual_alias(const std::string& key, const std::string&
     for (const std::string& target : targets_told) {
         const bool same =
             equal_ignoring_case(with_domain(target, config_.origin()), with_domain(key, config_.origin()));
-        if (same || !is_plain(target) || target.find_first_of("\"'`\\$") != target.npos)
+        // "@DOMAIN" stands in a line that a shell reads.
+        const bool domain_alone = target.starts_with('@') && is_domain_name(target.substr(1));
+        if (same || !is_plain(target) || target.find_first_of("\"'`\\$") != target.npos ||
+            (target.starts_with('@') && !domain_alone))
             return proposals_.by_hand(
                 told, same ? "it names itself, which would go in a circle here: a mailbox is a line "
                              "./Maildir/ of its .qmail file"

@@ -143,5 +143,16 @@ TEST(PostfixMembers, KnowAMapFromAnAddress) {
     EXPECT_EQ(missed.size(), 2U);
 }
 
+TEST(PostfixVirtualAliases, GiveNoShellMoreThanADomain) {
+    const PostfixConfig config(
+        {{"virtual_alias_domains", "a.test, c.test"}, {"virtual_alias_maps", "hash:/etc/virtual"}},
+        {{"hash:/etc/virtual", {{"@a.test", "@b.test"}, {"@c.test", "@b.test;id>/tmp/x"}}}});
+    Proposals proposals("Postfix");
+    propose_addresses(
+        config, [](const std::string&) { return false; }, proposals);
+    EXPECT_TRUE(proposals.has("alias/.qmail-a:test-default"));
+    EXPECT_FALSE(proposals.has("alias/.qmail-c:test-default"));
+}
+
 }  // namespace
 }  // namespace relais::setup
