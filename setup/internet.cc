@@ -87,7 +87,7 @@ std::map<std::string, bool> domains_of(const control::Home& home, const std::vec
     for (const std::string& text : control::read<"rcpthosts">(home)) add(text, true);
     for (const std::string& text : control::read<"locals">(home)) add(text, false);
     std::error_code unseen;
-    for (const auto& entry : std::filesystem::directory_iterator(home.control_file("dkim"), unseen))
+    for (const auto& entry : std::filesystem::directory_iterator(home.path("control/dkim"), unseen))
         add(entry.path().filename().string(), false);
     if (given.empty()) return domains;
     std::map<std::string, bool> chosen;
