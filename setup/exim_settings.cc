@@ -122,7 +122,8 @@ void propose_aliases(const EximConfig& config, Proposals& proposals) {
     proposals.by_hand(
         config.aliases_path,
         "run newaliases for the new instance; root, postmaster and mailer-daemon have .qmail files in "
-        "alias/, which come before it, and so do users");
+        "alias/, which come before it, and so do users, who have all names that begin with theirs and a "
+        "\"-\"");
 }
 
 void propose_delivery(const EximConfig& config, Proposals& proposals) {

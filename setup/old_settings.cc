@@ -28,6 +28,8 @@ constexpr const char* ledger = "imported";
 constexpr std::size_t setting_limit = std::size_t{64} << 20;
 // All of them are held in memory.
 constexpr std::uint64_t settings_limit = std::uint64_t{256} << 20;
+// Of a name, with ".new" behind it while the file is written: a name has 255 octets at most.
+constexpr std::size_t beside_limit = 250;
 // A new instance's own: its name, its roles, and what another qmail-smtpd was run with.
 constexpr std::string_view own[] = {"me", "owners", "concurrencyincoming"};
 
@@ -154,12 +156,12 @@ std::vector<OldSetting> old_settings(const HeldDirectory& installation, const Pl
 void take_settings(const Plan& plan, const std::vector<OldSetting>& settings) {
     const auto root = plan.tree->directory("");
     if (!root) throw_errno("open", plan.home.directory());
-    std::string lines;
+    Fd taken;
     for (const OldSetting& setting : settings) {
         if (setting.fate != Fate::take) continue;
         const auto directory = plan.tree->directory(parent_of(setting.path));
         if (!directory) throw_errno("open", plan.tree->path_of(parent_of(setting.path)));
-        const std::string name = name_of(setting.path), beside = name + ".new";
+        const std::string name = name_of(setting.path), beside = name.substr(0, beside_limit) + ".new";
         if (::unlinkat(directory->fd(), beside.c_str(), 0) != 0 && errno != ENOENT)
             throw_errno("remove", directory->path_of(beside));
         const Fd file = directory->open(beside, O_WRONLY | O_CREAT | O_EXCL, 0600);
@@ -168,12 +170,11 @@ void take_settings(const Plan& plan, const std::vector<OldSetting>& settings) {
         set_owner_and_mode(file.get(), directory->path_of(beside), setting.owner, setting.mode);
         if (::renameat(directory->fd(), beside.c_str(), directory->fd(), name.c_str()) != 0)
             throw_errno("rename to", directory->path_of(name));
-        lines += setting.path + "\n";
+        // At once: after an end on the way the next run knows these.
+        if (!taken) taken = root->open(ledger, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0644);
+        write_all(taken.get(), setting.path + "\n", Deadline::never());
     }
-    if (lines.empty()) return;
-    const Fd file = root->open(ledger, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0644);
-    write_all(file.get(), lines, Deadline::never());
-    if (sys::fsync(file.get()) != 0) throw_errno("sync", root->path_of(ledger));
+    if (taken && sys::fsync(taken.get()) != 0) throw_errno("sync", root->path_of(ledger));
 }
 
 }  // namespace relais::setup

@@ -1,6 +1,6 @@
-// alias_maps, virtual_alias_maps and virtual_mailbox_maps, as control/aliases, virtualdomains, .qmail files
-// of alias and users/assign.
+// alias_maps and virtual_alias_maps, as control/aliases, virtualdomains and .qmail files of alias.
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/text.h"
@@ -9,41 +9,80 @@
 namespace relais::setup {
 namespace {
 
-constexpr const char* assign = "users/assign";
+// With ".new" behind it while it is written: a name in a directory has 255 octets at most.
+constexpr std::size_t file_name_limit = 250;
+
+// A key of virtual_alias_maps, once: the first map that has it counts.
+struct Alias {
+    std::string key, value;
+    std::string from;  // for people: the map and the key
+    std::string user;  // "" for all of the domain
+    std::string domain;
+    std::string file{};  // below the instance; "" for what gets none
+    bool is_local = false;
+};
 
 class Addresses {
   public:
     Addresses(const PostfixConfig& config, const std::function<bool(const std::string&)>& is_user,
-              Proposals& proposals)
-        : config_(config), is_user_(is_user), proposals_(proposals) {}
+              Proposals& proposals, std::string beginning)
+        : config_(config),
+          is_user_(is_user),
+          proposals_(proposals),
+          beginning_("alias/.qmail-" + std::move(beginning)) {}
     void propose();
 
   private:
     std::set<std::string> domains(const std::string& name) const;
+    std::string user_before_extension(const std::string& local) const;
+    bool reaches_a_user(const std::string& domain, const std::string& from);
     void propose_alias_maps();
     void propose_virtual_domains();
-    void propose_virtual_aliases(const std::string& map);
-    void propose_virtual_alias(const std::string& key, const std::string& value, const std::string& from);
-    void propose_mailboxes();
-    bool propose_mailbox(const std::string& key, const std::string& value, const std::string& owner,
-                         const std::string& from);
-    void write_targets(const std::string& name, const std::vector<std::string>& targets,
-                       const std::string& from);
+    void read_virtual_aliases();
+    void add_virtual_alias(const std::string& map, const std::string& key, const std::string& value);
+    std::string trouble_of_local(const Alias& alias) const;
+    std::string trouble_of_file(const Alias& alias) const;
+    bool find_file(Alias& alias);
+    void propose_virtual_aliases();
+    void propose_targets(const Alias& alias);
 
     const PostfixConfig& config_;
     const std::function<bool(const std::string&)>& is_user_;
     Proposals& proposals_;
+    const std::string beginning_;  // of the .qmail files of what is alias-x
     std::set<std::string> local_{}, aliased_{}, mailboxes_{};
-    std::set<std::string> told_{};  // domains of mailboxes, what was said of them
-    bool stored_here_ = false;      // not by a server of LMTP
+    std::set<std::string> alias_names_{};  // of alias_maps
+    std::vector<Alias> aliases_{};         // of virtual_alias_maps
+    std::set<std::string> keys_{};         // theirs, small
+    std::set<std::string> elsewhere_{};    // addresses that virtual_alias_maps sends elsewhere
+    bool stored_here_ = false;             // not by a server of LMTP
 };
 
 std::set<std::string> Addresses::domains(const std::string& name) const {
     std::vector<std::string> missed;
     std::set<std::string> all;
-    for (const std::string& domain : config_.members(config_.value(name), missed))
+    for (const std::string& domain : virtual_domains(config_, name, missed))
         if (is_domain_name(domain)) all.insert(lower(domain));
     return all;
+}
+
+// "bob" of "bob-sales", where there is such a user: the mail is his, whatever alias has.
+std::string Addresses::user_before_extension(const std::string& local) const {
+    for (std::size_t dash = local.rfind('-'); dash != local.npos && dash != 0;
+         dash = local.rfind('-', dash - 1))
+        if (is_user_(local.substr(0, dash))) return local.substr(0, dash);
+    return "";
+}
+
+// Mail for a virtual domain is that of alias-DOMAIN-ADDRESS: of a user "alias-x", where DOMAIN is "x-y.test".
+bool Addresses::reaches_a_user(const std::string& domain, const std::string& from) {
+    const std::string user = user_before_extension("alias-" + domain + "-");
+    if (user.empty() || user == "alias") return false;
+    proposals_.by_hand(from, domain + ": its mail would be that of the user " + safe_for_log(user) +
+                                 "; write " + domain +
+                                 ":PREFIX into control/virtualdomains with another "
+                                 "prefix (qmail-send(8))");
+    return true;
 }
 
 void Addresses::propose_alias_maps() {
@@ -60,12 +99,16 @@ void Addresses::propose_alias_maps() {
             continue;
         }
         files.push_back(file);
-        for (const auto& [name, value] : *entries)
-            if (is_user_(name))
-                proposals_.by_hand("alias_maps", file + ": " + safe_for_log(name) +
-                                                     " is a user, who comes before aliases here: "
-                                                     "write ~" +
-                                                     safe_for_log(name) + "/.qmail");
+        for (const auto& [name, value] : *entries) {
+            alias_names_.insert(lower(name));
+            const std::string user = is_user_(name) ? name : user_before_extension(name);
+            if (!user.empty())
+                proposals_.by_hand("alias_maps", file + ": " + safe_for_log(name) + " is mail of the user " +
+                                                     safe_for_log(user) +
+                                                     ", who comes before aliases here: write ~" +
+                                                     safe_for_log(user) + "/.qmail" +
+                                                     safe_for_log(name.substr(user.size())));
+        }
     }
     if (files.empty()) return;
     proposals_.value("control/aliases", files.front(), "alias_maps");
@@ -86,154 +129,182 @@ void Addresses::propose_virtual_domains() {
                                domain + " is in mydestination too, which counts here");
             continue;
         }
-        proposals_.line("control/virtualdomains", domain + ":alias-" + domain, "virtual_alias_domains");
+        if (!reaches_a_user(domain, "virtual_alias_domains"))
+            proposals_.line("control/virtualdomains", domain + ":alias-" + domain, "virtual_alias_domains");
     }
     if (!stored_here_) return;
     for (const std::string& domain : mailboxes_)
-        if (!local_.contains(domain) && !aliased_.contains(domain))
-            proposals_.line("control/virtualdomains", domain + ":" + domain, "virtual_mailbox_domains");
+        if (!local_.contains(domain) && !aliased_.contains(domain) &&
+            !reaches_a_user(domain, "virtual_mailbox_domains"))
+            proposals_.line("control/virtualdomains", domain + ":alias-" + domain, "virtual_mailbox_domains");
 }
 
-void Addresses::write_targets(const std::string& name, const std::vector<std::string>& targets,
-                              const std::string& from) {
-    for (const std::string& target : targets) proposals_.line("alias/.qmail-" + name, target, from);
+// As Postfix asks: a key once, of the first map that has it.
+void Addresses::add_virtual_alias(const std::string& map, const std::string& key, const std::string& value) {
+    if (!keys_.insert(lower(key)).second) return;
+    const std::size_t at = key.rfind('@');
+    const std::string from = map + " " + safe_for_log(key);
+    if (at == key.npos && (aliased_.contains(lower(key)) || mailboxes_.contains(lower(key)))) {
+        // What makes a domain of it has any word behind it.
+        if (value.find('@') != value.npos)
+            proposals_.by_hand(from,
+                               "taken for a domain; if it is a name of this host too, write alias/.qmail-" +
+                                   safe_for_log(extension_of(key)));
+        return;
+    }
+    Alias alias{.key = key, .value = value, .from = from, .user = key.substr(0, at), .domain = ""};
+    if (at != key.npos) alias.domain = lower(key.substr(at + 1));
+    alias.is_local = alias.domain.empty() || local_.contains(alias.domain);
+    const auto same = [&](const std::string& target) {
+        return equal_ignoring_case(with_domain(target, config_.origin()), with_domain(key, config_.origin()));
+    };
+    const auto targets = list_of(value);
+    const bool names_itself = std::ranges::any_of(targets, same);
+    if (!targets.empty() && !names_itself) elsewhere_.insert(lower(key));
+    // Said so that a line for all of the domain leaves the mailbox alone.
+    const bool is_box =
+        alias.is_local ? is_user_(alias.user) : stored_here_ && mailboxes_.contains(alias.domain);
+    if (is_box && targets.size() == 1 && names_itself) return;
+    if (names_itself)
+        return proposals_.by_hand(from,
+                                  "it names itself, which would go in a circle here: a mailbox is a line "
+                                  "./Maildir/ of its .qmail file");
+    if (find_file(alias)) aliases_.push_back(std::move(alias));
+}
+
+// .qmail files of alias are for all domains of control/locals.
+std::string Addresses::trouble_of_local(const Alias& alias) const {
+    if (alias.user.empty()) return "alias/.qmail-default gets the mail of all names that are nobody's";
+    if (is_user_(alias.user)) return "a user's: write ~" + safe_for_log(alias.user) + "/.qmail";
+    if (const std::string user = user_before_extension(alias.user); !user.empty())
+        return "mail of the user " + safe_for_log(user) + ": write ~" + safe_for_log(user) + "/.qmail" +
+               safe_for_log(alias.user.substr(user.size()));
+    if (alias.domain.empty()) return "";
+    const std::string host = lower(config_.value("myhostname"));
+    const bool several = std::ranges::any_of(local_, [&](const std::string& each) {
+        return each != alias.domain && each != host && each != "localhost" && !each.starts_with("localhost.");
+    });
+    const bool another = local_.contains(host) && alias.domain != host;
+    if (several || (another && alias_names_.contains(lower(alias.user))))
+        return "several domains are local, and alias/.qmail-" + safe_for_log(extension_of(alias.user)) +
+               " would be for all of them: take " + alias.domain + " out of control/locals and write " +
+               alias.domain + ":alias-" + alias.domain +
+               " into control/virtualdomains (docs/moving-from-postfix.md)";
+    return "";
+}
+
+std::string Addresses::trouble_of_file(const Alias& alias) const {
+    const std::string extension = extension_of(alias.user);
+    if ((!alias.user.empty() && extension.empty()) ||
+        (!alias.is_local && extension_of(alias.domain).empty()) ||
+        name_of(alias.file).size() > file_name_limit)
+        return "no .qmail file can have that name";
+    if (extension == "default" || extension.ends_with("-default"))
+        return "such a .qmail file would get the mail of other names too";
+    const auto longer = [&](const std::string& each) { return each.starts_with(alias.domain + "-"); };
+    if (alias.user.empty() &&
+        (std::ranges::any_of(aliased_, longer) || std::ranges::any_of(mailboxes_, longer)))
+        return "such a .qmail file would get the mail of other domains too";
+    return "";
+}
+
+// False, and said, for what gets no .qmail file.
+bool Addresses::find_file(Alias& alias) {
+    const bool is_virtual = !alias.is_local && (aliased_.contains(alias.domain) ||
+                                                (stored_here_ && mailboxes_.contains(alias.domain)));
+    std::string trouble;
+    if (!alias.is_local && !is_virtual)
+        trouble = "the domain is none of this host's: control/virtualdomains may have a line " +
+                  safe_for_log(alias.key) + ":alias-NAME";
+    else if (alias.is_local)
+        trouble = trouble_of_local(alias);
+    const std::string extension = alias.user.empty() ? "default" : extension_of(alias.user);
+    alias.file = alias.is_local ? "alias/.qmail-" + extension
+                                : beginning_ + extension_of(alias.domain) + "-" + extension;
+    if (trouble.empty()) trouble = trouble_of_file(alias);
+    if (!trouble.empty()) proposals_.by_hand(alias.from, trouble);
+    return trouble.empty();
 }
 
 // Targets as Postfix completes them. What a .qmail file cannot say is left to hands.
-void Addresses::propose_virtual_alias(const std::string& key, const std::string& value,
-                                      const std::string& from) {
-    const std::string told = from + " " + safe_for_log(key);
-    const std::size_t at = key.rfind('@');
-    const std::string user = key.substr(0, at), domain = at == key.npos ? "" : lower(key.substr(at + 1));
-    if (at == key.npos && is_domain_name(key) &&
-        (aliased_.contains(lower(key)) || mailboxes_.contains(lower(key))))
-        return;
-    const bool is_local = domain.empty() || local_.contains(domain) || domain == lower(config_.origin());
-    const bool is_virtual =
-        !is_local && (aliased_.contains(domain) || (stored_here_ && mailboxes_.contains(domain)));
-    if (!is_local && !is_virtual)
-        return proposals_.by_hand(
-            told, "the domain is none of this host's: control/virtualdomains may have a line " +
-                      safe_for_log(key) + ":alias-NAME");
-    if (is_local && user.empty())
-        return proposals_.by_hand(told, "alias/.qmail-default gets the mail of all names that are nobody's");
-    if (is_local && is_user_(user))
-        return proposals_.by_hand(told, "a user's: write ~" + safe_for_log(user) + "/.qmail");
-    const auto targets_told = list_of(value);
-    // Said so that a line for all of the domain leaves the mailbox alone.
-    if (stored_here_ && mailboxes_.contains(domain) && targets_told.size() == 1 &&
-        equal_ignoring_case(targets_told.front(), key))
-        return;
-    const std::string extension = user.empty() ? "default" : extension_of(user);
-    if (extension.empty()) return proposals_.by_hand(told, "no .qmail file can have that name");
+void Addresses::propose_targets(const Alias& alias) {
     std::vector<std::string> targets;
-    for (const std::string& target : targets_told) {
-        const bool same =
-            equal_ignoring_case(with_domain(target, config_.origin()), with_domain(key, config_.origin()));
+    for (const std::string& target : list_of(alias.value)) {
         // "@DOMAIN" stands in a line that a shell reads.
         const bool domain_alone = target.starts_with('@') && is_domain_name(target.substr(1));
-        if (same || !is_plain(target) || target.find_first_of("\"'`\\$") != target.npos ||
+        if (!is_plain(target) || target.find_first_of("\"'`\\$") != target.npos ||
             (target.starts_with('@') && !domain_alone))
-            return proposals_.by_hand(
-                told, same ? "it names itself, which would go in a circle here: a mailbox is a line "
-                             "./Maildir/ of its .qmail file"
-                           : "no .qmail line can have " + safe_for_log(target));
-        if (target.starts_with('@') && user.empty())
+            return proposals_.by_hand(alias.from, "no .qmail line can have " + safe_for_log(target));
+        if (target.starts_with('@') && alias.user.empty())
             targets.push_back("|forward \"$DEFAULT\"" + target);
         else if (target.starts_with('@'))
-            targets.push_back("&" + user + target);
+            targets.push_back("&" + alias.user + target);
         else
             targets.push_back("&" + with_domain(target, config_.origin()));
     }
-    if (!targets.empty())
-        write_targets(is_local ? extension : extension_of(domain) + "-" + extension, targets, told);
+    for (const std::string& target : targets) proposals_.line(alias.file, target, alias.from);
 }
 
-void Addresses::propose_virtual_aliases(const std::string& map) {
-    std::string why;
-    const auto entries = config_.map(map, why);
-    if (!entries)
-        return proposals_.by_hand("virtual_alias_maps",
-                                  map + ": " + why + "; a .qmail file of alias for each address does it");
-    for (const auto& [key, value] : *entries) propose_virtual_alias(key, value, map);
-}
-
-// A Maildir as one user's home, with a line ./ in its .qmail.
-bool Addresses::propose_mailbox(const std::string& key, const std::string& value, const std::string& owner,
-                                const std::string& from) {
-    const std::size_t at = key.rfind('@');
-    const std::string base = config_.value("virtual_mailbox_base");
-    if (at == key.npos || at == 0 || !value.ends_with('/') || value.find("..") != value.npos) return false;
-    const std::string domain = lower(key.substr(at + 1)),
-                      path = base + "/" + value.substr(0, value.size() - 1);
-    const std::string local = domain + "-" + lower(key.substr(0, at));
-    if (!is_plain(local + path) || (local + path).find(':') != std::string::npos) return false;
-    const std::string beginning = "alias/.qmail-" + extension_of(domain) + "-";
-    if (proposals_.has(beginning + extension_of(key.substr(0, at)))) {
-        proposals_.by_hand(from + " " + safe_for_log(key),
-                           "virtual_alias_maps sends its mail elsewhere: the mailbox gets none");
-        return true;
-    }
-    if (proposals_.has(beginning + "default") && told_.insert(domain).second)
-        proposals_.by_hand(from,
-                           "mailboxes of " + domain +
-                               " come before its line for all other addresses, which Postfix obeys first "
-                               "where a mailbox has no line of its own in virtual_alias_maps");
-    proposals_.line(assign, "=" + local + ":" + owner + ":" + path + ":::", from);
-    return true;
-}
-
-void Addresses::propose_mailboxes() {
-    const auto number = [&](const std::string& name) -> std::string {
-        const std::string value = config_.value(name);
-        const auto id = value.starts_with("static:") ? parse_number(value.substr(7)) : std::nullopt;
-        return id && *id != 0 ? std::to_string(*id) : "";
-    };
-    const std::string uid = number("virtual_uid_maps"), gid = number("virtual_gid_maps");
-    std::vector<std::string> bases;
-    for (const std::string& map : list_of(config_.value("virtual_mailbox_maps"))) {
-        std::string why =
-            uid.empty() || gid.empty() ? "virtual_uid_maps and virtual_gid_maps are not static:NUMBER" : "";
-        const auto entries = why.empty() ? config_.map(map, why) : std::nullopt;
+void Addresses::read_virtual_aliases() {
+    for (const std::string& map : list_of(config_.value("virtual_alias_maps"))) {
+        std::string why;
+        const auto entries = config_.map(map, why);
         if (!entries) {
-            proposals_.by_hand(
-                "virtual_mailbox_maps",
-                map + ": " + why +
-                    "; make such mailboxes before the start, or their mail bounces (docs/virtual-domain.md)");
+            proposals_.by_hand("virtual_alias_maps",
+                               map + ": " + why + "; a .qmail file of alias for each address does it");
             continue;
         }
-        for (const auto& [key, value] : *entries)
-            if (key.find('@') != key.npos &&
-                !propose_mailbox(key, value, "virtual:" + uid + ":" + gid, "virtual_mailbox_maps"))
-                proposals_.by_hand(
-                    "virtual_mailbox_maps " + safe_for_log(key),
-                    "not a Maildir of one address: make that mailbox before the start, or its mail bounces "
-                    "(docs/virtual-domain.md)");
+        for (const auto& [key, value] : *entries) add_virtual_alias(map, key, value);
     }
-    if (!proposals_.has(assign)) return;
-    proposals_.end(assign, ".");
-    proposals_.by_hand("virtual_mailbox_maps",
-                       "each of these Maildirs needs a file .qmail with the line ./ "
-                       "(docs/moving-from-postfix.md): mail waits until it is there");
+}
+
+// Where two addresses want one file, either would get the other's mail: neither has it.
+void Addresses::propose_virtual_aliases() {
+    std::map<std::string, std::vector<std::string>> wanted;
+    for (const Alias& alias : aliases_) wanted[alias.file].push_back(alias.key);
+    for (const Alias& alias : aliases_) {
+        const auto& keys = wanted[alias.file];
+        if (keys.size() == 1) {
+            propose_targets(alias);
+            continue;
+        }
+        const std::string& other = keys.front() == alias.key ? keys.back() : keys.front();
+        proposals_.by_hand(alias.from, safe_for_log(other) + " would have the same " +
+                                           safe_for_log(alias.file) + ": write it if one may get it all");
+    }
 }
 
 void Addresses::propose() {
-    local_ = domains("mydestination");
+    std::vector<std::string> missed;
+    for (const std::string& domain : config_.members(config_.value("mydestination"), missed))
+        if (is_domain_name(domain)) local_.insert(lower(domain));
     aliased_ = domains("virtual_alias_domains");
     mailboxes_ = domains("virtual_mailbox_domains");
     const std::string transport = config_.value("virtual_transport");
     stored_here_ = transport.empty() || transport == "virtual";
     propose_alias_maps();
     propose_virtual_domains();
-    for (const std::string& map : list_of(config_.value("virtual_alias_maps"))) propose_virtual_aliases(map);
-    if (stored_here_) propose_mailboxes();
+    read_virtual_aliases();
+    propose_virtual_aliases();
+    if (stored_here_) propose_mailboxes(config_, elsewhere_, beginning_, proposals_);
 }
 
 }  // namespace
 
+std::vector<std::string> virtual_domains(const PostfixConfig& config, const std::string& name,
+                                         std::vector<std::string>& missed) {
+    std::vector<std::string> all;
+    for (const std::string& word : list_of(config.value(name))) {
+        const bool is_map = !is_domain_name(word) && !word.starts_with('/');
+        for (std::string& domain : config.members(word, missed))
+            if (!is_map || domain.find('.') != domain.npos) all.push_back(std::move(domain));
+    }
+    return all;
+}
+
 void propose_addresses(const PostfixConfig& config, const std::function<bool(const std::string&)>& is_user,
-                       Proposals& proposals) {
-    Addresses(config, is_user, proposals).propose();
+                       Proposals& proposals, const std::string& beginning) {
+    Addresses(config, is_user, proposals, beginning).propose();
 }
 
 }  // namespace relais::setup

@@ -185,7 +185,9 @@ std::optional<std::string> relay_rule(std::string_view network) {
 void propose_domains(const PostfixConfig& config, Proposals& proposals) {
     const auto add = [&](const std::string& name, bool local, bool below) {
         std::vector<std::string> missed;
-        for (const std::string& domain : config.members(config.value(name), missed)) {
+        const auto domains = name.starts_with("virtual_") ? virtual_domains(config, name, missed)
+                                                          : config.members(config.value(name), missed);
+        for (const std::string& domain : domains) {
             if (domain.find('@') != domain.npos) continue;  // an entry of a map of addresses
             if (!is_domain_name(domain)) {
                 missed.push_back(safe_for_log(domain));
@@ -234,7 +236,7 @@ std::vector<OldSetting> postfix_settings(const PostfixConfig& config, const Plan
     propose_domains(config, proposals);
     propose_clients(config, has_ipv6_rules(plan), proposals);
     propose_routes(config, proposals);
-    propose_addresses(config, gets_mail, proposals);
+    propose_addresses(config, gets_mail, proposals, plan.identity.single ? "alias-" : "");
     propose_values(config, proposals);
     propose_delivery(config, proposals);
     tell_of_the_rest(config, proposals);

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,9 +21,18 @@ void propose_domains(const PostfixConfig& config, Proposals& proposals);
 void propose_clients(const PostfixConfig& config, bool ipv6_apart, Proposals& proposals);
 // relayhost and transport_maps, with their passwords.
 void propose_routes(const PostfixConfig& config, Proposals& proposals);
-// alias_maps, virtual_alias_*, virtual_mailbox_*. is_user: of this host, one who gets mail.
+// What virtual_alias_domains or virtual_mailbox_domains lists. Keys of a map that have no dot are names of
+// local aliases, for such a list often is the map of the aliases. What cannot be listed goes to missed.
+std::vector<std::string> virtual_domains(const PostfixConfig& config, const std::string& name,
+                                         std::vector<std::string>& missed);
+// alias_maps, virtual_alias_*, virtual_mailbox_*. is_user: of this host, one who gets mail. beginning: of
+// alias's extension for mail to alias-x: "alias-" where alias is no user of the system.
 void propose_addresses(const PostfixConfig& config, const std::function<bool(const std::string&)>& is_user,
-                       Proposals& proposals);
+                       Proposals& proposals, const std::string& beginning = "");
+// virtual_mailbox_maps. elsewhere: small addresses that virtual_alias_maps sends elsewhere. beginning: of the
+// paths of .qmail files for virtual domains.
+void propose_mailboxes(const PostfixConfig& config, const std::set<std::string>& elsewhere,
+                       const std::string& beginning, Proposals& proposals);
 // One line of tcp.smtp for a network of mynetworks; nothing if it is none.
 std::optional<std::string> relay_rule(std::string_view network);
 

@@ -154,5 +154,109 @@ TEST(PostfixVirtualAliases, GiveNoShellMoreThanADomain) {
     EXPECT_FALSE(proposals.has("alias/.qmail-c:test-default"));
 }
 
+// What is proposed for these settings on a host with the users alice and bob.
+Proposals proposed(std::map<std::string, std::string> told, std::map<std::string, MapEntries> maps) {
+    Proposals proposals("Postfix");
+    const auto is_user = [](const std::string& name) { return name == "alice" || name == "bob"; };
+    propose_addresses(PostfixConfig(std::move(told), std::move(maps)), is_user, proposals);
+    return proposals;
+}
+
+TEST(PostfixVirtualAliases, GiveNobodyTheMailOfAnotherDomain) {
+    const std::map<std::string, MapEntries> maps = {
+        {"hash:/v", {{"info@a.test", "x@far.test"}, {"info@b.test", "y@far.test"}, {"team", "z@far.test"}}}};
+    const auto several =
+        proposed({{"mydestination", "a.test, b.test, localhost"}, {"virtual_alias_maps", "hash:/v"}}, maps);
+    EXPECT_FALSE(several.has("alias/.qmail-info"));
+    EXPECT_TRUE(several.has("alias/.qmail-team"));
+    const auto one = proposed({{"mydestination", "mx.a.test, a.test, localhost.a.test, localhost"},
+                               {"myhostname", "mx.a.test"},
+                               {"virtual_alias_maps", "hash:/v"}},
+                              maps);
+    EXPECT_TRUE(one.has("alias/.qmail-info"));
+    const auto shared =
+        proposed({{"mydestination", "mx.a.test, a.test"},
+                  {"myhostname", "mx.a.test"},
+                  {"alias_maps", "hash:/aliases"},
+                  {"virtual_alias_maps", "hash:/v"}},
+                 {{"hash:/v", {{"info@a.test", "x@far.test"}}}, {"hash:/aliases", {{"info", "y@far.test"}}}});
+    EXPECT_FALSE(shared.has("alias/.qmail-info"));
+}
+
+TEST(PostfixVirtualAliases, ShareNoFile) {
+    const auto proposals =
+        proposed({{"virtual_alias_domains", "d.test, e.co, e.co-op.com"}, {"virtual_alias_maps", "hash:/v"}},
+                 {{"hash:/v",
+                   {{"a.b@d.test", "x@far.test"},
+                    {"a:b@d.test", "y@far.test"},
+                    {"default@d.test", "z@far.test"},
+                    {"x-default@d.test", "z@far.test"},
+                    {"@e.co", "z@far.test"},
+                    {"c@d.test", "z@far.test"}}}});
+    for (const char* name : {"d:test-a:b", "d:test-default", "d:test-x-default", "e:co-default"})
+        EXPECT_FALSE(proposals.has(std::string("alias/.qmail-") + name)) << name;
+    EXPECT_TRUE(proposals.has("alias/.qmail-d:test-c"));
+}
+
+TEST(PostfixVirtualAliases, AreThoseOfTheFirstMap) {
+    const auto proposals = proposed(
+        {{"virtual_alias_domains", "d.test"}, {"virtual_alias_maps", "hash:/v, hash:/w"}},
+        {{"hash:/v", {{"c@d.test", "first@far.test"}}}, {"hash:/w", {{"C@d.test", "second@far.test"}}}});
+    EXPECT_EQ(proposals.content("alias/.qmail-d:test-c"), "# Postfix: hash:/v c@d.test\n&first@far.test\n");
+}
+
+TEST(PostfixVirtualAliases, MayBeNamesInAListOfDomains) {
+    const auto proposals =
+        proposed({{"mydestination", "mx.test"},
+                  {"virtual_alias_domains", "hash:/v"},
+                  {"virtual_alias_maps", "hash:/v"}},
+                 {{"hash:/v", {{"team", "t@far.test"}, {"d.test", "x"}, {"c@d.test", "c@far.test"}}}});
+    EXPECT_TRUE(proposals.has("alias/.qmail-team"));
+    EXPECT_TRUE(proposals.has("alias/.qmail-d:test-c"));
+    EXPECT_EQ(proposals.content("control/virtualdomains"),
+              "# Postfix: virtual_alias_domains\nd.test:alias-d.test\n");
+}
+
+TEST(PostfixVirtualAliases, GiveAUserNoMailOfADomainThatBeginsWithHisName) {
+    const auto proposals =
+        proposed({{"mydestination", "mx.test"},
+                  {"virtual_alias_maps", "hash:/v"},
+                  {"virtual_mailbox_domains", "alice-smith.de, box.test"},
+                  {"virtual_mailbox_maps", "hash:/b"},
+                  {"virtual_mailbox_base", "/mail"},
+                  {"virtual_uid_maps", "static:5000"},
+                  {"virtual_gid_maps", "static:5000"}},
+                 {{"hash:/v", {{"bob-sales@mx.test", "s@far.test"}, {"all-sales@mx.test", "s@far.test"}}},
+                  {"hash:/b", {{"ann@alice-smith.de", "a/ann/"}}}});
+    EXPECT_EQ(proposals.content("control/virtualdomains"),
+              "# Postfix: virtual_mailbox_domains\nalice-smith.de:alias-alice-smith.de\n"
+              "box.test:alias-box.test\n");
+    EXPECT_EQ(proposals.content("users/assign"),
+              "=alias-alice-smith.de-ann:virtual:5000:5000:/mail/a/ann:::\n.\n");
+    EXPECT_FALSE(proposals.has("alias/.qmail-bob-sales"));
+    EXPECT_TRUE(proposals.has("alias/.qmail-all-sales"));
+    Proposals odd("Postfix");
+    const PostfixConfig config(
+        std::map<std::string, std::string>{{"virtual_alias_domains", "alice-smith.de, d.test"}}, {});
+    propose_addresses(
+        config, [](const std::string& name) { return name == "alias" || name == "alias-alice"; }, odd);
+    EXPECT_EQ(odd.content("control/virtualdomains"),
+              "# Postfix: virtual_alias_domains\nd.test:alias-d.test\n");
+}
+
+TEST(PostfixVirtualAliases, HaveNamesThatADirectoryCanHave) {
+    const std::string domain = std::string(60, 'a') + "." + std::string(60, 'b') + ".test";
+    const std::string fits = std::string(250 - 8 - domain.size(), 'u'), longer = fits + "u";
+    const auto proposals =
+        proposed({{"virtual_alias_domains", domain}, {"virtual_alias_maps", "hash:/v"}},
+                 {{"hash:/v", {{fits + "@" + domain, "x@far.test"}, {longer + "@" + domain, "x@far.test"}}}});
+    EXPECT_TRUE(proposals.has("alias/.qmail-" + extension_of(domain) + "-" + fits));
+    EXPECT_FALSE(proposals.has("alias/.qmail-" + extension_of(domain) + "-" + longer));
+    EXPECT_EQ(proposed({{"virtual_alias_domains", std::string(201, 'd')}, {"virtual_alias_maps", "hash:/v"}},
+                       {{"hash:/v", {{"a@" + std::string(201, 'd'), "x@far.test"}}}})
+                  .content("alias/.qmail--a"),
+              "");
+}
+
 }  // namespace
 }  // namespace relais::setup

@@ -1,12 +1,48 @@
 #include "setup/proposals.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <algorithm>
 
+#include "base/io.h"
 #include "base/text.h"
 
 namespace relais::setup {
 
 using Fate = OldSetting::Fate;
+
+namespace {
+
+// Whether that is what the file below the instance has.
+bool holds(const Plan& plan, const std::string& path, const std::string& content) {
+    struct stat status {};
+    const auto directory = plan.tree->directory(parent_of(path));
+    if (!directory) return false;
+    const Fd file = directory->try_open(name_of(path), O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+    return file && ::fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode) &&
+           static_cast<std::uint64_t>(status.st_size) == content.size() &&
+           read_to_end(file.get(), content.size() + 1, Deadline::never()) == content;
+}
+
+// The .qmail files of root, postmaster and mailer-daemon, as qmail-setup wrote them.
+bool is_as_made(const Plan& plan, const std::string& path) {
+    return std::ranges::any_of(layout(plan), [&](const Piece& piece) {
+        return piece.path == path && piece.content && holds(plan, path, piece.content());
+    });
+}
+
+// What the instance has itself stays; other mail than that is somebody's to decide.
+void judge_own(const Plan& plan, OldSetting& setting) {
+    const bool apart = setting.path == "users/assign" || setting.path.starts_with("alias/");
+    if (setting.fate != Fate::take || !apart || !plan.tree->look(setting.path) ||
+        is_as_made(plan, setting.path))
+        return;
+    setting.fate = holds(plan, setting.path, setting.content) ? Fate::stays : Fate::by_hand;
+    setting.text = "the instance has its own; this one would be " + setting.text;
+}
+
+}  // namespace
 
 Proposals::File& Proposals::file(const std::string& path, const std::string& from) {
     const auto found =
@@ -45,8 +81,10 @@ void Proposals::unknown(const std::string& from, const std::string& text) {
     rest_.push_back({.path = from, .fate = Fate::unknown, .text = text});
 }
 
-bool Proposals::has(const std::string& path) const {
-    return std::ranges::any_of(files_, [&](const File& each) { return each.setting.path == path; });
+std::string Proposals::content(const std::string& path) const {
+    const auto found =
+        std::ranges::find_if(files_, [&](const File& each) { return each.setting.path == path; });
+    return found != files_.end() ? found->setting.content : "";
 }
 
 std::vector<OldSetting> Proposals::take(const Plan& plan) {
@@ -61,11 +99,7 @@ std::vector<OldSetting> Proposals::take(const Plan& plan) {
             setting.fate = Fate::taken;
             setting.text = "taken before: what is there now stays";
         }
-        const bool apart = setting.path == "users/assign" || setting.path.starts_with("alias/");
-        if (setting.fate == Fate::take && apart && plan.tree->look(setting.path)) {
-            setting.fate = Fate::stays;
-            setting.text = "the instance has its own; this one would be " + setting.text;
-        }
+        judge_own(plan, setting);
         set_owner(setting, plan);
         // Routes without a password are for everybody to read.
         if (setting.mode == 0400 && setting.content.find('|') == std::string::npos) {

@@ -27,7 +27,9 @@ class Proposals {
     void by_hand(const std::string& from, const std::string& text);
     // It has no equivalent that we know of.
     void unknown(const std::string& from, const std::string& text);
-    bool has(const std::string& path) const;
+    bool has(const std::string& path) const { return !content(path).empty(); }
+    // Of a file, as far as it is proposed; "" for none.
+    std::string content(const std::string& path) const;
 
     // The files as settings, in the order in which they were begun, then the rest; owners are set.
     std::vector<OldSetting> take(const Plan& plan);

@@ -192,18 +192,19 @@ class FromPostfix(relais.TestCase):
         main.write_text(main.read_text().replace("{d}", str(p.directory)))
         for name, text in (("sasl", "[smart.test]:587 me@smart.test:pass word:x\n"), ("boxes", "ann@box.test box.test/ann/\nold@box.test mbox\ngone@box.test box.test/gone/\n"),
                            ("virtual", "alias.test anything\ninfo@alias.test ann@one.test, bob@far.test\n@alias.test all@far.test\n"
-                            "ann@box.test ann@box.test\ngone@box.test g@far.test\nsales@one.test s@far.test\nx@else.test y@far.test\nloop@alias.test loop@alias.test\nsales@box.test s@far.test\n"),
+                            "ann@box.test ann@box.test\ngone@box.test g@far.test\nsales@one.test s@far.test\npostmaster p@far.test\nroot@one.test r@far.test\nx@else.test y@far.test\nloop@alias.test loop@alias.test\nsales@box.test s@far.test\n"),
                            ("transport", "direct.test smtp:\nfar.test smtp:[10.0.0.1]:2525\nstore.test lmtp:unix:/run/lmtp\nodd.test uucp:x\n"),
                            ("aliases", "postmaster: root\nteam: a@far.test, b@far.test\n")):
             (p.directory / "etc" / name).write_text(text)
         p.tool("postmap", *(p.directory / "etc" / name for name in ("sasl", "boxes", "virtual")))
         p.tool("postalias", p.directory / "etc/aliases")
         i = self.instance(single=False)
+        (i.home / "alias/.qmail-root").write_text("&own@far.test\n")
         said = self.bring(i, p, code=1)
         expected = {
             "locals": "one.test localhost", "rcpthosts": "one.test localhost relayed.test .relayed.test alias.test box.test",
             "smtproutes": ":smart.test:587|me@smart.test|pass word:x\0direct.test:\0far.test:10.0.0.1:2525", "lmtproutes": "store.test:/run/lmtp",
-            "virtualdomains": "alias.test:alias-alias.test box.test:box.test", "databytes": "1234567", "defaultdelivery": "./Maildir/",
+            "virtualdomains": "alias.test:alias-alias.test box.test:alias-box.test", "databytes": "1234567", "defaultdelivery": "./Maildir/",
             "tlsdestinations": ":encrypt", "queuelifetime": str(3 * 86400), "aliases": f"{p.directory}/etc/aliases",
         }
         for name, text in expected.items():
@@ -215,11 +216,13 @@ class FromPostfix(relais.TestCase):
         for rule in ('127.0.0.0/8:allow,RELAYCLIENT=""', '::1:allow,RELAYCLIENT=""', '192.0.2.0/25:allow,RELAYCLIENT=""', ":allow"):
             self.assertIn(f"\n{rule}\n", rules)
         aliases = {name: (i.home / "alias" / f".qmail-{name}").read_text().splitlines()[1:] for name in
-                   ("alias:test-info", "alias:test-default", "sales", "box:test-sales")}
+                   ("alias:test-info", "alias:test-default", "sales", "box:test-sales", "postmaster")}
         self.assertEqual(aliases, {"alias:test-info": ["&ann@one.test", "&bob@far.test"], "alias:test-default": ["&all@far.test"],
-                                   "sales": ["&s@far.test"], "box:test-sales": ["&s@far.test"]})
-        self.assertEqual((i.home / "users/assign").read_text(), f"=box.test-ann:virtual:5000:5000:{p.directory}/mail/box.test/ann:::\n.\n")
-        for line in ("by hand  smtpd_milters: ", "by hand  recipient_delimiter: ", "by hand  header_checks: ", "unknown  transport_retry_time: ",
+                                   "sales": ["&s@far.test"], "box:test-sales": ["&s@far.test"], "postmaster": ["&p@far.test"]})
+        self.assertEqual((i.home / "alias/.qmail-root").read_text(), "&own@far.test\n")
+        self.assertEqual((i.home / "alias/.qmail-postmaster").stat().st_uid, i.ids("alias")[0])
+        self.assertEqual((i.home / "users/assign").read_text(), f"=alias-box.test-ann:virtual:5000:5000:{p.directory}/mail/box.test/ann:::\n.\n")
+        for line in ("by hand  alias/.qmail-root: the instance has its own; ", "by hand  smtpd_milters: ", "by hand  recipient_delimiter: ", "by hand  header_checks: ", "unknown  transport_retry_time: ",
                      r"by hand  virtual_mailbox_maps old@box\.test: ", r"by hand  \S* x@else\.test: ", r"by hand  virtual_mailbox_maps gone@box\.test: ", r"by hand  \S* loop@alias\.test: it names itself",
                      r"by hand  transport_maps \S*: odd\.test uucp:x: ", "take     control/locals: from mydestination"):
             self.assertRegex(said, rf"(?m)^{line}")
@@ -227,6 +230,21 @@ class FromPostfix(relais.TestCase):
         self.assertNotIn("pass word", said)
         self.assertEqual(i.run("qmail-setup", "--check", i.home).code, 0, i.run("qmail-setup", "--check", i.home))
         self.assertIn("taken before", self.bring(i, p, code=1))
+
+    def test_an_end_on_the_way_loses_nothing(self):
+        p = OldPostfix(settings=("mydestination = one.test", "virtual_alias_maps = inline:{first=a@far.test}, inline:{second=b@far.test}"))
+        self.addCleanup(p.__exit__)
+        i = self.instance(single=False)
+        trap = i.home / "alias/.qmail-second.new"
+        trap.mkdir()
+        self.bring(i, p, code=111)
+        taken = (i.home / "imported").read_text().splitlines()
+        self.assertIn("alias/.qmail-first", taken)
+        self.assertNotIn("alias/.qmail-second", taken)
+        trap.rmdir()
+        said = self.bring(i, p, code=1)
+        self.assertRegex(said, "(?m)^leave    alias/.qmail-first: taken before")
+        self.assertEqual((i.home / "alias/.qmail-second").read_text().splitlines()[1:], ["&b@far.test"])
 
 
 if __name__ == "__main__":
