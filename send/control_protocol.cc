@@ -81,11 +81,12 @@ std::string encode(const ControlAnswer& answer, bool has_text) {
 ControlClient::ControlClient(const control::Home& home, Deadline deadline)
     : socket_(connect_unix(home.socket("send-control"), deadline)), reader_(socket_.get()) {}
 
-ControlAnswer ControlClient::ask(const ControlRequest& request, Deadline deadline) {
+ControlAnswer ControlClient::ask(const ControlRequest& request, Deadline deadline, std::size_t text_limit) {
     write_all(socket_.get(), encode(request) + "\n", deadline);
     const bool wants_text = has_text(request.verb);
     ControlAnswer answer;
     std::string line;
+    bool full = false;
     for (;;) {
         line.clear();
         if (reader_.read_line(line, answer_line_limit, deadline) != Reader::Line::complete)
@@ -97,7 +98,8 @@ ControlAnswer ControlClient::ask(const ControlRequest& request, Deadline deadlin
             answer.ok = wants_text || line == "ok";
             return answer;
         }
-        answer.text.append(line, line.starts_with('.') ? 1 : 0).append("\n");
+        full = full || answer.text.size() + line.size() >= text_limit;
+        if (!full) answer.text.append(line, line.starts_with('.') ? 1 : 0).append("\n");
     }
 }
 

@@ -82,8 +82,9 @@ class ControlClient {
     explicit ControlClient(Fd socket) : socket_(std::move(socket)), reader_(socket_.get()) {}
     // Throws Error: ENOENT, ECONNREFUSED when no qmail-send runs, EACCES when this user may not ask.
     ControlClient(const control::Home& home, Deadline deadline);
-    // Asks and waits for the answer. Throws Error when qmail-send ends meanwhile or the deadline passes.
-    ControlAnswer ask(const ControlRequest& request, Deadline deadline);
+    // Asks and waits for the answer. Lines of a text with which it would have more than text_limit octets are
+    // left out. Throws Error when qmail-send ends meanwhile or the deadline passes.
+    ControlAnswer ask(const ControlRequest& request, Deadline deadline, std::size_t text_limit = SIZE_MAX);
 
   private:
     Fd socket_;

@@ -1,6 +1,7 @@
 #include "send/control_protocol.h"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 namespace relais::send {
 namespace {
@@ -29,6 +30,17 @@ TEST(ControlProtocol, Answers) {
     EXPECT_EQ(encode(ControlAnswer{false, "no\nsuch message"}, false), "error no/such message\n");
     EXPECT_EQ(encode(ControlAnswer{true, "a\n.b\n\nc\n"}, true), "a\n..b\n\nc\n.\n");
     EXPECT_EQ(encode(ControlAnswer{true, ""}, true), ".\n");
+}
+
+TEST(ControlProtocol, ATextHasALimit) {
+    int ends[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    const Fd other(ends[1]);
+    ControlClient client{Fd(ends[0])};
+    const std::string text = "known 1\n" + std::string(100, 'x') + "\nnew 2\n.\nknown 3\n.\n";
+    write_all(other.get(), text, Deadline::in(Seconds(10)));
+    EXPECT_EQ(client.ask({ControlVerb::stat, 0}, Deadline::in(Seconds(10)), 50).text, "known 1\n");
+    EXPECT_EQ(client.ask({ControlVerb::stat, 0}, Deadline::in(Seconds(10))).text, "known 3\n");
 }
 
 }  // namespace

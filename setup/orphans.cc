@@ -30,21 +30,24 @@ std::vector<std::string> orphaned_supervises(const Plan& plan) {
     return names;
 }
 
-// Services of this instance whose supervise has gone: what they write still goes to a log's pipe. One that
-// somebody started by hand writes elsewhere.
-std::vector<pid_t> orphaned_services(const Plan& plan) {
-    const std::set<std::string> programs = {"qmail-start", "qmail-smtpd", "qmail-popd", "tcpserver"};
+// Whether it is a service of this instance whose supervise has gone: what it writes still goes to a log's
+// pipe. One that somebody started by hand writes elsewhere.
+bool is_orphaned_service(const Seen& seen, const Plan& plan) {
+    static const std::set<std::string> programs = {"qmail-start", "qmail-smtpd", "qmail-popd", "tcpserver"};
+    if (!programs.contains(seen.name) || !writes_to_pipe(seen.pid) || !is_of_instance(seen.pid, plan))
+        return false;
+    const auto parent = look_at_process(seen.parent);
+    if (parent && (parent->name == "supervise" || programs.contains(parent->name))) return false;
     const std::string home = "QMAILHOME=" + plan.home.directory();
+    const std::string environment = read_proc("/proc/" + std::to_string(seen.pid) + "/environ");
+    const auto variables = split(environment, '\0');
+    return std::find(variables.begin(), variables.end(), home) != variables.end();
+}
+
+std::vector<pid_t> orphaned_services(const Plan& plan) {
     std::vector<pid_t> found;
-    for (const Seen& seen : all_processes()) {
-        if (!programs.contains(seen.name) || !writes_to_pipe(seen.pid)) continue;
-        if (!is_of_instance(seen.pid, plan)) continue;
-        const auto parent = look_at_process(seen.parent);
-        if (parent && (parent->name == "supervise" || programs.contains(parent->name))) continue;
-        const std::string environment = read_proc("/proc/" + std::to_string(seen.pid) + "/environ");
-        for (const std::string_view variable : split(environment, '\0'))
-            if (variable == home) found.push_back(seen.pid);
-    }
+    for (const Seen& seen : all_processes())
+        if (is_orphaned_service(seen, plan)) found.push_back(seen.pid);
     return found;
 }
 
@@ -53,17 +56,23 @@ struct OrphanedLog {
     std::string service;
 };
 
-// multilog works in the directory that it writes to.
+// Whose log it writes without a supervise; "" if it is none. multilog works in the directory that it writes
+// to, and a run script that is a shell may stand between it and its supervise.
+std::string orphaned_log_of(const Seen& seen, const Plan& plan) {
+    if (seen.name != "multilog" || !is_of_instance(seen.pid, plan)) return "";
+    for (const std::string& service : service_names(plan))
+        if (works_in(seen.pid, plan.home.path("log/" + service)) &&
+            !has_ancestor(seen,
+                          [&](const Seen& each) { return is_supervise_of(each, plan, service + "/log"); }))
+            return service;
+    return "";
+}
+
 std::vector<OrphanedLog> find_orphaned_logs(const Plan& plan) {
     std::vector<OrphanedLog> found;
-    for (const Seen& seen : all_processes()) {
-        if (seen.name != "multilog" || !is_of_instance(seen.pid, plan)) continue;
-        const auto parent = look_at_process(seen.parent);
-        for (const std::string& service : service_names(plan))
-            if (works_in(seen.pid, plan.home.path("log/" + service)) &&
-                !(parent && is_supervise_of(*parent, plan, service + "/log")))
-                found.push_back({seen.pid, service});
-    }
+    for (const Seen& seen : all_processes())
+        if (std::string service = orphaned_log_of(seen, plan); !service.empty())
+            found.push_back({seen.pid, std::move(service)});
     return found;
 }
 
@@ -77,7 +86,9 @@ std::vector<std::string> orphaned_logs(const Plan& plan) {
 
 bool end_orphaned_logs(const Plan& plan) {
     const auto signal_all = [&plan](int signal_number) {
-        for (const OrphanedLog& each : find_orphaned_logs(plan)) ::kill(each.pid, signal_number);
+        for (const OrphanedLog& each : find_orphaned_logs(plan))
+            signal_process(each.pid, signal_number,
+                           [&](const Seen& seen) { return !orphaned_log_of(seen, plan).empty(); });
     };
     const auto none = [&plan] { return find_orphaned_logs(plan).empty(); };
     if (none()) return false;
@@ -98,7 +109,8 @@ bool end_orphans(const Plan& plan) {
     for (const std::string& name : orphaned_supervises(plan))
         tell(plan, {name}, name.ends_with("/log") ? "x" : "dx");
     const auto only_logs = [&] {
-        for (const pid_t pid : orphaned_services(plan)) ::kill(pid, SIGTERM);
+        for (const pid_t pid : orphaned_services(plan))
+            signal_process(pid, SIGTERM, [&](const Seen& seen) { return is_orphaned_service(seen, plan); });
         const auto left = orphaned_supervises(plan);
         return orphaned_services(plan).empty() &&
                std::all_of(left.begin(), left.end(), [](const auto& name) { return name.ends_with("/log"); });
@@ -123,7 +135,11 @@ void end_logs(const Plan& plan) {
     tell(plan, left(), "dx");
     if (wait_until(none, Deadline::in(log_patience))) return;
     for (const std::string& name : left())
-        if (const pid_t pid = service_state(plan, name).pid; pid > 0) ::kill(pid, SIGKILL);
+        if (const pid_t pid = service_state(plan, name).pid; pid > 0)
+            signal_process(pid, SIGKILL, [&](const Seen& seen) {
+                const auto parent = look_at_process(seen.parent);
+                return parent && is_supervise_of(*parent, plan, name);
+            });
     wait_until(none, Deadline::in(log_patience));
 }
 

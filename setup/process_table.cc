@@ -1,12 +1,14 @@
 #include "setup/process_table.h"
 
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <ctime>
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/text.h"
 
@@ -55,6 +57,25 @@ std::vector<Seen> all_processes() {
         if (const auto pid = parse_number(entry.path().filename().native()))
             if (auto seen = look_at_process(static_cast<pid_t>(*pid))) all.push_back(*std::move(seen));
     return all;
+}
+
+bool has_ancestor(const Seen& seen, const std::function<bool(const Seen&)>& is_it) {
+    // What is seen in several looks may be a ring.
+    constexpr int most_generations = 64;
+    auto each = look_at_process(seen.parent);
+    for (int i = 0; each && i < most_generations; ++i) {
+        if (is_it(*each)) return true;
+        each = look_at_process(each->parent);
+    }
+    return false;
+}
+
+bool signal_process(pid_t pid, int signal_number, const std::function<bool(const Seen&)>& is_it) {
+    const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    if (!process) return false;
+    const auto seen = look_at_process(pid);
+    return seen && is_it(*seen) &&
+           ::syscall(SYS_pidfd_send_signal, process.get(), signal_number, nullptr, 0) == 0;
 }
 
 bool works_in(pid_t pid, const std::string& directory) {

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,6 +30,11 @@ std::optional<Users> users_of(pid_t pid);
 
 std::optional<Seen> look_at_process(pid_t pid);
 std::vector<Seen> all_processes();
+// Whether one of those who have started it, and who have started these, is of that kind.
+bool has_ancestor(const Seen& seen, const std::function<bool(const Seen&)>& is_it);
+// Sends that signal if the process is still what it was taken for: its number may be another's meanwhile.
+// False if it is not, or has gone.
+bool signal_process(pid_t pid, int signal_number, const std::function<bool(const Seen&)>& is_it);
 // Whether that is its working directory, whatever the path is called.
 bool works_in(pid_t pid, const std::string& directory);
 // Whether its standard error is a pipe.

@@ -198,13 +198,14 @@ Sessions::Sessions(const Plan& plan) {
     for (const auto& entry : fs::directory_iterator("/proc")) {
         const auto pid = parse_number(entry.path().filename().native());
         if (!pid) continue;
-        // PID (NAME) STATE PARENT ...; a name may hold anything, so it is left at its last parenthesis.
-        const std::string stat = read_proc(entry.path() / "stat");
-        const auto fields =
-            split(std::string_view(stat).substr(std::min(stat.rfind(')') + 1, stat.size())), ' ');
-        if (fields.size() < 3 || !servers.contains(parse_number(fields[2]).value_or(0))) continue;
+        const auto is_session = [&] {
+            const auto seen = look_at_process(static_cast<pid_t>(*pid));
+            return seen && servers.contains(static_cast<std::uint64_t>(seen->parent));
+        };
+        if (!is_session()) continue;
         Fd process(static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(*pid), 0)));
-        if (process) processes_.push_back(std::move(process));
+        // Once more: the number may have become another's before it was held.
+        if (process && is_session()) processes_.push_back(std::move(process));
     }
 }
 

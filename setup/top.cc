@@ -23,7 +23,6 @@ namespace {
 
 constexpr std::chrono::milliseconds between{2000};
 constexpr std::chrono::milliseconds between_plain{1000};
-constexpr std::chrono::milliseconds patience{1500};
 // Two minutes.
 constexpr std::size_t rates_kept = 60;
 
@@ -48,7 +47,7 @@ class Watch {
         if (before_) add_rates(*before_, sample);
         before_ = sample;
         picture_.levels = metrics::levels_of(pages);
-        const TopDoor::Answers said = door_.ask(Deadline::in(patience));
+        const TopAnswers said = door_.ask();
         picture_.silence = printable(said.silence);
         picture_.ending = said.running.starts_with("qmail-send is ending");
         // It knows better than its page, which it writes now and then.
@@ -83,7 +82,8 @@ class Watch {
 class Live {
   public:
     explicit Live(Watch& watch) : watch_(watch) {
-        for (const int ending : {SIGINT, SIGTERM, SIGHUP}) loop_.on_signal(ending, [this] { loop_.stop(); });
+        for (const int ending : {SIGINT, SIGTERM, SIGHUP, SIGQUIT})
+            loop_.on_signal(ending, [this] { loop_.stop(); });
         loop_.on_signal(SIGWINCH, [this] { show(); });
         loop_.on_signal(SIGTSTP, [this] { pause(); });
         loop_.add(STDIN_FILENO, EPOLLIN, [this](std::uint32_t) { take_keys(); });

@@ -1,14 +1,13 @@
 #include "setup/top_door.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "base/error.h"
-#include "base/io.h"
-#include "base/octets.h"
 #include "base/unix_socket.h"
 #include "control/cages.h"
 #include "control/tool.h"
@@ -17,24 +16,33 @@ namespace relais::setup {
 namespace {
 
 constexpr Seconds connect_patience{1};
-constexpr std::size_t packet_limit = 16;
+constexpr std::chrono::milliseconds patience{1500};
+constexpr std::size_t silence_limit = 1000;
 
-// The child: a packet asks for a connection. The answer has it, or the number of what was in the way.
+// A packet asks; each text is a packet, with an octet before it, as an empty one would be an end.
+constexpr std::string_view question = "?";
+constexpr std::size_t packet_limit = top_text_limit + 1;
+
+constexpr std::array texts = {&TopAnswers::stat, &TopAnswers::running, &TopAnswers::silence};
+
+// The child. Nothing that it is sent is a word: whatever comes, the same is asked.
 [[noreturn]] void keep_door(const control::Home& home, int channel) {
     // Keys of the terminal are the other half's; this one ends with it.
     for (const int signal : {SIGINT, SIGQUIT, SIGTSTP, SIGHUP}) ::signal(signal, SIG_IGN);
     int code = 0;
     try {
         control::enter(control::top_door_cage, home);
-        while (receive_packet(channel, packet_limit)) {
-            std::string number(1, '\0');
-            Fd connection;
+        TopQuestions questions(home);
+        while (receive_packet(channel, question.size())) {
+            TopAnswers answers;
             try {
-                connection = connect_unix(home.socket("send-control"), Deadline::in(connect_patience));
+                answers = questions.ask(Deadline::in(patience));
             } catch (const Error& error) {
-                number[0] = static_cast<char>(error.number() == 0 ? EIO : error.number());
+                answers.silence = error.what();
             }
-            if (!send_packet(channel, number, connection ? connection.get() : -1)) break;
+            answers.silence.resize(std::min(answers.silence.size(), silence_limit));
+            for (const auto text : texts)
+                if (!send_packet(channel, "=" + answers.*text)) ::_exit(0);
         }
     } catch (const Error&) {
         code = 1;
@@ -44,68 +52,60 @@ constexpr std::size_t packet_limit = 16;
 
 }  // namespace
 
-TopDoor::TopDoor(control::Home home, const control::Owners& owners) : home_(std::move(home)) {
+TopAnswers TopQuestions::ask_connected(Deadline deadline) {
+    if (!client_) client_.emplace(home_, earlier(deadline, Deadline::in(connect_patience)));
+    TopAnswers answers;
+    for (const auto& [verb, text] : {std::pair(send::ControlVerb::stat, &answers.stat),
+                                     std::pair(send::ControlVerb::running, &answers.running)}) {
+        send::ControlAnswer answer = client_->ask({verb, 0}, deadline, top_text_limit);
+        if (answer.ok) *text = std::move(answer.text);
+    }
+    return answers;
+}
+
+TopAnswers TopQuestions::ask(Deadline deadline) {
+    // qmail-send closes a connection that was quiet, and a new qmail-send knows none of the old one's.
+    for (;;) {
+        const bool kept = client_.has_value();
+        try {
+            return ask_connected(deadline);
+        } catch (const Error& error) {
+            client_.reset();
+            if (error.number() == ENOENT || error.number() == ECONNREFUSED)
+                return {"", "", "qmail-send does not run: qmailctl start, qmailctl doctor"};
+            if (control::is_refusal(error.number()))
+                throw Error(Reaction::permanent, error.what(), error.number());
+            if (!kept) return {"", "", error.what()};
+        }
+    }
+}
+
+TopDoor::TopDoor(control::Home home, const control::Owners& owners) : questions_(home) {
     if (::geteuid() != 0 || owners.single()) return;
     auto [ours, theirs] = make_packet_pair();
     const pid_t pid = ::fork();
     if (pid < 0) throw_errno("fork", "the half that asks qmail-send");
     if (pid == 0) {
         ours.reset();
-        keep_door(home_, theirs.get());
+        keep_door(home, theirs.get());
     }
     child_ = std::move(ours);
     control::become(owners,
                     owners.has(control::Role::qmailm) ? control::Role::qmailm : control::Role::qmailp);
 }
 
-std::optional<Fd> TopDoor::connect(Deadline deadline) {
-    int number = 0;
-    if (!child_) {
-        try {
-            return connect_unix(home_.socket("send-control"),
-                                earlier(deadline, Deadline::in(connect_patience)));
-        } catch (const Error& error) {
-            number = error.number();
-        }
-    } else {
-        // It cannot be late by more than its own patience, so no answer is ever that of an older question.
-        if (!send_packet(child_.get(), "c"))
-            throw Error(Reaction::bug, "the half that asks qmail-send has ended");
-        auto packet = receive_packet(child_.get(), packet_limit);
-        if (!packet || packet->data.size() != 1)
-            throw Error(Reaction::bug, "the half that asks qmail-send has ended");
-        if (packet->passed) return std::move(packet->passed);
-        number = static_cast<unsigned char>(packet->data[0]);
+TopAnswers TopDoor::ask() {
+    if (!child_) return questions_.ask(Deadline::in(patience));
+    // It cannot be late by more than its own patience, so no answer is ever that of an older question.
+    TopAnswers answers;
+    bool there = send_packet(child_.get(), question);
+    for (const auto text : texts) {
+        auto packet = there ? receive_packet(child_.get(), packet_limit) : std::nullopt;
+        there = packet && !packet->data.empty();
+        if (!there) throw Error(Reaction::bug, "the half that asks qmail-send has ended");
+        answers.*text = packet->data.substr(1);
     }
-    if (number == ENOENT || number == ECONNREFUSED) return std::nullopt;
-    throw_errno("ask", "qmail-send", number);
-}
-
-TopDoor::Answers TopDoor::ask(Deadline deadline) {
-    // qmail-send closes a connection that was quiet, and a new qmail-send knows none of the old one's.
-    for (const bool kept : {true, false}) {
-        if (kept && !client_) continue;
-        try {
-            if (!client_) {
-                auto connection = connect(deadline);
-                if (!connection) return {"", "", "qmail-send does not run: qmailctl start, qmailctl doctor"};
-                client_.emplace(*std::move(connection));
-            }
-            Answers answers;
-            for (auto [verb, text] : {std::pair(send::ControlVerb::stat, &answers.stat),
-                                      std::pair(send::ControlVerb::running, &answers.running)}) {
-                const send::ControlAnswer answer = client_->ask({verb, 0}, deadline);
-                if (answer.ok) *text = answer.text;
-            }
-            return answers;
-        } catch (const Error& error) {
-            client_.reset();
-            if (control::is_refusal(error.number()))
-                throw Error(Reaction::permanent, error.what(), error.number());
-            if (!kept) return {"", "", error.what()};
-        }
-    }
-    return {};
+    return answers;
 }
 
 }  // namespace relais::setup

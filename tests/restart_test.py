@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import signal
 import socket
 import threading
@@ -336,6 +337,20 @@ class Administered(Base):
         self.bob.open()
         i.wait_empty()
         self.assertEqual(self.bob.runs, 1)
+
+    def test_a_log_whose_run_script_is_a_shell_is_no_orphan(self):
+        i = self.supervised()
+        script = i.home / "service/qmail-send/log/run"
+        script.write_text(re.sub(r"(?m)^exec (.*multilog )", r"\1", script.read_text()) + "exit\n")
+        old = self.log_process(i, "multilog")
+        os.kill(old, signal.SIGTERM)
+        i.wait_for(lambda: self.log_process(i, "multilog") not in (None, old), 20, "another multilog")
+        now = self.log_process(i, "multilog")
+        parent = relais.Process(now).status()["PPid"]
+        self.assertNotEqual(int(parent), self.log_process(i, "supervise"))
+        self.assertNotIn("a multilog without supervise", self.doctor(i))
+        self.assertNotIn("a log whose supervise had gone", i.ctl("start"))
+        self.assertEqual(self.log_process(i, "multilog"), now)
 
     def assert_log_flows(self, i):
         before = sum("end msg" in line for line in i.log())

@@ -131,6 +131,16 @@ class Top(relais.TestCase):
         screen.wait(b"\x1b[?1049l")
         self.assertEqual(termios.tcgetattr(screen.theirs), screen.before)
 
+    def test_every_signal_that_ends_it_gives_the_terminal_back(self):
+        i = self.instance()
+        for number in (signal.SIGQUIT, signal.SIGINT, signal.SIGHUP):
+            screen = Screen(self, i)
+            screen.wait(b"\x1b[J")
+            screen.process.send_signal(number)
+            self.assertEqual(screen.process.wait(30 * relais.PATIENCE), 0, number)
+            screen.wait(b"\x1b[?1049l")
+            self.assertEqual(termios.tcgetattr(screen.theirs), screen.before)
+
     def test_without_qmail_send_it_says_so(self):
         i = self.instance()
         shown = i.run("qmailctl", "top", i.home)
@@ -153,6 +163,9 @@ class Top(relais.TestCase):
                  [screen.process.pid, *pathlib.Path(f"/proc/{screen.process.pid}/task/{screen.process.pid}/children").read_text().split()]]
         if not i.single:
             self.assertEqual([p.uid for p in found], [i.ids("qmailm")[0], 0], "one half that draws, one that keeps the door")
+            # qmail-send obeys every verb on its socket: who parses what strangers wrote has the other half alone.
+            fds = pathlib.Path(f"/proc/{found[0].pid}/fd")
+            self.assertEqual(len([fd for fd in fds.iterdir() if os.readlink(fd).startswith("socket:")]), 1)
             if relais.CONFINED:
                 self.assertEqual(found[1].status()["Seccomp"], "2")
         screen.type(b"q")
