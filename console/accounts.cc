@@ -93,6 +93,11 @@ std::vector<Operator> read_operators(const control::Home& home) {
     return all;
 }
 
+bool is_operator(const control::Home& home, std::string_view name) {
+    const auto all = read_operators(home);
+    return std::any_of(all.begin(), all.end(), [&](const Operator& each) { return each.name == name; });
+}
+
 void set_operator(const control::Home& home, const Operator& account) {
     const Fd lock = auth::lock_users(home);
     auto all = read_operators(home);

@@ -31,6 +31,7 @@ std::vector<Operator> parse_operators(std::string_view text, std::vector<std::si
 
 // All there are. Throws Error for a file that cannot be read.
 std::vector<Operator> read_operators(const control::Home& home);
+bool is_operator(const control::Home& home, std::string_view name);
 // Adds him, or replaces his line. Throws Error.
 void set_operator(const control::Home& home, const Operator& account);
 // False if there is none. Throws Error.

@@ -146,21 +146,29 @@ http::Request asked(std::string_view octets) {
     return http::parse_request(octets);
 }
 
-TEST(ConsoleFront, AProxyIsBelievedWhereItStands) {
-    const FrontSettings settings{{"localhost", "mail.example.org"}, {"mail.example.org"}};
-    const auto here = asked("GET / HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n");
-    EXPECT_EQ(client_of(settings, "127.0.0.1", here), "127.0.0.1");
-    EXPECT_EQ(client_of(settings, "uid 0", here), "192.0.2.1");
-    const auto there = asked(
-        "GET / HTTP/1.1\r\nHost: MAIL.example.org\r\nX-Forwarded-For: 192.0.2.1\r\n"
-        "X-Forwarded-For: 192.0.2.2, 2001:DB8::1\r\n\r\n");
-    EXPECT_EQ(client_of(settings, "127.0.0.1", there), "2001:db8::1");
+TEST(ConsoleFront, AProxyIsBelievedWhereAWordSaysSo) {
+    FrontSettings settings{{"localhost"}};
+    EXPECT_EQ(add_host(settings, "old.example.org"), "");
+    EXPECT_EQ(add_host(settings, " Mail.example.org\tforwarded "), "");
+    EXPECT_EQ(add_host(settings, ""), "");
+    EXPECT_THAT(add_host(settings, "x.example.org forwarded-for"),
+                HasSubstr("behind x.example.org is not known"));
+    EXPECT_EQ(settings.hosts,
+              (std::set<std::string>{"localhost", "mail.example.org", "old.example.org", "x.example.org"}));
+    const auto client = [&](std::string_view peer, const std::string& header) {
+        return client_of(settings, peer, asked("GET / HTTP/1.1\r\n" + header + "\r\n"));
+    };
+    // A proxy that was set up before hands on what the browser says.
+    for (const char* host : {"localhost", "old.example.org", "x.example.org"})
+        for (const char* peer : {"127.0.0.1", "uid 0"})
+            EXPECT_EQ(client(peer, "Host: " + std::string(host) + "\r\nX-Forwarded-For: 192.0.2.1\r\n"), peer)
+                << host;
+    const std::string named = "Host: MAIL.example.org\r\nX-Forwarded-For: ";
+    EXPECT_EQ(client("uid 0", named + "192.0.2.1\r\n"), "192.0.2.1");
+    EXPECT_EQ(client("127.0.0.1", named + "192.0.2.1\r\nX-Forwarded-For: 192.0.2.2, 2001:DB8::1\r\n"),
+              "2001:db8::1");
     for (const char* wrong : {"", "x", "192.0.2.1, ", "192.0.2.1:80"})
-        EXPECT_EQ(client_of(settings, "127.0.0.1",
-                            asked("GET / HTTP/1.1\r\nHost: mail.example.org\r\nX-Forwarded-For: " +
-                                  std::string(wrong) + "\r\n\r\n")),
-                  "127.0.0.1")
-            << wrong;
+        EXPECT_EQ(client("127.0.0.1", named + wrong + "\r\n"), "127.0.0.1") << wrong;
 }
 
 TEST(ConsoleAccounts, AreLinesOfOneForm) {

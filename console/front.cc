@@ -7,10 +7,12 @@
 #include <cerrno>
 #include <utility>
 
+#include "auth/failures.h"
 #include "base/io.h"
 #include "base/program.h"
 #include "base/text.h"
 #include "base/unix_socket.h"
+#include "base/words.h"
 #include "console/pages.h"
 #include "console/responses.h"
 #include "net/socket.h"
@@ -29,7 +31,7 @@ constexpr http::ServerLimits limits{.clients = 64,
                                     .body = std::size_t{64} << 10,
                                     .per_second = 25};
 constexpr std::string_view forwarded_for = "x-forwarded-for";
-constexpr std::string_view unix_peer = "uid ";
+constexpr std::string_view forwarded = "forwarded";
 
 bool is_act(std::string_view word) {
     return std::find(std::begin(acts), std::end(acts), word) != std::end(acts);
@@ -42,9 +44,20 @@ bool is_own_origin(std::string_view origin, std::string_view host) {
     return name == "http://" + lower(host) || name == "https://" + lower(host);
 }
 
+std::string add_host(FrontSettings& settings, std::string_view line) {
+    const auto words = words_of(line);
+    if (words.empty()) return "";
+    const std::string host = lower(words[0]);
+    settings.hosts.insert(host);
+    if (words.size() == 2 && words[1] == forwarded) settings.proxied.insert(host);
+    return words.size() == 1 || settings.proxied.contains(host)
+               ? ""
+               : "what stands behind " + host + " is not known: \"" + std::string(forwarded) +
+                     "\" may, where the proxy of that name sets X-Forwarded-For";
+}
+
 std::string client_of(const FrontSettings& settings, std::string_view peer, const http::Request& request) {
-    if (!peer.starts_with(unix_peer) && !settings.proxied.contains(lower(request.field("host"))))
-        return std::string(peer);
+    if (!settings.proxied.contains(lower(request.field("host")))) return std::string(peer);
     // A browser may have sent such fields itself; what the proxy has added stands last.
     std::string_view said;
     for (const auto& [name, value] : request.fields)
@@ -64,7 +77,9 @@ Front::Front(EventLoop& loop, const std::vector<int>& listening, Fd channel, con
       server_(
           loop, listening, [this](Id id, const http::Request& request) { handle(id, request); }, limits,
           [this](std::string_view peer, const http::Request& request) {
-              return client_of(settings_, peer, request);
+              std::string client = client_of(settings_, peer, request);
+              std::string counted = auth::client_of(client);
+              return http::Server::Name{std::move(client), std::move(counted)};
           }) {
     set_nonblocking(channel_.get(), true);
     loop_.add(channel_.get(), EPOLLIN, [this](std::uint32_t events) { on_channel(events); });

@@ -23,13 +23,15 @@ namespace relais::console {
 // that, so only these are answered: what is in hosts, and the address itself.
 struct FrontSettings {
     std::set<std::string> hosts;  // "mail.example.org:8025", lower case
-    // Those of them by which a proxy before us is called: it says whose request it is (X-Forwarded-For).
+    // Those of them by which a proxy is called that says itself whose request it is (X-Forwarded-For). What
+    // another one hands on there may be the browser's own words.
     std::set<std::string> proxied{};
 };
+// Takes a line of control/consolehosts: "NAME", or "NAME forwarded". What is wrong with it, or "".
+std::string add_host(FrontSettings& settings, std::string_view line);
 
-// Who a client is, for what is counted of each. peer: who has connected, as http::Server says. A proxy is
-// believed at the unix socket, which is the administrator's, and where it names one of proxied: the last
-// address that it has added.
+// Who a client is, for what is counted of each. peer: who has connected, as http::Server says. Where one of
+// proxied is named it is the last address that the proxy has added.
 std::string client_of(const FrontSettings& settings, std::string_view peer, const http::Request& request);
 
 inline constexpr std::string_view cookie_name = "relais-console";

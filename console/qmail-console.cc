@@ -81,11 +81,11 @@ std::pair<Fd, Fd> make_stream_pair() {
 }
 
 int speak(const control::Home& home, const control::Owners& owners, Fd channel) {
-    std::set<std::string> hosts = {local_name};
-    std::set<std::string> proxied;
-    for (const std::string& host : control::read<"consolehosts">(home)) proxied.insert(lower(trim(host)));
-    hosts.insert(proxied.begin(), proxied.end());
-    const Fd tcp = listen_where_told(control::read<"consoleaddress">(home), hosts);
+    console::FrontSettings settings{{local_name}};
+    for (const std::string& line : control::read<"consolehosts">(home))
+        if (const std::string fault = console::add_host(settings, line); !fault.empty())
+            log_line("warning: control/consolehosts: " + safe_for_log(fault));
+    const Fd tcp = listen_where_told(control::read<"consoleaddress">(home), settings.hosts);
     control::become(owners, control::Role::qmailb);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     raise_descriptor_limit(descriptors);
@@ -93,7 +93,7 @@ int speak(const control::Home& home, const control::Owners& owners, Fd channel) 
     if (tcp) listening.push_back(tcp.get());
     control::enter(control::console_cage, home);
     EventLoop loop;
-    console::Front front(loop, listening, std::move(channel), home, {std::move(hosts), std::move(proxied)});
+    console::Front front(loop, listening, std::move(channel), home, std::move(settings));
     loop.run();
     return static_cast<int>(Exit::temporary);
 }
@@ -149,6 +149,11 @@ int log_out(const control::Home& home, const std::string& name) {
     if (!name.empty() && !console::is_operator_name(name))
         throw_permanent("this cannot be an operator's name: " + name);
     console::end_sessions(home, name);
+    if (!name.empty() && name != console::once_name && !console::is_operator(home, name)) {
+        log_line("there is no operator " + name +
+                 " (qmail-console --list); sessions of that name are ended all the same");
+        return 1;
+    }
     std::puts(name.empty() ? "everybody is logged out" : (name + " is logged out").c_str());
     return 0;
 }

@@ -17,8 +17,6 @@ namespace {
 
 // Of what a client says behind its request.
 constexpr int reads_at_end = 16;
-// Clients whose requests are counted. Further ones share what one has.
-constexpr std::size_t most_buckets = 4096;
 
 std::string peer_name(int fd) {
     sockaddr_storage address{};
@@ -37,7 +35,11 @@ std::string peer_name(int fd) {
 
 Server::Server(EventLoop& loop, const std::vector<int>& listening, Handler handler, ServerLimits limits,
                NameClient name_client)
-    : loop_(loop), handler_(std::move(handler)), limits_(limits), name_client_(std::move(name_client)) {
+    : loop_(loop),
+      handler_(std::move(handler)),
+      limits_(limits),
+      name_client_(std::move(name_client)),
+      budgets_(limits.per_second) {
     for (const int socket : listening) {
         set_nonblocking(socket, true);
         loop_.add(socket, EPOLLIN, [this, socket](std::uint32_t) { accept_clients(socket); });
@@ -104,31 +106,14 @@ void Server::serve(Id id) {
     if (request.state == Request::State::malformed)
         return answer(id, {400, "text/plain", "this is no request of HTTP/1.1\n"});
     const std::string peer = peer_name(client.fd.get());
-    client.name = name_client_ ? name_client_(peer, request) : peer;
-    if (!may_serve(client.name)) return answer(id, {429, "text/plain", "too many requests: wait a moment\n"});
+    const Name name = name_client_ ? name_client_(peer, request) : Name{peer, peer};
+    client.name = name.client;
+    if (limits_.per_second != 0 && !budgets_.take(name.counted, Clock::now()))
+        return answer(id, {429, "text/plain", "too many requests: wait a moment\n"});
     limit_time(id, limits_.answer_time);
     // The client may go while it is served, and what was asked with it.
     const std::string input = client.input;
     handler_(id, parse_request(input, limits_.body));
-}
-
-bool Server::may_serve(const std::string& client) {
-    if (limits_.per_second == 0) return true;
-    const auto now = Clock::now();
-    const double most = 2.0 * limits_.per_second;
-    // Who has been quiet for that long has all of his again, as one who is new.
-    const auto full = std::chrono::seconds(2);
-    if (buckets_.size() >= most_buckets)
-        std::erase_if(buckets_, [&](const auto& each) { return now - each.second.counted >= full; });
-    const bool counted = buckets_.size() < most_buckets || buckets_.contains(client);
-    const auto [place, fresh] = buckets_.try_emplace(counted ? client : "", Bucket{most, now});
-    Bucket& bucket = place->second;
-    const double passed = std::chrono::duration<double>(now - bucket.counted).count();
-    bucket.counted = now;
-    bucket.tokens = std::min(most, bucket.tokens + passed * limits_.per_second);
-    if (bucket.tokens < 1) return false;
-    bucket.tokens -= 1;
-    return true;
 }
 
 std::string Server::client(Id id) const {

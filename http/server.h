@@ -11,6 +11,7 @@
 
 #include "base/event_loop.h"
 #include "base/fd.h"
+#include "http/budgets.h"
 #include "http/request.h"
 
 namespace relais::http {
@@ -29,8 +30,12 @@ class Server {
     // Is called once for each request that is whole; it must not outlive the call. The handler, or somebody
     // later, answers.
     using Handler = std::function<void(Id, const Request&)>;
-    // Who a client is, whose requests count together. peer: its address, or "uid N" at a unix socket.
-    using NameClient = std::function<std::string(std::string_view peer, const Request&)>;
+    struct Name {
+        std::string client;   // who it is
+        std::string counted;  // whose requests count together
+    };
+    // peer: its address, or "uid N" at a unix socket.
+    using NameClient = std::function<Name(std::string_view peer, const Request&)>;
 
     // listening: stream sockets, borrowed as the loop is. Without name_client the peer is the client.
     Server(EventLoop& loop, const std::vector<int>& listening, Handler handler, ServerLimits limits = {},
@@ -62,7 +67,6 @@ class Server {
     void serve(Id id);
     void send(Id id);
     void limit_time(Id id, std::chrono::milliseconds time);
-    bool may_serve(const std::string& client);
     void close_client(Id id);
 
     EventLoop& loop_;
@@ -70,12 +74,8 @@ class Server {
     ServerLimits limits_;
     std::map<Id, Client> clients_;  // the oldest first
     Id next_client_ = 1;
-    struct Bucket {
-        double tokens = 0;
-        Clock::time_point counted{};
-    };
     NameClient name_client_;
-    std::map<std::string, Bucket> buckets_;  // by client
+    Budgets budgets_;
 };
 
 }  // namespace relais::http

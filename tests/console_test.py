@@ -143,7 +143,7 @@ class Console(relais.TestCase):
         self.assertNotIn(PASSWORD, "\n".join(i.log("send")))
 
     def test_who_guesses_an_operators_password_locks_nobody_else_out(self):
-        i = self.started(consolehosts="mail.example.org")
+        i = self.started(consolehosts="mail.example.org forwarded")
 
         def try_from(address, name="anna", password="guess"):
             return Browser(self.port, "mail.example.org").request("POST", "/login", {"name": name, "password": password},
@@ -175,6 +175,11 @@ class Console(relais.TestCase):
         once.post("/login", {"once": i.run("qmail-console", "--once").out.strip().rpartition("=")[2]}, 303)
         anna, other, rita = self.browser(), self.browser(), self.browser("rita")
         self.assertEqual(i.run("qmail-console", "--log-out", "once").out, "once is logged out\n")
+        misspelt = i.run("qmail-console", "--log-out", "ana")
+        self.assertEqual((misspelt.code, misspelt.out), (1, ""))
+        self.assertIn("there is no operator ana", misspelt.err)
+        self.assertEqual(i.run("qmail-console", "--log-out", "rita").code, 0)
+        rita = self.browser("rita")
         self.assertEqual([b.request("GET", "/who")[0] for b in (once, anna, other, rita)], [303, 200, 200, 200])
         # In a browser: this one, or all of hers.
         anna.post("/logout", {"token": anna.token(), "where": "everywhere"}, 303)
@@ -185,11 +190,17 @@ class Console(relais.TestCase):
         self.assertEqual(self.browser().request("GET", "/who")[0], 200)
 
     def test_a_flood_of_one_client_is_told_so_and_no_other(self):
-        self.started(consolehosts="mail.example.org")
-        with concurrent.futures.ThreadPoolExecutor(10) as pool:
-            codes = list(pool.map(lambda _: Browser(self.port, "mail.example.org").request(
-                "GET", "/style.css", header={"X-Forwarded-For": "198.51.100.1"})[0], range(200)))
-        self.assertIn(429, codes)
+        self.started(consolehosts="mail.example.org forwarded\nold.example.org")
+
+        def flood(host, address):
+            with concurrent.futures.ThreadPoolExecutor(10) as pool:
+                return list(pool.map(lambda number: Browser(self.port, host).request(
+                    "GET", "/style.css", header={"X-Forwarded-For": address % number})[0], range(200)))
+        for what, host, address in (("of one client", "mail.example.org", "198.51.100.1%.0s"),
+                                    ("of a /64", "mail.example.org", "2001:db8::%d"),
+                                    # What a proxy hands on that is not known to set it makes nobody another client.
+                                    ("by a proxy that sets no field", "old.example.org", "203.0.113.%d")):
+            self.i.wait_for(lambda: 429 in flood(host, address), 60, "the end of a flood " + what)
         for number in range(20):
             self.assertEqual(Browser(self.port, "mail.example.org").request(
                 "GET", "/style.css", header={"X-Forwarded-For": f"198.51.100.{2 + number}"})[0], 200)
