@@ -87,7 +87,7 @@ send::ControlAnswer Changer::change_here(send::ControlVerb verb, SeenMessage& se
     switch (verb) {
         case send::ControlVerb::hold:
         case send::ControlVerb::release:
-            seen.message.status.hold = verb == send::ControlVerb::hold;
+            seen.message.status.hold = seen.message.status.by_hand = verb == send::ControlVerb::hold;
             store.write_status(seen.message);
             return {true, ""};
         case send::ControlVerb::retry:
@@ -123,7 +123,7 @@ void Changer::bounce_here(const SeenMessage& seen) {
     if (!open.empty()) store.mark_all(seen.id(), open, Mark::failed, true);
     if (!seen.message.status.hold) return;
     StoredMessage released = seen.message;
-    released.status.hold = false;
+    released.status.hold = released.status.by_hand = false;
     store.write_status(released);
 }
 

@@ -21,8 +21,9 @@ constexpr std::size_t footer_check_at = footer_size - 8;
 constexpr std::uint64_t info_limit = 128;
 constexpr std::uint64_t stored_envelope_limit = envelope_limit + info_limit + mail::extension_limit;
 
-// Offsets in the status block: check, hold, text length, tries, next try, last try, text.
+// Offsets in the status block: check, hold, held by hand, text length, tries, next try, last try, text.
 constexpr std::size_t status_hold_at = 8;
+constexpr std::size_t status_by_hand_at = 9;  // 0 of versions that do not know it
 constexpr std::size_t status_length_at = 10;
 constexpr std::size_t status_tries_at = 12;
 constexpr std::size_t status_next_at = 16;
@@ -221,6 +222,7 @@ std::string encode_status(const Status& status) {
     std::string block(status_size, '\0');
     const std::string_view text = std::string_view(status.last_error).substr(0, error_text_size);
     block[status_hold_at] = status.hold ? 1 : 0;
+    block[status_by_hand_at] = status.hold && status.by_hand ? 1 : 0;
     put_le(block.data() + status_length_at, text.size(), 2);
     put_le(block.data() + status_tries_at, status.tries, 4);
     put_le(block.data() + status_next_at, static_cast<std::uint64_t>(status.next_try), 8);
@@ -235,6 +237,7 @@ Status decode_status(std::string_view data) {
     Status status;
     const std::size_t length = get_le(data, status_length_at, 2);
     status.hold = data[status_hold_at] == 1;
+    status.by_hand = status.hold && data[status_by_hand_at] == 1;
     status.tries = static_cast<std::uint32_t>(get_le(data, status_tries_at, 4));
     status.next_try = static_cast<std::int64_t>(get_le(data, status_next_at, 8));
     status.last_try = static_cast<std::int64_t>(get_le(data, status_last_at, 8));

@@ -53,6 +53,7 @@ struct Envelope {
 // Written in place by qmail-send and the queue tools; a torn or absurd one counts as all zero.
 struct Status {
     bool hold = false;
+    bool by_hand = false;  // who runs this host holds it: it does not end by itself
     std::uint32_t tries = 0;
     std::int64_t next_try = 0;  // unix seconds; 0 = by the schedule
     std::int64_t last_try = 0;

@@ -187,14 +187,16 @@ void Importer::add(const ImportedMessage& message) {
     else
         while (const std::size_t count = read_some(message.body, piece, Deadline::never()))
             take({piece.data(), count});
-    const unsigned version = version_of(message.envelope);
-    std::string end = encode_envelope(message.envelope);
+    // Somebody else's administrator held it: no decision of ours, which control/holddays would end.
+    Envelope envelope = message.envelope;
+    Status status;
+    status.hold = status.by_hand = std::exchange(envelope.options.hold, false);
+    const unsigned version = version_of(envelope);
+    std::string end = encode_envelope(envelope);
     const std::uint64_t envelope_size = end.size();
     const auto stored = decode_envelope(end, size, version);
     if (!stored)
         throw Error(Reaction::bug, "the envelope of message " + message.key + " cannot be read back");
-    Status status;
-    status.hold = message.envelope.options.hold;
     end += encode_status(status);
     end += encode_footer({size, envelope_size, checksum_unmarked(sum, *stored), version});
     write_all(file.get(), end, Deadline::never());

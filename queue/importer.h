@@ -18,7 +18,7 @@ namespace relais::queue {
 struct ImportedMessage {
     std::string key;          // names it in the ledger for good: letters, digits and "-"
     std::uint64_t birth = 0;  // microseconds; what lies in the future counts as now, and so does 0
-    Envelope envelope{};      // marks count, and whether it is held
+    Envelope envelope{};      // marks count; options.hold: it is held as by queue-list hold
     int body = -1;            // a descriptor at the message's first octet; it is read to its end
     std::string_view text{};  // in the place of body, where that is -1
     std::string bounce{};     // what its sender is to be told of those with mark F

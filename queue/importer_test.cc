@@ -96,6 +96,22 @@ TEST(Importer, ABirthThatLiesAheadCountsAsNow) {
     EXPECT_GT(found, birth);
 }
 
+TEST(Importer, WhatWasHeldIsHeldByHandAndByNoDecision) {
+    const TestHome home;
+    Importer importer(home.home());
+    const Fd body = file_with("x");
+    ImportedMessage held = example(body, "1");
+    held.envelope.origin = Origin::network;
+    held.envelope.options.hold = true;
+    importer.add(held);
+    importer.commit();
+    StoredMessage message;
+    ASSERT_EQ(Store(home.home()).load(birth, message, true), Load::whole);
+    EXPECT_TRUE(message.status.hold);
+    EXPECT_TRUE(message.status.by_hand);
+    EXPECT_FALSE(message.envelope.options.hold);
+}
+
 TEST(Importer, WhatWasNotCommittedLeavesNothing) {
     const TestHome home;
     {

@@ -94,14 +94,14 @@ ControlAnswer Sender::hold(queue::MessageId id) {
         Active* active = load(id, false);
         if (active == nullptr) return no("the message cannot be read");
         known_.find(id)->place = Place::held;
-        active->stored.status.hold = true;
+        active->stored.status.hold = active->stored.status.by_hand = true;
         store_.write_status(active->stored);
         keep_held(*active);
         leave_window(id);
         return ok();
     }
     Active& active = *found->second;
-    active.stored.status.hold = true;
+    active.stored.status.hold = active.stored.status.by_hand = true;
     store_.write_status(active.stored);
     drop_queued(active);
     settle(active);
@@ -112,14 +112,14 @@ ControlAnswer Sender::release(queue::MessageId id) {
     KnownMessages::Entry& entry = *known_.find(id);
     const auto found = window_.find(id);
     if (found != window_.end()) {
-        found->second->stored.status.hold = false;
+        found->second->stored.status.hold = found->second->stored.status.by_hand = false;
         store_.write_status(found->second->stored);
         return ok();
     }
     if (entry.place != Place::held) return ok();
     queue::StoredMessage message;
     if (store_.load(id, message, false) != queue::Load::whole) return no("the message cannot be read");
-    message.status.hold = false;
+    message.status.hold = message.status.by_hand = false;
     store_.write_status(message);
     known_.schedule(entry, now());
     return ok();
@@ -149,6 +149,7 @@ ControlAnswer Sender::bounce(queue::MessageId id) {
     for (std::uint32_t i = 0; i < active->states.size(); ++i)
         if (active->states[i] == RecipientState::open || active->states[i] == RecipientState::deferred)
             open.push_back(i);
+    active->stored.status.by_hand = false;
     if (std::exchange(active->stored.status.hold, false)) store_.write_status(active->stored);
     out_.log(fmt::format("warning: msg {} is bounced on request", id));
     if (!open.empty()) {

@@ -204,4 +204,58 @@ TEST_F(SenderTest, WhatWasHeldOfStrangersEndsAfterARestartToo) {
     EXPECT_EQ(queue.marks(birth), "?");
 }
 
+TEST_F(SenderTest, AQuarantinedMessageThatIsHeldByHandStays) {
+    hold_lifetime = two_weeks;
+    make();
+    put_held(queue, birth, mail::Submitter::Kind::stranger);      // held by hand as it is
+    put_held(queue, birth + 1, mail::Submitter::Kind::stranger);  // released, deferred, held by hand
+    put_held(queue, birth + 2, mail::Submitter::Kind::stranger);  // released, and held while it is tried
+    for (const queue::MessageId id : {birth, birth + 1, birth + 2}) sender->hint(id);
+    work();
+    EXPECT_TRUE(sender->control({ControlVerb::hold, birth}).ok);
+    EXPECT_TRUE(sender->control({ControlVerb::release, birth + 1}).ok);
+    answer(take_orders().at(0), Outcome::temporary, "busy");
+    EXPECT_TRUE(sender->control({ControlVerb::hold, birth + 1}).ok);
+    EXPECT_TRUE(sender->control({ControlVerb::release, birth + 2}).ok);
+    const auto order = take_orders().at(0);
+    EXPECT_TRUE(sender->control({ControlVerb::hold, birth + 2}).ok);
+    answer(order, Outcome::temporary, "busy");
+    for (const bool restart : {false, true}) {
+        if (restart) {
+            make();
+            sender->start_scan();
+            while (sender->scan_step()) {
+            }
+        }
+        pass(two_weeks * 2);
+        work();
+        pass(61);
+        work();
+        for (const queue::MessageId id : {birth, birth + 1, birth + 2}) {
+            EXPECT_EQ(queue.marks(id), "T") << id - birth;
+            EXPECT_EQ(sender->control({ControlVerb::why, id}).text,
+                      "held: it is tried when somebody releases it\n");
+        }
+    }
+}
+
+TEST_F(SenderTest, WhatHasFailedIsOwedABounceThoughItIsHeld) {
+    hold_lifetime = two_weeks;
+    make();
+    for (const queue::MessageId id : {birth, birth + 1}) put_held(queue, id, mail::Submitter::Kind::stranger);
+    queue::StoredMessage message;
+    ASSERT_EQ(queue.store().load(birth, message, false), queue::Load::whole);
+    queue.store().mark(birth, message.envelope.recipients[0], queue::Mark::failed, false);
+    queue.store().append_bounce(birth + 1, "<ann@far.example>:\nno\n\n");
+    sender->start_scan();
+    while (sender->scan_step()) {
+    }
+    pass(two_weeks * 2);
+    work();
+    pass(61);
+    work();
+    EXPECT_EQ(queue.marks(birth), "F");
+    EXPECT_EQ(queue.marks(birth + 1), "T");
+}
+
 }  // namespace relais::send

@@ -18,12 +18,34 @@ std::int64_t birth_of(queue::MessageId id) {
     return static_cast<std::int64_t>(id / 1'000'000);
 }
 
+// Whether nothing has become of it since a decision held it: whoever has released it once, or holds it by
+// hand, has seen it, and what has failed is owed a bounce.
+bool may_end(const queue::StoredMessage& message) {
+    const queue::Status& status = message.status;
+    const mail::EnvelopeOptions& options = message.envelope.options;
+    if (!status.hold || status.by_hand || status.tries > 0 || !options.hold ||
+        options.submitter.kind != mail::Submitter::Kind::stranger)
+        return false;
+    const queue::Recipients& recipients = message.envelope.recipients;
+    for (std::size_t i = 0; i < recipients.size(); ++i)
+        if (recipients.mark(i) != queue::Mark::to_do) return false;
+    return true;
+}
+
+// Read anew, for it is lost after this.
+bool may_end_now(const queue::Store& store, queue::MessageId id) {
+    queue::StoredMessage message;
+    return store.load(id, message, false) == queue::Load::whole && may_end(message) &&
+           !store.read_bounce(id, 1);
+}
+
 }  // namespace
 
 void Sender::keep_held(const Active& active) {
-    const mail::EnvelopeOptions& options = active.stored.envelope.options;
-    if (options.hold && options.submitter.kind == mail::Submitter::Kind::stranger)
+    if (may_end(active.stored))
         held_strangers_.insert(active.id());
+    else
+        held_strangers_.erase(active.id());
 }
 
 void Sender::end_held() {
@@ -39,6 +61,10 @@ void Sender::end_held() {
             continue;
         }
         try {
+            if (!may_end_now(store_, id)) {
+                held_strangers_.erase(id);
+                continue;
+            }
             store_.remove(id);
         } catch (const Error& error) {
             return out_.log(alert_text(error));

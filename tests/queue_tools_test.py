@@ -251,10 +251,16 @@ class Looking(Queue):
 class Changing(Queue):
     def test_hold_release_retry(self):
         number, other = self.inject("a@b.test", "x@far.test"), self.inject("a@b.test", "x@near.test")
+
+        def hold():
+            return self.path(number).read_bytes()[-312:-310]  # held, and by hand
+
         self.assertEqual(self.list("hold", number).out, f"{number}: held\n")
+        self.assertEqual(hold(), b"\1\1")
         self.assertEqual(self.one(number)["state"], "held")
         self.assertEqual(self.ids("--state", "held"), [number])
         self.assertEqual(self.list("release", "--state", "held").out, f"{number}: released\n")
+        self.assertEqual(hold(), b"\0\0")
         self.assertEqual(self.ids("--state", "held"), [])
         self.assertEqual(self.list("retry", f"#{other}").out, f"{other}: to be tried now when qmail-send runs\n")
 
