@@ -23,7 +23,10 @@ mail::Envelope changed(const mail::Envelope& before, const milter::Outcome& outc
 
 queue::SubmitAnswer MilterSink::finish(const std::string&, const std::vector<std::string>&) {
     const milter::Outcome& outcome = milters_.outcome();
-    next_->begin(changed(envelope_, outcome));
+    mail::Envelope envelope = changed(envelope_, outcome);
+    mail::Submitter& submitter = envelope.options.submitter;
+    if (envelope.options.hold && submitter.kind == mail::Submitter::Kind::unsaid) submitter = find_();
+    next_->begin(envelope);
     if (!milters_.read_text([this](std::string_view text) { next_->write(text); }))
         return {queue::SubmitCode::communication, 0, {}};
     return next_->finish(outcome.sender, outcome.recipients);

@@ -3,6 +3,7 @@
 // form.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -15,9 +16,12 @@ namespace relais::smtpd {
 
 class MilterSink final : public MessageSink {
   public:
-    // Borrows the milters.
-    MilterSink(std::unique_ptr<MessageSink> next, milter::Milters& milters)
-        : next_(std::move(next)), milters_(milters) {}
+    // Says who sends a message that was taken for a stranger's.
+    using FindSubmitter = std::function<mail::Submitter()>;
+
+    // Borrows the milters. find: asked of what they hold, for a stranger's held mail ends without a bounce.
+    MilterSink(std::unique_ptr<MessageSink> next, milter::Milters& milters, FindSubmitter find)
+        : next_(std::move(next)), milters_(milters), find_(std::move(find)) {}
 
     void begin(const mail::Envelope& envelope) override { envelope_ = envelope; }
     void write(std::string_view text) override { milters_.write(text); }
@@ -31,6 +35,7 @@ class MilterSink final : public MessageSink {
   private:
     std::unique_ptr<MessageSink> next_;
     milter::Milters& milters_;
+    FindSubmitter find_;
     mail::Envelope envelope_{};
 };
 

@@ -195,6 +195,8 @@ class Session {
     bool may_ask_dsn() const;
     // Whose mail this is; unsaid for a client without a right of its own.
     mail::Submitter submitter();
+    // Whose it is where an open-smtp entry lets the client relay; unsaid else.
+    mail::Submitter submitter_by_open_smtp();
     // One whose refusals are never limited.
     bool is_trusted() const { return client_.user || client_.relayclient || client_.certificate; }
     Speaker speaker() const;

@@ -79,7 +79,9 @@ void Session::keep_fields(std::vector<std::string> fields) {
 
 std::unique_ptr<MessageSink> Session::open_sink() {
     auto sink = open_sink_();
-    if (milters_ != nullptr) sink = std::make_unique<MilterSink>(std::move(sink), *milters_);
+    if (milters_ != nullptr)
+        sink = std::make_unique<MilterSink>(std::move(sink), *milters_,
+                                            [this] { return submitter_by_open_smtp(); });
     policy::IncomingChecks* const verification = chain_.verification();
     if (verification == nullptr) return sink;
     return std::make_unique<LateHeader>(std::move(sink), kept_message_limit,

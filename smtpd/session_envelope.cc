@@ -32,4 +32,11 @@ mail::Submitter Session::submitter() {
     return {};
 }
 
+// RCPT asks for foreign recipients alone, and this is for mail to our own.
+mail::Submitter Session::submitter_by_open_smtp() {
+    const auto finding = of_controls([&] { return policy_.find_open_smtp(client_); });
+    if (!finding.live) return {};
+    return {mail::Submitter::Kind::open_smtp, finding.entry->user};
+}
+
 }  // namespace relais::smtpd

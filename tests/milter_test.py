@@ -200,6 +200,18 @@ class Answers(MilterCase):
         self.assertEqual(i.run("queue-list", "release", name.name if hasattr(name, "name") else name).code, 0)
         self.joe.wait_messages()
 
+    def test_what_is_held_of_our_own_users_is_no_strangers(self):
+        m = self.milter(EOM=[b"qa virus, perhaps\0", b"c"])
+        i = self.begun(m)
+        self.sent(i)
+        (of_a_stranger,) = i.queue_files()
+        self.assertNotIn(b"open-smtp", of_a_stranger.read_bytes())
+        self.assertEqual(i.run("open-smtp", "add", "127.0.0.1", "--user", "anna@mail.test", "--service", "pop3").code, 0)
+        _, end = self.sent(i)
+        self.assertTrue(end.startswith("250 ok"), end)
+        (of_anna,) = [file for file in i.queue_files() if file != of_a_stranger]
+        self.assertIn(b"\0submitter open-smtp anna@mail.test\0", of_anna.read_bytes())
+
     def test_skip_and_muted_steps(self):
         muted = 0x1000 | 0x2000 | 0x4000 | 0x8000 | 0x10000 | 0x80 | 0x40000 | 0x80000
         m = self.milter(steps=muted, **{step: None for step in ("CONNECT", "HELO", "MAIL", "RCPT", "DATA", "HEADER", "EOH", "BODY")},
