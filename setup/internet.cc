@@ -59,7 +59,7 @@ class Fields {
     std::string_view rest_;
 };
 
-std::vector<std::string> public_addresses(const std::vector<std::string>& given) {
+std::vector<std::string> public_addresses(const control::Home& home, const std::vector<std::string>& given) {
     std::vector<std::string> addresses;
     for (const std::string& text : given) {
         auto address = net::canonical_address(text);
@@ -71,7 +71,7 @@ std::vector<std::string> public_addresses(const std::vector<std::string>& given)
         if (const auto address = net::canonical_address(text);
             address && remote::kind_of(*address) == remote::AddressKind::global)
             addresses.push_back(*address);
-    return addresses;
+    return leaving_addresses(addresses, control::read<"outgoingip">(home), control::read<"ipversions">(home));
 }
 
 // By name, whether mail for it is taken.
@@ -168,7 +168,7 @@ PublicServer read_server(const Plan& plan, const InternetOptions& options, Repor
     PublicServer server;
     server.me = plan.me;
     server.helo = control::read<"helohost">(plan.home);
-    server.addresses = public_addresses(options.addresses);
+    server.addresses = public_addresses(plan.home, options.addresses);
     const auto domains = domains_of(plan.home, options.domains);
     for (const auto& [name, receives] : domains) {
         if (server.domains.size() == domains_limit) {

@@ -35,6 +35,22 @@ std::string_view address_type(std::string_view address) {
 
 }  // namespace
 
+std::vector<std::string> leaving_addresses(const std::vector<std::string>& own,
+                                           const std::vector<std::string>& outgoingip,
+                                           std::string_view ipversions) {
+    std::vector<std::string> bound, left;
+    for (const std::string& line : outgoingip)
+        if (const auto address = net::canonical_address(line)) bound.push_back(*address);
+    const auto is_v6 = [](const std::string& address) { return address.find(':') != std::string::npos; };
+    for (const std::string& address : own) {
+        const auto same_family = [&](const std::string& each) { return is_v6(each) == is_v6(address); };
+        const bool free = std::none_of(bound.begin(), bound.end(), same_family);
+        if (ipversions.find(is_v6(address) ? '6' : '4') == std::string_view::npos) continue;
+        if (free || std::find(bound.begin(), bound.end(), address) != bound.end()) left.push_back(address);
+    }
+    return left;
+}
+
 void PublicLook::add(Level level, std::string_view text, std::string_view remedy) {
     findings_.push_back({level, printable(text), printable(remedy)});
 }

@@ -39,6 +39,12 @@ struct PublicServer {
     std::string certificate_trouble{};  // why there is none
 };
 
+// Of a host's addresses those by which its mail leaves: by outgoingip alone in a family for which that names
+// one, and only in families of ipversions. All canonical; what is no address does not count. Pure.
+std::vector<std::string> leaving_addresses(const std::vector<std::string>& own,
+                                           const std::vector<std::string>& outgoingip,
+                                           std::string_view ipversions);
+
 struct PublicFinding {
     Report::Level level;
     std::string text;

@@ -286,5 +286,16 @@ TEST_F(PublicServerTest, ShowsNothingThatMovesACursor) {
         for (const char c : each.text + each.remedy) EXPECT_TRUE(c >= 32 && c < 127) << each.text;
 }
 
+TEST(LeavingAddresses, AreThoseOfOutgoingipAndIpversions) {
+    const std::vector<std::string> own{"192.0.2.1", "192.0.2.2", "2001:db8::1"};
+    EXPECT_EQ(leaving_addresses(own, {}, "64"), own);
+    EXPECT_EQ(leaving_addresses(own, {}, "4"), (std::vector<std::string>{"192.0.2.1", "192.0.2.2"}));
+    EXPECT_EQ(leaving_addresses(own, {"192.0.2.2"}, "46"),
+              (std::vector<std::string>{"192.0.2.2", "2001:db8::1"}));
+    EXPECT_EQ(leaving_addresses(own, {"192.0.2.2", "2001:DB8::2"}, "46"),
+              std::vector<std::string>{"192.0.2.2"});
+    EXPECT_EQ(leaving_addresses(own, {"10.0.0.1"}, "4"), std::vector<std::string>{});
+}
+
 }  // namespace
 }  // namespace relais::setup
