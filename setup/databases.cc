@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <functional>
 #include <optional>
 
 #include "base/error.h"
@@ -85,6 +87,33 @@ void compare_aliases(const Plan& plan, std::vector<std::string>& texts) {
         texts.push_back(path + " is older than " + source + ": the change does not count yet (newaliases)");
 }
 
+// One for each database that has a source.
+std::vector<std::function<void()>> compilations(const Plan& plan) {
+    must_be_writable(plan, "");
+    ::setenv("QMAILHOME", plan.home.directory().c_str(), 1);
+    std::vector<std::function<void()>> all{
+        [&plan] { compile_rules(plan, "tcp.smtp", "tcp.smtp.cdb", source(plan, "tcp.smtp")); }};
+    if (has_ipv6_rules(plan))
+        all.emplace_back([&plan] {
+            compile_rules(plan, "tcp.smtp6, followed by tcp.smtp,", "tcp.smtp6.cdb",
+                          source(plan, "tcp.smtp6") + "\n" + source(plan, "tcp.smtp"));
+        });
+    if (changed_at(plan, "users/assign"))
+        all.emplace_back([&plan] {
+            must_be_writable(plan, "users");
+            must_run({program("qmail-newu")});
+        });
+    if (changed_at(plan, "control/morercpthosts"))
+        all.emplace_back([&plan] {
+            must_be_writable(plan, "control");
+            must_run({program("qmail-newmrh")});
+        });
+    if (changed_at(plan, "users/passwd"))
+        all.emplace_back([] { must_run({program("qmail-passwd"), "build"}); });
+    if (!source_of_aliases(plan).empty()) all.emplace_back([] { must_run({program("newaliases")}); });
+    return all;
+}
+
 constexpr Dependence dependences[] = {
     {"tcp.smtp.cdb", "tcp.smtp"},         {"tcp.smtp6.cdb", "tcp.smtp"},
     {"tcp.smtp6.cdb", "tcp.smtp6"},       {"users/cdb", "users/assign"},
@@ -93,23 +122,21 @@ constexpr Dependence dependences[] = {
 }  // namespace
 
 void compile_databases(const Plan& plan) {
-    must_be_writable(plan, "");
-    const std::string shared = source(plan, "tcp.smtp");
-    compile_rules(plan, "tcp.smtp", "tcp.smtp.cdb", shared);
-    if (has_ipv6_rules(plan))
-        compile_rules(plan, "tcp.smtp6, followed by tcp.smtp,", "tcp.smtp6.cdb",
-                      source(plan, "tcp.smtp6") + "\n" + shared);
-    ::setenv("QMAILHOME", plan.home.directory().c_str(), 1);
-    if (changed_at(plan, "users/assign")) {
-        must_be_writable(plan, "users");
-        must_run({program("qmail-newu")});
-    }
-    if (changed_at(plan, "control/morercpthosts")) {
-        must_be_writable(plan, "control");
-        must_run({program("qmail-newmrh")});
-    }
-    if (changed_at(plan, "users/passwd")) must_run({program("qmail-passwd"), "build"});
-    if (!source_of_aliases(plan).empty()) must_run({program("newaliases")});
+    for (const auto& compile : compilations(plan)) compile();
+}
+
+std::vector<std::string> refused_databases(const Plan& plan) {
+    std::vector<std::string> texts;
+    for (const auto& compile : compilations(plan)) try {
+            compile();
+        } catch (const Error& error) {
+            if (error.reaction() != Reaction::permanent) throw;
+            texts.emplace_back(trim(error.what()));
+        }
+    for (std::string& text : texts)
+        std::ranges::replace_if(
+            text, [](char c) { return c < 32 || c > 126; }, ' ');
+    return texts;
 }
 
 std::vector<std::string> old_databases(const Plan& plan) {

@@ -13,6 +13,10 @@ namespace relais::setup {
 // stands.
 void compile_databases(const Plan& plan);
 
+// The same, but one that is refused does not keep the others from being compiled. What was wrong, for people,
+// a line for each. Throws a temporary Error.
+std::vector<std::string> refused_databases(const Plan& plan);
+
 // A line for each database that is missing or older than its source.
 std::vector<std::string> old_databases(const Plan& plan);
 

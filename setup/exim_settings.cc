@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -19,6 +20,17 @@ namespace {
 constexpr std::size_t file_limit = std::size_t{16} << 20;
 constexpr const char* answers_file = "update-exim4.conf.conf";
 
+// What Debian's Exim obeys beside the answers. conf.d and the template are always there; one of them counts.
+struct UnreadFile {
+    std::string_view name;
+    std::string_view text;
+};
+constexpr UnreadFile unread_files[] = {
+    {"exim4.conf.localmacros", "its macros are not read: look at what they change"},
+    {"hubbed_hosts", "not read: control/smtproutes has a line DOMAIN:SERVER for each of its lines"},
+    {"conf.d", "not read: dpkg --verify exim4-config names what was changed in it, and ls what was added"},
+    {"exim4.conf.template", "not read: dpkg --verify exim4-config says whether it was changed"}};
+
 void refuse_foreign_file(const std::string& path) {
     struct stat file {};
     if (::stat(path.c_str(), &file) != 0) {
@@ -31,6 +43,7 @@ void refuse_foreign_file(const std::string& path) {
 
 std::string content_of(const std::string& path) {
     refuse_foreign_file(path);
+    if (struct stat any{}; ::stat(path.c_str(), &any) == 0) refuse_foreign_place(path);
     return read_file(path, file_limit).value_or("");
 }
 
@@ -67,21 +80,19 @@ void propose_domains(const EximConfig& config, Proposals& proposals) {
 }
 
 void propose_clients(const EximConfig& config, bool ipv6_apart, Proposals& proposals) {
-    const auto add = [&](const std::string& network, const std::string& from) {
-        const auto rule = relay_rule(network);
-        if (!rule) {
-            proposals.by_hand(
-                from, safe_for_log(network) +
-                          " is no network: tcp.smtp has addresses, networks and =names (tcprules(1))");
-            return;
-        }
-        proposals.line(std::ranges::count(network, ':') > 1 && ipv6_apart ? "tcp.smtp6" : "tcp.smtp", *rule,
-                       from);
+    const auto propose = [&](const std::vector<RelayRule>& rules, const std::string& from) {
+        for (const RelayRule& rule : rules)
+            proposals.line(rule.v6 && ipv6_apart ? "tcp.smtp6" : "tcp.smtp", rule.text, from);
     };
-    add("127.0.0.1", "Debian's configuration");
-    add("::1", "Debian's configuration");
-    for (const std::string& network : exim_list(answer(config, "dc_relay_nets")))
-        add(network, "dc_relay_nets");
+    std::vector<std::string> networks{"127.0.0.1", "::1"};
+    propose(relay_rules(networks).rules, "Debian's configuration");
+    std::ranges::move(exim_list(answer(config, "dc_relay_nets")), std::back_inserter(networks));
+    const RelayRules relay = relay_rules(networks);
+    propose(relay.rules, "dc_relay_nets");
+    for (const std::string& network : relay.missed)
+        proposals.by_hand(
+            "dc_relay_nets",
+            network + " is not taken: tcp.smtp has addresses, networks and =names (tcprules(1))");
     proposals.line("tcp.smtp", ":allow", "dc_relay_nets (others may not relay)");
 }
 
@@ -153,6 +164,19 @@ void propose_delivery(const EximConfig& config, Proposals& proposals) {
                           safe_for_log(where) + ": control/smtplisten says where the servers listen");
 }
 
+void tell_of_the_rest(const EximConfig& config, Proposals& proposals) {
+    if (answer(config, "dc_eximconfig_configtype") == "satellite")
+        proposals.by_hand("dc_readhost",
+                          "satellite: Exim sends the mail of this host's users to " +
+                              safe_for_log(answer(config, "dc_readhost")) +
+                              ", this instance delivers it here: a line ~USER/.qmail forwards a user's, "
+                              "alias/.qmail-default that of names that are nobody's");
+    const bool split = answer(config, "dc_use_split_config") == "true";
+    for (const auto& [name, text] : unread_files)
+        if (config.files.contains(std::string(name)) && name != (split ? "exim4.conf.template" : "conf.d"))
+            proposals.by_hand(std::string(name), std::string(text));
+}
+
 }  // namespace
 
 std::map<std::string, std::string> parse_exim_answers(std::string_view text) {
@@ -203,8 +227,10 @@ std::string exim_login(std::string_view passwd_client, const std::string& host) 
 }
 
 EximConfig read_exim_config(const std::string& given) {
-    const std::string directory = std::filesystem::canonical(given), beside = directory + "/..";
+    const std::string directory = std::filesystem::canonical(given),
+                      beside = std::filesystem::path(directory).parent_path();
     refuse_foreign_file(directory);
+    refuse_foreign_place(directory);
     EximConfig config;
     struct stat any {};
     config.own_file = ::stat((directory + "/exim4.conf").c_str(), &any) == 0;
@@ -218,6 +244,8 @@ EximConfig read_exim_config(const std::string& given) {
     const std::string aliases = std::filesystem::weakly_canonical(beside + "/aliases");
     if (::stat(aliases.c_str(), &any) == 0) config.aliases_path = aliases;
     const std::string senders = content_of(beside + "/email-addresses");
+    for (const auto& [name, text] : unread_files)
+        if (::stat((directory + "/" + std::string(name)).c_str(), &any) == 0) config.files.emplace(name);
     config.rewrites = std::ranges::any_of(split(senders, '\n'), [](std::string_view line) {
         return !trim(line).empty() && !trim(line).starts_with('#');
     });
@@ -233,6 +261,7 @@ void propose_exim(const EximConfig& config, bool ipv6_apart, Proposals& proposal
     propose_smarthost(config, proposals);
     propose_aliases(config, proposals);
     propose_delivery(config, proposals);
+    tell_of_the_rest(config, proposals);
 }
 
 std::vector<OldSetting> exim_settings(EximConfig config, const Plan& plan) {

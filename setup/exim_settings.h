@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,12 +26,13 @@ struct EximConfig {
     std::string mailname{};
     std::string hostname{};  // of the instance: Exim takes its own name for a local domain
     std::string passwd_client{};
-    std::string aliases_path{};  // "" if there is none
-    bool own_file = false;       // exim4.conf: the answers do not count
-    bool rewrites = false;       // email-addresses has lines
+    std::string aliases_path{};     // "" if there is none
+    bool own_file = false;          // exim4.conf: the answers do not count
+    bool rewrites = false;          // email-addresses has lines
+    std::set<std::string> files{};  // of those that nothing here reads, which there are
 };
 // directory is /etc/exim4; mailname, aliases and email-addresses are beside it. Throws a permanent Error if
-// anybody but root or this user may write there.
+// anybody but root or this user may write there or, where root reads it, put another in its place.
 EximConfig read_exim_config(const std::string& directory);
 
 // Reads, and decides. Throws Error.

@@ -106,5 +106,24 @@ TEST(EximAnswers, AreReadAndNotRun) {
     EXPECT_EQ(exim_login("x.test:u:p\n", "mx.smart.test"), "");
 }
 
+TEST(EximSettings, NameWhatNothingHereReads) {
+    EximConfig config;
+    config.answers = {{"dc_eximconfig_configtype", "satellite"},
+                      {"dc_readhost", "hub.test"},
+                      {"dc_relay_nets", "!10.0.0.5 ; 10.0.0.0/8 ; !net.test ; 192.0.2.0/24"}};
+    config.files = {"conf.d", "exim4.conf.template", "hubbed_hosts"};
+    Proposals proposals("Exim");
+    propose_exim(config, false, proposals);
+    const auto named = proposals.by_hand_names();
+    EXPECT_TRUE(named.contains("dc_readhost"));
+    EXPECT_TRUE(named.contains("hubbed_hosts"));
+    EXPECT_TRUE(named.contains("exim4.conf.template"));
+    EXPECT_FALSE(named.contains("conf.d"));
+    EXPECT_EQ(proposals.content("tcp.smtp"),
+              "# Exim: Debian's configuration\n127.0.0.1:allow,RELAYCLIENT=\"\"\n::1:allow,RELAYCLIENT=\"\"\n"
+              "# Exim: dc_relay_nets\n10.0.0.5:allow\n10.0.0.0/8:allow,RELAYCLIENT=\"\"\n"
+              "# Exim: dc_relay_nets (others may not relay)\n:allow\n");
+}
+
 }  // namespace
 }  // namespace relais::setup

@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "control/enter.h"
 #include "setup/command.h"
 
 namespace relais::setup {
@@ -29,6 +31,8 @@ const std::vector<std::string> with_defaults = {"alias_maps",
                                                 "queue_directory",
                                                 "recipient_delimiter",
                                                 "relay_domains",
+                                                "smtpd_recipient_restrictions",
+                                                "smtpd_relay_restrictions",
                                                 "virtual_alias_domains",
                                                 "virtual_alias_maps",
                                                 "virtual_gid_maps",
@@ -61,6 +65,23 @@ std::vector<std::string> file_lines(const std::string& path, std::vector<std::st
         for (std::string& word : list_of(words)) lines.push_back(std::move(word));
     }
     return lines;
+}
+
+// Addresses that a table of CIDR patterns has; each of its patterns counts, whatever it is mapped to.
+std::vector<std::string> cidr_networks(const std::string& path, std::vector<std::string>& missed) {
+    std::vector<std::string> all;
+    const auto text = read_file(path, file_limit);
+    if (!text) missed.push_back(path + " (no such file)");
+    for (const std::string_view line : split(text.value_or(""), '\n')) {
+        if (line.empty() || line.front() == '#' || line.front() == ' ' || line.front() == '\t') continue;
+        const std::string pattern(line.substr(0, line.find_first_of(" \t\r")));
+        if (pattern.find_first_of(".:") == pattern.npos || pattern.starts_with('!')) {
+            missed.push_back(path + " (it has more than plain patterns)");
+            return {};
+        }
+        all.push_back(pattern);
+    }
+    return all;
 }
 
 // An IPv6 address has colons too.
@@ -150,6 +171,33 @@ std::optional<std::uint64_t> parse_span(std::string_view text, char unit) {
     return *number * seconds;
 }
 
+std::vector<Override> parse_overrides(std::string_view text) {
+    std::vector<Override> all;
+    for (const std::string_view line : split(text, '\n')) {
+        const std::string_view name = trim(line.substr(0, std::min(line.find('='), line.size())));
+        const std::size_t slash = name.rfind('/');
+        if (slash == name.npos || line.size() == name.size()) continue;
+        const std::string_view setting = name.substr(slash + 1);
+        if (setting == "mynetworks" || (setting.starts_with("smtpd_") && setting.ends_with("_restrictions")))
+            all.push_back({std::string(name.substr(0, slash)), std::string(setting)});
+    }
+    return all;
+}
+
+void refuse_foreign_place(const std::string& path) {
+    if (::geteuid() != 0) return;
+    namespace fs = std::filesystem;
+    const std::string place = fs::canonical(path);
+    const fs::path led =
+        fs::is_symlink(path) ? fs::path(path).parent_path() / fs::read_symlink(path) : fs::path(path);
+    const std::string trouble =
+        led.lexically_normal() == place ? control::foreign_parent(place) : path + " leads over several links";
+    if (!trouble.empty())
+        throw_permanent(trouble +
+                        ": root reads settings only where nobody else can put others; copy them into a "
+                        "directory of root's");
+}
+
 MapEntries parse_map(std::string_view text) {
     MapEntries all;
     for (const std::string_view line : split(text, '\n')) {
@@ -170,10 +218,16 @@ PostfixConfig::PostfixConfig(const std::string& directory)
     if (is_writable_by_others(file) || is_writable_by_others(folder))
         throw_permanent("others may write " + path +
                         ": chown and chmod it, for it says which files are read as root");
+    refuse_foreign_place(path);
     told_ = parse_settings(ask({"postconf", "-c", directory_, "-x", "-n"}));
     std::vector<std::string> words{"postconf", "-c", directory_, "-x"};
     words.insert(words.end(), with_defaults.begin(), with_defaults.end());
     defaults_ = parse_settings(ask(words));
+    const CommandResult services = capture({"postconf", "-c", directory_, "-P"}, Deadline::in(patience));
+    if (services.ok())
+        overrides_ = parse_overrides(services.output);
+    else
+        overrides_trouble_ = trim(services.output);
 }
 
 std::string PostfixConfig::value(const std::string& name) const {
@@ -216,9 +270,6 @@ std::vector<std::string> PostfixConfig::members(const std::string& value,
             missed.push_back(word + " (what is not in a list has no equivalent)");
         } else if (word.starts_with('/')) {
             for (std::string& line : file_lines(word, missed)) all.push_back(std::move(line));
-        } else if (word.starts_with("cidr:")) {
-            for (const std::string& line : file_lines(word.substr(5), missed))
-                if (line.find_first_of(".:") != line.npos) all.push_back(line);
         } else if (is_map(word)) {
             std::string why;
             const auto entries = map(word, why);
@@ -227,6 +278,26 @@ std::vector<std::string> PostfixConfig::members(const std::string& value,
                 for (const auto& [key, unused] : *entries) all.push_back(key);
         } else {
             all.push_back(word);
+        }
+    }
+    return all;
+}
+
+std::vector<std::string> PostfixConfig::networks(std::vector<std::string>& missed) const {
+    std::vector<std::string> all;
+    for (const std::string& word : list_of(value("mynetworks"))) {
+        if (word.starts_with('/')) {
+            std::ranges::move(file_lines(word, missed), std::back_inserter(all));
+        } else if (word.starts_with("cidr:")) {
+            std::ranges::move(cidr_networks(word.substr(5), missed), std::back_inserter(all));
+        } else if (!is_map(word)) {
+            all.push_back(word);
+        } else if (std::string why; const auto entries = map(word, why)) {
+            // A client is looked up by its address alone.
+            for (const auto& [key, unused] : *entries)
+                (key.find_first_of("/!") == key.npos ? all : missed).push_back(key);
+        } else {
+            missed.push_back(word + " (" + why + ")");
         }
     }
     return all;

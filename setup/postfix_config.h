@@ -32,14 +32,27 @@ using MapEntries = std::vector<std::pair<std::string, std::string>>;
 // "key TAB value" lines. Pure.
 MapEntries parse_map(std::string_view text);
 
+// A setting for one service of master.cf.
+struct Override {
+    std::string service;  // "smtp/inet"
+    std::string name;
+};
+// Of "service/type/name = value" lines, as postconf -P prints them, those that say who may relay. Pure.
+std::vector<Override> parse_overrides(std::string_view text);
+
+// Throws a permanent Error if somebody else than root could put another file in the place of that one, which
+// root is to read; for others it does nothing. A link may lead to it, if it does so at once.
+void refuse_foreign_place(const std::string& path);
+
 class PostfixConfig {
   public:
     // Reads main.cf below that directory. Throws a permanent Error if postconf cannot, or if anybody but
-    // root or this user may write it.
+    // root or this user may write it or, where root reads it, put another in its place.
     explicit PostfixConfig(const std::string& directory);
     // For tests.
-    PostfixConfig(std::map<std::string, std::string> told, std::map<std::string, MapEntries> maps)
-        : told_(std::move(told)), maps_(std::move(maps)) {}
+    PostfixConfig(std::map<std::string, std::string> told, std::map<std::string, MapEntries> maps,
+                  std::vector<Override> overrides = {})
+        : told_(std::move(told)), maps_(std::move(maps)), overrides_(std::move(overrides)) {}
 
     // What main.cf says, names that nothing is said of too; references are expanded. "" for none.
     std::string value(const std::string& name) const;
@@ -53,12 +66,19 @@ class PostfixConfig {
     std::optional<MapEntries> map(const std::string& map, std::string& why) const;
     // The members of a list: names, lines of /files, keys of maps. What cannot be listed goes to missed.
     std::vector<std::string> members(const std::string& value, std::vector<std::string>& missed) const;
+    // Those of mynetworks, in order; "!" stays before what is excepted.
+    std::vector<std::string> networks(std::vector<std::string>& missed) const;
+    // What master.cf says otherwise of who may relay, and why it could not be read.
+    const std::vector<Override>& overrides() const { return overrides_; }
+    const std::string& overrides_trouble() const { return overrides_trouble_; }
 
   private:
     std::string directory_{};
     std::map<std::string, std::string> told_;
     std::map<std::string, std::string> defaults_{};
     std::map<std::string, MapEntries> maps_{};
+    std::vector<Override> overrides_{};
+    std::string overrides_trouble_{};
 };
 
 }  // namespace relais::setup

@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::uint64_t microseconds = 1'000'000;
 constexpr std::size_t failures_limit = 1'000'000;
+// Of a message; a file may have as many as it has records, each another.
+constexpr std::size_t notes_limit = 10;
 
 struct Record {
     char type;
@@ -61,7 +63,8 @@ class FileReader {
     void go_to(std::string_view offset);
     void finish();
     void note(std::string text) {
-        if (std::ranges::find(result_.notes, text) == result_.notes.end())
+        if (result_.notes.size() < notes_limit &&
+            std::ranges::find(result_.notes, text) == result_.notes.end())
             result_.notes.push_back(std::move(text));
     }
 
@@ -262,11 +265,18 @@ PostfixFile FileReader::read() {
     return std::move(result_);
 }
 
+// Blanks before the colon are allowed by RFC 822.
+bool is_field(std::string_view line, std::string_view name) {
+    if (!starts_ignoring_case(line, name)) return false;
+    line.remove_prefix(name.size());
+    const std::size_t colon = line.find_first_not_of(" \t");
+    return colon != line.npos && line[colon] == ':';
+}
+
 // A header field of a submitted text that does not go on: with the lines that continue it.
 bool is_dropped(std::string_view line) {
-    constexpr std::string_view dropped[] = {"bcc:", "resent-bcc:", "return-path:", "content-length:"};
-    return std::ranges::any_of(dropped,
-                               [&](std::string_view name) { return starts_ignoring_case(line, name); });
+    constexpr std::string_view dropped[] = {"bcc", "resent-bcc", "return-path", "content-length"};
+    return std::ranges::any_of(dropped, [&](std::string_view name) { return is_field(line, name); });
 }
 
 }  // namespace
@@ -322,9 +332,9 @@ std::string completed_text(std::string_view text, const Completion& with) {
         text.remove_prefix(line.size());
         if (!continues) dropping = is_dropped(line);
         if (dropping) continue;
-        from = from || starts_ignoring_case(line, "from:");
-        date = date || starts_ignoring_case(line, "date:");
-        id = id || starts_ignoring_case(line, "message-id:");
+        from = from || is_field(line, "from");
+        date = date || is_field(line, "date");
+        id = id || is_field(line, "message-id");
         header += line;
     }
     std::string top;

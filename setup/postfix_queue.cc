@@ -4,6 +4,7 @@
 #include <sys/file.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/error.h"
 #include "base/time.h"
@@ -88,13 +89,21 @@ void PostfixQueue::take_failures(const File& file, OldMessage& message) const {
     for (PostfixFailure& failure : parse_postfix_bounce(content->text))
         reasons.try_emplace(std::move(failure.recipient), std::move(failure.reason));
     queue::Recipients marked;
+    std::set<std::string> known;
     for (queue::Recipient recipient : message.envelope.recipients) {
         const auto reason = reasons.find(recipient.address);
+        known.insert(recipient.address);
         if (recipient.mark == queue::Mark::done && reason != reasons.end()) {
             recipient.mark = queue::Mark::failed;
             message.bounce += bounce_paragraph(recipient.address, reason->second);
         }
         marked.push_back(recipient);
+    }
+    // An alias of local(8)'s, whose members no envelope has.
+    for (const auto& [address, reason] : reasons) {
+        if (known.contains(address)) continue;
+        marked.push_back({address, queue::Mark::failed});
+        message.bounce += bounce_paragraph(address, reason);
     }
     message.envelope.recipients = std::move(marked);
     if (message.bounce.empty())

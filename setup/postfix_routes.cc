@@ -26,6 +26,7 @@ class Routes {
     Proposals& proposals_;
     std::map<std::string, std::string> passwords_;
     bool any_login_ = false;
+    bool has_route_of_all_ = false;
 };
 
 void Routes::read_passwords() {
@@ -88,6 +89,9 @@ void Routes::propose_route(const std::string& domain, const std::string& next, c
 void Routes::propose_relayhost() {
     const std::string next = config_.value("relayhost");
     if (next.empty()) return;
+    if (has_route_of_all_)
+        return proposals_.by_hand(
+            "relayhost", "not taken: transport_maps has a line for all domains (*), which comes before it");
     if (list_of(next).size() > 1)
         return proposals_.by_hand("relayhost", "several servers: control/smtproutes has one for a domain");
     propose_route("", next, "relayhost");
@@ -127,6 +131,7 @@ void Routes::propose_transport(const std::string& pattern, const std::string& va
     if (pattern != "*" && !is_domain_name(pattern))
         return proposals_.by_hand(from, told + ": routes here are of domains, not of addresses");
     const std::string domain = pattern == "*" ? "" : pattern;
+    has_route_of_all_ = has_route_of_all_ || domain.empty();
     std::vector<std::string> missed;
     const auto locals = config_.members(config_.value("mydestination"), missed);
     if (std::ranges::find(locals, domain) != locals.end())
@@ -170,13 +175,18 @@ void Routes::propose_tls() {
     const std::string level = config_.value("smtp_tls_security_level");
     if (level == "none" || level == "encrypt")
         proposals_.line("control/tlsdestinations", ":" + level, "smtp_tls_security_level");
-    else if (level == "verify" || level == "secure")
+    else if (level == "verify" || level == "secure" || level == "dane-only")
         proposals_.line("control/tlsdestinations", ":verify", "smtp_tls_security_level");
-    else if (level == "dane" || level == "dane-only")
+    else if (level == "dane")
         proposals_.value("control/dane", "1", "smtp_tls_security_level");
     else if (level == "fingerprint")
         proposals_.by_hand("smtp_tls_security_level",
                            "control/tlsdestinations has fingerprints (qmail-remote(8))");
+    if (level == "dane-only")
+        proposals_.by_hand("smtp_tls_security_level",
+                           "dane-only: DANE is asked for here where DNS has it, and no line makes it a duty. "
+                           ":verify in control/tlsdestinations never sends in the clear either, but asks for "
+                           "a certificate of an authority: mail waits where a server has none");
     if (any_login_)
         proposals_.by_hand("smtp_sasl_auth_enable",
                            "with a login the server's certificate is verified here, whatever "
@@ -185,8 +195,8 @@ void Routes::propose_tls() {
 
 void Routes::propose() {
     read_passwords();
-    propose_relayhost();
     propose_transports();
+    propose_relayhost();
     propose_tls();
 }
 

@@ -1,10 +1,10 @@
 #include "setup/postfix_settings.h"
 
-#include <arpa/inet.h>
 #include <pwd.h>
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -18,12 +18,65 @@ std::string joined(const std::vector<std::string>& words) {
     return text;
 }
 
+// A server that strangers reach: of port 25, or what stands behind a postscreen. "NAME/TYPE".
+bool is_public_service(std::string_view service) {
+    const std::string_view name = service.substr(0, service.find('/'));
+    const std::string_view port = name.substr(name.rfind(':') + 1);
+    return port == "smtp" || port == "25" || service == "smtpd/pass";
+}
+
 // Who gets mail here: not root, and somebody whose home is his.
 bool gets_mail(const std::string& name) {
     struct stat home {};
     const struct passwd* user = ::getpwnam(lower(name).c_str());
     return user != nullptr && user->pw_uid != 0 && ::stat(user->pw_dir, &home) == 0 &&
            home.st_uid == user->pw_uid;
+}
+
+// Whether a word of a list of restrictions refuses clients of mynetworks, or may, if it comes first.
+bool may_refuse_clients(const PostfixConfig& config, const std::string& word) {
+    constexpr std::string_view all[] = {"reject",
+                                        "defer",
+                                        "defer_if_permit",
+                                        "reject_unauth_destination",
+                                        "defer_unauth_destination",
+                                        "check_ccert_access",
+                                        "check_sasl_access"};
+    const auto classes = list_of(config.value("smtpd_restriction_classes"));
+    return std::ranges::find(all, word) != std::ranges::end(all) || word.starts_with("check_client_") ||
+           word.starts_with("check_reverse_client_") ||
+           std::ranges::any_of(classes,
+                               [&](const std::string& each) { return equal_ignoring_case(each, word); });
+}
+
+// Why clients are not given by mynetworks what tcp.smtp would give them; "" if they are.
+std::string why_networks_do_not_relay(const PostfixConfig& config) {
+    bool permitted = false;
+    for (const std::string name : {"smtpd_relay_restrictions", "smtpd_recipient_restrictions"}) {
+        for (const std::string& given : list_of(config.value(name))) {
+            const std::string word = lower(given);
+            if (word == "permit_mynetworks") permitted = true;
+            if (word == "permit_mynetworks" || word == "permit") break;
+            if (may_refuse_clients(config, word))
+                return name + " has " + safe_for_log(given) + " and no permit_mynetworks before it";
+        }
+    }
+    if (!permitted) return "no list of restrictions has permit_mynetworks";
+    for (const auto& [service, name] : config.overrides())
+        if (is_public_service(service) && name != "smtpd_client_restrictions")
+            return "master.cf says " + name + " for " + safe_for_log(service);
+    return "";
+}
+
+void tell_of_overrides(const PostfixConfig& config, Proposals& proposals) {
+    if (const std::string& trouble = config.overrides_trouble(); !trouble.empty())
+        proposals.by_hand("master.cf",
+                          "not read, so look for -o mynetworks and -o smtpd_*_restrictions in it: " +
+                              safe_for_log(trouble));
+    for (const auto& [service, name] : config.overrides())
+        proposals.by_hand("master.cf " + safe_for_log(service) + " " + name,
+                          "said of that server alone: tcp.smtp counts for all servers of port 25, and logins "
+                          "are asked for on 587 and 465 (docs/users.md)");
 }
 
 // Settings of one value, if main.cf says them.
@@ -165,23 +218,6 @@ void tell_of_the_rest(const PostfixConfig& config, Proposals& proposals) {
 
 }  // namespace
 
-std::optional<std::string> relay_rule(std::string_view network) {
-    const std::size_t slash = std::min(network.rfind('/'), network.size());
-    std::string address(network.substr(0, slash));
-    std::string_view length = network.substr(std::min(slash + 1, network.size()));
-    if (address.starts_with('[') && address.ends_with(']')) address = address.substr(1, address.size() - 2);
-    unsigned char octets[16];
-    const bool v4 = ::inet_pton(AF_INET, address.c_str(), octets) == 1;
-    if (!v4 && ::inet_pton(AF_INET6, address.c_str(), octets) != 1) return std::nullopt;
-    const unsigned most = v4 ? 32 : 128;
-    const auto bits = slash == network.size() ? most : parse_number(length).value_or(most + 1);
-    if (bits > most) return std::nullopt;
-    std::string what = address;
-    if (bits == 0) return std::nullopt;  // everybody
-    if (bits != most) what += "/" + std::to_string(bits);
-    return what + ":allow,RELAYCLIENT=\"\"";
-}
-
 void propose_domains(const PostfixConfig& config, Proposals& proposals) {
     const auto add = [&](const std::string& name, bool local, bool below) {
         std::vector<std::string> missed;
@@ -216,16 +252,16 @@ void propose_domains(const PostfixConfig& config, Proposals& proposals) {
 }
 
 void propose_clients(const PostfixConfig& config, bool ipv6_apart, Proposals& proposals) {
+    if (const std::string why = why_networks_do_not_relay(config); !why.empty())
+        return proposals.by_hand(
+            "mynetworks",
+            why + ": no network is taken; write those that may relay into tcp.smtp (tcprules(1))");
     std::vector<std::string> missed;
-    for (const std::string& network : config.members(config.value("mynetworks"), missed)) {
-        const auto rule = relay_rule(network);
-        const bool v6 = std::ranges::count(network, ':') > 1;
-        if (rule)
-            proposals.line(v6 && ipv6_apart ? "tcp.smtp6" : "tcp.smtp", *rule, "mynetworks");
-        else
-            missed.push_back(safe_for_log(network));
-    }
+    RelayRules relay = relay_rules(config.networks(missed));
+    for (const RelayRule& rule : relay.rules)
+        proposals.line(rule.v6 && ipv6_apart ? "tcp.smtp6" : "tcp.smtp", rule.text, "mynetworks");
     proposals.line("tcp.smtp", ":allow", "mynetworks");
+    std::ranges::move(relay.missed, std::back_inserter(missed));
     if (!missed.empty())
         proposals.by_hand("mynetworks",
                           "not taken: " + joined(missed) + "; tcp.smtp has a line for each (tcprules(1))");
@@ -239,6 +275,7 @@ std::vector<OldSetting> postfix_settings(const PostfixConfig& config, const Plan
     propose_addresses(config, gets_mail, proposals, plan.identity.single ? "alias-" : "");
     propose_values(config, proposals);
     propose_delivery(config, proposals);
+    tell_of_overrides(config, proposals);
     tell_of_the_rest(config, proposals);
     return proposals.take(plan);
 }

@@ -2,10 +2,8 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <set>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "setup/postfix_config.h"
@@ -33,7 +31,16 @@ void propose_addresses(const PostfixConfig& config, const std::function<bool(con
 // paths of .qmail files for virtual domains.
 void propose_mailboxes(const PostfixConfig& config, const std::set<std::string>& elsewhere,
                        const std::string& beginning, Proposals& proposals);
-// One line of tcp.smtp for a network of mynetworks; nothing if it is none.
-std::optional<std::string> relay_rule(std::string_view network);
+// Lines of tcp.smtp for a list of networks of which the first that holds a client counts, "!" before those
+// that may not relay. What cannot be written exactly is missed, for people. Pure.
+struct RelayRule {
+    bool v6 = false;
+    std::string text{};
+};
+struct RelayRules {
+    std::vector<RelayRule> rules{};
+    std::vector<std::string> missed{};
+};
+RelayRules relay_rules(const std::vector<std::string>& networks);
 
 }  // namespace relais::setup

@@ -115,6 +115,13 @@ TEST(SubmittedText, IsCompletedAndLosesBcc) {
         std::string("From: <a@b.test>\nDate: 1 Jan 2026 00:00:00 -0000\nMessage-Id: <1@b.test>").size());
 }
 
+TEST(SubmittedText, LosesBccWithABlankBeforeItsColon) {
+    const Completion with{.sender = "a@b.test", .date = "1 Jan 2026", .message_id = "<1@b.test>"};
+    EXPECT_EQ(
+        completed_text("From: x\nDate : y\nMessage-ID: z\nBcc : s@b.test,\n t@b.test\nBccx: stays\n\n", with),
+        "From: x\nDate : y\nMessage-ID: z\nBccx: stays\n\n");
+}
+
 TEST(PostfixForms, AreRead) {
     EXPECT_EQ(parse_next_hop("[smart.test]:587")->port, 587U);
     EXPECT_TRUE(parse_next_hop("[smart.test]")->exact);
@@ -127,12 +134,109 @@ TEST(PostfixForms, AreRead) {
     EXPECT_FALSE(parse_span("5y", 'd'));
     EXPECT_THAT(list_of("a, b\tc,,d"), ElementsAre("a", "b", "c", "d"));
     EXPECT_THAT(parse_map("key\tvalue\nwarning: x\n\tnone\n"), ElementsAre(Pair("key", "value")));
-    EXPECT_EQ(relay_rule("[::1]/128"), "::1:allow,RELAYCLIENT=\"\"");
-    EXPECT_EQ(relay_rule("10.0.0.0/8"), "10.0.0.0/8:allow,RELAYCLIENT=\"\"");
-    for (const char* odd : {"0.0.0.0/0", "host.test", "10.0.0.0/33", "!10.0.0.1"})
-        EXPECT_FALSE(relay_rule(odd)) << odd;
     EXPECT_EQ(extension_of("First.Last"), "first:last");
     EXPECT_EQ(extension_of("a/b"), "");
+}
+
+TEST(PostfixFile, HasFewNotes) {
+    std::string filters;
+    for (int i = 0; i < 50; ++i) filters += record('L', "smtp:scan" + std::to_string(i));
+    EXPECT_EQ(parse_postfix_file(beginning + filters + envelope + record('M', "") + end).notes.size(), 10U);
+}
+
+std::vector<std::string> rules_of(const std::vector<std::string>& networks) {
+    std::vector<std::string> all;
+    for (const RelayRule& rule : relay_rules(networks).rules) all.push_back(rule.text);
+    return all;
+}
+
+TEST(RelayRules, AreOfNetworks) {
+    EXPECT_THAT(rules_of({"[::1]/128", "10.0.0.0/8", "[2001:db8::]/32"}),
+                ElementsAre("::1:allow,RELAYCLIENT=\"\"", "10.0.0.0/8:allow,RELAYCLIENT=\"\"",
+                            "2001:db8::/32:allow,RELAYCLIENT=\"\""));
+    for (const char* odd :
+         {"0.0.0.0/0", "host.test", "10.0.0.0/33", "::ffff:10.0.0.1", "10.0.0.1/x", "/8", ""}) {
+        EXPECT_THAT(rules_of({odd}), ElementsAre()) << odd;
+        EXPECT_EQ(relay_rules({odd}).missed.size(), 1U) << odd;
+    }
+}
+
+TEST(RelayRules, HaveNoBitsBeyondTheLength) {
+    EXPECT_THAT(rules_of({"192.168.1.5/24", "[2001:db8::5]/64"}),
+                ElementsAre("192.168.1.0/24:allow,RELAYCLIENT=\"\"", "2001:db8::/64:allow,RELAYCLIENT=\"\""));
+}
+
+TEST(RelayRules, ExceptWhatTheListExcepts) {
+    EXPECT_THAT(rules_of({"!10.0.0.5", "10.0.0.0/8"}),
+                ElementsAre("10.0.0.5:allow", "10.0.0.0/8:allow,RELAYCLIENT=\"\""));
+    // The first entry counts.
+    EXPECT_THAT(rules_of({"10.0.0.0/8", "!10.0.0.5"}), ElementsAre("10.0.0.0/8:allow,RELAYCLIENT=\"\""));
+    EXPECT_THAT(rules_of({"!10.0.0.0/8", "10.1.0.0/16"}), ElementsAre("10.0.0.0/8:allow"));
+    EXPECT_THAT(rules_of({"!0.0.0.0/0", "10.1.0.0/16", "::1"}), ElementsAre("::1:allow,RELAYCLIENT=\"\""));
+    const auto unknown = relay_rules({"192.0.2.1", "!/etc/not", "10.0.0.0/8"});
+    EXPECT_EQ(unknown.rules.size(), 1U);
+    EXPECT_THAT(unknown.missed,
+                ElementsAre("!/etc/not", "10.0.0.0/8 (what an entry before it excepts is not known)"));
+}
+
+// "rules" if something is proposed for tcp.smtp.
+std::string proposed_clients(std::map<std::string, std::string> told, std::vector<Override> overrides = {}) {
+    told.try_emplace("mynetworks", "10.0.0.0/8");
+    const PostfixConfig config(std::move(told), {}, std::move(overrides));
+    Proposals proposals("Postfix");
+    propose_clients(config, false, proposals);
+    return proposals.has("tcp.smtp") ? "rules" : "";
+}
+
+TEST(PostfixClients, RelayOnlyWhereRestrictionsPermitIt) {
+    const auto with = [](const std::string& relay, const std::string& recipient) {
+        return proposed_clients(
+            {{"smtpd_relay_restrictions", relay}, {"smtpd_recipient_restrictions", recipient}});
+    };
+    const std::string usual = "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination";
+    EXPECT_EQ(with(usual, ""), "rules");
+    EXPECT_EQ(with("", usual), "rules");
+    EXPECT_EQ(with(usual, "reject_unknown_recipient_domain, check_policy_service unix:private/spf"), "rules");
+    EXPECT_EQ(with("reject_non_fqdn_recipient permit_mynetworks reject", ""), "rules");
+    EXPECT_EQ(with("permit_sasl_authenticated, reject_unauth_destination", ""), "");
+    EXPECT_EQ(with(usual, "permit_sasl_authenticated, reject_unauth_destination"), "");
+    EXPECT_EQ(with("check_client_access hash:/y, permit_mynetworks", ""), "");
+    EXPECT_EQ(with("reject_unauth_destination, permit_mynetworks", ""), "");
+    EXPECT_EQ(with("", ""), "");
+}
+
+TEST(PostfixClients, HaveOverridesInMasterCf) {
+    const std::map<std::string, std::string> open{{"smtpd_relay_restrictions", "permit_mynetworks, reject"}};
+    EXPECT_EQ(proposed_clients(open, parse_overrides("smtp/inet/mynetworks = 127.0.0.1\n")), "");
+    EXPECT_EQ(proposed_clients(open, parse_overrides("[::]:25/inet/smtpd_relay_restrictions = reject\n")),
+              "");
+    EXPECT_EQ(proposed_clients(open, parse_overrides("submission/inet/smtpd_relay_restrictions = x\n"
+                                                     "smtp/inet/smtpd_tls_security_level = may\nodd\n")),
+              "rules");
+}
+
+TEST(PostfixClients, OfAMapAreAddresses) {
+    const PostfixConfig config({{"mynetworks", "hash:/x, !10.0.0.5 10.0.0.0/8 pcre:/y"}},
+                               {{"hash:/x", {{"192.0.2.1", ""}, {"192.0.2.0/24", ""}}}});
+    std::vector<std::string> missed;
+    EXPECT_THAT(config.networks(missed), ElementsAre("192.0.2.1", "!10.0.0.5", "10.0.0.0/8"));
+    EXPECT_EQ(missed.size(), 2U);
+}
+
+TEST(PostfixRoutes, OfAllDomainsComeBeforeRelayhost) {
+    const PostfixConfig config({{"relayhost", "[smart.test]"}, {"transport_maps", "hash:/t"}},
+                               {{"hash:/t", {{"*", "smtp:[all.test]"}}}});
+    Proposals proposals("Postfix");
+    propose_routes(config, proposals);
+    EXPECT_EQ(proposals.content("control/smtproutes"), "# Postfix: transport_maps hash:/t\n:all.test\n");
+}
+
+TEST(PostfixRoutes, NeverGoInTheClearWithDaneOnly) {
+    const PostfixConfig config({{"smtp_tls_security_level", "dane-only"}}, {});
+    Proposals proposals("Postfix");
+    propose_routes(config, proposals);
+    EXPECT_FALSE(proposals.has("control/dane"));
+    EXPECT_EQ(proposals.content("control/tlsdestinations"), "# Postfix: smtp_tls_security_level\n:verify\n");
 }
 
 TEST(PostfixMembers, KnowAMapFromAnAddress) {

@@ -87,6 +87,13 @@ std::string Proposals::content(const std::string& path) const {
     return found != files_.end() ? found->setting.content : "";
 }
 
+std::set<std::string> Proposals::by_hand_names() const {
+    std::set<std::string> all;
+    for (const OldSetting& each : rest_)
+        if (each.fate == Fate::by_hand) all.insert(each.path);
+    return all;
+}
+
 std::vector<OldSetting> Proposals::take(const Plan& plan) {
     const auto taken = settings_taken(plan);
     std::vector<OldSetting> all;

@@ -30,6 +30,8 @@ class Proposals {
     bool has(const std::string& path) const { return !content(path).empty(); }
     // Of a file, as far as it is proposed; "" for none.
     std::string content(const std::string& path) const;
+    // The settings of which somebody has to do, or to know, something.
+    std::set<std::string> by_hand_names() const;
 
     // The files as settings, in the order in which they were begun, then the rest; owners are set.
     std::vector<OldSetting> take(const Plan& plan);

@@ -10,8 +10,8 @@
 // before the queue is read it becomes qmailq, confined, but for the right to read the files of the old users.
 // What stands in OLD is trusted in nothing but the settings that the administrator asks to take over.
 //
-// Exit codes: 0 all was taken; 1 something is named that was not; 100 wrong usage or refused; 111 the system
-// failed.
+// Exit codes: 0 all was taken, but for what is said to be done by hand; 1 there is a line FAULT or unknown,
+// or a message that was not taken; 100 wrong usage or refused; 111 the system failed.
 
 #include <fmt/core.h>
 #include <sys/stat.h>
@@ -114,8 +114,11 @@ bool bring_settings(const Plan& plan, const std::vector<OldSetting>& settings, b
     const bool odd = report_settings(settings);
     if (dry) return odd;
     take_settings(plan, settings);
-    compile_databases(plan);
-    return odd;
+    // The queue goes on: who has to mend a file should not have to do it before
+    // the mail is here.
+    const auto refused = refused_databases(plan);
+    for (const std::string& text : refused) say(fmt::format("{:<8} {}", "FAULT", text));
+    return odd || !refused.empty();
 }
 
 int import_qmail(const Plan& plan, const Options& options) {
@@ -145,9 +148,10 @@ int import_postfix(const Plan& plan, const Options& options) {
     const Fd old_lock = lock_postfix(queue_directory);
     const auto locks = options.dry ? queue::QueueLocks{} : queue::lock_queue(plan.home);
     const bool odd = bring_settings(plan, postfix_settings(old, plan), options.dry);
+    const std::string origin = old.origin();  // it may be in a file that qmailq does not reach
     become_qmailq(plan, {queue_directory.path()});
     std::uint64_t faults = 0, notes = 0;
-    const PostfixQueue queue(HeldDirectory(queue_directory.path()), old.origin(), saying("FAULT", faults),
+    const PostfixQueue queue(HeldDirectory(queue_directory.path()), origin, saying("FAULT", faults),
                              saying("note", notes));
     const int code = bring_messages(plan.home,
                                     {.count = queue.size(),
