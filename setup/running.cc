@@ -15,6 +15,7 @@
 #include "setup/holders.h"
 #include "setup/orphans.h"
 #include "setup/ports.h"
+#include "setup/process_table.h"
 #include "setup/supervision.h"
 
 namespace relais::setup {
@@ -128,7 +129,9 @@ bool send_is_gone(const Plan& plan) {
 // any more.
 int end_all(const Plan& plan, pid_t svscan) {
     Sessions sessions(plan);
-    if (::kill(svscan, SIGTERM) != 0 && errno != ESRCH) throw_errno("end", "svscan");
+    const auto is_ours = [&](const Seen& seen) { return find_svscan(plan) == seen.pid; };
+    if (!signal_process(svscan, SIGTERM, is_ours) && find_svscan(plan) == svscan)
+        throw_permanent("unable to end svscan, pid " + std::to_string(svscan) + ": kill it by hand");
     wait_until([&plan] { return !find_svscan(plan); }, Deadline::in(start_patience));
     for (const std::string& name : services_and_logs(plan))
         if (service_state(plan, name).supervised) tell(plan, {name}, name.ends_with("/log") ? "x" : "dx");
