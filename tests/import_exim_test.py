@@ -122,6 +122,7 @@ class FromExim(relais.TestCase):
         files = {relais.text(message.read_bytes().split(b"Subject: ")[1].split(b"\n")[0]): message for message in i.queue_files()}
         self.assertIn(odd.replace(b"\r\n", b"\n").partition(b"\n")[2] + b"uid 0 ", files["odd"].read_bytes())
         self.assertIn("state: held", i.run("queue-list", "show", files["number 3"].name).out)
+        self.assertEqual(files["number 3"].read_bytes()[-312:-310], b"\1\1")  # by hand: control/holddays leaves it
 
     def test_what_is_damaged_is_named_and_the_rest_taken(self):
         e = self.exim()

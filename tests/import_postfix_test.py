@@ -116,6 +116,7 @@ class FromPostfix(relais.TestCase):
         for field in (rb"From: <root@far\.test>", rb"Date: ", rb"Message-Id: <\S+@filed\.test>"):
             self.assertRegex(dropped, field)
         self.assertIn("state: held", i.run("queue-list", "show", files["Subject: held"].name).out)
+        self.assertEqual(files["Subject: held"].read_bytes()[-312:-310], b"\1\1")  # by hand: control/holddays leaves it
 
     def test_refuses_while_its_master_runs(self):
         p = self.postfix()
