@@ -1,4 +1,5 @@
-// virtual_mailbox_maps, as users/assign: mail for ADDRESS is that of alias-DOMAIN-USER, whose home is a Maildir.
+// virtual_mailbox_maps, as users/assign: mail for ADDRESS is that of alias-DOMAIN-USER, whose home is a
+// Maildir.
 #include <map>
 #include <set>
 
