@@ -57,7 +57,8 @@ std::optional<RateLimit> parse_rate_limit(std::string_view line) {
     if (!number || *number > most || !span) return std::nullopt;
     // Who is refused is not known to be anybody.
     if (*what == RateLimit::What::refused && *whom == RateLimit::Whom::domain) return std::nullopt;
-    if (holds && *whom != RateLimit::Whom::login) return std::nullopt;
+    // A hard budget of nothing would hold a login that has sent nothing.
+    if (holds && (*whom != RateLimit::Whom::login || *number == 0)) return std::nullopt;
     return RateLimit{*what, *whom, static_cast<std::uint32_t>(*number), static_cast<std::uint32_t>(*span),
                      holds};
 }

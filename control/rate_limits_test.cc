@@ -26,7 +26,8 @@ TEST(RateLimits, WhatMakesNoSense) {
          {"", "messages", "messages network 1/1", "letters of network 1/1", "messages of host 1/1",
           "messages of network 1", "messages of network x/1", "messages of network 1/0",
           "messages of network 1/32d", "messages of network 1/1w", "refused of domain 1/1h",
-          "messages of network 1/1 now", "messages of network 1/1 hold", "messages of login 1/1 hold hold"})
+          "messages of network 1/1 now", "messages of network 1/1 hold", "messages of login 1/1 hold hold",
+          "messages of login 0/1h hold"})
         EXPECT_FALSE(parse_rate_limit(line)) << line;
     EXPECT_EQ(parse_rate_limits({"nothing", "messages of network 1/1"}).size(), 1U);
     EXPECT_EQ(parse_rate_limits(std::vector<std::string>(50, "messages of network 1/1")).size(), 16U);
