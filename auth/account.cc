@@ -20,12 +20,6 @@ bool is_plain(char c) {
     return c > ' ' && c < '\x7f';
 }
 
-bool may_name(std::string_view part) {
-    for (const char c : part)
-        if (!is_plain(c) || c == '/' || c == ':' || c == '@') return false;
-    return !part.empty() && part.front() != '.';
-}
-
 std::string quoted(std::string_view text) {
     std::string result;
     for (const char c : text) {
@@ -68,17 +62,6 @@ std::optional<std::uint32_t> parse_id(std::string_view text) {
 }
 
 }  // namespace
-
-std::optional<std::string> canonical_name(std::string_view login, std::string_view default_domain) {
-    std::size_t at = login.rfind('@');
-    if (at == std::string_view::npos) at = login.rfind('%');
-    const std::string_view user = login.substr(0, at);
-    std::string_view domain = at == std::string_view::npos ? default_domain : login.substr(at + 1);
-    if (domain.ends_with('.')) domain.remove_suffix(1);
-    if (!may_name(user) || !may_name(domain) || user.size() + 1 + domain.size() > account_name_limit)
-        return std::nullopt;
-    return lower(user) + "@" + lower(domain);
-}
 
 std::string scram_salt_of_nobody(std::string_view seed, std::string_view name) {
     std::array<unsigned char, 16> salt{};

@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 
+#include "auth/login_name.h"
 #include "sasl/secret.h"
 
 namespace relais::auth {
@@ -39,7 +40,6 @@ struct Account {
     bool operator==(const Account&) const = default;
 };
 
-inline constexpr std::size_t account_name_limit = 255;
 // What fits through descriptor 3 of a password program beside a name and a timestamp (512 octets in all).
 inline constexpr std::size_t password_limit = 255;
 
@@ -47,11 +47,6 @@ inline constexpr std::string_view scram_seed_key = "scram-seed";
 inline constexpr std::size_t scram_seed_size = 32;
 // What a user without a verifier seems to have: 16 octets, always the same for a name and seed.
 std::string scram_salt_of_nobody(std::string_view seed, std::string_view name);
-
-// The one spelling of a login name: "Anna", "anna%example.org" and "anna@Example.org" are "anna@example.org"
-// when that is the default domain. Nothing for what cannot name an account: empty, too long, or with blanks,
-// controls, octets outside ASCII, '/' or ':' in it.
-std::optional<std::string> canonical_name(std::string_view login, std::string_view default_domain);
 
 // Reads a line, without its line end. Throws a permanent Error that says what is wrong with it; it never
 // repeats a hash or a secret. uid 0 is wrong: nobody logs in as root.

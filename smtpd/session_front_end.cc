@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "auth/login_name.h"
 #include "base/text.h"
 #include "mail/introduction.h"
 #include "smtpd/listener.h"
@@ -75,7 +76,10 @@ void Session::xclient(std::string_view argument) {
     const auto* const login = find(*attributes, "LOGIN");
     if (login != nullptr && !may_name_logins_)
         return refuse("authentication", "550 this front end may not name logins (#5.7.0)");
-    if (login != nullptr && login->value && login->value->find('@') == std::string::npos)
+    // As qmail-authd calls it: a login that is held, or has a budget, has no second name.
+    const auto account =
+        login != nullptr && login->value ? auth::canonical_name(*login->value, "") : std::nullopt;
+    if (login != nullptr && login->value && !account)
         return refuse("syntax", "501 LOGIN takes user@domain (#5.5.4)");
     Acquaintance whom{known(client_.ip), client_.host, known(client_.local_ip)};
     if (!take_address(*attributes, "ADDR", whom.ip) || !take_address(*attributes, "DESTADDR", whom.local_ip))
@@ -93,8 +97,8 @@ void Session::xclient(std::string_view argument) {
         return refuse("trouble", "451 unable to look up the rules for that client (#4.3.0)", std::nullopt,
                       error.what());
     }
-    if (login != nullptr && login->value) {
-        client_.user = lower(*login->value);
+    if (account) {
+        client_.user = account;
         login_was_named_ = true;
     }
     // Until the client says it itself.

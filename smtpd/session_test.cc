@@ -385,6 +385,18 @@ TEST_F(FrontEnd, ALoginItNamesIsALogin) {
     EXPECT_EQ(talk("XCLIENT LOGIN=anna\r\n").back(), "501 LOGIN takes user@domain (#5.5.4)");
 }
 
+TEST_F(FrontEnd, ALoginItNamesHasOneSpelling) {
+    for (const char* login : {"Anna@Mail.Test.", "anna%mail.test", "ANNA@mail.test"}) {
+        talk("XCLIENT LOGIN=" + std::string(login) + "\r\nEHLO x\r\n" +
+             message_of("joe@mail.test", "a\r\n.\r\n"));
+        EXPECT_THAT(log.back(), HasSubstr(" login anna@mail.test ")) << login;
+    }
+    for (const char* login : {"anna@", "@mail.test", "a:b@mail.test", "a@b@mail.test"})
+        EXPECT_EQ(talk("XCLIENT LOGIN=" + std::string(login) + "\r\n").back(),
+                  "501 LOGIN takes user@domain (#5.5.4)")
+            << login;
+}
+
 TEST_F(FrontEnd, TheSessionStartsAnew) {
     settings.enhanced_codes = true;
     const auto replies = talk(
