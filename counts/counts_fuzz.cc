@@ -6,7 +6,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
     using namespace relais;
     std::string input(reinterpret_cast<const char*>(data), size);
-    counts::Memory memory({8, 8, 8});
+    counts::Memory memory({8, 8, 8, 8});
     memory.load(input);
     bool broken = false;
     counts::Memory::Time now = 1'800'000'000;
@@ -17,12 +17,13 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
         if (!question->counts.empty() &&
             memory.count(question->counts, now).number >= question->counts.size())
             std::abort();
+        if (question->counts.size() == 1) memory.hold(question->counts.front(), now);
         if (!question->mark.key.empty()) memory.mark(question->mark, now);
         memory.list(question->beginning, now);
     }
-    if (memory.size() > 24) std::abort();
-    counts::Memory again({8, 8, 8});
-    again.load(memory.save());
+    if (memory.size() > 32) std::abort();
+    counts::Memory again({8, 8, 8, 8});
+    again.load(memory.save() + memory.save_held());
     if (again.size() > memory.size()) std::abort();
     return 0;
 }

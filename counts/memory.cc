@@ -58,7 +58,7 @@ const Memory::Entry* Memory::find(Kind kind, std::string_view key) const {
 }
 
 Memory::Entry& Memory::use(Kind kind, const std::string& key) {
-    changed_ = true;
+    note_change(kind);
     const std::string name = index_key(kind, key);
     const auto found = index_.find(name);
     if (found != index_.end()) {
@@ -74,9 +74,9 @@ Memory::Entry& Memory::use(Kind kind, const std::string& key) {
 }
 
 void Memory::erase(Entries::iterator place) {
+    note_change(place->kind);
     index_.erase(index_key(place->kind, place->key));
     of(place->kind).erase(place);
-    changed_ = true;
 }
 
 // Brings its window up to now. What is of a time to come was written under another clock.
@@ -201,28 +201,51 @@ std::uint32_t Memory::forget(std::string_view beginning) {
     return count;
 }
 
-bool Memory::hold(const std::string& key, Time now) {
-    if (is_held(key)) return false;
+// Who is held stays: when there is no more room, nobody new is, and a full budget keeps him waiting.
+bool Memory::hold(const Count& used_up, Time now) {
+    const std::string_view login = login_of_hard_budget(used_up.key);
+    const Entry* known = find(Kind::counter, used_up.key);
+    if (login.empty() || known == nullptr || known->last != used_up.window) return false;
+    Entry counter = *known;
+    turn(counter, now);
+    // What was counted, not what is to come.
+    Count nothing_more = used_up;
+    nothing_more.amount = 0;
+    if (wait_for_room(counter, nothing_more, now) == 0) return false;
+    const std::string key = held_key(login);
+    if (is_held(key) || held_.size() >= limits_.held) return false;
     use(Kind::held, key).first = now;
     return true;
 }
 
+// With counters that are still full its next message would hold it again.
 bool Memory::release(const std::string& key) {
     const auto found = index_.find(index_key(Kind::held, key));
     if (found == index_.end()) return false;
     erase(found->second);
+    for (auto place = counters_.begin(); place != counters_.end();) {
+        const auto here = place++;
+        const std::string_view login = login_of_hard_budget(here->key);
+        if (!login.empty() && held_key(login) == key) erase(here);
+    }
     return true;
 }
 
-std::string Memory::save() {
-    changed_ = false;
+// What was used last is the last to be read, and so first again.
+std::string Memory::lines_of(const Entries& entries) {
     std::string text;
-    // What was used last is the last to be read, and so first again.
-    for (const Entries* entries : {&counters_, &fresh_, &passed_, &held_})
-        for (auto entry = entries->rbegin(); entry != entries->rend(); ++entry)
-            text += fmt::format("{} {} {} {} {} {}\n", static_cast<char>(entry->kind), entry->first,
-                                entry->last, entry->now, entry->before, entry->key);
+    for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry)
+        text += fmt::format("{} {} {} {} {} {}\n", static_cast<char>(entry->kind), entry->first, entry->last,
+                            entry->now, entry->before, entry->key);
     return text;
+}
+
+std::string Memory::save() const {
+    return lines_of(counters_) + lines_of(fresh_) + lines_of(passed_);
+}
+
+std::string Memory::save_held() const {
+    return lines_of(held_);
 }
 
 void Memory::load(std::string_view text) {
@@ -241,13 +264,14 @@ void Memory::load(std::string_view text) {
             numbers[i] = number.value_or(0);
         }
         if (!good || find(kind, words[5]) != nullptr) continue;
+        if (kind == Kind::held && held_.size() >= limits_.held) continue;
         Entry& entry = use(kind, std::string(words[5]));
         entry.first = static_cast<Time>(numbers[0]);
         entry.last = static_cast<Time>(numbers[1]);
         entry.now = numbers[2];
         entry.before = numbers[3];
     }
-    changed_ = false;
+    changed_ = held_changed_ = false;
 }
 
 }  // namespace relais::counts

@@ -1,6 +1,6 @@
 // What qmail-countd knows: counters of the last while, and marks of what was seen. Bounded: what was used
-// longest ago makes room, and what is new pushes out nothing that has passed. Pure; the caller says what time
-// it is.
+// longest ago makes room, and what is new pushes out nothing that has passed or is held. Pure; the caller
+// says what time it is.
 #pragma once
 
 #include <cstdint>
@@ -34,16 +34,21 @@ class Memory {
     std::string list(std::string_view beginning, Time now) const;
     // What is held goes by release alone.
     std::uint32_t forget(std::string_view beginning);
-    bool hold(const std::string& key, Time now);
+    // Of the full counter of a hard budget alone: its login.
+    bool hold(const Count& used_up, Time now);
     bool is_held(std::string_view key) const { return find(Kind::held, key) != nullptr; }
     bool release(const std::string& key);
 
     std::size_t size() const { return index_.size(); }
-    // True if something has changed since save().
+    // A line for each entry, but for what is held, and whether there is anything new since saved().
+    std::string save() const;
     bool changed() const { return changed_; }
-    // A line for each entry.
-    std::string save();
-    // What save() has made; lines that make no sense are left out.
+    void saved() { changed_ = false; }
+    // The same of what is held.
+    std::string save_held() const;
+    bool held_changed() const { return held_changed_; }
+    void held_saved() { held_changed_ = false; }
+    // What these have made; lines that make no sense are left out.
     void load(std::string_view text);
 
   private:
@@ -65,6 +70,8 @@ class Memory {
     // What is in no list yet goes to the front of its own.
     Entry& use(Kind kind, const std::string& key);
     void erase(Entries::iterator place);
+    void note_change(Kind kind) { (kind == Kind::held ? held_changed_ : changed_) = true; }
+    static std::string lines_of(const Entries& entries);
     static bool is_over(const Entry& mark, Time now);
     static void turn(Entry& counter, Time now);
     static std::uint64_t estimate(const Entry& counter, Time now);
@@ -77,6 +84,7 @@ class Memory {
     Entries held_;
     std::unordered_map<std::string, Entries::iterator> index_;  // by kind of thing and key
     bool changed_ = false;
+    bool held_changed_ = false;
 };
 
 }  // namespace relais::counts

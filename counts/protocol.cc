@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t count_head_size = 13;
 constexpr std::size_t mark_head_size = 12;
 constexpr std::size_t answer_head_size = 4;
+constexpr std::size_t held_login_limit = 200;
 
 bool is_key(std::string_view key) {
     return !key.empty() && key.size() <= key_limit &&
@@ -69,13 +70,20 @@ std::string make_key(std::string_view what, std::string_view of, std::string_vie
 }
 
 std::string held_key(std::string_view login) {
-    return make_key(held_logins.substr(0, held_logins.size() - 1), login);
+    return make_key(held_logins.substr(0, held_logins.size() - 1), login.substr(0, held_login_limit));
+}
+
+std::string_view login_of_hard_budget(std::string_view key) {
+    const auto words = split(key, ':');
+    if (words.size() != 5 || words[0] != "rate" || words[3] != hard_budget) return {};
+    return words[4];
 }
 
 std::string encode(const Question& question) {
     std::string body(1, static_cast<char>(question.kind));
     switch (question.kind) {
         case Question::Kind::counts:
+        case Question::Kind::hold:
             for (const Count& count : question.counts) {
                 append_le(body, count.window, 4);
                 append_le(body, count.limit, 4);
@@ -93,7 +101,6 @@ std::string encode(const Question& question) {
             break;
         case Question::Kind::list:
         case Question::Kind::forget:
-        case Question::Kind::hold:
         case Question::Kind::held:
         case Question::Kind::release:
             body.append(question.beginning, 0, key_limit);
@@ -114,6 +121,9 @@ std::optional<Question> decode_question(std::string_view body) {
         case Question::Kind::counts:
             good = decode_counts(body, question.counts);
             break;
+        case Question::Kind::hold:
+            good = decode_counts(body, question.counts) && question.counts.size() == 1;
+            break;
         case Question::Kind::mark:
         case Question::Kind::seen:
             good = decode_mark(body, question.mark);
@@ -123,7 +133,6 @@ std::optional<Question> decode_question(std::string_view body) {
             question.beginning = body;
             good = is_beginning(body);
             break;
-        case Question::Kind::hold:
         case Question::Kind::held:
         case Question::Kind::release:
             question.beginning = body;
@@ -167,8 +176,9 @@ std::optional<std::uint32_t> Counts::forget(const std::string& beginning, Deadli
     return ask_number({Question::Kind::forget, {}, {}, beginning}, deadline);
 }
 
-std::optional<bool> Counts::hold(const std::string& key, Deadline deadline) {
-    return ask_of(Question::Kind::hold, key, deadline);
+std::optional<bool> Counts::hold(const Count& used_up, Deadline deadline) {
+    const auto answer = ask_number({Question::Kind::hold, {used_up}, {}, {}}, deadline);
+    return answer ? std::optional(*answer != 0) : std::nullopt;
 }
 
 std::optional<bool> Counts::is_held(const std::string& key, Deadline deadline) {

@@ -16,13 +16,15 @@
 //   kind 'S', seen: the same; nothing is noted.
 //   kind 'L', list: a key's beginning. Answer: lines for people, what was used last first.
 //   kind 'F', forget: a key's beginning. Answer: how many (4).
-//   kind 'H', hold: a key that is held from now on, until it is released. Answer: 1 (4), or 0 if it was held.
-//   kind 'A', held: a key. Answer: 1 (4) if it is held, 0 if not.
-//   kind 'R', release: a key. Answer: 1 (4), or 0 if it was not held.
+//   kind 'H', hold: one count as in 'C', of a hard budget. If what was counted there is beyond the limit, its
+//       login is held from now on, until it is released; the amount is ignored. Answer: 1 (4), or 0 if it was held, or is
+//       not to be.
+//   kind 'A', held: the key of a login. Answer: 1 (4) if it is held, 0 if not.
+//   kind 'R', release: the key of a login. Its hard counters go, too. Answer: 1 (4), or 0 if it was not held.
 //
 // Keys are what asks' own; no octet below 33. Neither side trusts the other: every length has a limit, and
-// whoever breaks the form loses the connection. Another store can stand behind this: nothing of it is said
-// here.
+// whoever breaks the form loses the connection. So does whoever asks 'F' or 'R' and is neither root nor of
+// the server's own uid. Another store can stand behind this: nothing of it is said here.
 #pragma once
 
 #include <cstdint>
@@ -69,15 +71,19 @@ struct Question {
         release = 'R'
     };
     Kind kind = Kind::counts;
-    std::vector<Count> counts{};  // counts
+    std::vector<Count> counts{};  // counts, hold
     Mark mark{};                  // mark, seen
-    std::string beginning{};      // list, forget; of hold, held, release the whole key
+    std::string beginning{};      // list, forget; of held, release the whole key
 };
 
 // What is held of logins begins so.
 inline constexpr std::string_view held_logins = "held:login:";
-// The key of one of them.
+// The key of one of them. Of a very long login what every key of a counter has room for.
 std::string held_key(std::string_view login);
+// Stands for login in the keys of hard budgets' counters: rate:WHAT:SECONDS:login-hold:LOGIN.
+inline constexpr std::string_view hard_budget = "login-hold";
+// The login of such a counter; "" for any other.
+std::string_view login_of_hard_budget(std::string_view key);
 
 // A key of these words, with what no key may have replaced, and cut.
 std::string make_key(std::string_view what, std::string_view of, std::string_view more = "");
@@ -106,8 +112,8 @@ class Counts {
     std::optional<std::uint32_t> seen(const Mark& mark, Deadline deadline);
     std::optional<std::string> list(const std::string& beginning, Deadline deadline);
     std::optional<std::uint32_t> forget(const std::string& beginning, Deadline deadline);
-    // True if it was not held before.
-    std::optional<bool> hold(const std::string& key, Deadline deadline);
+    // Holds the login of that hard budget, which is used up. True if it was not held before, and is now.
+    std::optional<bool> hold(const Count& used_up, Deadline deadline);
     std::optional<bool> is_held(const std::string& key, Deadline deadline);
     // True if it was held.
     std::optional<bool> release(const std::string& key, Deadline deadline);

@@ -31,6 +31,9 @@ TEST(CountsProtocol, QuestionsComeBack) {
     }
     EXPECT_EQ(taken(encode({Question::Kind::list, {}, {}, ""})).beginning, "");
     EXPECT_EQ(taken(encode({Question::Kind::forget, {}, {}, "grey:"})).beginning, "grey:");
+    const Question hold = taken(encode({Question::Kind::hold, {{"a", 1, 2, 3}}, {}, {}}));
+    ASSERT_EQ(hold.counts.size(), 1U);
+    EXPECT_EQ(hold.counts[0].key, "a");
 }
 
 TEST(CountsProtocol, WhatIsNotRightIsNone) {
@@ -38,7 +41,8 @@ TEST(CountsProtocol, WhatIsNotRightIsNone) {
          {std::string(), std::string("X"), std::string("C"), std::string("Cabc"), std::string("M"),
           std::string("M") + std::string(12, '\1'), std::string("M") + std::string(12, '\1') + "a b",
           std::string("C") + std::string(12, '\1') + "\2a", std::string("C") + std::string(12, '\0') + "\1a",
-          std::string("La b")})
+          std::string("La b"), std::string("Hheld:login:a@x"), std::string("H"),
+          encode({Question::Kind::hold, {{"a", 1, 2, 3}, {"b", 1, 2, 3}}, {}, {}}).substr(2)})
         EXPECT_FALSE(decode_question(body)) << body;
     bool broken = false;
     std::string endless("\xff\xff", 2);
@@ -52,6 +56,13 @@ TEST(CountsProtocol, WhatIsNotRightIsNone) {
 TEST(CountsProtocol, AKeyIsOneWord) {
     EXPECT_EQ(make_key("grey", "192.0.2.0", "A b\n@C.d"), "grey:192.0.2.0>a_b_@c.d");
     EXPECT_EQ(make_key("x", std::string(1000, 'y')).size(), key_limit);
+}
+
+TEST(CountsProtocol, TheKeyOfAHardBudgetNamesItsLogin) {
+    EXPECT_EQ(login_of_hard_budget("rate:messages:60:login-hold:a@x"), "a@x");
+    for (const char* key : {"", "rate:messages:60:login:a@x", "rate:messages:60:login-hold",
+                            "grey:messages:60:login-hold:a@x", "rate:messages:60:login-hold:a:b"})
+        EXPECT_EQ(login_of_hard_budget(key), "") << key;
 }
 
 TEST(CountsProtocol, WithoutAServerThereIsNoAnswer) {

@@ -2,11 +2,12 @@
 // (greylisting), for all processes of qmail-smtpd together.
 //
 // Trust: what it is told comes from qmail-smtpd, which speaks with strangers: lengths and numbers are
-// bounded, and so is its memory. Whoever breaks into qmail-smtpd can spoil the counts and nothing else. It
-// runs as qmailc, without network, and writes counts/state alone. qmail-start starts it with the listening
-// socket on descriptor 3.
+// bounded, and so is its memory. Whoever breaks into qmail-smtpd can spoil the counts, and so let a stranger
+// wait or pass, and have a login held by counting for it until a hard budget is full; he can neither release
+// one nor make a counter forgotten. It runs as qmailc, without network, and writes below counts/ alone.
+// qmail-start starts it with the listening socket on descriptor 3.
 //
-// Inputs: questions (counts/protocol.h), counts/state.
+// Inputs: questions (counts/protocol.h), counts/state, counts/held.
 // Exit codes: 0 after SIGTERM, 100 wrong usage or owners.
 #include <signal.h>
 
@@ -34,7 +35,7 @@ int work(const Arguments& arguments) {
     control::enter(control::countd_cage, home);
     EventLoop loop;
     loop.on_signal(SIGTERM, [&loop] { loop.stop(); });
-    counts::CountServer server(loop, start::listening("counts"), home.path("counts/state"), limits);
+    counts::CountServer server(loop, start::listening("counts"), home.path("counts"), limits);
     loop.run();
     server.save();
     return 0;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -24,6 +25,9 @@ constexpr std::size_t file_limit = std::size_t{256} << 20;
 // A client that asks without reading loses its connection.
 constexpr std::size_t unread_limit = std::size_t{4} << 20;
 
+constexpr const char* state_file = "/state";
+constexpr const char* held_file = "/held";
+
 std::string number(std::uint32_t value) {
     std::string text;
     append_le(text, value, 4);
@@ -32,8 +36,12 @@ std::string number(std::uint32_t value) {
 
 }  // namespace
 
-CountServer::CountServer(EventLoop& loop, int listening, std::string path, ServerLimits limits)
-    : loop_(loop), listening_(listening), path_(std::move(path)), limits_(limits), memory_(limits.memory) {
+CountServer::CountServer(EventLoop& loop, int listening, std::string directory, ServerLimits limits)
+    : loop_(loop),
+      listening_(listening),
+      directory_(std::move(directory)),
+      limits_(limits),
+      memory_(limits.memory) {
     load();
     set_nonblocking(listening, true);
     loop_.add(listening, EPOLLIN, [this](std::uint32_t) { accept_clients(); });
@@ -41,25 +49,52 @@ CountServer::CountServer(EventLoop& loop, int listening, std::string path, Serve
 }
 
 void CountServer::load() {
-    try {
-        if (const auto text = read_file(path_, file_limit)) memory_.load(*text);
-    } catch (const Error& error) {
-        log_line(std::string("alert: counting begins anew: ") + error.what());
-    }
+    const auto load_file = [this](const char* name, const char* loss) {
+        try {
+            if (const auto text = read_file(directory_ + name, file_limit)) memory_.load(*text);
+        } catch (const Error& error) {
+            log_line(std::string("alert: ") + loss + ": " + error.what());
+        }
+    };
+    load_file(state_file, "counting begins anew");
+    load_file(held_file, "no login is held any more");
 }
 
 void CountServer::save() {
+    save_held();
+    save_counts(false);
+}
+
+void CountServer::save_counts(bool durable) {
     if (!memory_.changed()) return;
     try {
-        // Not synced: after a power cut an older file, or none, is good enough, and questions wait meanwhile.
-        const std::string beside = path_ + ".new";
+        const std::string path = directory_ + state_file;
+        const std::string beside = path + ".new";
         const Fd file(::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
         if (!file) throw_errno("open", beside);
         write_all(file.get(), memory_.save(), Deadline::never());
-        if (::rename(beside.c_str(), path_.c_str()) != 0) throw_errno("rename to", path_);
+        // Else an older file, or none, is good enough after a power cut.
+        if (durable && ::fdatasync(file.get()) != 0) throw_errno("sync", beside);
+        if (::rename(beside.c_str(), path.c_str()) != 0) throw_errno("rename to", path);
+        if (durable) sync_directory(directory_);
+        memory_.saved();
+        save_failed_ = false;
     } catch (const Error& error) {
         if (!std::exchange(save_failed_, true))
             log_line(std::string("alert: what was counted is lost at the next start: ") + error.what());
+    }
+}
+
+void CountServer::save_held() {
+    if (!memory_.held_changed()) return;
+    try {
+        replace_file(directory_ + held_file, memory_.save_held(), 0600);
+        memory_.held_saved();
+        save_held_failed_ = false;
+    } catch (const Error& error) {
+        if (!std::exchange(save_held_failed_, true))
+            log_line(std::string("alert: a hold or release of a login is lost at the next start: ") +
+                     error.what());
     }
 }
 
@@ -76,7 +111,8 @@ void CountServer::accept_clients() {
         [this](Fd fd) {
             const ClientId id = next_client_++;
             loop_.add(fd.get(), EPOLLIN, [this, id](std::uint32_t events) { handle(id, events); });
-            clients_[id] = {std::move(fd), {}, {}};
+            const uid_t uid = peer_of(fd.get()).uid;
+            clients_[id] = {std::move(fd), {}, {}, uid};
         });
     if (!accepting_) loop_.change(listening_, 0);
 }
@@ -102,10 +138,22 @@ bool CountServer::exchange(Client& client, std::uint32_t events) {
     }
     bool broken = false;
     while (const auto question = take_question(client.input, broken)) {
+        if (!may_ask(client, *question)) return false;
         client.output += encode_answer(answer(*question));
         if (client.output.size() > unread_limit) return false;
     }
     return !broken && send_pending(client.fd.get(), client.output);
+}
+
+bool CountServer::may_ask(const Client& client, const Question& question) {
+    const bool administrates =
+        question.kind == Question::Kind::release || question.kind == Question::Kind::forget;
+    // The second is the user of an instance that belongs to one.
+    if (!administrates || client.uid == 0 || client.uid == ::geteuid()) return true;
+    if (!std::exchange(refusal_was_logged_, true))
+        log_line("alert: a process of uid " + std::to_string(client.uid) +
+                 " wanted to release or forget, which only root may (said once)");
+    return false;
 }
 
 std::string CountServer::answer(const Question& question) {
@@ -124,14 +172,16 @@ std::string CountServer::answer(const Question& question) {
         case Question::Kind::held:
             return number(memory_.is_held(question.beginning) ? 1 : 0);
         case Question::Kind::hold: {
-            const bool is_new = memory_.hold(question.beginning, now);
+            const bool is_new = memory_.hold(question.counts.front(), now);
             // Whoever has the password must not win by a crash.
-            if (is_new) save();
+            save_held();
             return number(is_new ? 1 : 0);
         }
         case Question::Kind::release: {
             const bool was_held = memory_.release(question.beginning);
-            if (was_held) save();
+            // The counters first: those of an older file would hold it again.
+            if (was_held) save_counts(true);
+            save_held();
             return number(was_held ? 1 : 0);
         }
         case Question::Kind::forget:

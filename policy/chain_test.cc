@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "opensmtp/store.h"
 #include "smtpd/test_home.h"
 
 namespace relais::policy {
@@ -119,6 +120,51 @@ TEST_F(ChainTest, ATagIsOneLineWhateverAClientSays) {
     const Verdict verdict = judge("x", "a\r\nb: c@d.example", "joe@mail.test");
     ASSERT_EQ(verdict.fields.size(), 1U);
     EXPECT_EQ(verdict.fields[0].find('\n'), verdict.fields[0].size() - 1);
+}
+
+// Nobody answers here in qmail-countd's place.
+constexpr const char* cannot_tell_of_hold =
+    "450 unable to tell whether mail of this login is held, try again later (#4.3.0)";
+
+TEST_F(ChainTest, WithoutAnAnswerMailOfALoginThatMayBeHeldWaits) {
+    files.control("ratelimits", "recipients of login 5/1h\n");
+    files.control("checks", "ratelimits refuse\n");
+    client.user = "joe@mail.test";
+    EXPECT_TRUE(judge_helo("x").passes());
+    files.control("ratelimits", "recipients of login 5/1h hold\n");
+    const Verdict verdict = judge_helo("x");
+    EXPECT_EQ(verdict.reply, cannot_tell_of_hold);
+    EXPECT_EQ(verdict.answer, Answer::defer);
+    EXPECT_EQ(verdict.held_login, "");
+    EXPECT_TRUE(judge("x", "a@b.example", "postmaster@mail.test").passes());
+    for (const char* mode : {"ratelimits log\n", "ratelimits refuse pass\n"}) {
+        files.control("checks", mode);
+        EXPECT_TRUE(judge_helo("x").passes()) << mode;
+    }
+    files.control("checks", "ratelimits refuse\n");
+    client.user.reset();
+    EXPECT_TRUE(judge_helo("x").passes());
+}
+
+TEST_F(ChainTest, WhoHasOpenedTheDoorByPopIsTheLoginThatMayBeHeld) {
+    files.control("ratelimits", "recipients of login 5/1h hold\n");
+    files.control("checks", "ratelimits refuse\n");
+    std::filesystem::create_directory(files.home().path("open-smtp"));
+    opensmtp::StoreWriter store(files.home());
+    for (const char* user : {"joe@mail.test", "Joe"}) {
+        store.put({client.ip, user, "pop3", opensmtp::Moment::now()});
+        EXPECT_EQ(judge("x", "a@b.example", "joe@foreign.example").reply, cannot_tell_of_hold) << user;
+        EXPECT_EQ(judge_helo("x").why,
+                  "qmail-countd does not answer, and the login joe@mail.test may be held");
+    }
+    client.relayclient = "";
+    EXPECT_TRUE(judge_helo("x").passes());
+    client.relayclient.reset();
+    files.control("ratelimits", "recipients of login 5/1h\n");
+    EXPECT_TRUE(judge_helo("x").passes());
+    files.control("ratelimits", "recipients of login 5/1h hold\n");
+    store.put({client.ip, "", "manual", opensmtp::Moment::now()});
+    EXPECT_TRUE(judge_helo("x").passes());
 }
 
 TEST_F(ChainTest, EachNameOfControlChecksIsACheck) {

@@ -1,5 +1,6 @@
 #include "policy/policy.h"
 
+#include "auth/login_name.h"
 #include "base/error.h"
 #include "base/idna.h"
 #include "base/text.h"
@@ -42,6 +43,7 @@ Policy::Policy(control::Home home)
       bad_names_(home_),
       counts_(home_),
       localiphost_(home_, [this] { return control::read<"localiphost">(home_); }),
+      defaultdomain_(home_, [this] { return control::read<"defaultdomain">(home_); }),
       localsenders_(home_, [this] { return read_localsenders(home_); }),
       senderlogins_(home_, [this] { return SenderLogins(control::read<"senderlogins">(home_)); }),
       locals_(home_, [this] { return control::DomainSet(control::read<"locals">(home_)); }),
@@ -54,6 +56,7 @@ void Policy::refresh() {
     rcpthosts_.get();
     bad_names_.refresh();
     localiphost_.get();
+    defaultdomain_.get();
     senderlogins_.get();
     gate_.refresh();
     if (localsenders_.get() != LocalSenders::off) {
@@ -147,6 +150,13 @@ bool Policy::lists_certificate(const tls::Description& certificate) {
 
 opensmtp::OpenSmtpFinding Policy::find_open_smtp(const Client& client) {
     return gate_.find(client.ip, opensmtp::Moment::now());
+}
+
+std::string Policy::login_of_open_smtp(const Client& client) {
+    if (client.relayclient || client.certificate || client.user) return "";
+    const opensmtp::OpenSmtpFinding finding = find_open_smtp(client);
+    if (!finding.live) return "";
+    return auth::canonical_name(finding.entry->user, defaultdomain_.last()).value_or("");
 }
 
 DomainMatch Policy::match_domain(std::string_view recipient) {

@@ -79,6 +79,9 @@ class Policy {
     DomainMatch match_domain(std::string_view recipient);
     // What the open-smtp store says about a client now. Throws Error.
     opensmtp::OpenSmtpFinding find_open_smtp(const Client& client);
+    // The account that has opened the door for a client which has no right of its own to relay; "" if none
+    // has, or nobody knows which. Throws Error.
+    std::string login_of_open_smtp(const Client& client);
 
   private:
     std::optional<std::string> match_more(std::string_view domain);
@@ -90,6 +93,7 @@ class Policy {
     ListHealth list_health_;
     counts::Counts counts_;
     control::Watched<std::string> localiphost_;
+    control::Watched<std::string> defaultdomain_;
     control::Watched<LocalSenders> localsenders_;
     control::Watched<SenderLogins> senderlogins_;
     control::Watched<control::DomainSet> locals_;

@@ -1,5 +1,6 @@
 // How much a client sends (control/ratelimits), and whether it comes back (greylisting), as qmail-countd
-// knows. Where it does not answer in its time mail passes, and the log says so.
+// knows. Where it does not answer in its time mail passes, and the log says so; but not of a login that may
+// be held.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -45,6 +46,13 @@ std::string domain_key(Facts& facts) {
     return genuine ? std::string(mail::split_address(facts.sender).domain) : "";
 }
 
+// Whose the mail is: who has proved it, or, for what holds, who has opened the door by POP or IMAP. A login
+// that is held must not have that way round.
+std::string login_of(const Facts& facts, bool holds) {
+    if (facts.client.user) return *facts.client.user;
+    return holds ? facts.policy.login_of_open_smtp(facts.client) : "";
+}
+
 std::string key_of(Facts& facts, const RateLimit& limit) {
     std::string whom;
     switch (limit.whom) {
@@ -52,15 +60,15 @@ std::string key_of(Facts& facts, const RateLimit& limit) {
             whom = network_key(facts);
             break;
         case RateLimit::Whom::login:
-            whom = facts.client.user.value_or("");
+            whom = login_of(facts, limit.holds);
             break;
         case RateLimit::Whom::domain:
             whom = domain_key(facts);
             break;
     }
     if (whom.empty()) return "";
-    return counts::make_key(fmt::format("rate:{}:{}:{}{}", to_text(limit.what), limit.seconds,
-                                        to_text(limit.whom), limit.holds ? "-hold" : ""),
+    return counts::make_key(fmt::format("rate:{}:{}:{}", to_text(limit.what), limit.seconds,
+                                        limit.holds ? counts::hard_budget : to_text(limit.whom)),
                             whom);
 }
 
@@ -90,48 +98,66 @@ Mark good_domain(const Facts& facts) {
     return {counts::make_key("good", mail::split_address(facts.sender).domain), 0, is_known, is_known};
 }
 
-// The hard budgets of its login, only to ask.
+// Its hard budgets, only to ask: whether one more would fit.
 std::vector<Count> hard_budgets(Facts& facts) {
     std::vector<Count> counts;
     for (const RateLimit& limit : facts.settings.rate_limits) {
         if (!limit.holds || (limit.what == RateLimit::What::messages && facts.has_recipient)) continue;
-        // Whether one more would fit.
-        counts.push_back(
-            {key_of(facts, limit), 0, std::max<std::uint32_t>(limit.number, 1) - 1, limit.seconds});
+        std::string key = key_of(facts, limit);
+        if (!key.empty()) counts.push_back({std::move(key), 0, limit.number - 1, limit.seconds});
     }
     return counts;
 }
 
-// Somebody else may have the password: nobody but an administrator lets it send again. A mode that lets pass
-// what is found holds nobody.
-bool is_held(Facts& facts) {
+// "" where there is no hard budget, or it is nobody's mail.
+std::string login_that_may_be_held(const Facts& facts) {
     const auto& limits = facts.settings.rate_limits;
-    if (!facts.client.user ||
-        std::none_of(limits.begin(), limits.end(), [](const RateLimit& limit) { return limit.holds; }))
-        return false;
+    const bool any =
+        std::any_of(limits.begin(), limits.end(), [](const RateLimit& each) { return each.holds; });
+    return any ? login_of(facts, true) : "";
+}
+
+// Somebody else may have the password: nobody but an administrator lets it send again. A mode that lets pass
+// what is found holds nobody. Nothing: qmail-countd does not answer.
+std::optional<bool> is_held(Facts& facts, const std::string& login) {
     counts::Counts& counts = facts.policy.counts();
     const Deadline deadline = Deadline::in(patience);
-    const std::string key = counts::held_key(*facts.client.user);
-    if (counts.is_held(key, deadline).value_or(false)) return true;
-    const auto verdict = counts.count(hard_budgets(facts), deadline);
-    if (!verdict || verdict->wait == 0) return false;
+    const auto held = counts.is_held(counts::held_key(login), deadline);
+    if (!held || *held) return held;
+    const std::vector<Count> hard = hard_budgets(facts);
+    const auto verdict = counts.count(hard, deadline);
+    if (!verdict) return std::nullopt;
+    if (verdict->wait == 0) return false;
     const control::CheckMode mode = facts.settings.modes.of(*control::find_check("ratelimits"));
-    const bool lets_pass = mode == control::CheckMode::log || mode == control::CheckMode::tag;
-    if (!facts.rehearsal && !lets_pass && counts.hold(key, deadline).value_or(false))
-        facts.held_login = *facts.client.user;
+    if (facts.rehearsal || mode == control::CheckMode::log || mode == control::CheckMode::tag) return true;
+    const auto is_new = counts.hold(hard[verdict->number], deadline);
+    if (!is_new) return std::nullopt;
+    if (*is_new) facts.held_login = login;
     return true;
+}
+
+Result cannot_tell_of_hold(const std::string& login) {
+    return cannot_tell("450 unable to tell whether mail of this login is held, try again later (#4.3.0)",
+                       "qmail-countd does not answer, and the login " + login + " may be held");
 }
 
 }  // namespace
 
 Result check_ratelimits(Facts& facts) {
-    if (is_held(facts))
-        return found("550 mail of this login is held, for it has sent too much: ask your postmaster (#5.7.1)",
-                     "the login " + *facts.client.user + " is held");
+    const std::string login = login_that_may_be_held(facts);
+    if (!login.empty()) {
+        const auto held = is_held(facts, login);
+        if (!held) return cannot_tell_of_hold(login);
+        if (*held)
+            return found(
+                "550 mail of this login is held, for it has sent too much: ask your postmaster (#5.7.1)",
+                "the login " + login + " is held");
+    }
     const std::vector<Count> counts = budgets(facts, false);
     if (counts.empty()) return {};
     const auto verdict = facts.policy.counts().count(counts, Deadline::in(patience));
     if (!verdict) {
+        if (!login.empty()) return cannot_tell_of_hold(login);
         tell_of_silence(facts);
         return {};
     }
