@@ -16,28 +16,12 @@ namespace {
 
 constexpr std::chrono::milliseconds pause{50};
 
-// Of mode 0600: a lock on what everybody can open is anybody's. What stands there already keeps its owner,
-// for the directory's owner may have linked something of root's to that name.
-Fd open_lock(const control::Home& home, const std::string& path) {
-    constexpr int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
-    for (;;) {
-        Fd fd(::open(path.c_str(), flags));
-        if (fd) return fd;
-        if (errno != ENOENT) throw_errno("open", path);
-        fd = Fd(::open(path.c_str(), flags | O_CREAT | O_EXCL, 0600));
-        if (fd) {
-            give_to_owner_of_users(home, fd.get());
-            return fd;
-        }
-        if (errno != EEXIST) throw_errno("create", path);
-    }
-}
-
 }  // namespace
 
 Fd lock_users(const control::Home& home, Deadline patience) {
-    const std::string path = home.path("users/.lock");
-    Fd fd = open_lock(home, path);
+    const std::string path = home.path("users");
+    Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd) throw_errno("open", path);
     while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK && errno != EINTR) throw_errno("lock", path);
         if (patience.passed())

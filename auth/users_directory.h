@@ -7,8 +7,9 @@
 
 namespace relais::auth {
 
-// A lock on users/.lock, which stands for the directory's files, for these are replaced at each change; it
-// goes with the descriptor. When the time is over this throws a temporary Error that says so.
+// A lock on the directory, which stands for its files, for these are replaced at each change; it goes with
+// the descriptor. Everybody may hold it who can read the directory: when the time is over this throws a
+// temporary Error that says so.
 Fd lock_users(const control::Home& home, Deadline patience = Deadline::in(Seconds(60)));
 
 // Gives a new file to whom the directory belongs to: root, who may write for an instance of one user, must
