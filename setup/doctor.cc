@@ -167,11 +167,13 @@ bool runs_without_lock(const Plan& plan, const std::string& program, const std::
 void look_at_deliveries(const Plan& plan, bool is_locked, const std::string& remedy, Report& report) {
     using Sender = Deliveries::Sender;
     const Deliveries found = deliveries(plan);
-    if (found.sender == Sender::ends || found.sender == Sender::waits)
+    // One that waits for nobody has just begun, and will end as the one before it did.
+    const bool waits = found.sender == Sender::ends || found.sender == Sender::waits;
+    if (waits && !found.lines.empty())
         return report.bad(
             "no delivery starts: qmail-send waits for" + indented(found.lines),
             "they end by themselves, or by kill; if qmail-send was to end alone: qmailctl restart");
-    if (!is_locked && found.sender != Sender::delivers) {
+    if (waits || (!is_locked && found.sender != Sender::delivers)) {
         if (!runs_without_lock(plan, "qmail-send", queue::send_lock_path(plan.home), report))
             report.bad("qmail-send does not run: nothing is delivered", remedy);
         return;
