@@ -149,6 +149,11 @@ void look_at_services(const Plan& plan, Report& report) {
         report.bad("a multilog without supervise has the lock of log/" + name +
                        ": when the pipe of the next one is full " + name + " stands still",
                    "qmailctl start " + plan.home.directory());
+    for (const Seen& each : orphaned_services(plan))
+        report.bad(fmt::format("{} has lost its supervise, pid {}: nobody starts it again, and the next one "
+                               "cannot start beside it",
+                               each.name, each.pid),
+                   "qmailctl restart " + plan.home.directory());
 }
 
 // Somebody has removed the file that it holds: it works on, but nothing keeps a second one away. What a

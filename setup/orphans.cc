@@ -30,25 +30,41 @@ std::vector<std::string> orphaned_supervises(const Plan& plan) {
     return names;
 }
 
+// Whether it is a multilog that works in the directory that it writes to, of that service.
+bool is_log_of(const Seen& seen, const Plan& plan, const std::string& service) {
+    return seen.name == "multilog" && works_in(seen.pid, plan.home.path("log/" + service)) &&
+           is_of_instance(seen.pid, plan);
+}
+
+// Beside an svscan each service's pipe has a log of ours at its end; what somebody has started by hand writes
+// elsewhere. Without one that log may have gone too.
+bool has_our_log(const Seen& seen, const Plan& plan) {
+    if (!find_svscan(plan)) return true;
+    for (const Seen& each : all_processes())
+        for (const std::string& service : service_names(plan))
+            if (is_log_of(each, plan, service) && writes_to(seen.pid, each.pid)) return true;
+    return false;
+}
+
 // Whether it is a service of this instance whose supervise has gone: what it writes still goes to a log's
-// pipe. One that somebody started by hand writes elsewhere.
+// pipe.
 bool is_orphaned_service(const Seen& seen, const Plan& plan) {
     static const std::set<std::string> programs = {"qmail-start", "qmail-smtpd", "qmail-popd", "tcpserver"};
     if (!programs.contains(seen.name) || !writes_to_pipe(seen.pid) || !is_of_instance(seen.pid, plan))
         return false;
-    const auto parent = look_at_process(seen.parent);
-    if (parent && (parent->name == "supervise" || programs.contains(parent->name))) return false;
+    // What one of them has started ends with it.
+    if (has_ancestor(
+            seen, [&](const Seen& each) { return each.name == "supervise" || programs.contains(each.name); }))
+        return false;
     const std::string home = "QMAILHOME=" + plan.home.directory();
     const std::string environment = read_proc("/proc/" + std::to_string(seen.pid) + "/environ");
     const auto variables = split(environment, '\0');
-    return std::find(variables.begin(), variables.end(), home) != variables.end();
+    return std::find(variables.begin(), variables.end(), home) != variables.end() && has_our_log(seen, plan);
 }
 
-std::vector<pid_t> orphaned_services(const Plan& plan) {
-    std::vector<pid_t> found;
-    for (const Seen& seen : all_processes())
-        if (is_orphaned_service(seen, plan)) found.push_back(seen.pid);
-    return found;
+void signal_orphaned_services(const Plan& plan) {
+    for (const Seen& each : orphaned_services(plan))
+        signal_process(each.pid, SIGTERM, [&](const Seen& seen) { return is_orphaned_service(seen, plan); });
 }
 
 struct OrphanedLog {
@@ -56,14 +72,13 @@ struct OrphanedLog {
     std::string service;
 };
 
-// Whose log it writes without a supervise; "" if it is none. multilog works in the directory that it writes
-// to, and a run script that is a shell may stand between it and its supervise.
+// Whose log it writes without a supervise; "" if it is none. A run script that is a shell may stand between
+// it and its supervise.
 std::string orphaned_log_of(const Seen& seen, const Plan& plan) {
-    if (seen.name != "multilog" || !is_of_instance(seen.pid, plan)) return "";
     for (const std::string& service : service_names(plan))
-        if (works_in(seen.pid, plan.home.path("log/" + service)) &&
-            !has_ancestor(seen,
-                          [&](const Seen& each) { return is_supervise_of(each, plan, service + "/log"); }))
+        if (is_log_of(seen, plan, service) && !has_ancestor(seen, [&](const Seen& each) {
+                return is_supervise_of(each, plan, service + "/log");
+            }))
             return service;
     return "";
 }
@@ -77,6 +92,23 @@ std::vector<OrphanedLog> find_orphaned_logs(const Plan& plan) {
 }
 
 }  // namespace
+
+std::vector<Seen> orphaned_services(const Plan& plan) {
+    std::vector<Seen> found;
+    for (const Seen& seen : all_processes())
+        if (is_orphaned_service(seen, plan)) found.push_back(seen);
+    return found;
+}
+
+bool end_orphaned_services(const Plan& plan) {
+    if (orphaned_services(plan).empty()) return false;
+    const auto none = [&plan] {
+        signal_orphaned_services(plan);
+        return orphaned_services(plan).empty();
+    };
+    wait_until(none, Deadline::in(orphan_patience));
+    return true;
+}
 
 std::vector<std::string> orphaned_logs(const Plan& plan) {
     std::vector<std::string> services;
@@ -109,8 +141,7 @@ bool end_orphans(const Plan& plan) {
     for (const std::string& name : orphaned_supervises(plan))
         tell(plan, {name}, name.ends_with("/log") ? "x" : "dx");
     const auto only_logs = [&] {
-        for (const pid_t pid : orphaned_services(plan))
-            signal_process(pid, SIGTERM, [&](const Seen& seen) { return is_orphaned_service(seen, plan); });
+        signal_orphaned_services(plan);
         const auto left = orphaned_supervises(plan);
         return orphaned_services(plan).empty() &&
                std::all_of(left.begin(), left.end(), [](const auto& name) { return name.ends_with("/log"); });

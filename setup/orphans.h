@@ -6,8 +6,15 @@
 #include <vector>
 
 #include "setup/layout.h"
+#include "setup/process_table.h"
 
 namespace relais::setup {
+
+// Services that no supervise looks after. Beside an svscan their supervise is there anew, cannot start what
+// still runs, and has nobody to hand signals on to.
+std::vector<Seen> orphaned_services(const Plan& plan);
+// Ends them, and waits for that. False if there were none.
+bool end_orphaned_services(const Plan& plan);
 
 // Services whose log has a multilog without a supervise. It has the log's lock as long as anybody writes to
 // it, be it a delivery from before, and meanwhile no other multilog can write there.

@@ -13,6 +13,20 @@
 #include "base/text.h"
 
 namespace relais::setup {
+namespace {
+
+std::string of_process(pid_t pid, const char* file) {
+    return "/proc/" + std::to_string(pid) + "/" + file;
+}
+
+bool is_one_file(const std::string& a, const std::string& b) {
+    struct stat first {
+    }, second{};
+    return ::stat(a.c_str(), &first) == 0 && ::stat(b.c_str(), &second) == 0 &&
+           first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
+}  // namespace
 
 std::string read_proc(const std::string& path) {
     try {
@@ -24,7 +38,7 @@ std::string read_proc(const std::string& path) {
 
 // PID (NAME) STATE PARENT ... START ...; a name may hold anything, so it is left at its last parenthesis.
 std::optional<Seen> look_at_process(pid_t pid) {
-    const std::string stat = read_proc("/proc/" + std::to_string(pid) + "/stat");
+    const std::string stat = read_proc(of_process(pid, "stat"));
     const std::size_t begin = stat.find('('), end = stat.rfind(')');
     if (begin == std::string::npos || end == std::string::npos) return std::nullopt;
     const auto fields = split(std::string_view(stat).substr(end + 1), ' ');
@@ -40,7 +54,7 @@ std::optional<Seen> look_at_process(pid_t pid) {
 
 // Not the owner of its files in /proc: those of a process that cannot be dumped are root's.
 std::optional<Users> users_of(pid_t pid) {
-    const std::string status = read_proc("/proc/" + std::to_string(pid) + "/status");
+    const std::string status = read_proc(of_process(pid, "status"));
     constexpr std::string_view field = "\nUid:\t";
     const std::size_t begin = status.find(field);
     if (begin == std::string::npos) return std::nullopt;
@@ -79,16 +93,16 @@ bool signal_process(pid_t pid, int signal_number, const std::function<bool(const
 }
 
 bool works_in(pid_t pid, const std::string& directory) {
-    struct stat wanted {
-    }, its{};
-    return ::stat(directory.c_str(), &wanted) == 0 &&
-           ::stat(("/proc/" + std::to_string(pid) + "/cwd").c_str(), &its) == 0 &&
-           wanted.st_dev == its.st_dev && wanted.st_ino == its.st_ino;
+    return is_one_file(directory, of_process(pid, "cwd"));
 }
 
 bool writes_to_pipe(pid_t pid) {
     struct stat info {};
-    return ::stat(("/proc/" + std::to_string(pid) + "/fd/2").c_str(), &info) == 0 && S_ISFIFO(info.st_mode);
+    return ::stat(of_process(pid, "fd/2").c_str(), &info) == 0 && S_ISFIFO(info.st_mode);
+}
+
+bool writes_to(pid_t writer, pid_t reader) {
+    return is_one_file(of_process(writer, "fd/2"), of_process(reader, "fd/0"));
 }
 
 }  // namespace relais::setup

@@ -39,6 +39,8 @@ bool signal_process(pid_t pid, int signal_number, const std::function<bool(const
 bool works_in(pid_t pid, const std::string& directory);
 // Whether its standard error is a pipe.
 bool writes_to_pipe(pid_t pid);
+// Whether its standard error is what the reader has as standard input.
+bool writes_to(pid_t writer, pid_t reader);
 // A file of /proc, at most 4096 octets; empty when the process has gone.
 std::string read_proc(const std::string& path);
 

@@ -2,8 +2,10 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <optional>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/program.h"
@@ -136,6 +138,7 @@ int end_all(const Plan& plan, pid_t svscan) {
     for (const std::string& name : services_and_logs(plan))
         if (service_state(plan, name).supervised) tell(plan, {name}, name.ends_with("/log") ? "x" : "dx");
     sessions.end(session_patience);
+    end_orphaned_services(plan);
     const auto ended = [&plan] { return send_is_gone(plan) && none_supervised(plan); };
     if (wait_for_deliveries(
             plan, [&plan] { return send_is_gone(plan); }, Deadline::in(stop_patience)) &&
@@ -161,12 +164,20 @@ std::optional<std::uint64_t> obeyed_signals(const Plan& plan) {
     return std::nullopt;
 }
 
+bool lacks_supervise(const Plan& plan, std::string_view program) {
+    const auto orphans = orphaned_services(plan);
+    return std::any_of(orphans.begin(), orphans.end(),
+                       [&](const Seen& each) { return each.name == program; });
+}
+
 // Comes back when qmail-send has obeyed: supervise hands nothing on in the first second of a service's life.
 int signal_send(const Plan& plan, const std::string& letter, const std::string& signal) {
     const auto before = obeyed_signals(plan);
     if (systemd_keeps(plan)) {
         if (const int code = systemctl(plan, {"kill", "--kill-who=main", "--signal=" + signal}, false))
             return code;
+    } else if (lacks_supervise(plan, "qmail-start")) {
+        return fail("qmail-send runs without its supervise, by which signals go: qmailctl restart");
     } else if (service_state(plan, "qmail-send").pid == 0) {
         return fail("qmail-send is not running: qmailctl start");
     } else {
@@ -177,8 +188,9 @@ int signal_send(const Plan& plan, const std::string& letter, const std::string& 
     return fail("qmail-send has not obeyed yet: qmailctl doctor");
 }
 
-void end_logs_without_supervise(const Plan& plan) {
+void end_what_has_no_supervise(const Plan& plan) {
     if (end_orphaned_logs(plan)) say("a log whose supervise had gone has been ended");
+    if (end_orphaned_services(plan)) say("a service whose supervise had gone has been ended");
 }
 
 }  // namespace
@@ -202,7 +214,7 @@ int start(const Plan& plan) {
         if (end_orphans(plan)) say("svscan had gone: what it had started has been ended");
         if (!all_supervised(plan)) start_svscan(plan);
     } else {
-        end_logs_without_supervise(plan);
+        end_what_has_no_supervise(plan);
     }
     if (!wait_until([&plan] { return all_supervised(plan); }, Deadline::in(start_patience)))
         return fail("not every service is under supervise; log/svscan and the end of `ps` tell why");
@@ -250,7 +262,7 @@ int restart(const Plan& plan) {
         const int code = systemctl(plan, {"restart"});
         return code != 0 ? code : report_deliveries(plan);
     }
-    if (find_svscan(plan)) end_logs_without_supervise(plan);
+    if (find_svscan(plan)) end_what_has_no_supervise(plan);
     if (!all_supervised(plan) || has_orphans(plan)) return start(plan);
     const pid_t before = service_state(plan, "qmail-send").pid;
     tell(plan, service_names(plan), "t");

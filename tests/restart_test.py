@@ -338,6 +338,33 @@ class Administered(Base):
         i.wait_empty()
         self.assertEqual(self.bob.runs, 1)
 
+    def test_a_service_whose_supervise_was_killed_is_looked_after_again(self):
+        """svscan makes another supervise, which cannot start what still runs."""
+        i = self.supervised()
+
+        def refused():
+            return sum("unable to lock (is another qmail-start running?)" in line for line in i.log())
+
+        def lose():
+            before, count = i.processes("qmail-start")[0].pid, refused()
+            os.kill(next(p.pid for p in i.processes("supervise") if os.readlink(f"/proc/{p.pid}/cwd") == str(i.home / "service/qmail-send")),
+                    signal.SIGKILL)
+            i.wait_for(lambda: refused() > count, 20, "the next qmail-start")
+            return before
+
+        old = lose()
+        self.assertIn(f"WRONG  qmail-start has lost its supervise, pid {old}: ", self.doctor(i))
+        self.assertIn("qmail-send runs without its supervise, by which signals go: qmailctl restart", i.run("qmailctl", "flush").err)
+        self.assert_mail_flows(i)
+        self.assertIn("a service whose supervise had gone has been ended", i.ctl("restart"))
+        self.assertNotIn(old, [p.pid for p in i.processes("qmail-start")])
+        self.assert_log_flows(i)
+        i.ctl("flush")
+        self.assertNotIn("has lost its supervise", self.doctor(i))
+        lose()
+        self.assertIn("stopped ", i.ctl("stop"))
+        i.wait_for(lambda: not i.processes(), 20, "no process")
+
     def test_a_log_whose_run_script_is_a_shell_is_no_orphan(self):
         i = self.supervised()
         script = i.home / "service/qmail-send/log/run"
