@@ -95,7 +95,7 @@ ChangedAccount set_account(const control::Home& home, const std::string& name, c
     account.secret = store ? std::string(password.view()) : "";
     file.set(account);
     file.save();
-    return {.account = account, .added = !old};
+    return {.account = std::move(account), .added = !old};
 }
 
 std::vector<std::string> doubts_about(const control::Home& home, const Account& account) {

@@ -51,11 +51,12 @@ int set(const control::Home& home, const Options& options) {
     const std::string name = account_name(home, options.account);
     const Secret password = ask_password();
     refuse_bad_password(password.view());
-    const ChangedAccount done = set_account(home, name, password, options.changes);
+    ChangedAccount done = set_account(home, name, password, options.changes);
     say((done.added ? "added " : "changed ") + name);
     if (!done.account.secret.empty())
         say("its password itself is stored too, for APOP and CRAM-MD5: who can read users/passwd, root "
             "alone, can read it");
+    wipe(done.account.secret);
     for (const std::string& warning : doubts_about(home, done.account)) log_line("warning: " + warning);
     return 0;
 }

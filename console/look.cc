@@ -10,18 +10,22 @@
 #include "control/cages.h"
 #include "control/owners.h"
 #include "queue/change.h"
+#include "send/control_protocol.h"
 
 namespace relais::console {
 namespace {
 
 constexpr Seconds patience{30};
+constexpr Seconds sender_patience{10};
+// Of each text; lines beyond are left out.
+constexpr std::size_t sender_text_limit = std::size_t{64} << 10;
 
 bool is_about_trace(Verb verb) {
     return verb == Verb::message || verb == Verb::refusals || verb == Verb::destinations ||
            verb == Verb::people;
 }
 
-Rows look(const control::Home& home, const Question& question, std::optional<send::ControlClient>& sender) {
+Rows look(const control::Home& home, const Question& question, const std::optional<SenderTexts>& sender) {
     switch (question.verb) {
         case Verb::queue:
             return queue_rows(home, question.arguments);
@@ -58,6 +62,17 @@ Question read_question() {
     return *std::move(question);
 }
 
+// Nothing without qmail-send.
+std::optional<SenderTexts> ask_sender(const control::Home& home) {
+    auto client = queue::connect_to_qmail_send(home);
+    if (!client) return std::nullopt;
+    const Deadline deadline = Deadline::in(sender_patience);
+    SenderTexts answers;
+    answers.stat = client->ask({send::ControlVerb::stat, 0}, deadline, sender_text_limit).text;
+    answers.running = client->ask({send::ControlVerb::running, 0}, deadline, sender_text_limit).text;
+    return answers;
+}
+
 // An act goes through qmail-send's socket, which is the administrator's, or becomes qmails itself.
 void give_up(const control::Home& home, Verb verb) {
     const pid_t helper = ::getppid();
@@ -79,9 +94,9 @@ int answer_one_question(const control::Home& home) {
     const Question question = read_question();
     Rows rows;
     try {
-        // Its socket is the administrator's; what it says is read by who is one no more.
-        std::optional<send::ControlClient> sender;
-        if (question.verb == Verb::sender) sender = queue::connect_to_qmail_send(home);
+        // By its socket, which is the administrator's, qmail-send obeys every verb: what it says is parsed
+        // when the connection has ended.
+        const auto sender = question.verb == Verb::sender ? ask_sender(home) : std::nullopt;
         give_up(home, question.verb);
         rows = look(home, question, sender);
     } catch (const std::exception& error) {

@@ -4,10 +4,10 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "console/protocol.h"
 #include "control/home.h"
-#include "send/control_protocol.h"
 
 namespace relais::console {
 
@@ -57,9 +57,16 @@ Rows people_rows(const control::Home& home, const LookLimits& limits = {});
 // With the right to ask qmail-send, or to take its lock: "done" or "not", id, words.
 Rows act_rows(const control::Home& home, const Fields& arguments);
 
+// What qmail-send has said, as it stands.
+struct SenderTexts {
+    std::string stat{};
+    std::string running{};
+};
+
 // What qmail-send has for each destination, who has most to do first: "now", name, under way, queued,
 // waiting, milliseconds that a delivery usually takes, seconds of the longest one under way, why it is not
-// tried. "silent" without qmail-send. client: connected by who may; asking needs no right.
-Rows sender_rows(std::optional<send::ControlClient>& client, const LookLimits& limits = {});
+// tried. "silent" without qmail-send. answers: asked by who
+// may; nothing without qmail-send.
+Rows sender_rows(const std::optional<SenderTexts>& answers, const LookLimits& limits = {});
 
 }  // namespace relais::console

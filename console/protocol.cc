@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/frame.h"
+#include "base/octets.h"
 #include "base/text.h"
 #include "net/socket.h"
 
@@ -12,17 +14,6 @@ constexpr std::size_t length_size = 4;
 constexpr std::string_view states[] = {"new",      "deferred", "partly",  "held",
                                        "bouncing", "done",     "damaged", ""};
 constexpr std::string_view status_names[] = {"done", "login", "refused", "wrong", "busy", "failed"};
-
-void add_length(std::string& text, std::size_t length) {
-    for (std::size_t i = 0; i < length_size; ++i) text += static_cast<char>(length >> (8 * i) & 0xff);
-}
-
-std::size_t length_at(std::string_view octets) {
-    std::size_t length = 0;
-    for (std::size_t i = 0; i < length_size; ++i)
-        length |= std::size_t{static_cast<unsigned char>(octets[i])} << (8 * i);
-    return length;
-}
 
 bool is_plain(std::string_view text) {
     return text.size() <= argument_limit && !text.starts_with('-') &&
@@ -54,7 +45,7 @@ std::string fault_of_filter(const Fields& arguments) {
 std::string pack(const Fields& fields) {
     std::string text;
     for (const std::string& field : fields) {
-        add_length(text, field.size());
+        append_le(text, field.size(), length_size);
         text += field;
     }
     return text;
@@ -64,7 +55,7 @@ std::optional<Fields> unpack(std::string_view octets) {
     Fields fields;
     while (!octets.empty()) {
         if (octets.size() < length_size) return std::nullopt;
-        const std::size_t length = length_at(octets);
+        const std::size_t length = get_le(octets, 0, length_size);
         octets.remove_prefix(length_size);
         if (octets.size() < length) return std::nullopt;
         fields.emplace_back(octets.substr(0, length));
@@ -94,19 +85,12 @@ std::optional<Rows> unpack_rows(std::string_view octets) {
 std::string frame(const Fields& fields) {
     const std::string payload = pack(fields);
     std::string text;
-    add_length(text, payload.size());
+    append_le(text, payload.size(), length_size);
     return text + payload;
 }
 
 std::optional<Fields> take_frame(std::string& input, std::size_t limit, bool& broken) {
-    if (input.size() < length_size) return std::nullopt;
-    const std::size_t length = length_at(input);
-    broken = length > limit;
-    if (broken || input.size() - length_size < length) return std::nullopt;
-    auto fields = unpack(std::string_view(input).substr(length_size, length));
-    broken = !fields;
-    input.erase(0, length_size + length);
-    return fields;
+    return relais::take_frame(input, length_size, limit, unpack, broken);
 }
 
 std::string_view role_name(Role role) {

@@ -206,13 +206,10 @@ Rows act_rows(const control::Home& home, const Fields& arguments) {
     return rows;
 }
 
-Rows sender_rows(std::optional<send::ControlClient>& client, const LookLimits& limits) {
-    if (!client) return {{"silent"}};
-    const Deadline deadline = Deadline::in(Seconds(10));
-    const std::string stat = client->ask({send::ControlVerb::stat, 0}, deadline).text;
-    const std::string running = client->ask({send::ControlVerb::running, 0}, deadline).text;
+Rows sender_rows(const std::optional<SenderTexts>& answers, const LookLimits& limits) {
+    if (!answers) return {{"silent"}};
     Rows rows = {{"asked"}};
-    for (const setup::TopDestination& each : setup::destinations_of(stat, running)) {
+    for (const setup::TopDestination& each : setup::destinations_of(answers->stat, answers->running)) {
         if (rows.size() > limits.groups) break;
         rows.push_back({"now", each.name, std::to_string(each.running), std::to_string(each.queued),
                         std::to_string(each.waiting), std::to_string(each.usual),

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "explain/plain.h"
 #include "setup/exim_file.h"
 #include "setup/import_messages.h"
 #include "setup/process_table.h"
@@ -29,12 +30,6 @@ bool is_message_id(std::string_view id) {
     if (id.size() != 16 && id.size() != 23) return false;
     return is_part(id.substr(0, 6), 6) && id[6] == '-' && is_part(id.substr(7, second), second) &&
            id[7 + second] == '-' && is_part(id.substr(8 + second), last);
-}
-
-bool is_open(const queue::Envelope& envelope) {
-    for (std::size_t i = 0; i < envelope.recipients.size(); ++i)
-        if (envelope.recipients.mark(i) != queue::Mark::done) return true;
-    return false;
 }
 
 }  // namespace
@@ -106,7 +101,7 @@ bool EximQueue::take_done(const Files& files, std::vector<std::string> done, Old
         note_(files.header,
               std::to_string(left.size()) +
                   " addresses behind aliases of its recipients have had it, and get it again, " +
-                  shown(left.front()) + " for one");
+                  explain::plain(left.front()) + " for one");
     return true;
 }
 

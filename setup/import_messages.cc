@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "base/deadline.h"
+#include "explain/plain.h"
 #include "queue/importer.h"
 
 namespace relais::setup {
@@ -114,16 +115,10 @@ void say(const std::string& text) {
     std::fflush(stdout);
 }
 
-std::string shown(std::string text) {
-    std::ranges::replace_if(
-        text, [](char c) { return c < 32 || c > 126; }, '_');
-    return text;
-}
-
 Fault saying(const std::string& word, std::uint64_t& count) {
     return [word, &count](const std::string& path, const std::string& text) {
         ++count;
-        say(fmt::format("{:<8} {}: {}", word, shown(path), text));
+        say(fmt::format("{:<8} {}: {}", word, explain::plain(path), text));
     };
 }
 

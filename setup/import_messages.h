@@ -12,8 +12,6 @@
 namespace relais::setup {
 
 void say(const std::string& text);
-// Names may be anybody's: with "_" for what is not printable.
-std::string shown(std::string text);
 // Says "WORD path: text".
 Fault saying(const std::string& word, std::uint64_t& count);
 

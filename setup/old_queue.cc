@@ -1,7 +1,6 @@
 #include "setup/old_queue.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -68,13 +67,15 @@ HeldDirectory part_of(const HeldDirectory& installation, const std::string& name
     return {std::move(directory), installation.path_of(name)};
 }
 
+bool is_open(const queue::Envelope& envelope) {
+    for (std::size_t i = 0; i < envelope.recipients.size(); ++i)
+        if (envelope.recipients.mark(i) != queue::Mark::done) return true;
+    return false;
+}
+
 Fd lock_old_queue(const HeldDirectory& installation) {
     Fd lock = part_of(installation, "queue").open("lock/sendmutex", O_RDONLY | O_NONBLOCK);
-    struct flock range {};
-    range.l_type = F_WRLCK;
-    const bool flocked = ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0;
-    if (flocked && errno != EWOULDBLOCK) throw_errno("lock", installation.path_of("queue/lock/sendmutex"));
-    if (!flocked && (::fcntl(lock.get(), F_GETLK, &range) != 0 || range.l_type == F_UNLCK)) return lock;
+    if (lock_alone(lock, installation.path_of("queue/lock/sendmutex"))) return lock;
     throw_permanent("the old qmail-send runs: it holds " + installation.path_of("queue/lock/sendmutex") +
                     "; stop it, let its last deliveries end, and try again");
 }
@@ -252,11 +253,7 @@ OldMessage OldQueue::read(std::uint64_t id) const {
     const bool half = !files[todo].empty();
     if (!(half ? take_todo(files, message) : take_info(files, message))) return message;
     if (!half) take_bounce(files, message);
-    const auto& recipients = message.envelope.recipients;
-    const bool open = std::any_of(recipients.begin(), recipients.end(), [](const queue::Recipient& each) {
-        return each.mark != queue::Mark::done;
-    });
-    if (!open) {
+    if (!is_open(message.envelope)) {
         message.state = OldState::finished;
         return message;
     }

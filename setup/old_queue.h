@@ -46,6 +46,9 @@ struct OldMessage {
     std::string bounce{};
 };
 
+// Whether anybody is still to be delivered to, or told of.
+bool is_open(const queue::Envelope& envelope);
+
 class OldQueue {
   public:
     // Looks at names alone. Borrows installation. Throws Error if there is no queue.

@@ -1,6 +1,7 @@
 #include "setup/old_spool.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 
 #include <cctype>
 #include <cerrno>
@@ -31,6 +32,14 @@ bool is_split(const std::string& name) {
 }
 
 }  // namespace
+
+bool lock_alone(const Fd& lock, const std::string& path) {
+    struct flock range {};
+    range.l_type = F_WRLCK;
+    const bool flocked = ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0;
+    if (flocked && errno != EWOULDBLOCK) throw_errno("lock", path);
+    return !flocked && (::fcntl(lock.get(), F_GETLK, &range) != 0 || range.l_type == F_UNLCK);
+}
 
 std::uint64_t change_time(const struct stat& status) {
     if (status.st_mtim.tv_sec <= 0) return 0;

@@ -17,8 +17,12 @@ namespace relais::setup {
 // What is wrong with a file: its path below the installation, and words.
 using Fault = std::function<void(const std::string& path, const std::string& text)>;
 
-// A time as the queue counts it; 0 for one before 1970.
+// When it was last written, as the queue counts time; 0 for before 1970.
 std::uint64_t change_time(const struct stat& status);
+
+// Locks the file that the other system's daemon locks while it runs, by flock or fcntl. False if it does;
+// throws Error where nothing can be locked.
+bool lock_alone(const Fd& lock, const std::string& path);
 
 class Spool {
   public:

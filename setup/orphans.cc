@@ -6,7 +6,7 @@
 #include <set>
 
 #include "base/deadline.h"
-#include "base/text.h"
+#include "setup/holders.h"
 #include "setup/process_table.h"
 #include "setup/supervision.h"
 
@@ -33,7 +33,7 @@ std::vector<std::string> orphaned_supervises(const Plan& plan) {
 // Whether it is a multilog that works in the directory that it writes to, of that service.
 bool is_log_of(const Seen& seen, const Plan& plan, const std::string& service) {
     return seen.name == "multilog" && works_in(seen.pid, plan.home.path("log/" + service)) &&
-           is_of_instance(seen.pid, plan);
+           has_user_of(seen.pid, plan);
 }
 
 // Beside an svscan each service's pipe has a log of ours at its end; what somebody has started by hand writes
@@ -50,16 +50,13 @@ bool has_our_log(const Seen& seen, const Plan& plan) {
 // pipe.
 bool is_orphaned_service(const Seen& seen, const Plan& plan) {
     static const std::set<std::string> programs = {"qmail-start", "qmail-smtpd", "qmail-popd", "tcpserver"};
-    if (!programs.contains(seen.name) || !writes_to_pipe(seen.pid) || !is_of_instance(seen.pid, plan))
+    if (!programs.contains(seen.name) || !writes_to_pipe(seen.pid) || !has_user_of(seen.pid, plan))
         return false;
     // What one of them has started ends with it.
     if (has_ancestor(
             seen, [&](const Seen& each) { return each.name == "supervise" || programs.contains(each.name); }))
         return false;
-    const std::string home = "QMAILHOME=" + plan.home.directory();
-    const std::string environment = read_proc("/proc/" + std::to_string(seen.pid) + "/environ");
-    const auto variables = split(environment, '\0');
-    return std::find(variables.begin(), variables.end(), home) != variables.end() && has_our_log(seen, plan);
+    return is_of_instance(seen.pid, plan.home.directory()).value_or(false) && has_our_log(seen, plan);
 }
 
 void signal_orphaned_services(const Plan& plan) {

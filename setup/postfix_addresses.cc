@@ -29,6 +29,7 @@ class Addresses {
         : config_(config),
           is_user_(is_user),
           proposals_(proposals),
+          origin_(config.origin()),
           beginning_("alias/.qmail-" + std::move(beginning)) {}
     void propose();
 
@@ -49,6 +50,7 @@ class Addresses {
     const PostfixConfig& config_;
     const std::function<bool(const std::string&)>& is_user_;
     Proposals& proposals_;
+    const std::string origin_;
     const std::string beginning_;  // of the .qmail files of what is alias-x
     std::set<std::string> local_{}, aliased_{}, mailboxes_{};
     std::set<std::string> alias_names_{};  // of alias_maps
@@ -156,7 +158,7 @@ void Addresses::add_virtual_alias(const std::string& map, const std::string& key
     if (at != key.npos) alias.domain = lower(key.substr(at + 1));
     alias.is_local = alias.domain.empty() || local_.contains(alias.domain);
     const auto same = [&](const std::string& target) {
-        return equal_ignoring_case(with_domain(target, config_.origin()), with_domain(key, config_.origin()));
+        return equal_ignoring_case(with_domain(target, origin_), with_domain(key, origin_));
     };
     const auto targets = list_of(value);
     const bool names_itself = std::ranges::any_of(targets, same);
@@ -240,7 +242,7 @@ void Addresses::propose_targets(const Alias& alias) {
         else if (target.starts_with('@'))
             targets.push_back("&" + alias.user + target);
         else
-            targets.push_back("&" + with_domain(target, config_.origin()));
+            targets.push_back("&" + with_domain(target, origin_));
     }
     for (const std::string& target : targets) proposals_.line(alias.file, target, alias.from);
 }

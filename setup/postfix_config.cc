@@ -257,7 +257,7 @@ std::optional<MapEntries> PostfixConfig::map(const std::string& map, std::string
     }
     const CommandResult result =
         capture({"postmap", "-c", directory_, "-s", plain}, Deadline::in(patience), {}, map_limit);
-    if (result.ok() && result.output.size() < map_limit) return parse_map(result.output);
+    if (result.ok() && result.output.size() < map_limit) return maps_[map] = parse_map(result.output);
     why = result.ok() ? "it has more than is taken at once" : std::string(trim(result.output));
     return std::nullopt;
 }

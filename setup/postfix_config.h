@@ -76,7 +76,7 @@ class PostfixConfig {
     std::string directory_{};
     std::map<std::string, std::string> told_;
     std::map<std::string, std::string> defaults_{};
-    std::map<std::string, MapEntries> maps_{};
+    mutable std::map<std::string, MapEntries> maps_{};  // what has been listed
     std::vector<Override> overrides_{};
     std::string overrides_trouble_{};
 };

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "mail/address.h"
+#include "mail/header.h"
 
 namespace relais::setup {
 namespace {
@@ -265,12 +266,9 @@ PostfixFile FileReader::read() {
     return std::move(result_);
 }
 
-// Blanks before the colon are allowed by RFC 822.
 bool is_field(std::string_view line, std::string_view name) {
-    if (!starts_ignoring_case(line, name)) return false;
-    line.remove_prefix(name.size());
-    const std::size_t colon = line.find_first_not_of(" \t");
-    return colon != line.npos && line[colon] == ':';
+    const auto its = mail::field_name(line);
+    return its && equal_ignoring_case(*its, name);
 }
 
 // A header field of a submitted text that does not go on: with the lines that continue it.
@@ -327,8 +325,7 @@ std::string completed_text(std::string_view text, const Completion& with) {
         const std::size_t end = text.find('\n');
         const std::string_view line = text.substr(0, end == text.npos ? text.size() : end + 1);
         const bool continues = line.front() == ' ' || line.front() == '\t';
-        const bool field = continues || line.substr(0, line.find_first_of(" \t:")).size() < line.size();
-        if (line == "\n" || !field || (line.find(':') == line.npos && !continues)) break;
+        if (!continues && line.find(':') == line.npos) break;
         text.remove_prefix(line.size());
         if (!continues) dropping = is_dropped(line);
         if (dropping) continue;

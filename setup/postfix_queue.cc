@@ -1,7 +1,6 @@
 #include "setup/postfix_queue.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 
 #include <algorithm>
 #include <set>
@@ -27,23 +26,13 @@ bool is_queue_id(const std::string& name) {
            });
 }
 
-bool is_open(const queue::Envelope& envelope) {
-    for (std::size_t i = 0; i < envelope.recipients.size(); ++i)
-        if (envelope.recipients.mark(i) != queue::Mark::done) return true;
-    return false;
-}
-
 }  // namespace
 
 Fd lock_postfix(const HeldDirectory& queue) {
     Fd lock = queue.try_open(lock_path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
     if (!lock && errno == ENOENT) return lock;
     if (!lock) throw_errno("open", queue.path_of(lock_path));
-    struct flock range {};
-    range.l_type = F_WRLCK;
-    const bool flocked = ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0;
-    if (flocked && errno != EWOULDBLOCK) throw_errno("lock", queue.path_of(lock_path));
-    if (!flocked && (::fcntl(lock.get(), F_GETLK, &range) != 0 || range.l_type == F_UNLCK)) return lock;
+    if (lock_alone(lock, queue.path_of(lock_path))) return lock;
     throw_permanent("Postfix runs: its master holds " + queue.path_of(lock_path) +
                     "; stop it (postfix stop), and try again");
 }

@@ -1,5 +1,6 @@
 // relayhost, transport_maps and smtp_sasl_password_maps, as smtproutes, lmtproutes and tlsdestinations.
 #include <algorithm>
+#include <set>
 
 #include "base/text.h"
 #include "setup/postfix_settings.h"
@@ -24,7 +25,8 @@ class Routes {
 
     const PostfixConfig& config_;
     Proposals& proposals_;
-    std::map<std::string, std::string> passwords_;
+    std::set<std::string> locals_{};  // mydestination
+    std::map<std::string, std::string> passwords_{};
     bool any_login_ = false;
     bool has_route_of_all_ = false;
 };
@@ -132,9 +134,7 @@ void Routes::propose_transport(const std::string& pattern, const std::string& va
         return proposals_.by_hand(from, told + ": routes here are of domains, not of addresses");
     const std::string domain = pattern == "*" ? "" : pattern;
     has_route_of_all_ = has_route_of_all_ || domain.empty();
-    std::vector<std::string> missed;
-    const auto locals = config_.members(config_.value("mydestination"), missed);
-    if (std::ranges::find(locals, domain) != locals.end())
+    if (locals_.contains(domain))
         return proposals_.by_hand(from,
                                   told +
                                       ": the domain is in mydestination too; take it out of control/locals, "
@@ -194,6 +194,9 @@ void Routes::propose_tls() {
 }
 
 void Routes::propose() {
+    std::vector<std::string> missed;
+    for (std::string& domain : config_.members(config_.value("mydestination"), missed))
+        locals_.insert(std::move(domain));
     read_passwords();
     propose_transports();
     propose_relayhost();

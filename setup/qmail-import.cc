@@ -24,6 +24,7 @@
 #include "base/privilege.h"
 #include "control/enter.h"
 #include "control/tool.h"
+#include "explain/plain.h"
 #include "queue/importer.h"
 #include "setup/databases.h"
 #include "setup/exim_queue.h"
@@ -71,7 +72,7 @@ bool report_settings(const std::vector<OldSetting>& settings) {
     bool odd = false;
     for (const OldSetting& setting : settings) {
         odd = odd || setting.fate == OldSetting::Fate::fault || setting.fate == OldSetting::Fate::unknown;
-        say(fmt::format("{:<8} {}{}{}", words(setting.fate), shown(setting.path),
+        say(fmt::format("{:<8} {}{}{}", words(setting.fate), explain::plain(setting.path),
                         setting.text.empty() ? "" : ": ", setting.text));
     }
     return odd;

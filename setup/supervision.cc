@@ -88,7 +88,7 @@ bool is_supervise_of(const Seen& seen, const Plan& plan, const std::string& name
            is_administrators(seen.pid, plan);
 }
 
-bool is_of_instance(pid_t pid, const Plan& plan) {
+bool has_user_of(pid_t pid, const Plan& plan) {
     const auto users = users_of(pid);
     return users && users->real == users->effective &&
            (users->real == plan.identity.administrator().uid ||

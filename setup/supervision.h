@@ -32,7 +32,7 @@ std::string service_directory(const Plan& plan, const std::string& name);
 // Whether that process is the supervise of the service, or log, and the administrator's.
 bool is_supervise_of(const Seen& seen, const Plan& plan, const std::string& name);
 // Whether the process is the administrator's or a role's, as servers are.
-bool is_of_instance(pid_t pid, const Plan& plan);
+bool has_user_of(pid_t pid, const Plan& plan);
 
 // The svscan whose directory is this instance's service/, however it was started.
 std::optional<pid_t> find_svscan(const Plan& plan);

@@ -124,12 +124,12 @@ class Live {
 
 int top(const control::Home& home) {
     Watch watch(home);
-    watch.look();
     if (Terminal::usable()) {
         Live(watch).run();
         return 0;
     }
     // A rate needs two looks.
+    watch.look();
     std::this_thread::sleep_for(between_plain);
     write_all(STDOUT_FILENO, draw(watch.look(), {80, 0, false, shows_utf8()}), Deadline::never());
     return 0;

@@ -180,6 +180,8 @@ class Import(relais.TestCase):
             self.assertEqual(done.code, 100)
             self.assertIn("the old qmail-send runs: it holds", done.err)
         i.start(smtpd=None)
+        # qmail-start makes its sockets before it takes the lock that it hands to qmail-send.
+        i.wait_for(lambda: i.processes("qmail-send"), 20, "qmail-send")
         done = i.run("qmail-import", old.directory, i.home)
         self.assertEqual(done.code, 100)
         self.assertIn("of the new instance runs: stop it first", done.err)

@@ -1,5 +1,6 @@
 """qmail-send ends, is told to or is killed, while deliveries hang: mail goes on beside them, and what they do counts once."""
 
+import contextlib
 import fcntl
 import os
 import re
@@ -387,8 +388,12 @@ class Administered(Base):
     @staticmethod
     def log_process(i, name):
         where = {str(i.home / "service/qmail-send/log"), str(i.home / "log/qmail-send")}
-        found = [p.pid for p in i.processes(name) if os.readlink(f"/proc/{p.pid}/cwd") in where]
-        return found[-1] if found else None
+        found = None
+        for process in i.processes(name):
+            with contextlib.suppress(FileNotFoundError):  # it ended meanwhile
+                if os.readlink(f"/proc/{process.pid}/cwd") in where:
+                    found = process.pid
+        return found
 
     def test_stop_ends_a_log_that_does_not_end_by_itself(self):
         """As multilog's does not whose disk takes nothing."""
