@@ -15,7 +15,7 @@
 #include "control/inspect.h"
 #include "control/tool.h"
 #include "remote/route_check.h"
-#include "tls/certificate_check.h"
+#include "tls/own_certificates.h"
 
 namespace relais::control {
 namespace {

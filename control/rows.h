@@ -151,7 +151,8 @@ inline constexpr std::array table = {
     line("consoleaddress", "console", "",
          "ADDRESS:PORT of this host's own, 127.0.0.1:8025 say, where qmail-console is asked by HTTP"),
     lines("consolehosts", "console", "",
-          "names by which browsers call qmail-console, mail.example.org:8025 say, beside its own address"),
+          "names by which browsers call qmail-console, mail.example.org:8025 say, beside its own address; "
+          "`forwarded` behind one: the client is what its proxy adds to X-Forwarded-For"),
     flag("dane", "remote", "0",
          "1: servers with TLSA records are held to them (DANE), where the resolver validates (dnsanchors)"),
     octets("databytes", "smtpd", "0", "the largest message in octets; 0 is no limit"),
@@ -257,7 +258,7 @@ inline constexpr std::array table = {
          "is none"),
     lines("ratelimits", "smtpd", "",
           "WHAT of WHOM NUMBER/SPAN: messages, recipients, refused of network, login, domain: the most in a "
-          "while"),
+          "while; `hold` behind a login's: it sends nothing more until qmail-counts --release"),
     domains("rcpthosts", "smtpd", "domains whose mail is accepted from everybody"),
     flag("receivedauth", "smtpd", "0", "1: the Received field names the login"),
     lines("recipientcheck", "smtpd", "off",

@@ -100,7 +100,8 @@ TEST(HeaderReader, KnowsItsLimit) {
 
 TEST(HopCounter, CountsOnlyTheHeader) {
     const std::string message =
-        "Received: a\n\tReceived: folded\r\nreceived : b\r\nDELIVERED-TO: c\r\nReceivedx: no\r\nSubject: "
+        "Received: a\n\tReceived: folded\r\nReceived-SPF: no\nX-Received: no\nDeliv: no\nreceived : "
+        "b\r\nDELIVERED-TO: c\r\nReceivedx: no\r\nSubject: "
         "Received: no, "
         "and this line is longer than any name\nX\r\nReceived: d\r\n\r\nReceived: body\r\n";
     for (const std::size_t piece : {1, 2, 3, 5, 31, 32, 33, 1000})

@@ -1,17 +1,9 @@
 #include "smtpd/data.h"
 
-#include "base/text.h"
-
 namespace relais::smtpd {
 namespace {
 
-// Enough of a line to tell which field it is, and short enough to need no allocation.
-constexpr std::size_t field_prefix = 15;
 constexpr std::size_t held_returns_limit = 1024;
-
-bool is_field(std::string_view line, std::string_view name) {
-    return starts_ignoring_case(line, name) && trim(line.substr(name.size())).starts_with(':');
-}
 
 }  // namespace
 
@@ -124,18 +116,6 @@ void DataDecoder::end(std::string& out) {
     }
     if (within_) out += '\n';
     within_ = false;
-}
-
-void HopCounter::feed(std::string_view text) {
-    while (in_header_ && !text.empty()) {
-        const std::size_t end = text.find('\n');
-        if (line_.size() < field_prefix) line_.append(text.substr(0, end), 0, field_prefix - line_.size());
-        if (end == std::string_view::npos) return;
-        if (line_.empty()) in_header_ = false;
-        if (is_field(line_, "Received") || is_field(line_, "Delivered-To")) ++count_;
-        line_.clear();
-        text.remove_prefix(end + 1);
-    }
 }
 
 }  // namespace relais::smtpd

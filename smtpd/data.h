@@ -55,17 +55,4 @@ class DataDecoder {
     bool bare_ = false;
 };
 
-// Counts the trace fields in a message's header: Received and Delivered-To together.
-class HopCounter {
-  public:
-    // Takes the decoded message in pieces; free of cost after the header.
-    void feed(std::string_view text);
-    unsigned count() const { return count_; }
-
-  private:
-    bool in_header_ = true;
-    std::string line_;  // the beginning of the current line
-    unsigned count_ = 0;
-};
-
 }  // namespace relais::smtpd

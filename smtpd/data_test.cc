@@ -121,13 +121,6 @@ TEST(DataDecoder, NeverEndsWithoutDot) {
     EXPECT_FALSE(decode("\r\n..\r\n", false, 1).ended);
 }
 
-unsigned hops(std::string_view message, std::size_t piece) {
-    HopCounter counter;
-    for (; !message.empty(); message.remove_prefix(std::min(piece, message.size())))
-        counter.feed(message.substr(0, piece));
-    return counter.count();
-}
-
 Decoded decode_counted(std::string_view input, bool normalise, std::size_t piece) {
     DataDecoder decoder(normalise, DataDecoder::Form::counted);
     Decoded result;
@@ -162,19 +155,6 @@ TEST(DataDecoder, CountedTextHasBareLineEndsToo) {
             EXPECT_TRUE(decode_counted(input, false, piece).bare) << testing::PrintToString(input);
             EXPECT_FALSE(decode_counted(input, true, piece).bare) << testing::PrintToString(input);
         }
-}
-
-TEST(HopCounter, CountsTraceFieldsOfTheHeader) {
-    const std::string message =
-        "Received: a\n\tfolded Received: x\nreceived: b\nDelivered-To: c\nRECEIVED : d\nReceived-SPF: "
-        "no\nX-Received: no\n"
-        "Deliv: no\n\nReceived: body\nDelivered-To: body\n";
-    for (std::size_t piece : {1UL, 5UL, 1000UL}) EXPECT_EQ(hops(message, piece), 4U) << piece;
-}
-
-TEST(HopCounter, AnEmptyMessageHasNone) {
-    EXPECT_EQ(hops("", 1), 0U);
-    EXPECT_EQ(hops("\nReceived: x\n", 1), 0U);
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 namespace relais::smtpd {
 namespace {
 
-constexpr unsigned hop_limit = 100;
 constexpr std::chrono::hours time_limit{24};
 
 }  // namespace
@@ -40,14 +39,14 @@ void IncomingMessage::end() {
 void IncomingMessage::pass_on() {
     if (refusal_) return;
     size_ += text_.size();
-    hops_.feed(text_);
+    hops_.add(text_);
     if (decoder_.bare())
         refusal_ = bare_received;
     else if (rules_.refuse_nul && text_.find('\0') != std::string::npos)
         refusal_ = nul_received;
     else if (rules_.size_limit > 0 && size_ > rules_.size_limit)
         refusal_ = too_big;
-    else if (hops_.count() >= hop_limit)
+    else if (hops_.hops() >= mail::hop_limit)
         refusal_ = "554 too many hops, this message is looping (#5.4.6)";
     if (refusal_) {
         sink_.reset();

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/deadline.h"
+#include "mail/header.h"
 #include "policy/incoming_checks.h"
 #include "smtpd/data.h"
 #include "smtpd/header_completer.h"
@@ -62,7 +63,7 @@ class IncomingMessage {
     Deadline deadline_;
     DataDecoder decoder_;
     policy::IncomingChecks* verification_;
-    HopCounter hops_;
+    mail::HopCounter hops_;
     HeaderCompleter header_;
     ResultsFilter results_;
     std::unique_ptr<MessageSink> sink_;

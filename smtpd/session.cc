@@ -187,13 +187,13 @@ void Session::refuse(std::string_view cause, std::string_view reply,
 void Session::refuse_recipient(std::string_view cause, std::string_view reply, std::string_view recipient,
                                std::string_view why) {
     if (is_trusted()) return refuse(cause, reply, recipient, why);
-    const Refusals::Reaction reaction = refusals_.recipient_refused(settings_.refused_limit);
-    if (reaction == Refusals::Reaction::end) {
+    const RefusalLimits::Reaction reaction = refusals_.recipient_refused(settings_.refused_limit);
+    if (reaction == RefusalLimits::Reaction::end) {
         refuse(cause, "421 too many refused recipients (#4.7.0)", recipient, why);
         closing_ = true;
         return;
     }
-    if (reaction == Refusals::Reaction::pause) pause(settings_.refused_pause);
+    if (reaction == RefusalLimits::Reaction::pause) pause(settings_.refused_pause);
     refuse(cause, reply, recipient, why);
 }
 

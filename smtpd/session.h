@@ -24,7 +24,7 @@
 #include "smtpd/log.h"
 #include "smtpd/message_sink.h"
 #include "smtpd/recorded_dns.h"
-#include "smtpd/refusals.h"
+#include "smtpd/refusal_limits.h"
 #include "smtpd/settings.h"
 
 namespace relais::smtpd {
@@ -221,7 +221,7 @@ class Session {
     std::string_view verb_{};  // of the command that is answered; "" for a line that is none
     std::optional<Transaction> transaction_;
     unsigned bad_commands_ = 0;
-    Refusals refusals_;
+    RefusalLimits refusals_;
     std::uint64_t recipients_named_ = 0;
     unsigned failed_logins_ = 0;
     std::string login_mechanism_{};

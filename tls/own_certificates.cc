@@ -1,4 +1,4 @@
-#include "tls/certificate_check.h"
+#include "tls/own_certificates.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>

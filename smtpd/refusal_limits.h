@@ -6,7 +6,7 @@
 
 namespace relais::smtpd {
 
-class Refusals {
+class RefusalLimits {
   public:
     // Lines of refusals that one session may write; the others are counted.
     static constexpr std::uint64_t logged_limit = 20;
