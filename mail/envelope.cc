@@ -82,6 +82,19 @@ bool take_ret(std::string_view value, Ret& ret) {
     return ret != Ret::unsaid;
 }
 
+bool take_second(std::string_view value, std::int64_t& second) {
+    const auto number = parse_number(value);
+    if (!number || *number == 0 || *number > static_cast<std::uint64_t>(last_second)) return false;
+    second = static_cast<std::int64_t>(*number);
+    return true;
+}
+
+bool take_priority(std::string_view value, int& priority) {
+    const auto said = parse_priority(value);
+    priority = said.value_or(0);
+    return said.has_value();
+}
+
 // The fields of one extension, as they come.
 class FieldTaker {
   public:
@@ -98,6 +111,9 @@ class FieldTaker {
         if (name == "smtputf8") return (options.smtputf8 = true, value == "yes");
         if (name == "session") return is_session(options.session = value);
         if (name == "hold") return (options.hold = true, value == "yes");
+        if (name == "release") return take_second(value, options.release);
+        if (name == "deliver-by") return (options.deliver_by = parse_deliver_by(value)).has_value();
+        if (name == "priority") return take_priority(value, options.priority);
         if (name == "ret") return take_ret(value, options.ret);
         if (name == "envid") return is_envid(options.envid = value);
         if (name == "recipients") return take_number(value);
@@ -228,6 +244,9 @@ std::string encode_extension(const EnvelopeOptions& options,
     if (options.smtputf8) put(out, "smtputf8", "yes");
     if (is_session(options.session)) put(out, "session", options.session);
     if (options.hold) put(out, "hold", "yes");
+    if (options.release > 0) put(out, "release", std::to_string(options.release));
+    if (options.deliver_by) put(out, "deliver-by", deliver_by_text(*options.deliver_by));
+    if (options.priority != 0) put(out, "priority", std::to_string(options.priority));
     if (options.ret != Ret::unsaid) put(out, "ret", options.ret == Ret::full ? "full" : "hdrs");
     if (is_envid(options.envid)) put(out, "envid", options.envid);
     put_recipients(out, recipients);

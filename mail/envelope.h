@@ -11,6 +11,9 @@
 //   smtputf8    yes
 //   session     letters, digits, "." and "-"   names what qmail-smtpd gave to a filter in QMAILQUEUE
 //   hold        yes                     kept, and not tried until it is released
+//   release     number                  the unix second before which it is not tried (RFC 4865)
+//   deliver-by  number SP (R|N)[T]      the unix second by which it is to be delivered (RFC 2852)
+//   priority    number                  -9 to 9 (RFC 6710); 0 is not said
 //   ret         full | hdrs
 //   envid       xtext, as MAIL had it
 //   recipients  number                      of the envelope that the two below belong to
@@ -26,6 +29,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "mail/transfer.h"
 
 namespace relais::mail {
 
@@ -102,8 +107,11 @@ struct EnvelopeOptions {
     Ret ret = Ret::unsaid;
     std::string envid{};  // xtext, "" if there is none
     Submitter submitter{};
-    std::string session{};  // "" where no filter stands between qmail-smtpd and the queue
-    bool hold = false;      // not tried until an administrator releases it
+    std::string session{};     // "" where no filter stands between qmail-smtpd and the queue
+    bool hold = false;         // not tried until an administrator releases it
+    std::int64_t release = 0;  // unix seconds: not tried before; 0: at once
+    std::optional<DeliverBy> deliver_by{};
+    int priority = 0;
 
     bool operator==(const EnvelopeOptions&) const = default;
 };

@@ -77,7 +77,8 @@ MailParameters::Fault take_parameter(const EsmtpParameter& parameter, MailParame
         result.smtputf8 = true;
         return Fault::none;
     }
-    return Fault::unknown;
+    const auto transfer = take_transfer_parameter(parameter.keyword, value, result.transfer);
+    return !transfer ? Fault::unknown : *transfer ? Fault::none : Fault::syntax;
 }
 
 MailParameters::Fault take_rcpt_parameter(const EsmtpParameter& parameter, RecipientOptions& options) {

@@ -86,7 +86,7 @@ TEST(MailParameters, SaysWhatIsWrong) {
           "BODY=BINARYMIME", "BODY", "AUTH", "AUTH=", "AUTH=a+", "AUTH=a+2", "AUTH=a+2b", "a=b=c@"})
         EXPECT_NE(parse_mail_parameters(text).fault, Fault::none) << text;
     EXPECT_EQ(parse_mail_parameters("SIZE=x").fault, Fault::syntax);
-    EXPECT_EQ(parse_mail_parameters("BY=120;R").fault, Fault::unknown);
+    EXPECT_EQ(parse_mail_parameters("XVERP=1").fault, Fault::unknown);
     EXPECT_EQ(parse_mail_parameters("SMTPUTF8=1").fault, Fault::syntax);
     EXPECT_EQ(parse_mail_parameters("SMTPUTF8 SMTPUTF8").fault, Fault::syntax);
     EXPECT_TRUE(parse_mail_parameters(" smtputf8 SIZE=1").smtputf8);

@@ -245,7 +245,7 @@ void Session::mail(std::string_view argument) {
         refuse("syntax", "501 syntax error in parameters (#5.5.4)");
     } else if (parameters.fault == mail::MailParameters::Fault::unknown ||
                (parameters.auth && authority_ == nullptr) || (parameters.asks_dsn() && !may_ask_dsn()) ||
-               (parameters.smtputf8 && !(settings_.smtputf8 && extended_))) {
+               parameters.transfer.said() || (parameters.smtputf8 && !(settings_.smtputf8 && extended_))) {
         refuse("syntax", "555 unknown parameter (#5.5.4)");
     } else if (const auto wrong = wrong_letters(path->address, parameters.smtputf8)) {
         refuse("syntax", *wrong);
