@@ -175,11 +175,12 @@ class Soak(relais.TestCase):
             end = time.monotonic() + 120 * relais.PATIENCE
             while i.queue_files() and time.monotonic() < end:
                 i.ctl("flush")
-                if left := re.findall(r"^delivery (\d+): ", i.run("queue-list", "cut").out, re.M):
-                    i.run("queue-list", "cut", *left)
+                self.cut_one(i)
                 time.sleep(1)
                 self.collect()
             self.collect()
+            left = i.queue_files()
+            self.assertFalse(left, f"{self.story}\n{i.run('queue-list').out if left else ''}\n{i.picture() if left else ''}")
             lost = acknowledged - set(self.arrived)
         twice = sum(count - 1 for count in self.arrived.values())
         pauses = ", ".join(f"{name} {pulse.longest:.1f} s" for name, pulse in self.pulses.items())
