@@ -125,6 +125,23 @@ void Helper::work(const Question& question, int output) {
     ::_exit(static_cast<int>(Exit::temporary));
 }
 
+void Helper::look_at_summary() {
+    loop_.after(limits_.summary_pause, [this] { look_at_summary(); });
+    if (summary_ != 0 || ::access(home_.control_file("summary").c_str(), F_OK) != 0) return;
+    const pid_t pid = ::fork();
+    if (pid < 0) return log_line("warning: unable to fork for qmail-summary: " + errno_text(errno));
+    if (pid > 0) {
+        summary_ = pid;
+        return;
+    }
+    // It may live on: what it has begun to send is noted, or it would be sent twice.
+    ::setsid();
+    EventLoop::restore_signals();
+    channel_.reset();
+    if (::nice(niceness) == -1) errno = 0;
+    run(home_, {"qmail-summary", "--due"});
+}
+
 void Helper::on_output(pid_t pid) {
     Job& job = jobs_.at(pid);
     std::array<char, io_buffer_size> buffer;
@@ -145,6 +162,7 @@ void Helper::on_output(pid_t pid) {
 }
 
 void Helper::reap() {
+    if (summary_ != 0 && ::waitpid(summary_, nullptr, WNOHANG) == summary_) summary_ = 0;
     std::vector<pid_t> ended;
     for (auto& [pid, job] : jobs_)
         if (!job.ended && ::waitpid(pid, &job.status, WNOHANG) == pid) {

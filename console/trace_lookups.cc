@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "console/lookups.h"
 #include "trace/life.h"
+#include "trace/traffic.h"
 
 namespace relais::console {
 namespace {
@@ -43,11 +44,22 @@ std::vector<trace::Record> newest(const control::Home& home, char kind, std::siz
     return all;
 }
 
+std::uint64_t size_of(std::uint64_t count) {
+    return count;
+}
+std::uint64_t size_of(const trace::Deliveries& deliveries) {
+    return deliveries.all();
+}
+std::uint64_t size_of(const trace::Sent& sent) {
+    return sent.messages;
+}
+
 template <class Counts>
 std::vector<typename Counts::const_iterator> largest_first(const Counts& counts, std::size_t most) {
     std::vector<typename Counts::const_iterator> order;
     for (auto at = counts.begin(); at != counts.end(); ++at) order.push_back(at);
-    std::stable_sort(order.begin(), order.end(), [](auto a, auto b) { return b->second < a->second; });
+    std::stable_sort(order.begin(), order.end(),
+                     [](auto a, auto b) { return size_of(b->second) < size_of(a->second); });
     if (order.size() > most) order.resize(most);
     return order;
 }
@@ -73,38 +85,13 @@ void add_life(Rows& rows, trace::Archive& archive, std::uint64_t id, unsigned de
         for (const std::uint64_t child : children) add_life(rows, archive, child, depth + 1, seen);
 }
 
-struct Deliveries {
-    std::uint64_t success = 0, deferral = 0, failure = 0;
-    std::uint64_t milliseconds = 0, slowest = 0, timed = 0;
-    std::string trouble{};
-    bool operator<(const Deliveries& other) const {
-        return success + deferral + failure < other.success + other.deferral + other.failure;
-    }
-    void add(const trace::Record& record) {
-        const std::string_view result = record.field("result");
-        (result == "success" ? success : result == "deferral" ? deferral : failure) += 1;
-        if (result != "success" && trouble.empty()) trouble = printable(record.field("text").substr(0, 200));
-        const std::uint64_t took = record.number("milliseconds");
-        if (took == 0) return;
-        ++timed;
-        milliseconds += took;
-        slowest = std::max(slowest, took);
-    }
-};
-
-struct Sent {
-    std::uint64_t messages = 0, recipients = 0, octets = 0, last = 0;
-    std::set<std::string> addresses{};
-    bool operator<(const Sent& other) const { return messages < other.messages; }
-};
-
-Fields row_of(const char* kind, const std::string& name, const Sent& sent) {
+Fields row_of(const char* kind, const std::string& name, const trace::Sent& sent) {
     return {kind,
             name,
             std::to_string(sent.messages),
             std::to_string(sent.recipients),
             std::to_string(sent.octets),
-            std::to_string(sent.addresses.size()),
+            std::to_string(sent.clients.size()),
             std::to_string(sent.last)};
 }
 
@@ -149,28 +136,13 @@ Rows refusal_rows(const control::Home& home, const Fields& arguments, const Look
 
 Rows destination_rows(const control::Home& home, const LookLimits& limits) {
     bool more = false;
-    std::map<std::string, Deliveries> domains;
-    std::map<std::uint64_t, std::string> open;  // deliveries under way, and where they go
-    std::size_t count = 0;
-    for (const trace::Record& record : newest(home, 'm', limits.remembered, more)) {
-        if (record.kind == "start") {
-            const std::string_view address = record.field("rcpt");
-            const std::size_t at = address.rfind('@');
-            open[record.number("delivery")] =
-                record.field("channel") == "local"
-                    ? "(local)"
-                    : printable(lower(at == std::string_view::npos ? address : address.substr(at + 1)));
-        } else if (record.kind == "delivery" && open.contains(record.number("delivery"))) {
-            ++count;
-            domains[open[record.number("delivery")]].add(record);
-        }
-    }
-    Rows rows = {{"total", std::to_string(count), more ? "cut" : ""}};
-    for (const auto at : largest_first(domains, limits.groups)) {
-        const Deliveries& all = at->second;
+    trace::Traffic traffic;
+    for (const trace::Record& record : newest(home, 'm', limits.remembered, more)) traffic.add(record);
+    Rows rows = {{"total", std::to_string(traffic.deliveries), more ? "cut" : ""}};
+    for (const auto at : largest_first(traffic.destinations, limits.groups)) {
+        const trace::Deliveries& all = at->second;
         rows.push_back({"destination", at->first, std::to_string(all.success), std::to_string(all.deferral),
-                        std::to_string(all.failure),
-                        std::to_string(all.timed == 0 ? 0 : all.milliseconds / all.timed),
+                        std::to_string(all.failure), std::to_string(all.average()),
                         std::to_string(all.slowest), all.trouble});
     }
     return rows;
@@ -178,26 +150,15 @@ Rows destination_rows(const control::Home& home, const LookLimits& limits) {
 
 Rows people_rows(const control::Home& home, const LookLimits& limits) {
     bool more = false;
-    std::map<std::string, Sent> people, strangers;
-    std::size_t count = 0;
-    for (const trace::Record& record : newest(home, 'm', limits.remembered, more)) {
-        if (record.kind != "accept") continue;
-        ++count;
-        const std::string login = shown(record, "login"), ip = shown(record, "ip");
-        Sent& sent = login.empty() ? strangers[ip] : people[login];
-        ++sent.messages;
-        sent.octets += record.number("bytes");
-        sent.last = std::max(sent.last, record.time);
-        sent.addresses.insert(ip);
-        for (const auto& [name, value] : record.fields) sent.recipients += name == "rcpt";
-    }
+    trace::Traffic traffic;
+    for (const trace::Record& record : newest(home, 'm', limits.remembered, more)) traffic.add(record);
     std::map<std::string, std::uint64_t> wrong;
     for (const trace::Record& record : newest(home, 'r', limits.remembered, more))
         if (record.field("cause") == "login") ++wrong[shown(record, "ip")];
-    Rows rows = {{"total", std::to_string(count), more ? "cut" : ""}};
-    for (const auto at : largest_first(people, limits.groups))
+    Rows rows = {{"total", std::to_string(traffic.accepted), more ? "cut" : ""}};
+    for (const auto at : largest_first(traffic.logins, limits.groups))
         rows.push_back(row_of("person", at->first, at->second));
-    for (const auto at : largest_first(strangers, limits.groups))
+    for (const auto at : largest_first(traffic.strangers, limits.groups))
         rows.push_back(row_of("stranger", at->first, at->second));
     for (const auto at : largest_first(wrong, limits.groups))
         rows.push_back({"login", at->first, std::to_string(at->second)});

@@ -11,8 +11,6 @@
 #include "base/error.h"
 #include "base/program.h"
 #include "base/text.h"
-#include "control/amount.h"
-#include "control/setting.h"
 
 namespace relais::trace {
 namespace {
@@ -77,26 +75,6 @@ std::uint64_t beginning_of(std::string_view path) {
 }
 
 }  // namespace
-
-std::optional<Limits> Limits::parse(std::string_view line) {
-    const std::size_t blank = line.find(' ');
-    const auto days = parse_number(line.substr(0, blank));
-    const auto octets = blank == std::string_view::npos
-                            ? std::optional(Limits{}.octets)
-                            : control::parse_whole_amount(trim(line.substr(blank)));
-    if (!days || !octets || *days == 0 || *days > 3660 || *octets < 1'000'000) return std::nullopt;
-    return Limits{*days, *octets};
-}
-
-std::optional<Limits> Limits::read(const control::Home& home) {
-    const std::string line = control::read<"keeptrace">(home);
-    if (line.empty()) return std::nullopt;
-    const auto limits = parse(line);
-    if (!limits)
-        log_line("warning: control/keeptrace: not \"DAYS OCTETS\", as 14 1G (1000000 octets at least): " +
-                 line);
-    return limits.value_or(Limits{});
-}
 
 // A statement with its values, good for one use.
 class Database::Query {
@@ -230,6 +208,15 @@ std::vector<std::uint64_t> Database::all(std::uint64_t since, std::uint64_t unti
     std::vector<std::uint64_t> ids;
     while (query.step()) ids.push_back(query.number(0));
     return ids;
+}
+
+void Database::each(std::uint64_t since, std::uint64_t until,
+                    const std::function<bool(const Record&)>& take) {
+    Query query(*this,
+                "SELECT msg, time, kind, data FROM event WHERE msg BETWEEN ? AND ? ORDER BY msg, time");
+    query.with(since).with(until);
+    while (query.step())
+        if (!take(record_of(query.number(0), query.number(1), query.octets(2), query.octets(3)))) return;
 }
 
 std::size_t Database::forget(std::string_view address) {

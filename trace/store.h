@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -54,6 +55,8 @@ class Database {
                                     std::uint64_t until, std::size_t most);
     // The same of all messages.
     std::vector<std::uint64_t> all(std::uint64_t since, std::uint64_t until, std::size_t most);
+    // Each event of messages from since to until, message by message in order, until take says false.
+    void each(std::uint64_t since, std::uint64_t until, const std::function<bool(const Record&)>& take);
     // Takes out all messages of that address; how many there were. What they held is overwritten.
     std::size_t forget(std::string_view address);
 
