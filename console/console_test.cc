@@ -88,14 +88,34 @@ TEST(ConsoleProtocol, TheToolsAreFew) {
         question.arguments = Fields(std::max<std::size_t>(row.least, 1), "x");
         const Fields tool = tool_of(question);
         if (!tool.empty()) {
-            EXPECT_THAT(tool[0],
-                        testing::AnyOf("qmailctl", "qmail-showctl", "route-explain", "relay-explain"));
+            EXPECT_THAT(tool[0], testing::AnyOf("qmailctl", "qmail-showctl", "route-explain", "relay-explain",
+                                                "open-smtp", "qmail-counts", "queue-list"));
         }
         // Whatever changes something needs the role and the form's token; whatever shows something,
         // a session.
         EXPECT_TRUE(row.session || row.verb == Verb::login || row.verb == Verb::once);
     }
     EXPECT_TRUE(row_of(Verb::act).operating);
+    EXPECT_TRUE(row_of(Verb::person).operating);
+}
+
+TEST(ConsoleProtocol, WhatIsDoneAboutPeopleNamesOneOfThem) {
+    const auto asked = [](const std::string& act, const std::string& whom) {
+        Question question;
+        question.verb = Verb::person;
+        question.arguments = {act, whom};
+        return std::pair(fault_of(question), tool_of(question));
+    };
+    EXPECT_EQ(asked("close", "192.0.2.7"),
+              std::pair(std::string(), Fields{"open-smtp", "remove", "192.0.2.7"}));
+    EXPECT_EQ(asked("close", "2001:db8:0:1::/64").first, "");
+    EXPECT_EQ(asked("let", "anna@x").second, (Fields{"qmail-counts", "--release=anna@x"}));
+    EXPECT_EQ(asked("hold", "anna@x").second, (Fields{"queue-list", "hold", "--login=anna@x"}));
+    for (const auto& [act, whom] : {std::pair{"close", "192.0.2.0/24"}, std::pair{"close", "192.0.2.7/64"},
+                                    std::pair{"close", "--user"}, std::pair{"close", ""},
+                                    std::pair{"hold", "*"}, std::pair{"hold", "ann?"}, std::pair{"let", ""},
+                                    std::pair{"let", "a\nb"}, std::pair{"let", "-a"}, std::pair{"", "anna"}})
+        EXPECT_NE(asked(act, whom).first, "") << act << " " << whom;
 }
 
 TEST(ConsoleSessions, EndWhenNobodyUsesThem) {
@@ -226,7 +246,7 @@ TEST(ConsoleHtml, NothingFromOutsideIsMarkup) {
     const http::Form query = {{"destination", evil}, {"client", evil}, {"address", evil}, {"sender", evil}};
     for (const std::string& text :
          {queue_body(found, query), confirm_body(found, "delete"), result_body(found, "hold"),
-          people_body(found), destinations_body(found, found), refusals_body(found, query),
+          people_body(found, found, found), destinations_body(found, found), refusals_body(found, query),
           message_body(evil, found, found), who_body(query, &found), login_body(evil, evil)}) {
         EXPECT_THAT(text, Not(HasSubstr("<script")));
         EXPECT_THAT(text, Not(HasSubstr("\" onmouseover")));

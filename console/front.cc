@@ -12,10 +12,8 @@
 #include "base/program.h"
 #include "base/text.h"
 #include "base/unix_socket.h"
-#include "base/words.h"
 #include "console/pages.h"
 #include "console/responses.h"
-#include "net/socket.h"
 
 namespace relais::console {
 namespace {
@@ -30,43 +28,12 @@ constexpr http::ServerLimits limits{.clients = 64,
                                     .answer_time = std::chrono::milliseconds(130'000),
                                     .body = std::size_t{64} << 10,
                                     .per_second = 25};
-constexpr std::string_view forwarded_for = "x-forwarded-for";
-constexpr std::string_view forwarded = "forwarded";
 
 bool is_act(std::string_view word) {
     return std::find(std::begin(acts), std::end(acts), word) != std::end(acts);
 }
 
 }  // namespace
-
-bool is_own_origin(std::string_view origin, std::string_view host) {
-    const std::string name = lower(origin);
-    return name == "http://" + lower(host) || name == "https://" + lower(host);
-}
-
-std::string add_host(FrontSettings& settings, std::string_view line) {
-    const auto words = words_of(line);
-    if (words.empty()) return "";
-    const std::string host = lower(words[0]);
-    settings.hosts.insert(host);
-    if (words.size() == 2 && words[1] == forwarded) settings.proxied.insert(host);
-    return words.size() == 1 || settings.proxied.contains(host)
-               ? ""
-               : "what stands behind " + host + " is not known: \"" + std::string(forwarded) +
-                     "\" may, where the proxy of that name sets X-Forwarded-For";
-}
-
-std::string client_of(const FrontSettings& settings, std::string_view peer, const http::Request& request) {
-    if (!settings.proxied.contains(lower(request.field("host")))) return std::string(peer);
-    // A browser may have sent such fields itself; what the proxy has added stands last.
-    std::string_view said;
-    for (const auto& [name, value] : request.fields)
-        if (equal_ignoring_case(name, forwarded_for)) said = value;
-    const std::size_t comma = said.rfind(',');
-    const auto address =
-        net::canonical_address(trim(comma == std::string_view::npos ? said : said.substr(comma + 1)));
-    return address ? *address : std::string(peer);
-}
 
 Front::Front(EventLoop& loop, const std::vector<int>& listening, Fd channel, control::Home home,
              FrontSettings settings)
@@ -176,9 +143,13 @@ void Front::show_list(const Visit& visit) {
                                               destinations_body(all[0], all[1]));
                    });
     if (visit.path == "/people")
-        return ask(visit, {question(visit, Verb::people, {})}, [](const Answers& all) {
-            return page_or_trouble(all[0], "People", "/people", people_body(all[0]));
-        });
+        return ask(visit,
+                   {question(visit, Verb::people, {}), question(visit, Verb::open, {}),
+                    question(visit, Verb::held, {})},
+                   [](const Answers& all) {
+                       return page_or_trouble(all[0], "People", "/people",
+                                              people_body(all[0], all[1], all[2]));
+                   });
     if (visit.path == "/refusals")
         return ask(visit, {question(visit, Verb::refusals, {value("client"), value("cause")})},
                    [form](const Answers& all) {
@@ -205,6 +176,14 @@ void Front::show_list(const Visit& visit) {
 void Front::post(const Visit& visit) {
     if (visit.path == "/login") return log_in(visit);
     if (visit.path == "/queue/act") return act(visit);
+    if (visit.path == "/people/act")
+        return ask(visit,
+                   {question(visit, Verb::person,
+                             {std::string(http::value_of(visit.form, "act")),
+                              std::string(http::value_of(visit.form, "whom"))})},
+                   [](const Answers& all) {
+                       return page_or_trouble(all[0], "People", "/people", person_body(all[0]));
+                   });
     if (visit.path == "/logout")
         return ask(visit, {question(visit, Verb::logout, {std::string(http::value_of(visit.form, "where"))})},
                    [](const Answers& all) {

@@ -11,8 +11,10 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/program.h"
+#include "base/text.h"
 #include "console/helper.h"
 #include "console/lookups.h"
+#include "counts/protocol.h"
 
 namespace relais::console {
 namespace {
@@ -61,6 +63,14 @@ Fields tool_of(const Question& question) {
             return {"qmail-showctl"};
         case Verb::route:
             return {"route-explain", arguments[0]};
+        case Verb::open:
+            return {"open-smtp", "list"};
+        case Verb::held:
+            return {"qmail-counts", std::string(counts::held_logins)};
+        case Verb::person:
+            if (arguments[0] == "close") return {"open-smtp", "remove", arguments[1]};
+            if (arguments[0] == "let") return {"qmail-counts", "--release=" + arguments[1]};
+            return {"queue-list", "hold", "--login=" + arguments[1]};
         case Verb::relay: {
             Fields words = {"relay-explain", arguments[0]};
             if (!arguments[1].empty()) words.push_back("--from=" + arguments[1]);
@@ -86,6 +96,8 @@ void Helper::start(const Question& question, Answer answer) {
         for (std::size_t i = 1; i < question.arguments.size(); ++i) ids += " " + question.arguments[i];
         log_line(answer.name + ": " + question.arguments[0] + ids);
     }
+    if (question.verb == Verb::person)
+        log_line(answer.name + ": " + question.arguments[0] + " " + safe_for_log(question.arguments[1]));
     Pipe pipe = make_pipe();
     const pid_t pid = ::fork();
     if (pid < 0) return refuse(std::move(answer), Status::failed, "unable to fork: " + errno_text(errno));

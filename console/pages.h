@@ -22,7 +22,10 @@ std::string result_body(const Answer& results, std::string_view act);
 std::string message_body(std::string_view id, const Answer& life, const Answer& detail);
 // sender: what qmail-send has for them now.
 std::string destinations_body(const Answer& found, const Answer& sender);
-std::string people_body(const Answer& found);
+// open: from where logins have opened SMTP; held: who is held. An operator may change both.
+std::string people_body(const Answer& found, const Answer& open, const Answer& held);
+// What became of one of person_acts.
+std::string person_body(const Answer& result);
 std::string refusals_body(const Answer& found, const http::Form& query);
 // found: what was asked by the query's fields; null: nothing yet.
 std::string who_body(const http::Form& query, const Answer* found);

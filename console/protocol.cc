@@ -40,6 +40,24 @@ std::string fault_of_filter(const Fields& arguments) {
                : "that cannot be looked for: it is too long, or has octets that no address has";
 }
 
+std::string fault_of_person(const Fields& arguments) {
+    const std::string &act = arguments[0], &whom = arguments[1];
+    if (std::find(std::begin(person_acts), std::end(person_acts), act) == std::end(person_acts))
+        return "there is no such act";
+    if (act == "close") {
+        // The /64 of an IPv6 address may be open as a whole.
+        const std::string_view address(whom);
+        const bool network = address.ends_with("/64") && address.find(':') != std::string_view::npos;
+        return net::canonical_address(network ? address.substr(0, address.size() - 3) : address)
+                   ? ""
+                   : "this is no address of a client";
+    }
+    // queue-list takes patterns: nobody else's mail is held by a name.
+    return !whom.empty() && is_plain(whom) && whom.find_first_of("*?") == std::string::npos
+               ? ""
+               : "this is no login";
+}
+
 }  // namespace
 
 std::string pack(const Fields& fields) {
@@ -170,6 +188,8 @@ std::string fault_of(const Question& question) {
             if (std::find(std::begin(acts), std::end(acts), arguments[0]) == std::end(acts))
                 return "there is no such act";
             return fault_of_ids(question, 1);
+        case Verb::person:
+            return fault_of_person(arguments);
         case Verb::relay:
             if (!net::canonical_address(arguments[0])) return "this is no address of a client";
             break;

@@ -62,6 +62,9 @@ enum class Verb {
     matching,      // as queue: the messages that an act would hit
     named,         // id*: the same for these
     act,           // act, id*
+    open,          // from where logins have opened SMTP
+    held,          // logins that are held by control/ratelimits
+    person,        // one of person_acts, whom
 };
 
 struct VerbRow {
@@ -90,10 +93,15 @@ inline constexpr VerbRow verbs[] = {
     {Verb::matching, "matching", 5, 5, true, true},
     {Verb::named, "named", 1, most_messages, true, true},
     {Verb::act, "act", 2, most_messages + 1, true, true},
+    {Verb::open, "open", 0, 0, true, false},
+    {Verb::held, "held", 0, 0, true, false},
+    {Verb::person, "person", 2, 2, true, true},
 };
 const VerbRow& row_of(Verb verb);
 
 inline constexpr std::string_view acts[] = {"hold", "release", "retry", "delete", "bounce"};
+// close: an address that a login has opened; let: a login that is held; hold: what a login has queued.
+inline constexpr std::string_view person_acts[] = {"close", "let", "hold"};
 
 struct Question {
     std::uint64_t id = 0;

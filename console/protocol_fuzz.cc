@@ -26,7 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (const auto answer = decode_answer(*fields)) {
             (void)queue_body(*answer, {});
             (void)refusals_body(*answer, {});
-            (void)people_body(*answer);
+            (void)people_body(*answer, *answer, *answer);
             (void)destinations_body(*answer, *answer);
             (void)confirm_body(*answer, "delete");
             (void)result_body(*answer, "hold");

@@ -369,6 +369,33 @@ class Console(relais.TestCase):
             anna.get(f"/message?id={id}", 400)
         self.assertIn("Nothing is remembered", anna.get("/message?id=17"))
 
+    def test_people_who_may_send_and_who_may_not(self):
+        i = self.started(ratelimits="recipients of login 1/1h hold")
+        for address in ("192.0.2.9", "2001:db8::9"):
+            self.assertEqual(i.run("open-smtp", "add", address, "--user", "ann<b>").code, 0)
+        anna, rita = self.browser(), self.browser("rita")
+        page = anna.get("/people")
+        self.assertIn("192.0.2.9", page)
+        self.assertIn("ann&lt;b&gt;", page)
+        self.assertIn("No login is held.", page)
+        self.assertRegex(page, r"ago, .* left")
+        self.assertNotIn("/people/act", rita.get("/people"))
+        closing = {"token": anna.token(), "act": "close", "whom": "192.0.2.9"}
+        rita.post("/people/act", closing | {"token": rita.token()}, 403)
+        anna.post("/people/act", closing | {"token": "0" * 32}, 403)
+        for act, whom in (("close", "--user"), ("close", "anna"), ("close", "192.0.2.9/24"), ("open", "192.0.2.9"), ("let", "-x"), ("let", ""), ("hold", "*"),
+                          ("hold", "a\nb"), ("hold", "--all")):
+            anna.post("/people/act", closing | {"act": act, "whom": whom}, 400)
+        self.assertIn("192.0.2.9", i.run("open-smtp", "list").out)
+        self.assertIn("1 removed", anna.post("/people/act", closing))
+        self.assertNotIn("192.0.2.9", i.run("open-smtp", "list").out)
+        self.assertIn("2001:db8::9", anna.get("/people"))
+        self.assertIn("it is not held", anna.post("/people/act", closing | {"act": "let", "whom": "bob"}))
+        self.assertIn("no message matches", anna.post("/people/act", closing | {"act": "hold", "whom": "bob"}))
+        i.wait_log("qmail-console: anna: close 192.0.2.9", "send")
+        i.wait_log("qmail-console: anna: let bob", "send")
+        i.wait_log("qmail-console: anna: hold bob", "send")
+
     def test_a_destination_that_backs_off_says_why(self):
         i = self.started(smtproutes=f":127.0.0.1:{relais.free_port()}")
         self.assertEqual(i.submit("a@b.example", ["x@far.example"]), 0)
