@@ -12,6 +12,7 @@
 #include "authres/verification.h"
 #include "base/deadline.h"
 #include "control/control_file.h"
+#include "mail/observer.h"
 #include "opensmtp/address.h"
 
 namespace relais::policy {
@@ -37,7 +38,7 @@ struct CheckRefusal {
     std::string why;  // for the log
 };
 
-class IncomingChecks {
+class IncomingChecks : public mail::MessageObserver {
   public:
     // Borrows settings and dns. server: our name.
     IncomingChecks(const CheckSettings& settings, authres::Dns& dns, std::string_view server,
@@ -48,7 +49,7 @@ class IncomingChecks {
     // Whether SPF passes. Asks DNS the first time.
     bool spf_passes() { return spf().result == authres::SpfResult::pass; }
     // The message in pieces, as it came.
-    void add(std::string_view text) { verification_.add(text); }
+    void add(std::string_view text) override { verification_.add(text); }
     // After its end: verifies. The refusal, if it is to be refused.
     std::optional<CheckRefusal> finish();
 

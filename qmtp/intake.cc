@@ -10,22 +10,19 @@ namespace relais::qmtp {
 
 Intake::Intake(const OpenSink& open_sink, const policy::Client& client, std::string_view protocol,
                std::uint64_t databytes)
-    : sink_(open_sink()), databytes_(databytes) {
+    : sink_(open_sink()) {
+    mail::watch_limits(observers_, {.size_limit = databytes});
     sink_->write(smtpd::trace_field(client, std::nullopt, protocol, now_seconds()));
 }
 
 void Intake::write(std::string_view text) {
-    size_ += text.size();
-    if (databytes_ > 0 && size_ > databytes_) return;
-    hops_.add(text);
-    sink_->write(text);
+    if (refusal_) return;
+    refusal_ = observers_.add(text);
+    if (!refusal_) sink_->write(text);
 }
 
 Answer Intake::finish(const std::string& sender, const std::vector<std::string>& recipients) {
-    if (databytes_ > 0 && size_ > databytes_)
-        return {Letter::permanent, "sorry, that message size exceeds my databytes limit (#5.3.4)"};
-    if (hops_.hops() >= mail::hop_limit)
-        return {Letter::permanent, "too many hops, this message is looping (#5.4.6)"};
+    if (refusal_) return {Letter::permanent, std::string(refusal_->text)};
     if (recipients.empty()) return {};
     const queue::SubmitAnswer answer = sink_->finish(sender, recipients);
     if (answer.code == queue::SubmitCode::accepted)

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "mail/header.h"
+#include "mail/observer.h"
 #include "policy/client.h"
 #include "qmtp/protocol.h"
 #include "smtpd/message_sink.h"
@@ -30,9 +30,8 @@ class Intake {
 
   private:
     std::unique_ptr<smtpd::MessageSink> sink_;
-    std::uint64_t databytes_;
-    std::uint64_t size_ = 0;
-    mail::HopCounter hops_;
+    mail::MessageObservers observers_;
+    std::optional<mail::MessageRefusal> refusal_;
 };
 
 }  // namespace relais::qmtp

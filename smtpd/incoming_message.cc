@@ -8,14 +8,15 @@ constexpr std::chrono::hours time_limit{24};
 }  // namespace
 
 IncomingMessage::IncomingMessage(DataDecoder::Form form, const Rules& rules,
-                                 policy::IncomingChecks* verification, std::unique_ptr<MessageSink> sink)
+                                 std::unique_ptr<MessageSink> sink)
     : rules_(rules),
       deadline_(Deadline::in(time_limit)),
       decoder_(rules.normalise, form),
-      verification_(verification),
       header_(rules.complete_header, rules.me, rules.now),
       results_(rules.filter_results, rules.me),
-      sink_(std::move(sink)) {}
+      sink_(std::move(sink)) {
+    mail::watch_limits(observers_, rules.limits);
+}
 
 std::size_t IncomingMessage::take(std::string_view input) {
     text_.clear();
@@ -39,20 +40,11 @@ void IncomingMessage::end() {
 void IncomingMessage::pass_on() {
     if (refusal_) return;
     size_ += text_.size();
-    hops_.add(text_);
-    if (decoder_.bare())
-        refusal_ = bare_received;
-    else if (rules_.refuse_nul && text_.find('\0') != std::string::npos)
-        refusal_ = nul_received;
-    else if (rules_.size_limit > 0 && size_ > rules_.size_limit)
-        refusal_ = too_big;
-    else if (hops_.hops() >= mail::hop_limit)
-        refusal_ = "554 too many hops, this message is looping (#5.4.6)";
+    refusal_ = decoder_.bare() ? mail::bare_received : observers_.add(text_);
     if (refusal_) {
         sink_.reset();
         return;
     }
-    if (verification_ != nullptr) verification_->add(text_);
     results_.feed(text_);
     header_.feed(text_);
     sink_->write(text_);

@@ -9,8 +9,7 @@
 #include <string_view>
 
 #include "base/deadline.h"
-#include "mail/header.h"
-#include "policy/incoming_checks.h"
+#include "mail/observer.h"
 #include "smtpd/data.h"
 #include "smtpd/header_completer.h"
 #include "smtpd/message_sink.h"
@@ -18,26 +17,20 @@
 
 namespace relais::smtpd {
 
-inline constexpr std::string_view too_big =
-    "552 sorry, that message size exceeds my databytes limit (#5.3.4)";
-inline constexpr std::string_view bare_received =
-    "554 bare LF or CR received, lines must end in CRLF (#5.6.0)";
-inline constexpr std::string_view nul_received = "554 NUL received, this server refuses it (#5.6.0)";
-
 class IncomingMessage {
   public:
     struct Rules {
         bool normalise = false;  // line ends (FIXCRIO)
-        bool refuse_nul = false;
-        std::uint64_t size_limit = 0;  // octets with LF line ends; 0: none
+        mail::MessageLimits limits{};
         bool complete_header = false;  // Date and Message-ID
         bool filter_results = false;   // Authentication-Results of our name
         std::string me{};
         std::int64_t now = 0;  // Unix time
     };
-    // verification: borrowed; null: nothing is verified.
-    IncomingMessage(DataDecoder::Form form, const Rules& rules, policy::IncomingChecks* verification,
-                    std::unique_ptr<MessageSink> sink);
+    IncomingMessage(DataDecoder::Form form, const Rules& rules, std::unique_ptr<MessageSink> sink);
+
+    // Who sees it too, after the limits, as it comes: before what is done to its header. Borrows it.
+    void watch(mail::MessageObserver& observer) { observers_.watch(observer); }
 
     // Takes the next octets; returns how many were used: all of them, unless the end of DATA was among them.
     // What comes after a reason to refuse is read and dropped. Throws what the sink throws.
@@ -47,10 +40,8 @@ class IncomingMessage {
     // All has come.
     void end();
 
-    // The reply, if the message has to be refused: then there is no sink any more.
-    std::optional<std::string_view> refusal() const { return refusal_; }
-    // It was refused for octets that only a strange client sends.
-    bool odd() const { return refusal_ == bare_received || refusal_ == nul_received; }
+    // If the message has to be refused: then there is no sink any more.
+    const std::optional<mail::MessageRefusal>& refusal() const { return refusal_; }
     // However steadily the octets trickle in.
     bool out_of_time() const { return deadline_.passed(); }
     MessageSink& sink() { return *sink_; }
@@ -62,14 +53,13 @@ class IncomingMessage {
     Rules rules_;
     Deadline deadline_;
     DataDecoder decoder_;
-    policy::IncomingChecks* verification_;
-    mail::HopCounter hops_;
+    mail::MessageObservers observers_;
     HeaderCompleter header_;
     ResultsFilter results_;
     std::unique_ptr<MessageSink> sink_;
     std::string text_;
     std::uint64_t size_ = 0;
-    std::optional<std::string_view> refusal_;
+    std::optional<mail::MessageRefusal> refusal_;
 };
 
 }  // namespace relais::smtpd

@@ -250,7 +250,7 @@ void Session::mail(std::string_view argument) {
     } else if (const auto wrong = wrong_letters(path->address, parameters.smtputf8)) {
         refuse("syntax", *wrong);
     } else if (size_limit() > 0 && parameters.size.value_or(0) > size_limit()) {
-        refuse("size", too_big);
+        refuse(mail::too_big.cause, mail::smtp_reply(mail::too_big));
     } else {
         transaction_->options.ret = parameters.ret;
         transaction_->options.envid = parameters.envid;

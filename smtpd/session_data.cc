@@ -17,12 +17,6 @@ constexpr std::optional<std::string_view> ehlo_first = "503 EHLO first (#5.5.1)"
 // Read and dropped where the message was refused.
 constexpr std::chrono::hours discard_time_limit{24};
 
-// Why a message is refused at its end.
-std::string_view cause_of(std::string_view reply) {
-    if (reply == too_big) return "size";
-    return reply == bare_received || reply == nul_received ? "octets" : "hops";
-}
-
 }  // namespace
 
 std::optional<std::string_view> Session::unready() const {
@@ -43,14 +37,15 @@ void Session::begin_message(DataDecoder::Form form) {
     sink->write(trace);
     transaction_->message = std::make_unique<IncomingMessage>(
         form,
-        IncomingMessage::Rules{.normalise = client_.fixcrio,
-                               .refuse_nul = client_.refuse_nul || settings_.refuse_nul,
-                               .size_limit = size_limit(),
-                               .complete_header = client_.submission,
-                               .filter_results = chain_.has_dns() && settings_.checks.results,
-                               .me = settings_.me,
-                               .now = now_seconds()},
-        chain_.verification(), std::move(sink));
+        IncomingMessage::Rules{
+            .normalise = client_.fixcrio,
+            .limits = {.refuse_nul = client_.refuse_nul || settings_.refuse_nul, .size_limit = size_limit()},
+            .complete_header = client_.submission,
+            .filter_results = chain_.has_dns() && settings_.checks.results,
+            .me = settings_.me,
+            .now = now_seconds()},
+        std::move(sink));
+    if (auto* verification = chain_.verification()) transaction_->message->watch(*verification);
 }
 
 void Session::data(std::string_view argument) {
@@ -121,9 +116,9 @@ void Session::discard(std::uint64_t octets) {
 }
 
 void Session::refuse_message() {
-    if (transaction_->message->odd()) spent_ = true;
-    const std::string_view reply = *transaction_->message->refusal();
-    refuse(cause_of(reply), reply);
+    const mail::MessageRefusal& refusal = *transaction_->message->refusal();
+    if (refusal.odd) spent_ = true;
+    refuse(refusal.cause, mail::smtp_reply(refusal));
 }
 
 void Session::end_message() {

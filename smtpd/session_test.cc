@@ -526,7 +526,7 @@ TEST_F(Chunking, LimitsAreThoseOfData) {
         StartsWith("250 ok "));
     EXPECT_THAT(
         replies(envelope() + bdat(std::string(60, 'x')) + bdat(std::string(41, 'x')) + bdat("", true)),
-        ElementsAre("250 ok", "250 ok", "250 ok", too_big, mail_first));
+        ElementsAre("250 ok", "250 ok", "250 ok", mail::smtp_reply(mail::too_big), mail_first));
     client.refuse_nul = true;
     EXPECT_THAT(replies(envelope() + bdat(std::string("a\0b\r\n", 5), true)).back(), StartsWith("554 NUL"));
     settings.databytes = 0;
