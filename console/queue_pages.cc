@@ -40,7 +40,7 @@ std::string filter_form(const Fields& filter) {
     text += input("destination", "Destination", filter[0]) + hidden("reason", filter[1]);
     text += "<label>State <select name=\"state\">";
     for (const std::string_view state :
-         {"", "new", "deferred", "partly", "held", "bouncing", "done", "damaged"})
+         {"", "new", "deferred", "partly", "held", "later", "bouncing", "done", "damaged"})
         text += fmt::format("<option value=\"{}\"{}>{}</option>", state,
                             state == filter[2] ? " selected" : "", state.empty() ? "any" : state);
     text += "</select></label>" + input("sender", "Sender", filter[3]) +

@@ -63,6 +63,25 @@ void judge_letters(const MessageTraits& message, const remote::Extensions& exten
     if (header) bounces("the header of the message");
 }
 
+void judge_transfer(const MessageTraits& message, const remote::Extensions& extensions,
+                    const std::string& server, std::vector<Finding>& findings) {
+    if (message.by > 0 && extensions.deliver_by)
+        findings.push_back(
+            {Weight::note, "deliverby", server + " offers DELIVERBY: it hears how much time is left", ""});
+    else if (message.by > 0)
+        findings.push_back({Weight::warning, "no_deliverby",
+                            server +
+                                " does not offer DELIVERBY: what is to come back (R) bounces (5.4.7), and of "
+                                "what is not, a report says \"relayed\"",
+                            "a message without BY, or with mode N"});
+    if (message.priority != 0)
+        findings.push_back({Weight::note, "priority",
+                            extensions.mt_priority
+                                ? server + " offers MT-PRIORITY: it hears the priority"
+                                : server + " does not offer MT-PRIORITY: the priority ends here",
+                            ""});
+}
+
 }  // namespace
 
 void read_traits(const std::string& path, MessageTraits& traits) {
@@ -104,6 +123,8 @@ std::string words_of(const remote::Extensions& extensions) {
     add(extensions.eight_bit_mime, "8BITMIME");
     add(extensions.smtp_utf8, "SMTPUTF8");
     add(extensions.dsn, "DSN");
+    add(extensions.deliver_by, "DELIVERBY");
+    add(extensions.mt_priority, "MT-PRIORITY");
     add(extensions.size,
         extensions.size_limit > 0 ? "SIZE " + std::to_string(extensions.size_limit) : "SIZE");
     return text.empty() ? "nothing" : text;
@@ -136,6 +157,7 @@ std::vector<Finding> judge(const MessageTraits& message, const remote::Extension
                                         "{}, and it goes as it is",
                                         message.longest_line, line_limit),
                             "shorter lines, or quoted-printable"});
+    judge_transfer(message, extensions, server, findings);
     if (message.dsn)
         findings.push_back({Weight::note, "dsn",
                             extensions.dsn

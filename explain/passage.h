@@ -22,6 +22,8 @@ struct MessageTraits {
     bool smtputf8 = false;          // it came with SMTPUTF8
     bool dsn = false;               // it asks for reports on its delivery
     std::uint64_t longest_line = 0;
+    std::uint64_t by = 0;  // it is to be delivered within so many seconds; 0: whenever
+    int priority = 0;      // of MT-PRIORITY
 };
 // Of a message in a file. Throws Error.
 void read_traits(const std::string& path, MessageTraits& traits);

@@ -28,6 +28,16 @@ TEST(Passage, AServerThatOffersAllTakesAll) {
     EXPECT_EQ(codes({}, {}), "");
 }
 
+TEST(Passage, TimeAndPriority) {
+    MessageTraits message;
+    message.by = 3600;
+    message.priority = 3;
+    EXPECT_EQ(codes(message, {}), "no_deliverby priority");
+    remote::Extensions all = everything();
+    all.deliver_by = all.mt_priority = true;
+    EXPECT_EQ(codes(message, all), "deliverby priority");
+}
+
 TEST(Passage, Sizes) {
     EXPECT_EQ(codes({1001}, everything()), "too_large!");
     remote::Extensions unlimited = everything();

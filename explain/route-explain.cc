@@ -1,6 +1,6 @@
 // route-explain ADDRESS [--from SENDER] [--json] [--no-dns] [--message FILE] [--size N] [--smtputf8] [--8bit]
-// [--dsn] [--probe]: what happens to mail for an address, step by step, what is wrong there, and what a
-// message with these properties would meet.
+// [--dsn] [--by SECONDS] [--priority N] [--probe]: what happens to mail for an address, step by step, what is
+// wrong there, and what a message with these properties would meet.
 //
 // It goes the way of a recipient in the queue by the code of qmail-send, qmail-lspawn, qmail-local and
 // qmail-remote, and delivers nothing. Trust: for the administrator; as root it looks users up as qmailp and
@@ -11,9 +11,11 @@
 #include <unistd.h>
 
 #include "base/command_line.h"
+#include "base/error.h"
 #include "base/io.h"
 #include "control/tool.h"
 #include "explain/route.h"
+#include "mail/transfer.h"
 
 namespace {
 
@@ -26,6 +28,7 @@ int work(const Arguments& arguments) {
     bool no_dns = false;
     bool probe = false;
     std::string file;
+    std::string priority;
     explain::MessageTraits message;
     CommandLine line("Says what happens to mail for an address, and what is wrong with its way.",
                      "route-explain");
@@ -38,12 +41,20 @@ int work(const Arguments& arguments) {
     line.flag("--smtputf8", message.smtputf8, "that came with SMTPUTF8");
     line.flag("--8bit", message.eight_bit, "that has octets above 127");
     line.flag("--dsn", message.dsn, "that asks for reports on its delivery");
+    line.option("--by", message.by, "that is to be delivered within so many seconds");
+    line.option("--priority", priority, "with that priority (MT-PRIORITY), -9 to 9");
     line.flag("--probe", probe, "ask the servers what they offer");
     if (const auto code = line.parse(arguments)) return *code;
+    if (!priority.empty()) {
+        const auto number = mail::parse_priority(priority);
+        if (!number) throw_permanent("a priority is a number from -9 to 9: " + priority);
+        message.priority = *number;
+    }
     if (!file.empty()) explain::read_traits(file, message);
     explain::RouteOptions options{!no_dns, sender};
     options.probe = probe;
-    if (!file.empty() || message.size > 0 || message.smtputf8 || message.eight_bit || message.dsn)
+    if (!file.empty() || message.size > 0 || message.smtputf8 || message.eight_bit || message.dsn ||
+        message.by > 0 || message.priority != 0)
         options.message = message;
     const auto report = explain::explain_route(control::Home::from_environment(), address, options);
     write_all(STDOUT_FILENO, json ? explain::route_json(report) : explain::route_text(report),

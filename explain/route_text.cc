@@ -97,6 +97,8 @@ Json offer_json(const Offer& offer) {
     object["8bitmime"] = offer.extensions.eight_bit_mime;
     object["smtputf8"] = offer.extensions.smtp_utf8;
     object["dsn"] = offer.extensions.dsn;
+    object["deliverby"] = offer.extensions.deliver_by;
+    object["mt_priority"] = offer.extensions.mt_priority;
     object["size"] = offer.extensions.size ? Json(offer.extensions.size_limit) : Json();
     return object;
 }

@@ -153,7 +153,7 @@ inline constexpr std::array table = {
     gauge("send.limit", Role::qmails, 104, 4, "relais_deliveries_limit", "channel", channels,
           "Deliveries that may be under way at once"),
     gauge("send.queue", Role::qmails, 108, 16, "relais_queue_messages", "state",
-          "new waiting destination active held damaged elsewhere",
+          "new waiting destination active held damaged elsewhere later",
           "Messages in the queue by state: new, waiting for their next try, waiting for their destination"),
     gauge("send.looked", Role::qmails, 128, 1, "relais_send_last_look_timestamp_seconds", "", "",
           "When qmail-send last looked at its queue; these numbers are older where it is not running",

@@ -87,11 +87,13 @@ send::ControlAnswer Changer::change_here(send::ControlVerb verb, SeenMessage& se
     switch (verb) {
         case send::ControlVerb::hold:
         case send::ControlVerb::release:
+            if (verb == send::ControlVerb::release && !seen.message.status.hold) send_early(seen.message);
             seen.message.status.hold = seen.message.status.by_hand = verb == send::ControlVerb::hold;
             store.write_status(seen.message);
             return {true, ""};
         case send::ControlVerb::retry:
             seen.message.status.next_try = now_seconds();
+            send_early(seen.message);
             store.write_status(seen.message);
             store.note_retry(seen.id());
             return {true, "when qmail-send runs"};
@@ -104,6 +106,11 @@ send::ControlAnswer Changer::change_here(send::ControlVerb verb, SeenMessage& se
         default:
             return {false, "this needs a running qmail-send"};
     }
+}
+
+// As qmail-send does it, for a message whose sender asks for a later time.
+void Changer::send_early(StoredMessage& message) {
+    if (waits_for_release(message, now_seconds())) message.status.released = now_seconds();
 }
 
 // As qmail-send does it: the text is synced before the marks, so that each F has its text. The last mark's

@@ -28,6 +28,7 @@ class Changer {
   private:
     void take_lock();
     send::ControlAnswer change_here(send::ControlVerb verb, SeenMessage& seen);
+    static void send_early(StoredMessage& message);
     void bounce_here(const SeenMessage& seen);
 
     control::Home home_;

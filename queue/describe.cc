@@ -123,14 +123,16 @@ send::RewriteRules read_rules(const control::Home& home) {
 
 std::int64_t next_try(const SeenMessage& seen, const send::RewriteRules& rules) {
     const Status& status = seen.message.status;
-    if (seen.damaged || status.hold || status.tries == 0) return 0;
+    if (seen.damaged || status.hold) return 0;
+    if (waits_for_release(seen.message, now_seconds())) return seen.message.envelope.options.release;
+    if (status.tries == 0) return 0;
     if (status.next_try != 0) return status.next_try;
     std::int64_t next = 0;
     for (const Recipient& recipient : seen.message.envelope.recipients) {
         if (recipient.mark != Mark::to_do) continue;
         const send::Channel channel = send::rewrite(rules, recipient.address).channel;
         const std::int64_t then =
-            status.last_try + send::seconds_to_next_try(seen.birth(), status.last_try, channel);
+            status.last_try + send::seconds_to_next_try(beginning(seen.message), status.last_try, channel);
         if (next == 0 || then < next) next = then;
     }
     return next;
@@ -140,6 +142,7 @@ std::string reason(const SeenMessage& seen) {
     const std::string_view state = states_of(seen).front();
     if (state == "damaged") return "its file is damaged, or still being received: it is left alone";
     if (state == "held") return "it is held until somebody releases it";
+    if (state == "later") return release_text(seen.message);
     if (state == "bouncing") return "its bounce has not been taken yet";
     if (state == "done") return "every recipient is done; it is about to be removed";
     if (state == "new") return "it has not been tried yet";

@@ -21,13 +21,15 @@ constexpr std::size_t footer_check_at = footer_size - 8;
 constexpr std::uint64_t info_limit = 128;
 constexpr std::uint64_t stored_envelope_limit = envelope_limit + info_limit + mail::extension_limit;
 
-// Offsets in the status block: check, hold, held by hand, text length, tries, next try, last try, text.
+// Offsets in the status block: check, hold, held by hand, text length, tries, next try, last try, release by
+// hand (0 of versions that do not know it), text.
 constexpr std::size_t status_hold_at = 8;
 constexpr std::size_t status_by_hand_at = 9;  // 0 of versions that do not know it
 constexpr std::size_t status_length_at = 10;
 constexpr std::size_t status_tries_at = 12;
 constexpr std::size_t status_next_at = 16;
 constexpr std::size_t status_last_at = 24;
+constexpr std::size_t status_released_at = 32;
 constexpr std::size_t status_text_at = status_size - error_text_size;
 
 constexpr std::uint64_t odd_1 = 0x9fb21c651e98df25U;
@@ -227,6 +229,7 @@ std::string encode_status(const Status& status) {
     put_le(block.data() + status_tries_at, status.tries, 4);
     put_le(block.data() + status_next_at, static_cast<std::uint64_t>(status.next_try), 8);
     put_le(block.data() + status_last_at, static_cast<std::uint64_t>(status.last_try), 8);
+    put_le(block.data() + status_released_at, static_cast<std::uint64_t>(status.released), 8);
     text.copy(block.data() + status_text_at, text.size());
     put_le(block.data(), checksum_of(std::string_view(block).substr(8)), 8);
     return block;
@@ -241,7 +244,9 @@ Status decode_status(std::string_view data) {
     status.tries = static_cast<std::uint32_t>(get_le(data, status_tries_at, 4));
     status.next_try = static_cast<std::int64_t>(get_le(data, status_next_at, 8));
     status.last_try = static_cast<std::int64_t>(get_le(data, status_last_at, 8));
-    if (length > error_text_size || status.next_try < 0 || status.last_try < 0) return {};
+    status.released = static_cast<std::int64_t>(get_le(data, status_released_at, 8));
+    if (length > error_text_size || status.next_try < 0 || status.last_try < 0 || status.released < 0)
+        return {};
     status.last_error = data.substr(status_text_at, length);
     return status;
 }

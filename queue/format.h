@@ -57,7 +57,8 @@ struct Status {
     std::uint32_t tries = 0;
     std::int64_t next_try = 0;  // unix seconds; 0 = by the schedule
     std::int64_t last_try = 0;
-    std::string last_error;  // cut to error_text_size
+    std::int64_t released = 0;  // when somebody sent it before the time that its envelope names
+    std::string last_error;     // cut to error_text_size
 };
 
 struct Footer {

@@ -33,7 +33,7 @@ void add_options(CommandLine& line, ListOptions& options) {
     line.option("--older", options.older, "at least that old: 90s, 15m, 2h, 3d, 1w");
     line.option("--newer", options.newer, "younger than that");
     line.option("--state", options.filter.states,
-                "new, deferred, partly, held, bouncing, done, damaged (several: any of them)")
+                "new, deferred, partly, held, later, bouncing, done, damaged (several: any of them)")
         .separated_by(',');
     line.option("--limit", options.limit, "at most so many messages, the oldest first").above_zero();
     line.flag("--subject", options.subject, "show the subject too");
@@ -50,7 +50,7 @@ struct Verb {
 };
 constexpr Verb verbs[] = {
     {"hold", ControlVerb::hold, "held", "do not try messages until they are released"},
-    {"release", ControlVerb::release, "released", "undo hold"},
+    {"release", ControlVerb::release, "released", "undo hold; send at once what is to be released later"},
     {"retry", ControlVerb::retry, "to be tried now", "try messages now"},
     {"delete", ControlVerb::remove, "deleted", "remove messages; nobody is told"},
     {"bounce", ControlVerb::bounce, "bounced",

@@ -199,11 +199,11 @@ std::optional<std::string> checked_extension(std::string_view extension, std::si
     auto decoded = mail::decode_extension(extension, recipients);
     if (!decoded) return std::nullopt;
     if (!caller.tells_submitter) decoded->options.session.clear();
-    // For those who may relay, which qmail-smtpd knows; a bounce has its message's priority.
+    // For those who may relay, which qmail-smtpd knows.
     if (!caller.tells_submitter) {
         decoded->options.release = 0;
         decoded->options.deliver_by.reset();
-        if (caller.origin != Origin::bounce) decoded->options.priority = 0;
+        decoded->options.priority = 0;
     }
     using Kind = mail::Submitter::Kind;
     mail::Submitter& submitter = decoded->options.submitter;

@@ -17,8 +17,8 @@
 namespace relais::queue {
 namespace {
 
-constexpr std::array<std::string_view, 7> state_names = {"damaged",  "held", "bouncing", "done",
-                                                         "deferred", "new",  "partly"};
+constexpr std::array<std::string_view, 8> state_names = {"damaged",  "held", "later",  "bouncing",
+                                                         "deferred", "new",  "partly", "done"};
 
 // Messages looked at before the first of them is shown, and from then on.
 constexpr std::size_t first_chunk = 256;
@@ -105,6 +105,7 @@ std::vector<std::string_view> states_of(const SeenMessage& seen) {
     }
     const std::size_t all = seen.message.envelope.recipients.size();
     if (seen.message.status.hold) states.emplace_back("held");
+    if (open > 0 && waits_for_release(seen.message, now_seconds())) states.emplace_back("later");
     if (open == 0) states.emplace_back(failed > 0 ? "bouncing" : "done");
     if (open > 0) states.emplace_back(seen.message.status.tries > 0 || open < all ? "deferred" : "new");
     if (open > 0 && open < all) states.emplace_back("partly");

@@ -69,6 +69,13 @@ struct StoredMessage {
     std::uint64_t status_offset = 0;
 };
 
+// When its life begins, from which retries and queuelifetime count: its birth, or its release.
+std::int64_t beginning(const StoredMessage& message);
+// Whether it is not to be tried yet: its sender asked for a later time, and nobody has sent it before.
+bool waits_for_release(const StoredMessage& message, std::int64_t now);
+// In words, of one that waits.
+std::string release_text(const StoredMessage& message);
+
 enum class Load { whole, missing, damaged, another_version, unfinished, large };
 
 // The names in one split directory, some at a time. What comes or goes meanwhile may be told or not.

@@ -29,8 +29,8 @@ constexpr std::chrono::minutes connection_age_limit{5};
 constexpr Seconds signing_patience{20};
 
 DsnRequest dsn_of(const Envelope& envelope) {
-    return {envelope.options.ret, envelope.options.envid, envelope.recipient_options,
-            envelope.options.smtputf8};
+    return {envelope.options.ret,      envelope.options.envid,      envelope.recipient_options,
+            envelope.options.smtputf8, envelope.options.deliver_by, envelope.options.priority};
 }
 
 }  // namespace

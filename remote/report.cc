@@ -135,6 +135,7 @@ send::Report to_report(const Result& result, std::size_t recipients) {
     report.server_ip = result.server_ip;
     report.tls = result.tls;
     report.dsn = result.dsn;
+    report.deliver_by = result.deliver_by;
     for (std::size_t i = 0; i < recipients; ++i) {
         send::RecipientReport one{outcome_of(result.message.letter), result.message.text, "",
                                   result.message.diagnostic};

@@ -32,6 +32,7 @@ struct Result {
     std::string server_ip{};
     std::string tls{};
     bool dsn = false;
+    bool deliver_by = false;
 };
 
 // Sorry, I wasn't able to establish an SMTP connection. (#4.4.1): then to whom, and why not. resting: those

@@ -39,6 +39,8 @@ struct DsnRequest {
     std::string envid{};                               // xtext
     std::vector<mail::RecipientOptions> recipients{};  // of each, or none
     bool smtputf8 = false;                             // the message came with SMTPUTF8 (RFC 6531)
+    std::optional<mail::DeliverBy> by{};               // RFC 2852
+    int priority = 0;                                  // RFC 6710
 };
 
 // What reports quote of a server's words: "Remote host said: ...", with LF; empty if it has said none.
@@ -106,6 +108,8 @@ class Session {
     Verdict not_understood(const Reply& reply, bool critical) const;
     std::optional<Verdict> refuse_unsent(Message& message, const std::string& sender,
                                          const DsnRequest& dsn) const;
+    // Of a message that is to come back where it cannot be delivered in time.
+    std::optional<Verdict> refuse_late(const DsnRequest& dsn) const;
     // As this server can be told: it knows no UTF-8, and A-labels may do.
     std::string path_of(const std::string& address) const;
     std::optional<send::RecipientReport> refuse_unasked(const std::string& recipient) const;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/time.h"
 #include "mail/address.h"
 #include "mail/utf8_address.h"
 #include "remote/data.h"
@@ -39,57 +40,6 @@ struct Session::Transaction {
     }
 };
 
-// What need not be asked: the server has said that it cannot take this message.
-std::optional<Verdict> Session::refuse_unsent(Message& message, const std::string& sender,
-                                              const DsnRequest& dsn) const {
-    if (is_beyond(sender)) return Verdict{Letter::permanent, no_smtp_utf8("the sender's address")};
-    if (dsn.smtputf8 && !extensions_.smtp_utf8 && message.scan().eight_bit_header)
-        return Verdict{Letter::permanent, no_smtp_utf8("the header of the message")};
-    if (settings_.strict_8bit && !extensions_.eight_bit_mime && message.scan().eight_bit)
-        return Verdict{Letter::permanent,
-                       "Connected to " + ip_ +
-                           " but it does not take 8-bit messages, and control/strict8bit is set. (#5.6.3)\n"};
-    if (extensions_.size_limit > 0 && message.scan().wire_size > extensions_.size_limit)
-        return Verdict{Letter::permanent, "Connected to " + ip_ +
-                                              " but the message is too large for it: it takes " +
-                                              std::to_string(extensions_.size_limit) + " octets. (#5.3.4)\n"};
-    return std::nullopt;
-}
-
-// Of a recipient that the server is not asked about.
-std::optional<send::RecipientReport> Session::refuse_unasked(const std::string& recipient) const {
-    if (!fits_in_path(recipient)) return unsayable_recipient();
-    if (is_beyond(recipient))
-        return send::RecipientReport{send::Outcome::permanent, no_smtp_utf8("this address")};
-    return std::nullopt;
-}
-
-bool Session::is_beyond(std::string_view address) const {
-    return !extensions_.smtp_utf8 && !mail::ascii_address(address);
-}
-
-std::string Session::path_of(const std::string& address) const {
-    const auto plain = extensions_.smtp_utf8 ? std::nullopt : mail::ascii_address(address);
-    return path(plain ? *plain : address);
-}
-
-std::string Session::no_smtp_utf8(std::string_view what) const {
-    return "Connected to " + ip_ + " but " + std::string(what) +
-           " has letters beyond US-ASCII, and it does not offer SMTPUTF8. (#5.6.7)\n";
-}
-
-// What becomes of a message when the server is to be asked about nobody.
-std::optional<Result> Session::refuse_all(const std::vector<std::string>& recipients) const {
-    Result result;
-    for (const std::string& recipient : recipients) {
-        auto refused = refuse_unasked(recipient);
-        if (!refused) return std::nullopt;
-        result.recipients.push_back(*std::move(refused));
-    }
-    result.message = {Letter::permanent, "Giving up on " + ip_ + ".\n"};
-    return result;
-}
-
 std::string Session::mail_command(const std::string& sender, bool smtp_utf8, Message& message,
                                   const DsnRequest& dsn) const {
     // Others know no second kind of bounce, and refuse its sender.
@@ -97,6 +47,8 @@ std::string Session::mail_command(const std::string& sender, bool smtp_utf8, Mes
     if (extensions_.size) line += " SIZE=" + std::to_string(message.scan().wire_size);
     if (extensions_.eight_bit_mime && message.scan().eight_bit) line += " BODY=8BITMIME";
     if (smtp_utf8) line += " SMTPUTF8";
+    if (extensions_.deliver_by && dsn.by) line += " BY=" + mail::by_value(*dsn.by, now_seconds());
+    if (extensions_.mt_priority && dsn.priority != 0) line += " MT-PRIORITY=" + std::to_string(dsn.priority);
     if (!extensions_.dsn) return line;
     if (dsn.ret != mail::Ret::unsaid) line += dsn.ret == mail::Ret::full ? " RET=FULL" : " RET=HDRS";
     if (!dsn.envid.empty()) line += " ENVID=" + dsn.envid;
@@ -118,6 +70,7 @@ Session::Attempt Session::send(const std::string& sender, const std::vector<std:
     if (auto result = refuse_all(recipients)) return {*std::move(result), false};
     Transaction transaction{sender, recipients, message, dsn, {}, {}};
     transaction.result.dsn = extensions_.dsn;
+    transaction.result.deliver_by = extensions_.deliver_by && dsn.by;
     transaction.result.server = settings_.server_name;
     transaction.result.server_ip = ip_;
     transaction.result.tls = wire_.tls() != nullptr ? protection_ : "";

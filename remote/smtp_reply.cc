@@ -80,6 +80,11 @@ Extensions parse_extensions(const Reply& reply) {
         if (equal_ignoring_case(keyword, "SMTPUTF8")) extensions.smtp_utf8 = true;
         if (equal_ignoring_case(keyword, "STARTTLS")) extensions.starttls = true;
         if (equal_ignoring_case(keyword, "DSN")) extensions.dsn = true;
+        if (equal_ignoring_case(keyword, "MT-PRIORITY")) extensions.mt_priority = true;
+        if (equal_ignoring_case(keyword, "DELIVERBY")) {
+            extensions.deliver_by = true;
+            extensions.least_by = parse_number(trim(parameters.substr(keyword.size()))).value_or(0);
+        }
         if (starts_ignoring_case(keyword, "AUTH") && (keyword.size() == 4 || keyword[4] == '='))
             take_mechanisms(parameters.substr(std::min<std::size_t>(5, parameters.size())), extensions.auth);
         if (!equal_ignoring_case(keyword, "SIZE")) continue;

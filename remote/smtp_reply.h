@@ -54,6 +54,9 @@ struct Extensions {
     std::uint64_t size_limit = 0;  // 0: none is told
     bool starttls = false;
     bool dsn = false;
+    bool deliver_by = false;
+    std::uint64_t least_by = 0;  // seconds that BY must say at least
+    bool mt_priority = false;
     std::vector<std::string> auth{};  // mechanisms, as "AUTH" or the older "AUTH=" names them; each once
 };
 Extensions parse_extensions(const Reply& reply);

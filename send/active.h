@@ -97,6 +97,7 @@ struct Sender::Active {
 
     queue::MessageId id() const { return stored.id; }
     std::int64_t birth() const { return static_cast<std::int64_t>(stored.id / 1'000'000); }
+    int priority() const { return stored.envelope.options.priority; }
     void set(std::uint32_t recipient, RecipientState to);
 };
 
@@ -112,6 +113,8 @@ inline constexpr std::uint32_t disk_pause = 60;
 
 // Between two tries to submit a bounce, in seconds.
 inline constexpr std::uint32_t bounce_pause = 120;
+
+inline constexpr std::string_view time_expired = "5.4.7";  // RFC 3463
 
 // What a report means for its destination.
 Verdict verdict_of(const Report& report);

@@ -186,7 +186,7 @@ std::string encode(const Report& report) {
     put_string(out, std::string_view(report.mx_group).substr(0, address_field));
     for (const std::string* of_server : {&report.server, &report.server_ip, &report.tls})
         put_string(out, std::string_view(*of_server).substr(0, server_limit));
-    put_number(out, report.dsn ? 1 : 0, 1);
+    put_number(out, (report.dsn ? 1U : 0U) | (report.deliver_by ? 2U : 0U), 1);
     put_number(out, report.recipients.size(), 2);
     const std::size_t share =
         (packet_limit - report_head_limit) / std::max<std::size_t>(1, report.recipients.size());
@@ -215,10 +215,11 @@ std::optional<Report> decode_report(std::string_view packet) {
     if (!old)
         for (std::string* of_server : {&report.server, &report.server_ip, &report.tls})
             *of_server = in.string();
-    const std::uint64_t dsn = old ? 0 : in.number(1);
-    report.dsn = dsn == 1;
+    const std::uint64_t passed_on = old ? 0 : in.number(1);
+    report.dsn = (passed_on & 1) != 0;
+    report.deliver_by = (passed_on & 2) != 0;
     const std::uint64_t count = in.number(2);
-    if (!in.good() || failed > 1 || dsn > 1 || !fits(report) || count > order_recipient_limit)
+    if (!in.good() || failed > 1 || passed_on > 3 || !fits(report) || count > order_recipient_limit)
         return std::nullopt;
     for (std::uint64_t i = 0; i < count && in.good(); ++i) {
         RecipientReport recipient;

@@ -87,6 +87,7 @@ struct Report {
     std::string server_ip{};  // address
     std::string tls{};        // how the connection was encrypted; "" if it was not
     bool dsn = false;         // what DSN asks for was passed on to it
+    bool deliver_by = false;  // and by when it is to be delivered
 };
 
 // What a delivery reports that was cut.

@@ -89,10 +89,11 @@ TEST(DeliveryProtocol, AReportHasFields) {
     report.server = "mx.far.test";
     report.server_ip = "192.0.2.1";
     report.tls = "TLSv1.3";
-    report.dsn = true;
+    report.dsn = report.deliver_by = true;
     report.recipients = {{Outcome::permanent, "no", "5.1.1", "550 5.1.1 no"}, {Outcome::success, "yes"}};
     const auto back = decode_report(encode(report));
     ASSERT_TRUE(back);
+    EXPECT_TRUE(back->dsn && back->deliver_by);
     EXPECT_EQ(back->server, "mx.far.test");
     EXPECT_EQ(back->server_ip, "192.0.2.1");
     EXPECT_EQ(back->tls, "TLSv1.3");

@@ -127,6 +127,8 @@ std::string status_part(const BounceSettings& settings, const DeliveryReport& re
     field(out, "Reporting-MTA", "dns; " + settings.host, international);
     field(out, "Arrival-Date", date_822(static_cast<std::int64_t>(report.message / 1'000'000)),
           international);
+    if (report.options.deliver_by)
+        field(out, "Deliver-By-Date", date_822(report.options.deliver_by->when), international);
     for (const RecipientFacts& facts : report.text.recipients) out += recipient_fields(report, facts);
     return out;
 }

@@ -122,8 +122,8 @@ std::size_t KnownMessages::count(Place place) const {
     }));
 }
 
-std::array<std::size_t, 7> KnownMessages::counts() const {
-    std::array<std::size_t, 7> counts{};
+std::array<std::size_t, 8> KnownMessages::counts() const {
+    std::array<std::size_t, 8> counts{};
     for (const Entry& entry : slots_)
         if (entry.id != 0) ++counts.at(static_cast<std::size_t>(entry.place));
     return counts;

@@ -21,6 +21,7 @@ enum class Place : std::uint8_t {
     held,       // until somebody releases it
     damaged,    // left alone
     elsewhere,  // all its open recipients are under way at a retired spawner
+    later,      // not before the time that its sender asked for
 };
 
 class KnownMessages {
@@ -68,7 +69,7 @@ class KnownMessages {
     void reschedule(const std::function<std::uint32_t(MessageId, std::uint32_t)>& of);
     std::size_t count(Place place) const;
     // The same for each place, in their order. O(n).
-    std::array<std::size_t, 7> counts() const;
+    std::array<std::size_t, 8> counts() const;
 
   private:
     // 12 octets: the id in two halves.

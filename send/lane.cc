@@ -64,13 +64,18 @@ void Lane::leave_ready(const DestinationPtr& destination, std::size_t line) {
 void Lane::add(const DestinationPtr& destination, Job job) {
     const std::size_t line = job.line;
     waiting_bulk_ += line == bulk_line;
-    destination->jobs[line].push_back(std::move(job));
+    destination->urgent += job.is_urgent();
+    std::list<Job>& jobs = destination->jobs[line];
+    auto place = jobs.end();
+    while (place != jobs.begin() && std::prev(place)->rank() > job.rank()) --place;
+    jobs.insert(place, std::move(job));
     make_ready(destination, line);
 }
 
 void Lane::put_back(const DestinationPtr& destination, Job job) {
     const std::size_t line = job.line;
     waiting_bulk_ += line == bulk_line;
+    destination->urgent += job.is_urgent();
     destination->jobs[line].push_front(std::move(job));
     give_back_token(*destination->share);
     release(destination);
@@ -84,6 +89,7 @@ std::optional<Lane::Next> Lane::take_from(Share& share, std::size_t line, std::u
     destination->in_ready[line] = false;
     Next next{destination, std::move(destination->jobs[line].front())};
     destination->jobs[line].pop_front();
+    destination->urgent -= next.job.is_urgent();
     waiting_bulk_ -= line == bulk_line;
     ++destination->running;
     count_running(share, 1);
@@ -155,6 +161,7 @@ void Lane::dropped(const DestinationPtr& destination) {
 std::list<Job> Lane::take_jobs(const DestinationPtr& destination) {
     std::list<Job> all;
     waiting_bulk_ -= destination->jobs[bulk_line].size();
+    destination->urgent = 0;
     for (std::size_t line = 0; line < line_count; ++line) {
         leave_ready(destination, line);
         all.splice(all.end(), destination->jobs[line]);
@@ -171,8 +178,9 @@ std::vector<DestinationPtr> Lane::destinations() const {
     return all;
 }
 
-bool Lane::has_room(const Destination& destination, std::uint32_t now) const {
-    if (backs_off(destination, now) || is_full(destination)) return false;
+bool Lane::has_room(const Destination& destination, std::uint32_t now, bool urgent) const {
+    const std::size_t jobs = urgent ? destination.urgent : destination.queued() - destination.urgent;
+    if (backs_off(destination, now) || jobs >= jobs_wanted) return false;
     return !destination.share->probing || destination.queued() == 0;
 }
 

@@ -65,6 +65,13 @@ struct Job {
     std::vector<std::uint32_t> recipients;
     std::uint8_t line = 0;    // 0: new mail, 1: mail that has been tried, or bulk_line
     std::uint32_t rules = 0;  // which version of the rules led here
+    int priority = 0;         // -9 to 9 (RFC 6710)
+    std::uint32_t since = 0;  // when it came into its line
+
+    bool is_urgent() const { return priority > 0; }
+    // Among those of a destination's line the smallest is next: a step of priority counts as a minute of
+    // waiting, so nobody is overtaken by what comes more than 18 minutes later.
+    std::int64_t rank() const { return std::int64_t{since} - 60 * priority; }
 };
 
 struct Destination {
@@ -74,6 +81,7 @@ struct Destination {
     std::array<std::list<Job>, line_count> jobs;
     std::array<bool, line_count> in_ready{};
     unsigned running = 0;
+    std::size_t urgent = 0;  // of its jobs
 
     std::size_t queued() const { return jobs[0].size() + jobs[1].size() + jobs[2].size(); }
 };
@@ -124,8 +132,9 @@ class Lane {
     }
 
     // True if another message may be read for it: it does not back off, and has few jobs; one whose back-off
-    // is over needs one message to show whether it lives again.
-    bool has_room(const Destination& destination, std::uint32_t now) const;
+    // is over needs one message to show whether it lives again. Urgent mail and other mail do not take each
+    // other's room.
+    bool has_room(const Destination& destination, std::uint32_t now, bool urgent = false) const;
     // True if it has as many jobs as may wait for one destination.
     static bool is_full(const Destination& destination);
 

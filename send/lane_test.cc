@@ -436,5 +436,38 @@ TEST(Lane, SaysWhenOthersNeedThePlace) {
     EXPECT_TRUE(lane.is_crowded(*lane.destination("known")));
 }
 
+TEST(Lane, AStepOfPriorityIsAMinuteOfWaiting) {
+    Lane lane(20, false);
+    const auto add = [&](queue::MessageId id, int priority, std::uint32_t since) {
+        lane.add(lane.destination("far"), Job{id, 1, {0}, 0, 0, priority, since});
+    };
+    add(1, 0, 100);
+    add(2, -9, 100);
+    add(3, 0, 101);
+    add(4, 9, 400);   // before what came up to nine minutes before
+    add(5, 1, 170);   // 10 seconds less than it would need to go before the third
+    add(6, 9, 1200);  // after what has waited for longer
+    std::vector<queue::MessageId> order;
+    while (const auto next = lane.next(2000)) {
+        order.push_back(next->job.message);
+        lane.finished(next->destination, good, 2000);
+    }
+    EXPECT_EQ(order, (std::vector<queue::MessageId>{4, 1, 3, 5, 2, 6}));
+    EXPECT_EQ(lane.destination("far")->urgent, 0U);
+}
+
+TEST(Lane, UrgentMailHasRoomOfItsOwn) {
+    Lane lane(1, true);
+    fill(lane, "far", 200);
+    const Destination& far = *lane.destination("far");
+    EXPECT_FALSE(lane.has_room(far, 1));
+    EXPECT_TRUE(lane.has_room(far, 1, true));
+    for (int i = 0; i < 100; ++i) lane.add(lane.destination("far"), Job{1, 1, {0}, 0, 0, 1, 1});
+    EXPECT_FALSE(lane.has_room(far, 1, true));
+    lane.take_jobs(lane.destination("far"));
+    EXPECT_TRUE(lane.has_room(far, 1));
+    EXPECT_TRUE(lane.has_room(far, 1, true));
+}
+
 }  // namespace
 }  // namespace relais::send

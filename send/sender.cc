@@ -75,6 +75,7 @@ bool Sender::work() {
     if (exiting_ || lists_missing_ > 0) return false;
     if (!stalled_.empty()) retry_stalled();
     if (look_at_held_ <= now()) end_held();
+    ring_alarms();
     if (!tell_.empty()) tell_what_has_gathered();
     for (Side* side : {&local_, &remote_}) {
         side->lane.purge(now());
@@ -93,6 +94,9 @@ unsigned Sender::seconds_to_next() {
     if (const auto due = known_.next_due()) at = std::min(at, *due);
     if (!stalled_.empty()) at = std::min(at, stalled_.begin()->first);
     if (!tell_.empty()) at = std::min(at, tell_.begin()->first);
+    if (!alarms_.empty())
+        at = std::min(at, now() + static_cast<std::uint32_t>(
+                                      std::clamp<std::int64_t>(alarms_.begin()->first - wall(), 1, 60)));
     for (const Side* side : {&local_, &remote_})
         if (side->lane.next_wake() != 0) at = std::min(at, side->lane.next_wake());
     return at > now() ? at - now() : 1;
@@ -143,10 +147,13 @@ bool Sender::park_unread(queue::MessageId id) {
     const DestinationPtr destination =
         entry.destination == 0 ? nullptr : remote_.lane.numbered(entry.destination);
     if (!destination || entry.forced) return false;
-    if (clock_->age(static_cast<std::int64_t>(id / 1'000'000), wall()) > settings_.queue_lifetime)
-        return false;
+    if (age(id) > settings_.queue_lifetime) return false;
     if (!entry.warned && is_delayed(id)) return false;
-    if (remote_.lane.has_room(*destination, now())) return false;
+    if (remote_.lane.has_room(*destination, now(), is_urgent(id))) return false;
+    if (is_urgent(id)) {
+        wait_urgently(entry, *destination);
+        return true;
+    }
     entry.park_at(destination->number);
     remote_.lane.park(destination, id, now());
     return true;
@@ -188,7 +195,8 @@ Sender::Active* Sender::load(queue::MessageId id, bool is_new, std::uint64_t env
     active->had_failures = !is_new || !entry.hinted || id <= started_us_;
     active->is_new = is_new;
     active->load = next_load_++;
-    active->dying = clock_->age(active->birth(), wall()) > settings_.queue_lifetime;
+    note_times(active->stored);
+    active->dying = age(id) > settings_.queue_lifetime;
     const auto& recipients = active->stored.envelope.recipients;
     active->states.assign(recipients.size(), RecipientState::done);
     active->channels.assign(recipients.size(), Channel::remote);
@@ -210,13 +218,15 @@ void Sender::take_up(queue::MessageId id, bool is_new) {
     KnownMessages::Entry& entry = *known_.find(id);
     if (is_new) log_arrival(*active);
     const bool forced = entry.forced;
-    if (!active->stored.status.hold) {
-        entry.forced = false;
-        return distribute(*active, forced);
+    if (active->stored.status.hold) {
+        entry.place = Place::held;
+        keep_held(*active);
+        return leave_window(id);
     }
-    entry.place = Place::held;
-    keep_held(*active);
-    leave_window(id);
+    if (keep_until_release(*active, entry)) return leave_window(id);
+    entry.forced = false;
+    if (is_overdue(*active)) return give_back(*active);
+    distribute(*active, forced);
 }
 
 void Sender::found_damaged(queue::MessageId id, KnownMessages::Entry& entry, queue::Load found) {
@@ -268,6 +278,7 @@ void Sender::forget(queue::MessageId id) {
     leave_window(id);
     told_.erase(id);
     held_strangers_.erase(id);
+    times_.erase(id);
     known_.erase(id);
 }
 
@@ -310,7 +321,7 @@ void Sender::count_queue() const {
     const auto counts = known_.counts();
     // In the order of Place.
     constexpr std::array<std::string_view, counts.size()> names = {"new",  "waiting", "destination", "active",
-                                                                   "held", "damaged", "elsewhere"};
+                                                                   "held", "damaged", "elsewhere",   "later"};
     for (std::size_t i = 0; i < counts.size(); ++i) metrics::set("send.queue", names[i], counts[i]);
     metrics::set("send.looked", static_cast<std::uint64_t>(wall()));
 }

@@ -13,73 +13,16 @@
 #include <unordered_map>
 #include <vector>
 
-#include "base/event.h"
-#include "control/setting.h"
-#include "mail/bounce_hints.h"
 #include "queue/store.h"
 #include "send/control_protocol.h"
 #include "send/delivery_protocol.h"
-#include "send/delivery_report.h"
 #include "send/known_destinations.h"
 #include "send/known_messages.h"
 #include "send/lane.h"
-#include "send/rewrite.h"
+#include "send/outlets.h"
 #include "send/schedule.h"
 
 namespace relais::send {
-
-struct Settings {
-    RewriteRules rules;
-    unsigned concurrency_local = control::default_of<"concurrencylocal">();
-    unsigned concurrency_remote = control::default_of<"concurrencyremote">();
-    std::int64_t queue_lifetime = control::default_of<"queuelifetime">().count();
-    std::shared_ptr<const mail::HintTable> hints{};  // shown in bounces; usually none are
-    bool facts = false;                              // control/bounceformat asks for more than prose
-    std::int64_t delay_warning = 0;                  // control/delaywarning, seconds; 0: nobody is warned
-    std::int64_t hold_lifetime = 0;                  // control/holddays, seconds; 0: held mail never ends
-    control::DestinationLimits limits{};
-};
-
-// Recipients that have failed for good. To do, in this order: text appended to the bounce text and synced,
-// the marks F.
-struct FailureRecord {
-    queue::MessageId message = 0;
-    std::string text;
-    std::vector<queue::Recipient> recipients;
-    // They were recorded before, and a bounce has told of them. To do instead: the marks D, synced, then the
-    // text is removed.
-    bool told = false;
-};
-
-struct BounceResult {
-    enum class Kind { accepted, discarded, trouble } kind = Kind::trouble;
-    std::uint64_t qp = 0;  // accepted
-    std::string text;      // trouble
-};
-
-class Outlets {
-  public:
-    virtual ~Outlets() = default;
-    // False: the channel is full now; Sender::channel_writable tells when it can be tried again.
-    // The descriptor is the order's own.
-    virtual bool order(const LocalOrder& order, Fd message) = 0;
-    virtual bool order(const RemoteOrder& order, Fd message) = 0;
-    // Work that waits for the disk or for qmail-queued. Each call is answered once, later: by
-    // failure_recorded, bounce_done, reported.
-    virtual void record(FailureRecord record) = 0;
-    // unrecorded: what the bounce says of recipients whose failure was not recorded; at most
-    // record_text_limit and one paragraph.
-    virtual void bounce(queue::MessageId id, std::string unrecorded) = 0;
-    // A report that is no failure; text: a bounce text (send/recipient_facts.h). Answered by reported.
-    virtual void report(queue::MessageId id, ReportKind kind, std::string text) = 0;
-    // Has the spawner end a delivery; from: which retired one, 0 for one that takes orders. Its report tells.
-    virtual void cut(Channel channel, unsigned from, std::uint64_t delivery) = 0;
-    virtual void log(std::string_view line) = 0;
-    // What happened, once: its classic line, if it has one, is logged.
-    virtual void tell(const Event& event) {
-        if (!event.classic().empty()) log(event.classic());
-    }
-};
 
 // What the window of loaded messages may take, in octets; new mail and old mail may each have three quarters.
 inline constexpr std::size_t window_limit = std::size_t{32} << 20;
@@ -229,7 +172,30 @@ class Sender {
     // sender_held.cc: what is held until somebody releases it
     void keep_held(const Active& active);
     void end_held();
+    ControlAnswer hold(queue::MessageId id);
+    ControlAnswer release(queue::MessageId id);
     std::string held_text(queue::MessageId id) const;
+
+    // sender_timed.cc: what is not tried before its time
+    struct Times {
+        std::int64_t beginning = 0;  // of its life: retries and queuelifetime count from then; unix seconds
+        std::int64_t due = 0;        // by when it is to be delivered; 0: whenever
+        bool returns = false;        // and goes back then; else its sender is warned
+        int priority = 0;
+    };
+    void note_times(const queue::StoredMessage& message);
+    std::int64_t beginning(queue::MessageId id) const;
+    std::int64_t age(queue::MessageId id) const { return clock_->age(beginning(id), wall()); }
+    bool keep_until_release(const Active& active, KnownMessages::Entry& entry);
+    void set_alarm(std::int64_t when, queue::MessageId id) { alarms_.emplace(when, id); }
+    void ring_alarms();
+    bool is_overdue(const Active& active) const;
+    static std::string overdue_text(const Active& active);
+    void give_back(Active& active);
+    void time_is_up(queue::MessageId id, KnownMessages::Entry& entry, const Times& times);
+    bool is_urgent(queue::MessageId id) const;
+    void wait_urgently(KnownMessages::Entry& entry, const Destination& destination);
+    bool send_early(queue::MessageId id);
 
     // sender_settle.cc: what comes next, until the end
     void mark_done(Active& active);
@@ -273,6 +239,7 @@ class Sender {
     RecipientFacts facts_of(const Active& active, std::uint32_t recipient, const RecipientReport& result,
                             const std::string& server) const;
     static bool wants_warning(const Active& active, std::uint32_t recipient);
+    std::int64_t warning_time(const Active& active) const;
     bool was_warned(Active& active) const;
     bool is_delayed(queue::MessageId id) const;
     void warn_of_delay(Active& active, const std::string& reason);
@@ -286,8 +253,6 @@ class Sender {
     std::string running_text() const;
     std::string delivery_text(const RunningKey& key) const;
     ControlAnswer cut(std::uint64_t delivery);
-    ControlAnswer hold(queue::MessageId id);
-    ControlAnswer release(queue::MessageId id);
     ControlAnswer remove(queue::MessageId id);
     ControlAnswer bounce(queue::MessageId id);
     std::string statistics();
@@ -324,6 +289,8 @@ class Sender {
     std::multimap<std::uint32_t, queue::MessageId> stalled_;
     std::set<queue::MessageId> held_strangers_;  // the oldest first
     std::uint32_t look_at_held_ = 0;
+    std::unordered_map<queue::MessageId, Times> times_;  // of those of which more is said than their birth
+    std::set<std::pair<std::int64_t, queue::MessageId>> alarms_;  // unix seconds; may be stale
     // Of messages of which a part has been told: when the next bounce may tell more, and how long the one
     // after it waits.
     struct Telling {

@@ -75,6 +75,7 @@ ControlAnswer Sender::control(const ControlRequest& request) {
     if (entry.place == Place::held) return no("the message is held: release it");
     if (entry.place == Place::damaged) return no("the message is damaged");
     if (entry.place == Place::active) return ok();
+    if (send_early(id)) return ok();
     entry.forced = true;
     known_.schedule(entry, now());
     return ok();
@@ -86,43 +87,6 @@ void Sender::drop_queued(Active& active) {
         if (active.states[i] == RecipientState::queued || active.states[i] == RecipientState::planned)
             active.set(i, RecipientState::open);
     active.plan.clear();
-}
-
-ControlAnswer Sender::hold(queue::MessageId id) {
-    const auto found = window_.find(id);
-    if (found == window_.end()) {
-        Active* active = load(id, false);
-        if (active == nullptr) return no("the message cannot be read");
-        known_.find(id)->place = Place::held;
-        active->stored.status.hold = active->stored.status.by_hand = true;
-        store_.write_status(active->stored);
-        keep_held(*active);
-        leave_window(id);
-        return ok();
-    }
-    Active& active = *found->second;
-    active.stored.status.hold = active.stored.status.by_hand = true;
-    store_.write_status(active.stored);
-    drop_queued(active);
-    settle(active);
-    return ok();
-}
-
-ControlAnswer Sender::release(queue::MessageId id) {
-    KnownMessages::Entry& entry = *known_.find(id);
-    const auto found = window_.find(id);
-    if (found != window_.end()) {
-        found->second->stored.status.hold = found->second->stored.status.by_hand = false;
-        store_.write_status(found->second->stored);
-        return ok();
-    }
-    if (entry.place != Place::held) return ok();
-    queue::StoredMessage message;
-    if (store_.load(id, message, false) != queue::Load::whole) return no("the message cannot be read");
-    message.status.hold = message.status.by_hand = false;
-    store_.write_status(message);
-    known_.schedule(entry, now());
-    return ok();
 }
 
 // A delivery that runs has its own descriptor and is let end.
@@ -217,6 +181,7 @@ std::string Sender::statistics() {
     number("waiting", known_.count(Place::due));
     number("waiting-for-destination", known_.count(Place::parked));
     number("held", known_.count(Place::held));
+    number("later", known_.count(Place::later));
     number("damaged", known_.count(Place::damaged));
     number("waiting-for-old-deliveries", known_.count(Place::elsewhere));
     number("local-running", local_.lane.running());
@@ -253,7 +218,8 @@ std::string Sender::why(queue::MessageId id) {
     if (found == window_.end()) {
         queue::StoredMessage message;
         if (store_.load(id, message, false) != queue::Load::whole) return "it cannot be read\n";
-        return why_waiting(message, entry);
+        return entry.place == Place::later ? queue::release_text(message) + "\n"
+                                           : why_waiting(message, entry);
     }
     const Active& active = *found->second;
     std::string text;

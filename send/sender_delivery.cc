@@ -14,7 +14,6 @@ namespace relais::send {
 namespace {
 
 constexpr int orders_at_once = 256;
-constexpr std::string_view time_expired = "5.4.7";  // RFC 3463
 constexpr std::string_view too_long_in_queue =
     "\nI'm not going to try again; this message has been in the queue too long.";
 
@@ -225,10 +224,11 @@ void Sender::conclude(Active& active, std::uint64_t delivery, const Running& run
             active.set(recipient, RecipientState::done);
             active.unmarked.push_back(recipient);
             note_delivered(active, recipient, result, running, report);
-        } else if (result.outcome == Outcome::permanent || active.dying) {
+        } else if (result.outcome == Outcome::permanent || active.dying || is_overdue(active)) {
             word = "failure";
             metrics::count("send.failure", name_of(running.channel));
-            if (result.outcome != Outcome::permanent) text += too_long_in_queue;
+            if (result.outcome != Outcome::permanent)
+                text += is_overdue(active) ? "\n" + overdue_text(active) : std::string(too_long_in_queue);
             failed.push_back(recipient);
             const bool expired = result.outcome != Outcome::permanent;
             if (expired) metrics::count("send.expired");
@@ -270,8 +270,7 @@ void Sender::destination_backs_off(Side& side, const DestinationPtr& destination
         KnownMessages::Entry* entry = known_.find(id);
         const bool here = entry != nullptr && entry->is_parked_at(destination->number);
         if (!here) continue;
-        if ((!entry->warned && is_delayed(id)) ||
-            clock_->age(static_cast<std::int64_t>(id / 1'000'000), wall()) > settings_.queue_lifetime)
+        if ((!entry->warned && is_delayed(id)) || age(id) > settings_.queue_lifetime)
             known_.schedule(*entry, now());
     }
 }

@@ -142,10 +142,11 @@ void Sender::place_recipients(Active& active, Group group, std::uint8_t line, bo
     // As long as the window is half empty many jobs do no harm.
     const bool may_wait =
         single && !forced && (share.probing || new_octets_ + old_octets_ > window_limit / 2);
-    if (backs_off || (may_wait && !side.lane.has_room(*destination, now())))
+    if (backs_off || (may_wait && !side.lane.has_room(*destination, now(), active.priority() > 0)))
         return leave_open(active, group.recipients, side.channel, *destination);
     for (const std::uint32_t recipient : group.recipients) active.set(recipient, RecipientState::queued);
-    side.lane.add(destination, Job{active.id(), active.load, std::move(group.recipients), line, rules_});
+    side.lane.add(destination, Job{active.id(), active.load, std::move(group.recipients), line, rules_,
+                                   active.priority(), now()});
 }
 
 // Each has a part of what may wait in the lanes, and one that has nothing there goes on in any case.

@@ -78,6 +78,46 @@ void Sender::end_held() {
     }
 }
 
+ControlAnswer Sender::hold(queue::MessageId id) {
+    const auto found = window_.find(id);
+    if (found == window_.end()) {
+        Active* active = load(id, false);
+        if (active == nullptr) return {false, "the message cannot be read"};
+        known_.find(id)->place = Place::held;
+        active->stored.status.hold = active->stored.status.by_hand = true;
+        store_.write_status(active->stored);
+        keep_held(*active);
+        leave_window(id);
+        return {true, {}};
+    }
+    Active& active = *found->second;
+    active.stored.status.hold = active.stored.status.by_hand = true;
+    store_.write_status(active.stored);
+    drop_queued(active);
+    settle(active);
+    return {true, {}};
+}
+
+ControlAnswer Sender::release(queue::MessageId id) {
+    KnownMessages::Entry& entry = *known_.find(id);
+    const auto found = window_.find(id);
+    if (found != window_.end()) {
+        found->second->stored.status.hold = found->second->stored.status.by_hand = false;
+        store_.write_status(found->second->stored);
+        return {true, {}};
+    }
+    if (entry.place != Place::held) {
+        send_early(id);
+        return {true, {}};
+    }
+    queue::StoredMessage message;
+    if (store_.load(id, message, false) != queue::Load::whole) return {false, "the message cannot be read"};
+    message.status.hold = message.status.by_hand = false;
+    store_.write_status(message);
+    known_.schedule(entry, now());
+    return {true, {}};
+}
+
 std::string Sender::held_text(queue::MessageId id) const {
     std::string text = "held: it is tried when somebody releases it\n";
     if (settings_.hold_lifetime > 0 && held_strangers_.contains(id))

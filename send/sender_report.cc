@@ -59,11 +59,18 @@ bool Sender::wants_warning(const Active& active, std::uint32_t recipient) {
     return is_our_own_users(envelope.options.submitter.kind) && !is_list_sender(envelope.sender);
 }
 
+// When the sender is to be warned, in unix seconds: when he wanted it to be delivered, or after
+// control/delaywarning.
+std::int64_t Sender::warning_time(const Active& active) const {
+    const auto& by = active.stored.envelope.options.deliver_by;
+    return by && !by->returns ? by->when : beginning(active.id()) + settings_.delay_warning;
+}
+
 // No warning is owed of a message of which nobody wants one, or that has been tried since it was due: the try
 // before this one has told of it, in this life of qmail-send or the last.
 bool Sender::was_warned(Active& active) const {
     const queue::Status& status = active.stored.status;
-    if (status.tries > 0 && status.last_try >= active.birth() + settings_.delay_warning) return true;
+    if (status.tries > 0 && status.last_try >= warning_time(active)) return true;
     if (!active.warning_wanted) {
         active.warning_wanted = false;
         for (std::uint32_t i = 0; i < active.states.size() && !*active.warning_wanted; ++i)
@@ -73,8 +80,10 @@ bool Sender::was_warned(Active& active) const {
 }
 
 bool Sender::is_delayed(queue::MessageId id) const {
-    return settings_.delay_warning > 0 &&
-           clock_->age(static_cast<std::int64_t>(id / 1'000'000), wall()) >= settings_.delay_warning;
+    const auto times = times_.find(id);
+    if (times != times_.end() && times->second.due > 0 && !times->second.returns)
+        return times->second.due <= wall();
+    return settings_.delay_warning > 0 && age(id) >= settings_.delay_warning;
 }
 
 // Kept only where a warning will be sent in this round.
@@ -119,13 +128,19 @@ void Sender::warn_of_delay(Active& active, const std::string& reason) {
 // Of one that was delivered, or handed on to a server that does not tell what becomes of it.
 void Sender::note_delivered(Active& active, std::uint32_t recipient, const RecipientReport& result,
                             const Running& running, const Report& report) {
-    if (!active.stored.envelope.recipients.options(recipient).notify.success || report.dsn) return;
     const bool local = running.channel == Channel::local;
+    const mail::Notify& notify = active.stored.envelope.recipients.options(recipient).notify;
+    // RFC 2852: whoever gets it from here is told of, where that was asked for or nobody watches the time.
+    const auto& by = active.stored.envelope.options.deliver_by;
+    const bool traced = by && !local && !notify.never && (by->trace || !report.deliver_by);
+    if (!traced && (!notify.success || report.dsn)) return;
     RecipientFacts facts = facts_of(active, recipient, result, local ? "" : report.server);
     if (!local) facts.relayed = "yes";
-    const std::string words =
-        local ? "It was delivered."
-              : "It was handed on to " + report.server + ", which tells nothing of what becomes of it.";
+    const std::string words = local
+                                  ? "It was delivered."
+                                  : "It was handed on to " + report.server +
+                                        (report.deliver_by ? ", with the time that is left."
+                                                           : ", which tells nothing of what becomes of it.");
     active.delivered.push_back({recipient, bounce_paragraph(facts.address, words) + encode(facts)});
 }
 

@@ -68,6 +68,10 @@ void Sender::settle(Active& active) {
     Side& side = side_of(active.waits_on);
     const DestinationPtr destination = side.lane.destination(active.waits_for);
     warn_of_delay(active, destination->share->reason);
+    if (active.priority() > 0) {
+        wait_urgently(entry, *destination);
+        return leave_window(active.id());
+    }
     entry.park_at(destination->number);
     side.lane.park(destination, active.id(), now());
     leave_window(active.id());
@@ -80,8 +84,7 @@ void Sender::defer(Active& active) {
         if (active.channels[i] == Channel::local && active.states[i] == RecipientState::deferred)
             channel = Channel::local;
     // Its own age, whatever the clock says of its birth.
-    const std::int64_t pause =
-        seconds_to_next_try(wall() - clock_->age(active.birth(), wall()), wall(), channel);
+    const std::int64_t pause = seconds_to_next_try(wall() - age(active.id()), wall(), channel);
     warn_of_delay(active, active.last_error);
     queue::Status& status = active.stored.status;
     ++status.tries;

@@ -216,8 +216,7 @@ BounceResult submit_report(const control::Home& home, const queue::Store& store,
         DeliveryReport report;
         report.kind = kind;
         report.text = parse_bounce_text(failure ? paragraphs_of(store, message, text) : text);
-        report.expires =
-            static_cast<std::int64_t>(id / 1'000'000) + control::read<"queuelifetime">(home).count();
+        report.expires = queue::beginning(message) + control::read<"queuelifetime">(home).count();
         queue::Submission submission(home, queue::Door::bounce, deadline, false);
         const queue::SubmitAnswer answer =
             failure && settings.format == BounceFormat::qsbmf

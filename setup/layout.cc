@@ -142,10 +142,13 @@ void add_control(Table& table, const Plan& plan) {
     table.settings("control/dane", "1\n", false);
     table.settings("control/databytes", "50000000\n", false);
     table.settings("control/chunking", "1\n", false);
+    table.settings("control/deliverby", "1\n", false);
     table.settings("control/enhancedcodes", "1\n", false);
+    table.settings("control/futurerelease", "2592000\n", false);
     table.settings("control/holddays", "14\n", false);
     table.settings("control/refusalid", "1\n", false);
     table.settings("control/limitslocal", limits_example, false);
+    table.settings("control/mtpriority", "1\n", false);
     table.settings("control/proctitle", "1\n", false);
     table.settings("control/queueminfree", "100000000 5%\n", false);
     table.settings("control/refusedlimit", "20\n", false);

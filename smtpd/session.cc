@@ -223,6 +223,7 @@ void Session::ehlo(std::string_view argument) {
     if (settings_.enhanced_codes) say("250-ENHANCEDSTATUSCODES");
     if (may_ask_dsn()) say("250-DSN");
     if (settings_.smtputf8) say("250-SMTPUTF8");
+    offer_transfer();
     offer_introductions();
     if (settings_.limits) say(fmt::format("250-LIMITS RCPTMAX={}", settings_.recipient_limit));
     say("250-HELP");
@@ -245,10 +246,12 @@ void Session::mail(std::string_view argument) {
         refuse("syntax", "501 syntax error in parameters (#5.5.4)");
     } else if (parameters.fault == mail::MailParameters::Fault::unknown ||
                (parameters.auth && authority_ == nullptr) || (parameters.asks_dsn() && !may_ask_dsn()) ||
-               parameters.transfer.said() || (parameters.smtputf8 && !(settings_.smtputf8 && extended_))) {
+               (parameters.smtputf8 && !(settings_.smtputf8 && extended_))) {
         refuse("syntax", "555 unknown parameter (#5.5.4)");
     } else if (const auto wrong = wrong_letters(path->address, parameters.smtputf8)) {
         refuse("syntax", *wrong);
+    } else if (const auto untimely = take_transfer(parameters.transfer)) {
+        refuse("syntax", *untimely);
     } else if (size_limit() > 0 && parameters.size.value_or(0) > size_limit()) {
         refuse(mail::too_big.cause, mail::smtp_reply(mail::too_big));
     } else {

@@ -193,6 +193,10 @@ class Session {
     // Whether this client may ask for reports on deliveries: whoever is asked for may get one that he never
     // wanted, so it is not for strangers.
     bool may_ask_dsn() const;
+    // session_transfer.cc: when and in which order a message is sent, for those who may relay. Takes what
+    // MAIL says of it; a reply if it may not.
+    void offer_transfer();
+    std::optional<std::string_view> take_transfer(const mail::TransferRequest& request);
     // Whose mail this is; unsaid for a client without a right of its own.
     mail::Submitter submitter();
     // Whose it is where an open-smtp entry lets the client relay; unsaid else.

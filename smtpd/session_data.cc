@@ -32,7 +32,8 @@ void Session::begin_message(DataDecoder::Form form) {
     // As the usual patches show it.
     if (client_.user && settings_.received_auth) traced.info = client_.user;
     for (const std::string& field : transaction_->fields) sink->write(field);
-    const std::string trace = trace_field(traced, helo_, traced_protocol(), now_seconds(), sink->session());
+    const std::string trace = trace_field(traced, helo_, traced_protocol(), now_seconds(), sink->session(),
+                                          transaction_->options.priority);
     if (milters_ != nullptr) milters_->hide(trace);
     sink->write(trace);
     transaction_->message = std::make_unique<IncomingMessage>(

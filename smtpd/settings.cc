@@ -47,6 +47,9 @@ Settings Settings::read(const control::Home& home) {
     settings.chunking = control::read<"chunking">(home);
     settings.limits = control::read<"smtplimits">(home);
     settings.smtputf8 = control::read<"smtputf8">(home);
+    settings.future_release = control::read<"futurerelease">(home);
+    settings.deliver_by = control::read<"deliverby">(home);
+    settings.mt_priority = control::read<"mtpriority">(home);
     settings.enhanced_codes = control::read<"enhancedcodes">(home);
     settings.auth_plain = control::read<"authplain">(home);
     settings.submission_auth = control::read<"submissionauth">(home);

@@ -34,6 +34,9 @@ struct Settings : policy::Settings {
     bool chunking = control::default_of<"chunking">();
     bool limits = control::default_of<"smtplimits">();
     bool smtputf8 = control::default_of<"smtputf8">();
+    std::chrono::seconds future_release = control::default_of<"futurerelease">();  // 0: not offered
+    bool deliver_by = control::default_of<"deliverby">();
+    bool mt_priority = control::default_of<"mtpriority">();
     bool enhanced_codes = control::default_of<"enhancedcodes">();
     bool auth_plain = control::default_of<"authplain">();
     bool submission_auth = control::default_of<"submissionauth">();

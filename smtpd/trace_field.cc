@@ -34,7 +34,8 @@ std::string named(const std::string& helo) {
 }  // namespace
 
 std::string trace_field(const policy::Client& client, const std::optional<std::string>& helo,
-                        std::string_view protocol, std::int64_t unix_seconds, std::string_view session) {
+                        std::string_view protocol, std::int64_t unix_seconds, std::string_view session,
+                        int priority) {
     const std::string host = client.host.value_or("unknown");
     std::string field = "Received: from " + safe(host);
     if (helo && !equal_ignoring_case(*helo, host)) field += " (HELO " + named(*helo) + ")";
@@ -42,6 +43,7 @@ std::string trace_field(const policy::Client& client, const std::optional<std::s
     if (client.info) field += safe(*client.info) + "@";
     field += fmt::format("{})\n  by {} with {}", safe(client.ip), safe(client.local_name), protocol);
     if (!session.empty()) field += fmt::format(" id {}", session);
+    if (priority != 0) field += fmt::format(" PRIORITY {}", priority);
     return field + "; " + date_822(unix_seconds) + "\n";
 }
 

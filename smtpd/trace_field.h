@@ -10,10 +10,12 @@
 
 namespace relais::smtpd {
 
-// "Received: from HOST (HELO NAME) (INFO@IP)\n  by LOCAL with SMTP[ id SESSION]; DATE -0000\n", in the
-// queue's form (LF). The name stands there only if it was given and is not HOST. protocol is "SMTP", "ESMTP"
-// and so on. What a client or a rule could smuggle into the field becomes '?'.
+// "Received: from HOST (HELO NAME) (INFO@IP)\n  by LOCAL with SMTP[ id SESSION][ PRIORITY N]; DATE -0000\n",
+// in the queue's form (LF). The name stands there only if it was given and is not HOST. protocol is "SMTP",
+// "ESMTP" and so on; a priority of 0 is not named. What a client or a rule could smuggle into the field
+// becomes '?'.
 std::string trace_field(const policy::Client& client, const std::optional<std::string>& helo,
-                        std::string_view protocol, std::int64_t unix_seconds, std::string_view session = "");
+                        std::string_view protocol, std::int64_t unix_seconds, std::string_view session = "",
+                        int priority = 0);
 
 }  // namespace relais::smtpd

@@ -111,6 +111,9 @@ std::string words_of(const Record& record) {
         return fmt::format("waits: try {} has failed, the next one is at {}: {}", record.number("tries"),
                            time_of(record.number("next") * a_second).substr(0, 19),
                            shown(record.field("text")));
+    if (kind == "later")
+        return "waits as its sender asks: released at " +
+               time_of(record.number("next") * a_second).substr(0, 19);
     if (kind == "bounce") return fmt::format("the sender is told: message {}", record.number("qp"));
     if (kind == "report")
         return fmt::format("{}: message {}", shown(record.field("text")), record.number("qp"));

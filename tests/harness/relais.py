@@ -503,7 +503,8 @@ class Instance:
         for name in ("bounceformat", "delaywarning", "dsnfrom"):
             self.control(name, None)
         # What clients hear there.
-        for name in ("chunking", "enhancedcodes", "refusalid", "smtplimits", "smtputf8", "tlsmemory"):
+        for name in ("chunking", "deliverby", "enhancedcodes", "futurerelease", "mtpriority", "refusalid", "smtplimits", "smtputf8",
+                     "tlsmemory"):
             self.control(name, None)
         # The servers that tests ask sign nothing.
         for name in ("dane", "dnsanchors"):

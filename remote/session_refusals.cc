@@ -1,0 +1,80 @@
+// What a session does not even offer to its server, for it is known beforehand that it cannot take it.
+#include "base/time.h"
+#include "mail/address.h"
+#include "mail/utf8_address.h"
+#include "remote/path.h"
+#include "remote/session.h"
+
+namespace relais::remote {
+
+// What need not be asked: the server has said that it cannot take this message.
+std::optional<Verdict> Session::refuse_unsent(Message& message, const std::string& sender,
+                                              const DsnRequest& dsn) const {
+    if (is_beyond(sender)) return Verdict{Letter::permanent, no_smtp_utf8("the sender's address")};
+    if (dsn.smtputf8 && !extensions_.smtp_utf8 && message.scan().eight_bit_header)
+        return Verdict{Letter::permanent, no_smtp_utf8("the header of the message")};
+    if (settings_.strict_8bit && !extensions_.eight_bit_mime && message.scan().eight_bit)
+        return Verdict{Letter::permanent,
+                       "Connected to " + ip_ +
+                           " but it does not take 8-bit messages, and control/strict8bit is set. (#5.6.3)\n"};
+    if (auto late = refuse_late(dsn)) return late;
+    if (extensions_.size_limit > 0 && message.scan().wire_size > extensions_.size_limit)
+        return Verdict{Letter::permanent, "Connected to " + ip_ +
+                                              " but the message is too large for it: it takes " +
+                                              std::to_string(extensions_.size_limit) + " octets. (#5.3.4)\n"};
+    return std::nullopt;
+}
+
+// RFC 2852: only who promises the same may have it. A server of LMTP delivers it now.
+std::optional<Verdict> Session::refuse_late(const DsnRequest& dsn) const {
+    if (!dsn.by || !dsn.by->returns || settings_.lmtp) return std::nullopt;
+    const std::int64_t left = dsn.by->when - now_seconds();
+    const std::string server = "Connected to " + ip_ + " but ";
+    if (left <= 0)
+        return Verdict{Letter::permanent, server + "the time to deliver the message is over. (#5.4.7)\n"};
+    if (!extensions_.deliver_by)
+        return Verdict{Letter::permanent,
+                       server +
+                           "it does not offer DELIVERBY, and the message is to be delivered in time "
+                           "or to come back. (#5.4.7)\n"};
+    if (static_cast<std::uint64_t>(left) < extensions_.least_by)
+        return Verdict{Letter::permanent, server + "it asks for more time than the " + std::to_string(left) +
+                                              " seconds that are left for the message. (#5.4.7)\n"};
+    return std::nullopt;
+}
+
+// Of a recipient that the server is not asked about.
+std::optional<send::RecipientReport> Session::refuse_unasked(const std::string& recipient) const {
+    if (!fits_in_path(recipient)) return unsayable_recipient();
+    if (is_beyond(recipient))
+        return send::RecipientReport{send::Outcome::permanent, no_smtp_utf8("this address")};
+    return std::nullopt;
+}
+
+bool Session::is_beyond(std::string_view address) const {
+    return !extensions_.smtp_utf8 && !mail::ascii_address(address);
+}
+
+std::string Session::path_of(const std::string& address) const {
+    const auto plain = extensions_.smtp_utf8 ? std::nullopt : mail::ascii_address(address);
+    return path(plain ? *plain : address);
+}
+
+std::string Session::no_smtp_utf8(std::string_view what) const {
+    return "Connected to " + ip_ + " but " + std::string(what) +
+           " has letters beyond US-ASCII, and it does not offer SMTPUTF8. (#5.6.7)\n";
+}
+
+// What becomes of a message when the server is to be asked about nobody.
+std::optional<Result> Session::refuse_all(const std::vector<std::string>& recipients) const {
+    Result result;
+    for (const std::string& recipient : recipients) {
+        auto refused = refuse_unasked(recipient);
+        if (!refused) return std::nullopt;
+        result.recipients.push_back(*std::move(refused));
+    }
+    result.message = {Letter::permanent, "Giving up on " + ip_ + ".\n"};
+    return result;
+}
+
+}  // namespace relais::remote
