@@ -18,6 +18,7 @@ class Search {
     bool is_me() const { return search_.is_me(); }
     bool found() const { return !end_.servers.empty(); }
     remote::Dane dane(const remote::Server& server) { return search_.dane(server); }
+    bool chosen_securely() const { return search_.chosen_securely(); }
     const remote::NoServerFound& none() const { return search_.none(); }
     remote::Verdict refusal() const { return search_.refusal(); }
 

@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "control/cages.h"
 #include "control/owners.h"
+#include "explain/requiretls.h"
 #include "explain/run_as.h"
 #include "remote/probe.h"
 
@@ -136,16 +137,21 @@ void show_offers(const Surroundings& around, const RouteOptions& options, RouteR
             report.step("offers", end.servers[i].name + ": " + offer_words(offer));
         show_hold(around, end.servers[i].name, offer, report);
     }
+    const auto judged = [&](std::vector<Finding> findings) {
+        for (Finding& finding : findings) {
+            if (finding.weight == Weight::problem && report.fate == Fate::remote) {
+                report.fate = Fate::bounces;
+                report.answer = "bounces: " + finding.text;
+            }
+            report.findings.push_back(std::move(finding));
+        }
+    };
+    if (options.message && options.message->requiretls && !end.offers.empty())
+        judged(judge_requiretls(end, around.settings.mtasts_authorities));
     // Whoever takes the message first decides.
     if (!options.message || end.offers.empty() || end.offers.front().source == Offer::Source::unknown) return;
-    for (Finding& finding : judge(*options.message, end.offers.front().extensions, end.servers.front().name,
-                                  options.sender, report.address, around.settings.strict_8bit)) {
-        if (finding.weight == Weight::problem && report.fate == Fate::remote) {
-            report.fate = Fate::bounces;
-            report.answer = "bounces: " + finding.text;
-        }
-        report.findings.push_back(std::move(finding));
-    }
+    judged(judge(*options.message, end.offers.front().extensions, end.servers.front().name, options.sender,
+                 report.address, around.settings.strict_8bit));
 }
 
 }  // namespace relais::explain

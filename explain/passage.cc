@@ -125,6 +125,7 @@ std::string words_of(const remote::Extensions& extensions) {
     add(extensions.dsn, "DSN");
     add(extensions.deliver_by, "DELIVERBY");
     add(extensions.mt_priority, "MT-PRIORITY");
+    add(extensions.requiretls, "REQUIRETLS");
     add(extensions.size,
         extensions.size_limit > 0 ? "SIZE " + std::to_string(extensions.size_limit) : "SIZE");
     return text.empty() ? "nothing" : text;

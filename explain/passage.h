@@ -21,6 +21,7 @@ struct MessageTraits {
     bool eight_bit_header = false;  // in its header
     bool smtputf8 = false;          // it came with SMTPUTF8
     bool dsn = false;               // it asks for reports on its delivery
+    bool requiretls = false;        // it came with REQUIRETLS
     std::uint64_t longest_line = 0;
     std::uint64_t by = 0;  // it is to be delivered within so many seconds; 0: whenever
     int priority = 0;      // of MT-PRIORITY

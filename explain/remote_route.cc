@@ -72,6 +72,7 @@ void look_for_tlsa(const Surroundings& around, Search& search, RemoteEnd& end) {
 void settle_remote(const Surroundings& around, Search& search, Dns& dns, RouteReport& report) {
     RemoteEnd& end = *report.remote;
     settle(end);
+    end.chosen_securely = search.chosen_securely();
     if (around.settings.dane) look_for_tlsa(around, search, end);
     if (around.settings.mtasts && end.route.host.empty()) {
         sts::Policies policies(around.home);

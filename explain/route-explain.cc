@@ -1,6 +1,6 @@
-// route-explain ADDRESS [--from SENDER] [--json] [--no-dns] [--message FILE] [--size N] [--smtputf8] [--8bit]
-// [--dsn] [--by SECONDS] [--priority N] [--probe]: what happens to mail for an address, step by step, what is
-// wrong there, and what a message with these properties would meet.
+// route-explain ADDRESS [--from SENDER] [--json] [--no-dns] [--message FILE] [--size N] [--smtputf8]
+// [--8bit] [--dsn] [--requiretls] [--by SECONDS] [--priority N] [--probe]: what happens to mail for an
+// address, step by step, what is wrong there, and what a message with these properties would meet.
 //
 // It goes the way of a recipient in the queue by the code of qmail-send, qmail-lspawn, qmail-local and
 // qmail-remote, and delivers nothing. Trust: for the administrator; as root it looks users up as qmailp and
@@ -43,6 +43,7 @@ int work(const Arguments& arguments) {
     line.flag("--dsn", message.dsn, "that asks for reports on its delivery");
     line.option("--by", message.by, "that is to be delivered within so many seconds");
     line.option("--priority", priority, "with that priority (MT-PRIORITY), -9 to 9");
+    line.flag("--requiretls", message.requiretls, "that came with REQUIRETLS");
     line.flag("--probe", probe, "ask the servers what they offer");
     if (const auto code = line.parse(arguments)) return *code;
     if (!priority.empty()) {
@@ -54,7 +55,7 @@ int work(const Arguments& arguments) {
     explain::RouteOptions options{!no_dns, sender};
     options.probe = probe;
     if (!file.empty() || message.size > 0 || message.smtputf8 || message.eight_bit || message.dsn ||
-        message.by > 0 || message.priority != 0)
+        message.requiretls || message.by > 0 || message.priority != 0)
         options.message = message;
     const auto report = explain::explain_route(control::Home::from_environment(), address, options);
     write_all(STDOUT_FILENO, json ? explain::route_json(report) : explain::route_text(report),

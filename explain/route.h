@@ -45,6 +45,7 @@ struct RemoteEnd {
     std::vector<remote::Dane> dane{};           // of each server, where that is asked for
     std::optional<sts::Found> domain_policy{};  // where that is asked for
     std::vector<Offer> offers{};                // of each server
+    bool chosen_securely = false;               // DNSSEC vouches for them, or the administrator
     std::string asked;                          // who answered about DNS
     // How it would be sent, where a server is known.
     std::optional<remote::TlsPolicy> tls{};

@@ -99,6 +99,8 @@ Json offer_json(const Offer& offer) {
     object["dsn"] = offer.extensions.dsn;
     object["deliverby"] = offer.extensions.deliver_by;
     object["mt_priority"] = offer.extensions.mt_priority;
+    // Who is asked in the clear offers it to nobody.
+    object["requiretls"] = remembered ? Json(offer.extensions.requiretls) : Json();
     object["size"] = offer.extensions.size ? Json(offer.extensions.size_limit) : Json();
     return object;
 }

@@ -19,7 +19,10 @@ mail::Envelope forwarded_envelope(std::string_view sender, std::string_view new_
     envelope.options.submitter.kind = mail::Submitter::Kind::forward;
     mail::RecipientOptions options;
     const auto asked = mail::decode_extension(extension, 1);
-    if (asked) envelope.options.smtputf8 = asked->options.smtputf8;
+    if (asked) {
+        envelope.options.smtputf8 = asked->options.smtputf8;
+        envelope.options.requiretls = asked->options.requiretls;
+    }
     if (asked && sender == new_sender) {
         envelope.options.ret = asked->options.ret;
         envelope.options.envid = asked->options.envid;

@@ -31,6 +31,14 @@ TEST(ForwardedEnvelope, AListAnswersForItself) {
     EXPECT_EQ(envelope.options.submitter.kind, mail::Submitter::Kind::forward);
 }
 
+TEST(ForwardedEnvelope, WhatAsksForTlsGoesOnAskingForIt) {
+    mail::EnvelopeOptions options;
+    options.requiretls = true;
+    const std::string asking = mail::encode_extension(options, {{}});
+    EXPECT_TRUE(forwarded_envelope("s@x", "s@x", asking, {"a@y"}).options.requiretls);
+    EXPECT_TRUE(forwarded_envelope("s@x", "list-owner@x", asking, {"a@y"}).options.requiretls);
+}
+
 TEST(ForwardedEnvelope, NothingAskedIsNothingSaid) {
     EXPECT_FALSE(forwarded_envelope("s@x", "s@x", "", {"a@y"}).recipients[0].options.said());
 }

@@ -109,6 +109,7 @@ class FieldTaker {
         if (name == "may-use") return take_may_use(value, options.submitter);
         if (name == "body") return (options.body = BodyType::binary, value == "binary");
         if (name == "smtputf8") return (options.smtputf8 = true, value == "yes");
+        if (name == "requiretls") return (options.requiretls = true, value == "yes");
         if (name == "session") return is_session(options.session = value);
         if (name == "hold") return (options.hold = true, value == "yes");
         if (name == "release") return take_second(value, options.release);
@@ -242,6 +243,7 @@ std::string encode_extension(const EnvelopeOptions& options,
     put_submitter(out, options.submitter);
     if (options.body == BodyType::binary) put(out, "body", "binary");
     if (options.smtputf8) put(out, "smtputf8", "yes");
+    if (options.requiretls) put(out, "requiretls", "yes");
     if (is_session(options.session)) put(out, "session", options.session);
     if (options.hold) put(out, "hold", "yes");
     if (options.release > 0) put(out, "release", std::to_string(options.release));

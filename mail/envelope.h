@@ -1,6 +1,6 @@
 // A message's envelope, the same from the session that takes it to the report of its delivery: sender and
-// recipients, what RFC 3461 (DSN), RFC 6152 and 3030 (BODY) and RFC 6531 (SMTPUTF8) say beside them, and how
-// the message came. Pure.
+// recipients, what RFC 3461 (DSN), RFC 6152 and 3030 (BODY), RFC 6531 (SMTPUTF8) and RFC 8689 (REQUIRETLS)
+// say beside them, and how the message came. Pure.
 //
 // What is not sender and recipients is written as an extension: fields, and an empty one at the end.
 //
@@ -9,6 +9,7 @@
 //   may-use     address | @domain | *       a From that the submitter may use; once for each
 //   body        binary                      8BITMIME needs no word: the message itself tells
 //   smtputf8    yes
+//   requiretls  yes                     to go to no server without verified TLS (RFC 8689)
 //   session     letters, digits, "." and "-"   names what qmail-smtpd gave to a filter in QMAILQUEUE
 //   hold        yes                     kept, and not tried until it is released
 //   release     number                  the unix second before which it is not tried (RFC 4865)
@@ -104,6 +105,7 @@ bool is_session(std::string_view text);
 struct EnvelopeOptions {
     BodyType body = BodyType::text;
     bool smtputf8 = false;
+    bool requiretls = false;
     Ret ret = Ret::unsaid;
     std::string envid{};  // xtext, "" if there is none
     Submitter submitter{};

@@ -54,8 +54,8 @@ class MessageObservers {
     std::vector<MessageObserver*> all_;
 };
 
-// The limits of every way in: NULs, if they are refused; size_limit in octets (0: none); the hops of a message
-// that is looping.
+// The limits of every way in: NULs, if they are refused; size_limit in octets (0: none); the hops of a
+// message that is looping.
 struct MessageLimits {
     bool refuse_nul = false;
     std::uint64_t size_limit = 0;

@@ -77,6 +77,11 @@ MailParameters::Fault take_parameter(const EsmtpParameter& parameter, MailParame
         result.smtputf8 = true;
         return Fault::none;
     }
+    if (equal_ignoring_case(parameter.keyword, "REQUIRETLS")) {
+        if (result.requiretls || parameter.value) return Fault::syntax;
+        result.requiretls = true;
+        return Fault::none;
+    }
     const auto transfer = take_transfer_parameter(parameter.keyword, value, result.transfer);
     return !transfer ? Fault::unknown : *transfer ? Fault::none : Fault::syntax;
 }

@@ -31,7 +31,7 @@ struct EsmtpParameter {
 std::optional<std::vector<EsmtpParameter>> parse_esmtp_parameters(std::string_view text);
 
 // The parameters of MAIL that we know: SIZE (RFC 1870), BODY (RFC 6152), AUTH (RFC 4954, 5), RET and ENVID
-// (RFC 3461, 4.3 and 4.4), SMTPUTF8 (RFC 6531, 3.4), and those of mail/transfer.h.
+// (RFC 3461, 4.3 and 4.4), SMTPUTF8 (RFC 6531, 3.4), REQUIRETLS (RFC 8689, 2), and those of mail/transfer.h.
 struct MailParameters {
     enum class Fault {
         none,
@@ -45,6 +45,7 @@ struct MailParameters {
     Ret ret = Ret::unsaid;
     std::string envid{};  // as it came
     bool smtputf8 = false;
+    bool requiretls = false;
     TransferRequest transfer{};
 
     bool asks_dsn() const { return ret != Ret::unsaid || !envid.empty(); }

@@ -90,6 +90,10 @@ TEST(MailParameters, SaysWhatIsWrong) {
     EXPECT_EQ(parse_mail_parameters("SMTPUTF8=1").fault, Fault::syntax);
     EXPECT_EQ(parse_mail_parameters("SMTPUTF8 SMTPUTF8").fault, Fault::syntax);
     EXPECT_TRUE(parse_mail_parameters(" smtputf8 SIZE=1").smtputf8);
+    EXPECT_EQ(parse_mail_parameters("REQUIRETLS=yes").fault, Fault::syntax);
+    EXPECT_EQ(parse_mail_parameters("REQUIRETLS requiretls").fault, Fault::syntax);
+    EXPECT_TRUE(parse_mail_parameters("SIZE=1 RequireTLS").requiretls);
+    EXPECT_FALSE(parse_mail_parameters("SIZE=1").requiretls);
 }
 
 TEST(Chunk, HasASizeAndMayBeTheLast) {

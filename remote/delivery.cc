@@ -29,8 +29,9 @@ constexpr std::chrono::minutes connection_age_limit{5};
 constexpr Seconds signing_patience{20};
 
 DsnRequest dsn_of(const Envelope& envelope) {
-    return {envelope.options.ret,      envelope.options.envid,      envelope.recipient_options,
-            envelope.options.smtputf8, envelope.options.deliver_by, envelope.options.priority};
+    return {envelope.options.ret,       envelope.options.envid,      envelope.recipient_options,
+            envelope.options.smtputf8,  envelope.options.deliver_by, envelope.options.priority,
+            envelope.options.requiretls};
 }
 
 }  // namespace
@@ -69,7 +70,10 @@ Result Delivery::try_deliver(Envelope envelope, Message& message) {
     most_messages_ = settings_->messages;
     if (envelope.connection_messages > 0)
         most_messages_ = std::min(most_messages_, envelope.connection_messages);
-    const std::string key = route_key(*settings_, envelope.sender, envelope.host);
+    wish_ = wish_of(envelope, message);
+    std::string key = route_key(*settings_, envelope.sender, envelope.host);
+    if (wish_ == TlsWish::required) key += " requiretls";
+    if (wish_ == TlsWish::not_required) key += " tls not required";
     if (!may_reuse(key)) close();
     if (session_)
         if (auto result = deliver_on_open(envelope, message)) return *std::move(result);
@@ -120,6 +124,7 @@ Result Delivery::deliver_on_fresh(const Envelope& envelope, Message& message) {
                         address_policy(files_, *settings_, local_addresses_, envelope.host, way.route),
                         settings_->timeout_dns);
     std::optional<Verdict> last;  // what the last server said that would not talk to us
+    bool unreached = false;       // a server said nothing at all
     std::size_t tried = 0;
     hopeless_ = false;
     failures_.clear();
@@ -131,15 +136,37 @@ Result Delivery::deliver_on_fresh(const Envelope& envelope, Message& message) {
         const auto server = search.next();
         if (!server) break;
         ++tried;
-        if (!open_session(search, *server, way, last)) continue;
+        std::optional<Verdict> said;
+        if (!open_session(search, *server, way, said)) {
+            unreached = unreached || !said;
+            if (said) keep(last, *std::move(said));
+            continue;
+        }
         // What goes by its sender says nothing of where others' mail goes.
         return first_delivery(way.route.of_sender ? "" : search.group(), envelope, message);
     }
     if (tried == 0) return {{}, search.refusal(), search.group(), false};
+    // A server that could not be reached, or of which DNS did not tell, may have what the others lack.
+    if (last && last->letter == Letter::permanent) {
+        if (search.none().reason == NoServer::dns_failed) last = dns_failed();
+        if (unreached) last.reset();
+    }
+    const bool final = last && last->letter == Letter::permanent;
     return {{},
             last ? *last : no_connection(failures_, resting_),
             way.route.of_sender ? "" : search.group(),
-            !way.route.of_sender};
+            !final && !way.route.of_sender};
+}
+
+Delivery::TlsWish Delivery::wish_of(const Envelope& envelope, const Message& message) const {
+    // RFC 8689, 4.1: the field does not count beside the parameter.
+    if (envelope.options.requiretls) return TlsWish::required;
+    return settings_->requiretls > 0 && message.needs_no_tls() ? TlsWish::not_required : TlsWish::none;
+}
+
+void Delivery::keep(std::optional<Verdict>& last, Verdict verdict) {
+    if (!last || last->letter == Letter::permanent || verdict.letter != Letter::permanent)
+        last = std::move(verdict);
 }
 
 Result Delivery::deliver_to_socket(const Envelope& envelope, const Way& way, Message& message) {

@@ -81,6 +81,8 @@ class Delivery {
         Deadline ends = Deadline::never();
         bool over() const { return addresses == 0 || silences == 0 || ends.passed(); }
     };
+    enum class TlsWish { none, required, not_required };  // of a message (remote/requiretls.h)
+
     Result try_deliver(Envelope envelope, Message& message);
     static bool give_password(Route& route, const Secret* password);
     bool may_reuse(const std::string& key) const;
@@ -91,9 +93,16 @@ class Delivery {
     std::optional<Result> deliver_on_open(const Envelope& envelope, Message& message);
     Result deliver_on_fresh(const Envelope& envelope, Message& message);
     Result deliver_to_socket(const Envelope& envelope, const Way& way, Message& message);
+    TlsWish wish_of(const Envelope& envelope, const Message& message) const;
     std::optional<Verdict> open_socket(const std::string& path);
     bool open_session(ServerSearch& search, const Server& server, const Way& way,
                       std::optional<Verdict>& last);
+    // How the server is held to TLS, whoever asks for it. False if nothing may be sent to it.
+    bool decide_tls(ServerSearch& search, const Server& server, const Way& way, SessionSettings& terms,
+                    std::optional<Verdict>& last);
+    bool hold_to_wish(const ServerSearch& search, const Server& server, const Way& way, TlsPolicy& policy,
+                      std::optional<Verdict>& last);
+    bool ask_domain_policy(const Way& way, std::optional<Verdict>& last);
     bool hold_to_domain_policy(const Server& server, const Way& way, TlsPolicy& policy,
                                std::optional<Verdict>& last);
     bool may_log_in(const std::string& login, const Server& server, const Route& route,
@@ -110,6 +119,9 @@ class Delivery {
     void note(const net::ConnectResult& connected);
     void note_silence(const std::string& ip);
     void keep_or_close();
+
+    // What a server has said counts, but for what would end a message that others may still take.
+    static void keep(std::optional<Verdict>& last, Verdict verdict);
 
     SettingsFiles& files_;
     net::Resolver& resolver_;
@@ -130,6 +142,7 @@ class Delivery {
     bool hopeless_ = false;                      // no further server of this message is to be tried
     Effort effort_;
     bool login_refused_ = false;
+    TlsWish wish_ = TlsWish::none;     // of this message
     std::uint64_t most_messages_ = 0;  // on this connection
     Clock::time_point connected_at_{};
 };

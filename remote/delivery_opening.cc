@@ -7,9 +7,11 @@
 #include <cerrno>
 
 #include "base/error.h"
+#include "base/idna.h"
 #include "base/time.h"
 #include "base/unix_socket.h"
 #include "remote/path.h"
+#include "remote/requiretls.h"
 
 namespace relais::remote {
 namespace {
@@ -43,11 +45,30 @@ bool Delivery::open_session(ServerSearch& search, const Server& server, const Wa
         server.name,          way.route.credentials};
     terms.lmtp = way.route.lmtp;
     if (!way.source.helo.empty()) terms.helo_host = way.source.helo;
+    if (!decide_tls(search, server, way, terms, last)) return false;
+    if (!terms.credentials) return open_session_by(server, way, terms, last);
+
+    const std::string login = server.name + ":" + std::to_string(way.route.port) + " " +
+                              terms.credentials->user + " " + std::to_string(settings_->digest);
+    if (!may_log_in(login, server, way.route, terms, last)) return false;
+    login_refused_ = false;
+    const bool opened = open_session_by(server, way, terms, last);
+    note_login(login, opened);
+    return opened;
+}
+
+bool Delivery::decide_tls(ServerSearch& search, const Server& server, const Way& way, SessionSettings& terms,
+                          std::optional<Verdict>& last) {
     terms.tls = tls_policy_of(*settings_, way.route, way.domain, server.name);
     if (!terms.tls.usable) {
         last = cannot_read_control("control/tlsdestinations cannot be used: " + terms.tls.line + ": " +
                                    terms.tls.complaint);
         return false;
+    }
+    if (wish_ == TlsWish::not_required) {
+        terms.tls_not_required = true;
+        if (settings_->requiretls > 1 && !terms.credentials) terms.tls = without_requirement(terms.tls);
+        return true;
     }
     if (settings_->dane && leaves_to_dns(terms.tls)) {
         const Dane found = search.dane(server);
@@ -58,15 +79,25 @@ bool Delivery::open_session(ServerSearch& search, const Server& server, const Wa
         terms.tls = with_dane(terms.tls, found);
     }
     if (!hold_to_domain_policy(server, way, terms.tls, last)) return false;
-    if (!terms.credentials) return open_session_by(server, way, terms, last);
+    return wish_ != TlsWish::required || hold_to_wish(search, server, way, terms.tls, last);
+}
 
-    const std::string login = server.name + ":" + std::to_string(way.route.port) + " " +
-                              terms.credentials->user + " " + std::to_string(settings_->digest);
-    if (!may_log_in(login, server, way.route, terms, last)) return false;
-    login_refused_ = false;
-    const bool opened = open_session_by(server, way, terms, last);
-    note_login(login, opened);
-    return opened;
+bool Delivery::hold_to_wish(const ServerSearch& search, const Server& server, const Way& way,
+                            TlsPolicy& policy, std::optional<Verdict>& last) {
+    // What is stored on this host, by LMTP, has arrived.
+    const auto is_loopback = [](const std::string& address) { return kind_of(address) == AddressKind::ours; };
+    if (way.route.lmtp && std::all_of(server.addresses.begin(), server.addresses.end(), is_loopback))
+        return true;
+    // A domain without MX records, or that is its own, has the name that the sender meant.
+    const bool named = search.chosen_securely() || names_the_server(policy) ||
+                       comparable(server.name) == comparable(way.domain);
+    if (!named && !ask_domain_policy(way, last)) return false;
+    if (!named && !vouches_for(*domain_policy_, server.name)) {
+        keep(last, nobody_vouches(way.domain, server.name));
+        return false;
+    }
+    policy = with_requiretls(policy, server.name, settings_->mtasts_authorities);
+    return true;
 }
 
 // A server of LMTP on this machine: neither DNS nor TLS has a word in it. Nothing if it greeted us.
@@ -97,13 +128,7 @@ bool Delivery::hold_to_domain_policy(const Server& server, const Way& way, TlsPo
     // Where the administrator sends it elsewhere it is no longer the domain's word.
     if (!settings_->mtasts || !way.route.host.empty() || !policy.tlsa_name.empty() || !leaves_to_dns(policy))
         return true;
-    if (!domain_policy_)
-        domain_policy_ = find_domain_policy(resolver_, policies_, way.domain, settings_->timeout_dns);
-    if (domain_policy_->state == sts::Found::State::unknown) {
-        last = domain_policy_unknown(way.domain);
-        hopeless_ = true;
-        return false;
-    }
+    if (!ask_domain_policy(way, last)) return false;
     if (!is_enforced(*domain_policy_)) return true;
     if (!sts::admits(domain_policy_->policy, server.name)) {
         last = not_admitted(way.domain, server.name);
@@ -111,6 +136,18 @@ bool Delivery::hold_to_domain_policy(const Server& server, const Way& way, TlsPo
     }
     policy = with_domain_policy(policy, way.domain, server.name, settings_->mtasts_authorities);
     return true;
+}
+
+// False if it is not known. Without control/mtasts, and where the administrator sends the mail, there is
+// none.
+bool Delivery::ask_domain_policy(const Way& way, std::optional<Verdict>& last) {
+    if (!settings_->mtasts || !way.route.host.empty()) domain_policy_ = sts::Found{sts::Found::State::none};
+    if (!domain_policy_)
+        domain_policy_ = find_domain_policy(resolver_, policies_, way.domain, settings_->timeout_dns);
+    if (domain_policy_->state != sts::Found::State::unknown) return true;
+    last = domain_policy_unknown(way.domain);
+    hopeless_ = true;
+    return false;
 }
 
 // False if the server has refused this login lately. Where nobody knows whether it is right, one process
@@ -201,6 +238,7 @@ bool Delivery::open_session_by(const Server& server, const Way& way, const Sessi
 
 // Where neither the administrator nor the domain has a word on it.
 TlsHold Delivery::hold_to_memory(SessionSettings& terms, std::uint16_t port) const {
+    if (terms.tls_not_required) return TlsHold::none;
     const bool free = terms.tls.level == TlsLevel::may && !terms.tls.named && !terms.tls.implicit;
     if (settings_->tls_memory.count() == 0 || !free) return TlsHold::none;
     const auto known = memory_.servers().find(memory_name(terms.server_name, port));
@@ -244,7 +282,7 @@ bool Delivery::open_session_at(net::ConnectResult connected, const SessionSettin
     hopeless_ = login_refused_ = opening.login_refused;
     if (opening.silent) note_silence(endpoint.ip);
     if (opening.refused) {
-        last = std::move(*opening.refused);
+        keep(last, std::move(*opening.refused));
         return false;
     }
     memory_.servers().note_session(memory_name(terms.server_name, endpoint.port), session->extensions(),

@@ -8,7 +8,9 @@
 
 #include "base/error.h"
 #include "base/io.h"
+#include "mail/header.h"
 #include "remote/data.h"
+#include "remote/requiretls.h"
 
 namespace relais::remote {
 namespace {
@@ -86,6 +88,18 @@ void Message::read_wire(const std::function<bool(std::string_view)>& visit) cons
     out.clear();
     lines.finish(out);
     visit(out);
+}
+
+bool Message::needs_no_tls() const {
+    constexpr std::size_t header_limit = std::size_t{1} << 20;
+    mail::HeaderReader header(header_limit);
+    auto state = mail::HeaderReader::State::more;
+    read([&](std::string_view block) {
+        state = header.add(block);
+        return state == mail::HeaderReader::State::more;
+    });
+    if (state == mail::HeaderReader::State::more) state = header.finish();
+    return state == mail::HeaderReader::State::done && tls_is_not_required(header.fields());
 }
 
 void Message::precede_with(std::string fields, std::string name) {

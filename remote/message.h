@@ -40,6 +40,10 @@ class Message {
     // Reads it once. Throws Error.
     const Scan& scan();
 
+    // Whether its header says TLS-Required: No (remote/requiretls.h); one beyond a mebibyte is not looked
+    // through. Throws Error.
+    bool needs_no_tls() const;
+
   private:
     // Calls visit for each block until it answers false; then the answer is false. Throws Error.
     bool read(const std::function<bool(std::string_view)>& visit) const;

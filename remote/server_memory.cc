@@ -40,7 +40,8 @@ void put(Record& record, std::size_t offset, std::uint64_t number, std::size_t s
 std::uint32_t bits_of(const Extensions& offered) {
     return static_cast<std::uint32_t>(offered.pipelining) | (offered.eight_bit_mime ? 2U : 0U) |
            (offered.smtp_utf8 ? 4U : 0U) | (offered.size ? 8U : 0U) | (offered.starttls ? 16U : 0U) |
-           (offered.dsn ? 32U : 0U) | (offered.deliver_by ? 64U : 0U) | (offered.mt_priority ? 128U : 0U);
+           (offered.dsn ? 32U : 0U) | (offered.deliver_by ? 64U : 0U) | (offered.mt_priority ? 128U : 0U) |
+           (offered.requiretls ? 256U : 0U);
 }
 
 KnownServer decode(const Record& record) {
@@ -57,6 +58,7 @@ KnownServer decode(const Record& record) {
     known.extensions.dsn = (bits & 32) != 0;
     known.extensions.deliver_by = (bits & 64) != 0;
     known.extensions.mt_priority = (bits & 128) != 0;
+    known.extensions.requiretls = (bits & 256) != 0;
     known.extensions.size_limit = get_le(octets(record), 36, 8);
     return known;
 }

@@ -80,6 +80,8 @@ class ServerSearch {
     const std::string& group() const { return group_; }
     // True if DNS, or smtproutes, says that this host itself is the best server.
     bool is_me() const { return is_me_; }
+    // Somebody vouches for the servers' names: DNSSEC, or the administrator, who names the host.
+    bool chosen_securely() const { return chosen_securely_; }
     // Asks for the TLSA records of one of the servers found.
     Dane dane(const Server& server);
 

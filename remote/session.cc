@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "base/error.h"
+#include "remote/requiretls.h"
 
 namespace relais::remote {
 namespace {
@@ -90,6 +91,11 @@ Session::Opening Session::open_in_order() {
             Opening opening = secure_by_command();
             if (opening.refused || opening.retry_without_tls) return opening;
         }
+        if (!offers_what_is_asked()) {
+            in_step_ = true;
+            quit();
+            return {requiretls_not_offered(ip_)};
+        }
         if (settings_.credentials)
             if (Opening opening = authenticate(); opening.refused) return opening;
     } catch (const Error& error) {
@@ -134,14 +140,14 @@ Session::Opening Session::secure_by_command() {
     if (!extensions_.starttls) {
         tls_failed_ = true;
         if (!required) return {};
-        return {unusable(demand + "it does not offer STARTTLS", "4.7.10")};
+        return not_encrypted(demand + "it does not offer STARTTLS", "4.7.10");
     }
     const Reply reply = command("STARTTLS");
     if (!reply.positive()) {
         if (reply.code == 0 || reply.code == 421) throw_errno("understand", "the server", EPROTO);
         tls_failed_ = true;
         if (!required) return {};
-        return {unusable(demand + "STARTTLS was refused", "4.7.10", reply)};
+        return not_encrypted(demand + "STARTTLS was refused", "4.7.10", reply);
     }
     // What it says in the clear after its answer could have been put there by anybody, to be taken for what
     // comes under TLS.
@@ -167,12 +173,29 @@ Session::Opening Session::secure() {
         tls_failed_ = true;
         if (!settings_.tls.required() && !settings_.tls.implicit)
             return {std::nullopt, true, error.number() == ETIMEDOUT};
-        Opening opening{unusable("the connection could not be secured: " + std::string(error.what()) +
-                                     (settings_.tls.encrypted_at.empty() ? "" : settings_.tls.reason()),
-                                 "4.7.5")};
+        const bool tell = settings_.tls.by_message || !settings_.tls.encrypted_at.empty();
+        const std::string what = "the connection could not be secured: " + std::string(error.what()) +
+                                 (tell ? settings_.tls.reason() : "");
+        // An errno says that the network, or something of this host, was in the way.
+        Opening opening =
+            error.number() == 0 ? not_encrypted(what, "4.7.5") : Opening{unusable(what, "4.7.5")};
         opening.silent = error.number() == ETIMEDOUT;
         return opening;
     }
+}
+
+// There is no TLS with this server. Who has asked for it by REQUIRETLS is told at once (RFC 8689, 4.2.1).
+Session::Opening Session::not_encrypted(const std::string& what, std::string_view status,
+                                        const Reply& reply) const {
+    const bool final = settings_.tls.by_message && (reply.code == 0 || reply.permanent());
+    Verdict refused = unusable(what, final ? "5.7.10" : status, reply);
+    if (final) refused.letter = Letter::permanent;
+    return {std::move(refused)};
+}
+
+// Whoever stores a message, by LMTP, passes it on to nobody.
+bool Session::offers_what_is_asked() const {
+    return !settings_.tls.by_message || settings_.lmtp || (wire_.tls() != nullptr && extensions_.requiretls);
 }
 
 // Nothing of a message is said before this is done. Throws Error.

@@ -30,6 +30,7 @@ struct SessionSettings {
     Deadline opening_ends = Deadline::never();         // for everything before MAIL
     std::string clear_words{};                         // for the report of what goes in clear; "" for nothing
     bool lmtp = false;                                 // RFC 2033: LHLO, and a reply for each recipient
+    bool tls_not_required = false;                     // as the message says: for the report
 };
 
 // What the sender asks of reports on deliveries (RFC 3461), said to a server that offers DSN; and what else
@@ -41,6 +42,7 @@ struct DsnRequest {
     bool smtputf8 = false;                             // the message came with SMTPUTF8 (RFC 6531)
     std::optional<mail::DeliverBy> by{};               // RFC 2852
     int priority = 0;                                  // RFC 6710
+    bool requiretls = false;                           // ... or REQUIRETLS (RFC 8689)
 };
 
 // What reports quote of a server's words: "Remote host said: ...", with LF; empty if it has said none.
@@ -100,6 +102,8 @@ class Session {
     Opening open_in_order();
     Opening secure_by_command();
     Opening secure();
+    Opening not_encrypted(const std::string& what, std::string_view status, const Reply& reply = {}) const;
+    bool offers_what_is_asked() const;
     Opening not_opened(bool greeted, const Error& error) const;
     Opening authenticate();
     Verdict unusable(std::string_view what, std::string_view status, const Reply& reply = {}) const;
@@ -128,6 +132,7 @@ class Session {
     void take_data_reply(Transaction& transaction, const Reply& reply);
     void send_data(Transaction& transaction);
     std::string protection(const std::string& signed_by) const;
+    std::string promise() const;
     void take_final_reply(Transaction& transaction, const Reply& reply);
     void take_final_replies(Transaction& transaction);
 

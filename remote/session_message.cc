@@ -8,6 +8,7 @@
 #include "remote/data.h"
 #include "remote/interruption.h"
 #include "remote/path.h"
+#include "remote/requiretls.h"
 #include "remote/session.h"
 
 namespace relais::remote {
@@ -49,6 +50,7 @@ std::string Session::mail_command(const std::string& sender, bool smtp_utf8, Mes
     if (smtp_utf8) line += " SMTPUTF8";
     if (extensions_.deliver_by && dsn.by) line += " BY=" + mail::by_value(*dsn.by, now_seconds());
     if (extensions_.mt_priority && dsn.priority != 0) line += " MT-PRIORITY=" + std::to_string(dsn.priority);
+    if (dsn.requiretls && extensions_.requiretls) line += " REQUIRETLS";
     if (!extensions_.dsn) return line;
     if (dsn.ret != mail::Ret::unsaid) line += dsn.ret == mail::Ret::full ? " RET=FULL" : " RET=HDRS";
     if (!dsn.envid.empty()) line += " ENVID=" + dsn.envid;
@@ -73,7 +75,7 @@ Session::Attempt Session::send(const std::string& sender, const std::vector<std:
     transaction.result.deliver_by = extensions_.deliver_by && dsn.by;
     transaction.result.server = settings_.server_name;
     transaction.result.server_ip = ip_;
-    transaction.result.tls = wire_.tls() != nullptr ? protection_ : "";
+    transaction.result.tls = wire_.tls() != nullptr ? protection_ + promise() : "";
     try {
         if (auto refusal = refuse_unsent(message, sender, dsn))
             return {{{}, *std::move(refusal), "", false}, false};
@@ -275,11 +277,18 @@ void Session::take_final_replies(Transaction& transaction) {
     take_final_reply(transaction, stored > 0 ? accepted : last);
 }
 
+// What the message has asked of TLS, behind how it is encrypted.
+std::string Session::promise() const {
+    if (settings_.tls_not_required) return ", TLS-Required: No";
+    return settings_.tls.by_message && extensions_.requiretls ? ", REQUIRETLS" : "";
+}
+
 // What stands behind the server's words: how the message went. Nothing for one that went in the clear and
 // unsigned, as ever.
 std::string Session::protection(const std::string& signed_by) const {
     std::string text;
-    text = wire_.tls() != nullptr ? "Encrypted: " + protection_ : settings_.clear_words;
+    text = wire_.tls() != nullptr ? "Encrypted: " + protection_ + promise() : settings_.clear_words;
+    if (wire_.tls() == nullptr && settings_.tls_not_required) text = "Not encrypted: TLS-Required: No";
     if (!login_.empty()) text += (text.empty() ? "Authenticated: " : ", authenticated: ") + login_;
     if (!signed_by.empty()) text += (text.empty() ? "Signed by: " : ", signed by: ") + signed_by;
     return text.empty() ? "" : text + "\n";

@@ -3,6 +3,7 @@
 #include "mail/address.h"
 #include "mail/utf8_address.h"
 #include "remote/path.h"
+#include "remote/requiretls.h"
 #include "remote/session.h"
 
 namespace relais::remote {
@@ -10,6 +11,9 @@ namespace relais::remote {
 // What need not be asked: the server has said that it cannot take this message.
 std::optional<Verdict> Session::refuse_unsent(Message& message, const std::string& sender,
                                               const DsnRequest& dsn) const {
+    // Whoever stores it on this host, by LMTP, sends it nowhere.
+    if (dsn.requiretls && !settings_.lmtp && !(settings_.tls.by_message && offers_what_is_asked()))
+        return requiretls_not_offered(ip_);
     if (is_beyond(sender)) return Verdict{Letter::permanent, no_smtp_utf8("the sender's address")};
     if (dsn.smtputf8 && !extensions_.smtp_utf8 && message.scan().eight_bit_header)
         return Verdict{Letter::permanent, no_smtp_utf8("the header of the message")};

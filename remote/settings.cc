@@ -49,8 +49,9 @@ Settings Settings::read(const control::Home& home, Passwords passwords) {
     fresh.sources = Sources(addresses, by_domain);
     fresh.dane = control::read<"dane">(home);
     fresh.mtasts = control::read<"mtasts">(home);
+    fresh.requiretls = control::read<"requiretls">(home);
     fresh.mtasts_authorities = control::read<"mtastsca">(home);
-    fresh.digest = fresh.digest * 31 + (fresh.dane ? 1 : 0) + (fresh.mtasts ? 2 : 0);
+    fresh.digest = fresh.digest * 31 + (fresh.dane ? 1 : 0) + (fresh.mtasts ? 2 : 0) + fresh.requiretls * 4;
     fresh.families = read_families(home);
     for (const auto* each : {&destinations, &addresses, &by_domain}) add_to_digest(fresh.digest, *each);
     fresh.rcpthosts = control::DomainSet(control::read<"rcpthosts">(home));
@@ -108,7 +109,7 @@ std::vector<std::string> authority_files(const control::Home& home, const Settin
     settings.tls.for_each([&](const TlsPolicy& policy) {
         if (!policy.ca_file.empty()) files.push_back(authority_file(home, policy));
     });
-    if (settings.mtasts) {
+    if (settings.mtasts || settings.requiretls > 0) {
         TlsPolicy of_domains;
         of_domains.ca_file = settings.mtasts_authorities;
         files.push_back(authority_file(home, of_domains));

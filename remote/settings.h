@@ -41,6 +41,7 @@ struct Settings {
     std::uint64_t messages = control::default_of<"remotemessages">();  // on one connection at most
     Seconds tls_memory = control::default_of<"tlsmemory">();           // 0: nobody is held to TLS by it
     bool strict_8bit = false;
+    std::uint64_t requiretls = control::default_of<"requiretls">();
     bool hide_addresses = control::default_of<"proctitle">();
     std::size_t digest = 0;  // of what they were read from: what was decided by others is not reused
 

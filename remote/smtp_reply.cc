@@ -85,6 +85,7 @@ Extensions parse_extensions(const Reply& reply) {
             extensions.deliver_by = true;
             extensions.least_by = parse_number(trim(parameters.substr(keyword.size()))).value_or(0);
         }
+        if (equal_ignoring_case(keyword, "REQUIRETLS")) extensions.requiretls = true;
         if (starts_ignoring_case(keyword, "AUTH") && (keyword.size() == 4 || keyword[4] == '='))
             take_mechanisms(parameters.substr(std::min<std::size_t>(5, parameters.size())), extensions.auth);
         if (!equal_ignoring_case(keyword, "SIZE")) continue;

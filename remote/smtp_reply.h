@@ -57,6 +57,7 @@ struct Extensions {
     bool deliver_by = false;
     std::uint64_t least_by = 0;  // seconds that BY must say at least
     bool mt_priority = false;
+    bool requiretls = false;          // RFC 8689; only in TLS
     std::vector<std::string> auth{};  // mechanisms, as "AUTH" or the older "AUTH=" names them; each once
 };
 Extensions parse_extensions(const Reply& reply);

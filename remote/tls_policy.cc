@@ -79,6 +79,7 @@ std::string_view name_of(TlsLevel level) {
 }
 
 std::string TlsPolicy::reason() const {
+    if (by_message) return " (the message asks for it, REQUIRETLS)";
     if (!tlsa_name.empty()) return " (there are TLSA records at " + tlsa_name + ")";
     if (!encrypted_at.empty())
         return " (it was encrypted " + encrypted_at + ", and control/tlsmemory holds it to that for a day)";

@@ -47,6 +47,8 @@ struct TlsPolicy {
     std::string policy_of{};           // the domain whose own policy (MTA-STS) asks for it; empty: none does
     std::string encrypted_at{};        // when it was, which control/tlsmemory holds it to; empty: it does not
 
+    bool by_message = false;  // the message itself asks for it (remote/requiretls.h)
+
     // Why TLS is required, if no line of the administrator says so: " (...)", or nothing.
     std::string reason() const;
     bool required() const { return level != TlsLevel::none && level != TlsLevel::may; }

@@ -23,6 +23,7 @@ std::string dsn_extension(const queue::Envelope& envelope, std::uint32_t recipie
     options.ret = envelope.options.ret;
     options.envid = envelope.options.envid;
     options.smtputf8 = envelope.options.smtputf8;
+    options.requiretls = envelope.options.requiretls;
     return mail::encode_extension(options, {envelope.recipients.options(recipient)});
 }
 

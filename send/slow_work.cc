@@ -131,9 +131,12 @@ std::string new_salt() {
 
 queue::SubmitAnswer submit_qsbmf(queue::Submission& submission, const BounceSettings& settings,
                                  const BounceEnvelope& envelope, const queue::StoredMessage& message,
-                                 const std::string& paragraphs, int copy) {
+                                 const std::string& paragraphs, const std::string& header, int copy) {
     submission.write(bounce_head(settings, envelope, message.envelope.sender, paragraphs, now_seconds()));
-    copy_message(submission, copy, message.message_size, settings.max_octets);
+    if (message.envelope.options.requiretls)
+        submission.write(header + std::string(bounce_cut_note()));
+    else
+        copy_message(submission, copy, message.message_size, settings.max_octets);
     return submission.finish(envelope.sender, {envelope.recipient});
 }
 
@@ -145,6 +148,7 @@ queue::SubmitAnswer submit_parts(queue::Submission& submission, const BounceSett
     report.options = message.envelope.options;
     report.now = now_seconds();
     report.header_only = report.kind != ReportKind::failure || report.options.ret == mail::Ret::headers ||
+                         report.options.requiretls ||
                          (settings.max_octets != 0 && message.message_size > settings.max_octets);
     submission.write(report_head(settings, envelope, report));
     if (report.header_only)
@@ -218,9 +222,14 @@ BounceResult submit_report(const control::Home& home, const queue::Store& store,
         report.text = parse_bounce_text(failure ? paragraphs_of(store, message, text) : text);
         report.expires = queue::beginning(message) + control::read<"queuelifetime">(home).count();
         queue::Submission submission(home, queue::Door::bounce, deadline, false);
+        // RFC 8689, 5: what is told of such a message is protected as it was, and has only its header.
+        mail::EnvelopeOptions options;
+        options.requiretls = message.envelope.options.requiretls;
+        if (options.requiretls) submission.begin({envelope->sender, {{envelope->recipient}}, options});
         const queue::SubmitAnswer answer =
             failure && settings.format == BounceFormat::qsbmf
-                ? submit_qsbmf(submission, settings, *envelope, message, report.text.paragraphs, copy.get())
+                ? submit_qsbmf(submission, settings, *envelope, message, report.text.paragraphs, header,
+                               copy.get())
                 : submit_parts(submission, settings, *envelope, message, report, header, copy.get());
         if (answer.code == queue::SubmitCode::accepted) return {BounceResult::Kind::accepted, answer.id, {}};
         return {BounceResult::Kind::trouble, 0, queue::submit_text(answer.code, answer.text)};

@@ -153,6 +153,7 @@ void add_control(Table& table, const Plan& plan) {
     table.settings("control/queueminfree", "100000000 5%\n", false);
     table.settings("control/refusedlimit", "20\n", false);
     table.settings("control/refusedpause", "1\n", false);
+    table.settings("control/requiretls", "1\n", false);
     table.settings("control/smtplimits", "1\n", false);
     table.settings("control/smtputf8", "1\n", false);
     table.settings("control/tlsmemory", "2592000\n", false);

@@ -224,6 +224,7 @@ void Session::ehlo(std::string_view argument) {
     if (may_ask_dsn()) say("250-DSN");
     if (settings_.smtputf8) say("250-SMTPUTF8");
     offer_transfer();
+    if (may_require_tls()) say("250-REQUIRETLS");
     offer_introductions();
     if (settings_.limits) say(fmt::format("250-LIMITS RCPTMAX={}", settings_.recipient_limit));
     say("250-HELP");
@@ -246,6 +247,7 @@ void Session::mail(std::string_view argument) {
         refuse("syntax", "501 syntax error in parameters (#5.5.4)");
     } else if (parameters.fault == mail::MailParameters::Fault::unknown ||
                (parameters.auth && authority_ == nullptr) || (parameters.asks_dsn() && !may_ask_dsn()) ||
+               (parameters.requiretls && !may_require_tls()) ||
                (parameters.smtputf8 && !(settings_.smtputf8 && extended_))) {
         refuse("syntax", "555 unknown parameter (#5.5.4)");
     } else if (const auto wrong = wrong_letters(path->address, parameters.smtputf8)) {
@@ -259,6 +261,7 @@ void Session::mail(std::string_view argument) {
         transaction_->options.envid = parameters.envid;
         if (milters_ != nullptr) transaction_->mail_parameters = path->parameters;
         transaction_->options.smtputf8 = parameters.smtputf8;
+        transaction_->options.requiretls = parameters.requiretls;
         chain_.heard_mail(transaction_->sender);
         if (dns_said_) dns_said_->forget();
         return say("250 ok");

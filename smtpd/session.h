@@ -197,6 +197,8 @@ class Session {
     // MAIL says of it; a reply if it may not.
     void offer_transfer();
     std::optional<std::string_view> take_transfer(const mail::TransferRequest& request);
+    // RFC 8689, 4: only what has come by TLS can be held to it.
+    bool may_require_tls() const { return settings_.requiretls && tls_ != nullptr && extended_; }
     // Whose mail this is; unsaid for a client without a right of its own.
     mail::Submitter submitter();
     // Whose it is where an open-smtp entry lets the client relay; unsaid else.

@@ -17,6 +17,8 @@ from harness import dns
 from harness import relais
 from harness.tls_peers import Authority, TlsServer
 from remote_test import RemoteCase
+from requiretls_test import ASKING, OFFERING
+from rspawn_test import Spawner
 
 SECURED = "Encrypted: TLSv1.3, TLS_AES_256_GCM_SHA384"
 VERIFIED = SECURED + ", certificate verified by MTA-STS"
@@ -201,6 +203,18 @@ class MtaSts(RemoteCase):
         # What cannot be fetched leaves what is known.
         self.assert_goes(i, "good", VERIFIED)
         self.assertIn("good.test: no policy from https://mta-sts.good.test: the server answers 500", "\n".join(i.log("send")))
+
+    def test_a_policy_vouches_for_the_servers_of_a_message_with_requiretls(self):
+        i = self.made(requiretls="1")
+        self.servers[21].hello_in_tls = OFFERING
+        spawner = Spawner(i)
+        self.addCleanup(spawner.close)
+        for domain, outcome, status in (("good", "r", ""), ("testing", "h", "5.7.10"), ("off", "h", "5.7.10"), ("norecord", "h", "5.7.10")):
+            report = spawner.deliver(host=f"{domain}.test", recipients=(f"you@{domain}.test",), extension=ASKING)
+            self.assertEqual((report.recipients[0][0], report.details[0][0] if status else ""), (outcome, status), report)
+        self.pages["mta-sts.wild.test"] = policy("*.test", mode="testing")
+        report = spawner.deliver(host="wild.test", recipients=("you@wild.test",), extension=ASKING)
+        self.assertEqual(report.recipients[0][0], "r", report)
 
     def test_dane_goes_first(self):
         i = self.made(dane="1", dnsanchors=self.nsd.anchors)

@@ -19,7 +19,7 @@ from auth_test import ask
 PASSWORD = "correct horse"
 # What new instances have got since the first version.
 LATER_FILES = ("checks", "chunking", "concurrencyremote", "dane", "databytes", "deliverby", "enhancedcodes", "futurerelease", "holddays", "keeptrace", "limitslocal", "mailauth", "minimumuid", "mtpriority", "perip", "proctitle", "queueminfree",
-               "ratelimits", "recipientcheck", "refusalid", "refusedlimit", "refusedpause", "smtplimits", "smtputf8", "stresstimeout", "tlsmemory")
+               "ratelimits", "recipientcheck", "refusalid", "refusedlimit", "refusedpause", "requiretls", "smtplimits", "smtputf8", "stresstimeout", "tlsmemory")
 
 
 class Load:

@@ -65,12 +65,12 @@ class Spawner:
         self.deliveries = 0
 
     def order(self, host="there.test", recipients=("you@there.test",), sender="me@here.test", message=HELLO, size=None, file=True,
-              connection_messages=0):
+              connection_messages=0, extension=b""):
         """Sends an order; returns its number. The file is longer than the message, as in the queue."""
         self.deliveries += 1
         packet = b"RR3\n" + struct.pack("<QQQ", self.deliveries, 4711, len(message) if size is None else size)
         packet += counted(host) + counted(sender) + struct.pack("<H", len(recipients)) + b"".join(map(counted, recipients))
-        packet += struct.pack(f"<I{len(recipients)}IB", connection_messages, *range(len(recipients)), 0) + counted(b"") + counted(b"")
+        packet += struct.pack(f"<I{len(recipients)}IB", connection_messages, *range(len(recipients)), 0) + counted(extension) + counted(b"")
         passed = []
         if file:
             passed = [os.memfd_create("message")]
