@@ -27,6 +27,7 @@ constexpr http::ServerLimits limits{.clients = 64,
                                     .time = std::chrono::milliseconds(10'000),
                                     .answer_time = std::chrono::milliseconds(130'000),
                                     .body = std::size_t{64} << 10,
+                                    .stream_time = std::chrono::minutes(10),
                                     .per_second = 25};
 
 bool is_act(std::string_view word) {
@@ -40,14 +41,15 @@ Front::Front(EventLoop& loop, const std::vector<int>& listening, Fd channel, con
     : loop_(loop),
       channel_(std::move(channel)),
       settings_(std::move(settings)),
-      samples_(loop, std::move(home)),
+      samples_(loop, home),
       server_(
           loop, listening, [this](Id id, const http::Request& request) { handle(id, request); }, limits,
           [this](std::string_view peer, const http::Request& request) {
               std::string client = client_of(settings_, peer, request);
               std::string counted = auth::client_of(client);
               return http::Server::Name{std::move(client), std::move(counted)};
-          }) {
+          }),
+      listeners_(loop, server_, std::move(home)) {
     set_nonblocking(channel_.get(), true);
     loop_.add(channel_.get(), EPOLLIN, [this](std::uint32_t events) { on_channel(events); });
 }
@@ -107,6 +109,7 @@ void Front::get(const Visit& visit) {
     if (visit.path == "/live.js") return file("text/javascript; charset=utf-8", live_script);
     if (visit.path == "/login")
         return show(visit.client, 200, "Log in", login_body(http::value_of(visit.form, "once"), ""));
+    if (visit.path == "/events") return listen(visit);
     const http::Form& form = visit.form;
     if (visit.path == "/")
         return ask(visit,
@@ -131,6 +134,16 @@ void Front::get(const Visit& visit) {
                    });
     }
     show_list(visit);
+}
+
+// The session is looked at when the stream begins; every page that is asked for then has its own look.
+void Front::listen(const Visit& visit) {
+    Visit live = visit;
+    live.live = true;
+    ask(live, {question(live, Verb::hello, {})}, [this](const Answers& all) {
+        if (all[0].status == Status::done && !listeners_.full()) return event_stream();
+        return http::Response{all[0].status == Status::done ? 503 : status_of(all[0]), "text/plain"};
+    });
 }
 
 void Front::show_list(const Visit& visit) {
@@ -297,6 +310,7 @@ void Front::take(Answer answer) {
         if (each.status == Status::login)
             return server_.answer(batch->client, elsewhere("/login", cookie_of("")));
     server_.answer(batch->client, batch->render(batch->answers));
+    if (server_.streams(batch->client)) listeners_.add(batch->client);
 }
 
 void Front::flush() {

@@ -13,6 +13,7 @@
 #include "base/event_loop.h"
 #include "base/fd.h"
 #include "console/html.h"
+#include "console/listeners.h"
 #include "console/protocol.h"
 #include "console/samples.h"
 #include "http/server.h"
@@ -74,6 +75,7 @@ class Front {
     void post(const Visit& visit);
     void act(const Visit& visit);
     void log_in(const Visit& visit);
+    void listen(const Visit& visit);
     void show_list(const Visit& visit);
     // Asks all of it, and sends what render makes of the answers; without a session the page of logins.
     void ask(const Visit& visit, std::vector<Question> questions, Render render);
@@ -93,6 +95,7 @@ class Front {
     std::map<std::uint64_t, std::pair<std::shared_ptr<Batch>, std::size_t>> asked_;
     std::size_t logins_ = 0;  // of them
     http::Server server_;
+    Listeners listeners_;
 };
 
 }  // namespace relais::console

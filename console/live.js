@@ -27,5 +27,13 @@
       state.textContent = "not renewed: load the page anew";
     }
   };
-  setInterval(renew, seconds * 1000);
+  // The server says when something has changed; where it says nothing, the page asks now and then.
+  let timer = 0;
+  const poll = () => { timer = timer || setInterval(renew, seconds * 1000); };
+  if (!window.EventSource) return poll();
+  const events = new EventSource("/events");
+  let missed = false;
+  events.onmessage = () => { missed = busy(); renew(); };
+  events.onerror = () => { if (events.readyState === EventSource.CLOSED) poll(); };
+  document.addEventListener("visibilitychange", () => { if (missed && !document.hidden) { missed = false; renew(); } });
 })();

@@ -202,9 +202,10 @@ std::string encode_value(std::string_view text) {
 }
 
 std::string encode(const Response& response, bool without_body) {
-    std::string text =
-        fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n", response.status,
-                    reason_of(response.status), response.type, response.body.size());
+    std::string text = fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\n", response.status,
+                                   reason_of(response.status), response.type);
+    // Without a length the body ends with the connection.
+    if (!response.stream) text += fmt::format("Content-Length: {}\r\n", response.body.size());
     for (const auto& [name, value] : response.fields) text += fmt::format("{}: {}\r\n", name, value);
     text += "Cache-Control: no-store\r\nConnection: close\r\n\r\n";
     if (!without_body) text += response.body;

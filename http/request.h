@@ -51,6 +51,7 @@ struct Response {
     std::string body{};
     // Further lines of the header. What stands in them comes from us.
     std::vector<std::pair<std::string_view, std::string>> fields{};
+    bool stream = false;  // its body goes on (http/server.h)
 };
 // The whole answer; the connection ends with it. without_body: to HEAD.
 std::string encode(const Response& response, bool without_body);

@@ -81,6 +81,9 @@ void Server::handle(Id id, std::uint32_t events) {
             return;
         case Client::State::answered:
             return send(id);
+        case Client::State::streaming:
+            // It has nothing more to say: what comes is its end.
+            return close_client(id);
     }
 }
 
@@ -123,11 +126,35 @@ std::string Server::client(Id id) const {
 
 void Server::answer(Id id, const Response& response) {
     const auto found = clients_.find(id);
-    if (found == clients_.end() || found->second.state == Client::State::answered) return;
-    found->second.output = encode(response, found->second.head);
-    found->second.state = Client::State::answered;
-    limit_time(id, limits_.time);
-    send(id);
+    if (found == clients_.end() || found->second.state != Client::State::waiting) return;
+    Client& client = found->second;
+    const bool stream = response.stream && !client.head;
+    client.output = encode(response, client.head);
+    client.state = stream ? Client::State::streaming : Client::State::answered;
+    limit_time(id, stream ? limits_.stream_time : limits_.time);
+    if (stream)
+        send_stream(id);
+    else
+        send(id);
+}
+
+bool Server::streams(Id id) const {
+    const auto found = clients_.find(id);
+    return found != clients_.end() && found->second.state == Client::State::streaming;
+}
+
+bool Server::push(Id id, std::string_view text) {
+    if (!streams(id)) return false;
+    clients_.at(id).output += text;
+    send_stream(id);
+    return streams(id);
+}
+
+void Server::send_stream(Id id) {
+    Client& client = clients_.at(id);
+    // What the system does not take at once stands behind what was not read.
+    if (!send_pending(client.fd.get(), client.output) || !client.output.empty()) return close_client(id);
+    loop_.change(client.fd.get(), EPOLLIN | EPOLLRDHUP);
 }
 
 void Server::send(Id id) {

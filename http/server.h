@@ -21,6 +21,7 @@ struct ServerLimits {
     std::chrono::milliseconds time{10000};  // for a request to come, and again for its answer to be read
     std::chrono::milliseconds answer_time{10000};  // for the answer to be made
     std::size_t body = 0;                          // octets of a body; 0: requests have none
+    std::chrono::milliseconds stream_time{10000};  // for an answer that goes on
     unsigned per_second = 0;  // requests of one client that are served, with twice as many at once; 0: all
 };
 
@@ -43,8 +44,14 @@ class Server {
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
 
-    // Sends the answer and ends the connection. Nothing happens if the client has gone.
+    // Sends the answer and ends the connection. Nothing happens if the client has gone. A stream stays until
+    // its time is over.
     void answer(Id id, const Response& response);
+    // Whether the client has one.
+    bool streams(Id id) const;
+    // More of a stream. A client that has not read what came before loses it. False if there is none any
+    // more.
+    bool push(Id id, std::string_view text);
     // Who it is; "" if it has gone.
     std::string client(Id id) const;
 
@@ -55,7 +62,7 @@ class Server {
         std::string output{};
         std::string name{};
         EventLoop::TimerId timer = 0;
-        enum class State { asking, waiting, answered } state = State::asking;
+        enum class State { asking, waiting, answered, streaming } state = State::asking;
         bool head = false;
     };
 
@@ -66,6 +73,7 @@ class Server {
     bool read(Client& client);
     void serve(Id id);
     void send(Id id);
+    void send_stream(Id id);
     void limit_time(Id id, std::chrono::milliseconds time);
     void close_client(Id id);
 

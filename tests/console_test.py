@@ -430,6 +430,43 @@ class Console(relais.TestCase):
                     answer += piece
             return answer
 
+    def listener(self, browser, path="/events"):
+        """(the connection, what came first): a browser that wants to hear what changes."""
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=60)
+        self.addCleanup(connection.close)
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nCookie: relais-console={browser.cookie}\r\n\r\n".encode())
+        first = b""
+        while b"\r\n\r\n" not in first or (b"event-stream" in first and b"open\n\n" not in first):
+            piece = connection.recv(4096)
+            if not piece:
+                break
+            first += piece
+        return connection, first.decode()
+
+    def test_pages_hear_when_something_has_changed(self):
+        i = self.started()
+        anna, stranger = self.browser(), self.browser(None)
+        self.assertIn(" 303 ", self.listener(stranger)[1])
+        one, first = self.listener(anna)
+        self.assertIn(" 200 ", first)
+        self.assertIn("Content-Type: text/event-stream\r\n", first)
+        self.assertIn("default-src 'none'", first)
+        self.assertNotIn("Content-Length", first)
+        self.assertEqual(i.submit("a@b.example", ["bob-later@mail.test"]), 0)
+        self.assertEqual(one.recv(4096), b"data: changed\n\n")
+        # There is room for 16; one more is told so, and has a place when another one has gone.
+        others = [self.listener(anna) for _ in range(15)]
+        self.assertTrue(all(" 200 " in first for _, first in others))
+        self.assertIn(" 503 ", self.listener(anna)[1])
+        self.assertIn("What waits most", anna.get("/"))
+        others[3][0].close()
+        others[4][0].sendall(b"GET / HTTP/1.1\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while others[4][0].recv(4096):
+                pass  # who says more is no listener
+        i.wait_for(lambda: " 200 " in self.listener(anna)[1], 30, "a place for a listener")
+        self.assertEqual(anna.request("HEAD", "/events")[0], 200)
+
     def test_too_many_requests_are_told_so(self):
         self.started()
         anna = self.browser()
