@@ -190,7 +190,9 @@ TEST_F(TimedTest, OfWhatIsLateAndGoesOnTheSenderIsToldOnce) {
     for (int tries = 0; tries < 8; ++tries) {
         for (const auto& order : take_orders()) answer(order, Outcome::temporary, "busy");
         work();
-        if (tries == 1) EXPECT_TRUE(out.reports.empty());
+        if (tries == 1) {
+            EXPECT_TRUE(out.reports.empty());
+        }
         pass(hour / 2);
     }
     ASSERT_EQ(out.reports.size(), 1U);

@@ -61,7 +61,10 @@ class Case(RemoteCase):
 
 class Out(Case):
     def spawner(self, **control):
-        i = self.made(**control)
+        return self.started(self.made(**control))
+
+    def started(self, i):
+        dns.start_resolver(i)
         spawner = Spawner(i)
         self.addCleanup(spawner.close)
         return spawner
@@ -127,8 +130,7 @@ class Out(Case):
 
     def test_the_administrators_lines_stand_unless_they_are_to_yield(self):
         i = self.made(tlsdestinations="plain.test:encrypt")
-        spawner = Spawner(i)
-        self.addCleanup(spawner.close)
+        spawner = self.started(i)
         self.assertEqual(self.deliver(spawner, "plain.test", b"", message=FREE)[0], "s")
         i.control("requiretls", "2")
         outcome, _, text, _ = self.deliver(spawner, "plain.test", b"", message=FREE)
