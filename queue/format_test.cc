@@ -98,7 +98,7 @@ TEST(Format, AFooterSaysItsVersion) {
 }
 
 TEST(Format, AStatusComesBackAndItsTextIsCut) {
-    const Status status{true, true, 7, 1700000000, 1600000000, std::string(300, 'e')};
+    const Status status{true, true, 7, 1700000000, 1600000000, 1500000000, std::string(300, 'e')};
     const std::string block = encode_status(status);
     ASSERT_EQ(block.size(), status_size);
     const Status decoded = decode_status(block);
@@ -106,6 +106,7 @@ TEST(Format, AStatusComesBackAndItsTextIsCut) {
     EXPECT_EQ(decoded.tries, 7u);
     EXPECT_EQ(decoded.next_try, 1700000000);
     EXPECT_EQ(decoded.last_try, 1600000000);
+    EXPECT_EQ(decoded.released, 1500000000);
     EXPECT_EQ(decoded.last_error, std::string(error_text_size, 'e'));
 }
 
@@ -120,7 +121,7 @@ TEST(Format, WhatIsHeldByHandIsToldFromWhatADecisionHolds) {
 }
 
 TEST(Format, ATornOrEmptyStatusCountsAsZero) {
-    const std::string block = encode_status({true, true, 7, 1700000000, 1600000000, "text"});
+    const std::string block = encode_status({true, true, 7, 1700000000, 1600000000, 0, "text"});
     for (std::size_t at = 0; at < block.size(); ++at) {
         std::string torn = block;
         torn[at] = static_cast<char>(torn[at] ^ 1);
@@ -130,7 +131,7 @@ TEST(Format, ATornOrEmptyStatusCountsAsZero) {
     }
     EXPECT_EQ(decode_status(std::string(status_size, '\0')).tries, 0u);
     EXPECT_EQ(decode_status("").tries, 0u);
-    EXPECT_EQ(decode_status(encode_status({false, false, 3, -5, 0, ""})).tries, 0u);
+    EXPECT_EQ(decode_status(encode_status({false, false, 3, -5, 0, 0, ""})).tries, 0u);
 }
 
 TEST(Format, AFooterBindsTheSizeOfTheFile) {

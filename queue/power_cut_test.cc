@@ -230,7 +230,7 @@ TEST_F(PowerCut, EveryRecipientIsDeliveredStillToDoOrBounced) {
         auto& recipients = message.envelope.recipients;
         recorder.note("delivered a@x");
         store.mark(id, recipients[0], Mark::done, false);
-        message.status = {false, false, 1, 2000000000, 1900000000, "not now"};
+        message.status = {false, false, 1, 2000000000, 1900000000, 0, "not now"};
         store.write_status(message);
         recorder.note("failed c@x");
         store.append_bounce(id, "<c@x>:\nno such user\n\n");

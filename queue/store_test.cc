@@ -107,7 +107,7 @@ TEST_F(StoreTest, MarksAndStatusLastAndLeaveTheChecksumRight) {
     ASSERT_EQ(load(77), Load::whole);
     store.mark(77, message.envelope.recipients[0], Mark::done, false);
     store.mark(77, message.envelope.recipients[2], Mark::failed, true);
-    message.status = {true, false, 3, 1700000000, 1600000000, "connection refused"};
+    message.status = {true, false, 3, 1700000000, 1600000000, 0, "connection refused"};
     store.write_status(message);
     StoredMessage again;
     ASSERT_EQ(store.load(77, again, true), Load::whole);
