@@ -133,6 +133,8 @@ void Inspector::check_content(const ControlFile& row, std::string_view content,
         if (row.kind == FileKind::number) check_number(row, lines.front());
         if (!row.words.empty())
             for (std::string& fault : word_faults(row, lines.front())) warn(row.name, std::move(fault));
+        if (!lines.front().empty())
+            for (std::string& fault : line_faults(row, lines.front())) warn(row.name, std::move(fault));
     } else {
         for (const std::string& line : lines)
             for (std::string& fault : line_faults(row, line)) warn(row.name, std::move(fault));

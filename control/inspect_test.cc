@@ -216,6 +216,13 @@ TEST_F(Inspect, SeesListsThatDoNotCountWithoutChecks) {
     EXPECT_EQ(found("control/badhelo"), "");
 }
 
+TEST_F(Inspect, SeesASummaryThatIsNeverSent) {
+    put("summary", "weekly postmaster@mail.test\n");
+    EXPECT_EQ(found("control/summary"), "");
+    put("summary", "monthly\n");
+    EXPECT_HAS(found("control/summary"), "\"monthly\" is not daily or weekly");
+}
+
 TEST_F(Inspect, SeesWhatOthersCannotRead) {
     ::chmod(path("control/rcpthosts").c_str(), 0600);
     EXPECT_HAS(found("control/rcpthosts"), "not everybody may read it");

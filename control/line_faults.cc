@@ -45,6 +45,12 @@ void add_front_end_faults(std::string_view file, std::string_view line, std::vec
             "relay");
 }
 
+// summary/words reads it.
+bool is_summary(std::string_view line) {
+    const auto words = words_of(line);
+    return !words.empty() && words.size() <= 2 && (words[0] == "daily" || words[0] == "weekly");
+}
+
 }  // namespace
 
 std::string quoted(std::string_view text) {
@@ -77,6 +83,9 @@ std::vector<std::string> line_faults(const ControlFile& row, const std::string& 
     if (row.name == "ratelimits" && !parse_rate_limit(line))
         faults.push_back(quoted(line) + " is not WHAT of WHOM NUMBER/SPAN: it does not count");
     if (row.name == "proxyhosts" || row.name == "xclient") add_front_end_faults(row.name, line, faults);
+    if (row.name == "summary" && !is_summary(line))
+        faults.push_back(quoted(line) +
+                         " is not daily or weekly, with an address or without: nothing is sent");
     if (row.name == "checks" && !CheckModes::fault(line).empty())
         faults.push_back(CheckModes::fault(line) + ": the line does not count");
     return faults;

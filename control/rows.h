@@ -221,9 +221,8 @@ inline constexpr std::array table = {
           "ADDRESS PORT of each submission server with TLS from the first octet"),
     flag("submissiontls", "smtpd", "1", "0: a submission server takes logins without TLS"),
     line("summary", "summary console", "",
-         "daily or weekly, and an address by choice, without one the postmaster: when a summary of the mail "
-         "is "
-         "sent, and to whom; without it none"),
+         "daily or weekly, and an address if that is not the postmaster: when a summary of the mail is sent, "
+         "and to whom; without it none"),
     number("tarpitcount", "smtpd", "0", 0,
            "recipients of one connection before the pauses; not for logins and RELAYCLIENT; 0 is no pause"),
     seconds("tarpitdelay", "smtpd", "5", 0, 300,
