@@ -94,7 +94,8 @@ SubmitAnswer Submission::finish_encoded(std::string_view envelope) {
     const std::string message = kept ? state.buffer : std::string();
     if (!state.failure) {
         state.exchange(envelope);
-        if (!message.empty() && state.refused_version()) state.say_again(message, envelope);
+        if (!message.empty() && state.refused_version() && state.may_say_less())
+            state.say_again(message, envelope);
     } else if (state.server && state.failure->code == SubmitCode::communication) {
         state.failure.reset();
         state.guarded(&State::read_answer);

@@ -29,7 +29,7 @@ class ClientTest : public testing::Test {
         ::unsetenv("QMAILQUEUE");
     }
 
-    // Answers one submission: keeps header, message and envelope.
+    // Answers one submission: keeps header, message, envelope and, in version 2, extension.
     void serve(const SubmitAnswer& answer) {
         listener =
             listen_unix(home.socket("queue-submit"), 0600, static_cast<uid_t>(-1), static_cast<gid_t>(-1));
@@ -38,6 +38,7 @@ class ClientTest : public testing::Test {
             header = take(peer.get(), 4);
             message = take_group(peer.get());
             envelope = take_group(peer.get());
+            extension = header.starts_with("RQ2") ? take_group(peer.get()) : "";
             write_all(peer.get(), encode_answer(answer), patience);
         });
     }
@@ -86,7 +87,7 @@ class ClientTest : public testing::Test {
     control::Home home = directory.home();
     Fd listener;
     std::thread server;
-    std::string header, message, envelope, refused;
+    std::string header, message, envelope, extension, refused;
 };
 // For all tests of the program together: on a busy machine they take a minute.
 const Deadline ClientTest::patience = Deadline::in(Seconds(300));
@@ -106,16 +107,7 @@ TEST_F(ClientTest, ASmallMessageGoesInOnePiece) {
 }
 
 TEST_F(ClientTest, AnExtensionIsSaidInVersionTwo) {
-    listener = listen_unix(home.socket("queue-submit"), 0600, static_cast<uid_t>(-1), static_cast<gid_t>(-1));
-    std::string extension;
-    server = std::thread([&] {
-        const Fd peer(::accept(listener.get(), nullptr, nullptr));
-        header = take(peer.get(), 4);
-        message = take_group(peer.get());
-        envelope = take_group(peer.get());
-        extension = take_group(peer.get());
-        write_all(peer.get(), encode_answer({SubmitCode::accepted, 1, ""}), patience);
-    });
+    serve({SubmitCode::accepted, 1, ""});
     Submission submission(home, Door::submit, patience);
     submission.begin(by_login());
     submission.write("m\n");
@@ -160,6 +152,37 @@ TEST_F(ClientTest, AnExtensionForAnotherSenderIsNotSaid) {
     EXPECT_EQ(submission.finish("postmaster@x", {"a@y"}).code, SubmitCode::accepted);
     server.join();
     EXPECT_EQ(header, "RQ1s");
+}
+
+TEST_F(ClientTest, AnotherSenderInTheSameSessionKeepsWhatWasPromised) {
+    mail::Envelope all = by_login();
+    all.options.session = "1.2";
+    all.options.requiretls = true;
+    all.options.ret = mail::Ret::full;
+    for (const bool same : {true, false}) {
+        serve({SubmitCode::accepted, 1, ""});
+        Submission submission(home, Door::submit, patience);
+        submission.begin(all);
+        submission.name_session(same ? "1.2" : "3.4");
+        submission.write("m\n");
+        EXPECT_EQ(submission.finish("srs0=x@x", {"a@y"}).code, SubmitCode::accepted);
+        server.join();
+        EXPECT_EQ(extension.find("requiretls") != std::string::npos, same);
+        EXPECT_EQ(extension.find("ret full"), std::string::npos);
+    }
+}
+
+TEST_F(ClientTest, RequireTlsIsNotSaidWithoutItToAnOlderServer) {
+    serve_version_one(1, {SubmitCode::accepted, 1, ""});
+    mail::Envelope all = by_login();
+    all.options.requiretls = true;
+    Submission submission(home, Door::submit, patience);
+    submission.begin(all);
+    submission.write("m\n");
+    EXPECT_EQ(submission.finish("s@x", {"a@y"}).code, SubmitCode::bug);
+    // It waits for the one that is served.
+    Submission(home, Door::submit, patience).finish("s@x", {"a@y"});
+    server.join();
 }
 
 TEST_F(ClientTest, AFilterGetsTheExtensionInItsEnvironment) {

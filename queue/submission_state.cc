@@ -74,7 +74,8 @@ void Submission::State::open() {
             qp = static_cast<std::uint64_t>(filter->pid());
         } else {
             if (streaming && may_drop()) drop = Drop::make(home);
-            const bool plain = streaming && !extension.empty() && !server_knows_extensions();
+            const bool plain =
+                streaming && !extension.empty() && may_say_less() && !server_knows_extensions();
             server = connect();
             if (plain) extension.clear();
             name_version();
@@ -226,15 +227,30 @@ bool Submission::State::refused_version() const {
     return !extension.empty() && failure && failure->code == SubmitCode::bug;
 }
 
+// To a server of version 1. What the sender wants protected waits until it has ended.
+bool Submission::State::may_say_less() const {
+    const auto decoded = mail::decode_extension(extension, 0);
+    return !decoded || !decoded->options.requiretls;
+}
+
 // Before a filter: its qmail-queue is another process, and what each says of the message has it in common.
 void Submission::State::name_own_session() {
     if (door == Door::network) session = fmt::format("{}.{}", now_microseconds(), ::getpid());
 }
 
-// Who has it from the environment may have been called for another message: only the session is still true.
+// Who has it from the environment may have been called for another message: only the session is still true. In
+// the same session it is the message of which something was promised, whatever sender a filter has given it.
 // An extension without fields says nothing.
 void Submission::State::forget_extension() {
     mail::EnvelopeOptions options;
+    const auto decoded = mail::decode_extension(extension, 0);
+    if (decoded && !session.empty() && decoded->options.session == session) {
+        options.requiretls = decoded->options.requiretls;
+        options.hold = decoded->options.hold;
+        options.release = decoded->options.release;
+        options.deliver_by = decoded->options.deliver_by;
+        options.priority = decoded->options.priority;
+    }
     options.session = session;
     extension = mail::encode_extension(options, {});
     if (extension.empty()) extension.assign(streaming ? 1 : 0, '\0');

@@ -65,6 +65,7 @@ struct Submission::State {
     bool server_knows_extensions();
     void exchange(std::string_view envelope);
     bool refused_version() const;
+    bool may_say_less() const;
     void name_own_session();
     void forget_extension();
     void say_again(const std::string& message, std::string_view envelope);

@@ -6,6 +6,7 @@
 #include "base/idna.h"
 #include "base/time.h"
 #include "remote/path.h"
+#include "remote/requiretls.h"
 
 namespace relais::remote {
 namespace {
@@ -73,6 +74,7 @@ Result Delivery::try_deliver(Envelope envelope, Message& message) {
     wish_ = wish_of(envelope, message);
     std::string key = route_key(*settings_, envelope.sender, envelope.host);
     if (wish_ == TlsWish::required) key += " requiretls";
+    if (wish_ == TlsWish::verified) key += " verified";
     if (wish_ == TlsWish::not_required) key += " tls not required";
     if (!may_reuse(key)) close();
     if (session_)
@@ -126,6 +128,7 @@ Result Delivery::deliver_on_fresh(const Envelope& envelope, Message& message) {
     std::optional<Verdict> last;  // what the last server said that would not talk to us
     bool unreached = false;       // a server said nothing at all
     std::size_t tried = 0;
+    bool all = false;  // servers were asked
     hopeless_ = false;
     failures_.clear();
     resting_.clear();
@@ -134,7 +137,8 @@ Result Delivery::deliver_on_fresh(const Envelope& envelope, Message& message) {
                Deadline::in(opening_patience)};
     while (tried < server_limit && !hopeless_ && !effort_.over()) {
         const auto server = search.next();
-        if (!server) break;
+        all = !server;
+        if (all) break;
         ++tried;
         std::optional<Verdict> said;
         if (!open_session(search, *server, way, said)) {
@@ -149,7 +153,8 @@ Result Delivery::deliver_on_fresh(const Envelope& envelope, Message& message) {
     // A server that could not be reached, or of which DNS did not tell, may have what the others lack.
     if (last && last->letter == Letter::permanent) {
         if (search.none().reason == NoServer::dns_failed) last = dns_failed();
-        if (unreached) last.reset();
+        if (unreached || !failures_.empty() || !resting_.empty() || (wish_ == TlsWish::required && !all))
+            last.reset();
     }
     const bool final = last && last->letter == Letter::permanent;
     return {{},
@@ -160,7 +165,8 @@ Result Delivery::deliver_on_fresh(const Envelope& envelope, Message& message) {
 
 Delivery::TlsWish Delivery::wish_of(const Envelope& envelope, const Message& message) const {
     // RFC 8689, 4.1: the field does not count beside the parameter.
-    if (envelope.options.requiretls) return TlsWish::required;
+    if (envelope.options.requiretls)
+        return is_report(envelope.sender) ? TlsWish::verified : TlsWish::required;
     return settings_->requiretls > 0 && message.needs_no_tls() ? TlsWish::not_required : TlsWish::none;
 }
 

@@ -81,7 +81,9 @@ class Delivery {
         Deadline ends = Deadline::never();
         bool over() const { return addresses == 0 || silences == 0 || ends.passed(); }
     };
-    enum class TlsWish { none, required, not_required };  // of a message (remote/requiretls.h)
+    // Of a message (remote/requiretls.h). A bounce of one that has asked for REQUIRETLS must find somebody: it
+    // is verified, and goes to a server that promises nothing.
+    enum class TlsWish { none, required, verified, not_required };
 
     Result try_deliver(Envelope envelope, Message& message);
     static bool give_password(Route& route, const Secret* password);

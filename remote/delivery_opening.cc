@@ -79,7 +79,8 @@ bool Delivery::decide_tls(ServerSearch& search, const Server& server, const Way&
         terms.tls = with_dane(terms.tls, found);
     }
     if (!hold_to_domain_policy(server, way, terms.tls, last)) return false;
-    return wish_ != TlsWish::required || hold_to_wish(search, server, way, terms.tls, last);
+    if (wish_ == TlsWish::none) return true;
+    return hold_to_wish(search, server, way, terms.tls, last);
 }
 
 bool Delivery::hold_to_wish(const ServerSearch& search, const Server& server, const Way& way,
@@ -88,6 +89,11 @@ bool Delivery::hold_to_wish(const ServerSearch& search, const Server& server, co
     const auto is_loopback = [](const std::string& address) { return kind_of(address) == AddressKind::ours; };
     if (way.route.lmtp && std::all_of(server.addresses.begin(), server.addresses.end(), is_loopback))
         return true;
+    if (wish_ == TlsWish::verified) {
+        policy = with_requiretls(policy, server.name, settings_->mtasts_authorities);
+        policy.by_message = false;
+        return true;
+    }
     // A domain without MX records, or that is its own, has the name that the sender meant.
     const bool named = search.chosen_securely() || names_the_server(policy) ||
                        comparable(server.name) == comparable(way.domain);
@@ -232,6 +238,8 @@ bool Delivery::open_session_by(const Server& server, const Way& way, const Sessi
         left.insert(left.begin(), connected.untried.begin(), connected.untried.end());
         if (!connected.fd) continue;
         if (open_session_at(std::move(connected), terms, way, last)) return true;
+        // Its other addresses promise no more: another server may.
+        if (wish_ == TlsWish::required && last && last->letter == Letter::permanent) return false;
     }
     return false;
 }

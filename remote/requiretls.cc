@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "mail/address.h"
 #include "mail/header.h"
 
 namespace relais::remote {
@@ -29,6 +30,10 @@ TlsPolicy without_requirement(const TlsPolicy& policy) {
     open.names.clear();
     open.digests.clear();
     return open;
+}
+
+bool is_report(std::string_view sender) {
+    return sender.empty() || sender == mail::double_bounce_sender;
 }
 
 TlsPolicy with_requiretls(const TlsPolicy& policy, const std::string& server,

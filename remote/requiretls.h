@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "remote/report.h"
@@ -18,6 +19,8 @@ bool tls_is_not_required(const std::vector<std::string>& fields);
 // The policy without what it requires.
 TlsPolicy without_requirement(const TlsPolicy& policy);
 
+// Whether a sender is that of a report: RFC 8689, 5: such a message is not lost for want of REQUIRETLS.
+bool is_report(std::string_view sender);
 // The policy with what REQUIRETLS asks for: what authenticates the server stays, anything else becomes a
 // certificate for its name. authorities: as TlsPolicy::ca_file.
 TlsPolicy with_requiretls(const TlsPolicy& policy, const std::string& server, const std::string& authorities);

@@ -12,7 +12,8 @@ namespace relais::remote {
 std::optional<Verdict> Session::refuse_unsent(Message& message, const std::string& sender,
                                               const DsnRequest& dsn) const {
     // Whoever stores it on this host, by LMTP, sends it nowhere.
-    if (dsn.requiretls && !settings_.lmtp && !(settings_.tls.by_message && offers_what_is_asked()))
+    if (dsn.requiretls && !is_report(sender) && !settings_.lmtp &&
+        !(settings_.tls.by_message && offers_what_is_asked()))
         return requiretls_not_offered(ip_);
     if (is_beyond(sender)) return Verdict{Letter::permanent, no_smtp_utf8("the sender's address")};
     if (dsn.smtputf8 && !extensions_.smtp_utf8 && message.scan().eight_bit_header)

@@ -105,6 +105,20 @@ class Out(Case):
         for domain in ("silent.test", "plain.test", "wrong.test", "open.test"):
             self.assertEqual(self.deliver(spawner, domain, b"")[0], "r", domain)
 
+    def test_a_bounce_is_verified_and_needs_no_promise(self):
+        """RFC 8689, 5: want of REQUIRETLS loses no report."""
+        spawner = self.spawner(remoteidle="60")
+        for sender in ("", "#@[]"):
+            outcome, _, text, _ = self.deliver(spawner, "silent.test", sender=sender)
+            self.assertEqual(outcome, "r", text)
+        self.assertEqual(self.commands(22), [b"MAIL FROM:<>"] * 2)
+        # The sender's own mail is held to it as before, on that connection too.
+        self.assertEqual(self.deliver(spawner, "silent.test")[:2], ("h", "5.7.30"))
+        self.assertEqual(self.deliver(spawner, "open.test", sender="")[0], "r")
+        self.assertEqual(self.deliver(spawner, "wrong.test", sender="")[0], "s")
+        self.assertEqual(self.deliver(spawner, "good.test", sender="")[0], "r")
+        self.assertIn(b"MAIL FROM:<> REQUIRETLS", self.commands(21))
+
     def test_a_connection_that_was_not_held_to_it_is_not_used(self):
         spawner = self.spawner(remoteidle="60")
         for extension in (b"", ASKING, b"", ASKING):
