@@ -1,5 +1,5 @@
-// The kinds of rows that the table of control files has (control/rows.h), each with the bounds and the unit that
-// its kind knows.
+// The kinds of rows that the table of control files has (control/rows.h), each with the bounds and the unit
+// that its kind knows.
 #pragma once
 
 #include <cstdint>

@@ -238,9 +238,9 @@ void Submission::State::name_own_session() {
     if (door == Door::network) session = fmt::format("{}.{}", now_microseconds(), ::getpid());
 }
 
-// Who has it from the environment may have been called for another message: only the session is still true. In
-// the same session it is the message of which something was promised, whatever sender a filter has given it.
-// An extension without fields says nothing.
+// Who has it from the environment may have been called for another message: only the session is still true.
+// In the same session it is the message of which something was promised, whatever sender a filter has given
+// it. An extension without fields says nothing.
 void Submission::State::forget_extension() {
     mail::EnvelopeOptions options;
     const auto decoded = mail::decode_extension(extension, 0);

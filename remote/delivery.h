@@ -81,8 +81,8 @@ class Delivery {
         Deadline ends = Deadline::never();
         bool over() const { return addresses == 0 || silences == 0 || ends.passed(); }
     };
-    // Of a message (remote/requiretls.h). A bounce of one that has asked for REQUIRETLS must find somebody: it
-    // is verified, and goes to a server that promises nothing.
+    // Of a message (remote/requiretls.h). A bounce of one that has asked for REQUIRETLS must find somebody:
+    // it is verified, and goes to a server that promises nothing.
     enum class TlsWish { none, required, verified, not_required };
 
     Result try_deliver(Envelope envelope, Message& message);
