@@ -72,7 +72,8 @@ Session::Attempt Session::send(const std::string& sender, const std::vector<std:
     if (auto result = refuse_all(recipients)) return {*std::move(result), false};
     Transaction transaction{sender, recipients, message, dsn, {}, {}};
     transaction.result.dsn = extensions_.dsn;
-    transaction.result.deliver_by = extensions_.deliver_by && dsn.by;
+    // A server of LMTP delivers it now.
+    transaction.result.deliver_by = dsn.by && (extensions_.deliver_by || settings_.lmtp);
     transaction.result.server = settings_.server_name;
     transaction.result.server_ip = ip_;
     transaction.result.tls = wire_.tls() != nullptr ? protection_ + promise() : "";

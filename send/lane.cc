@@ -185,7 +185,7 @@ bool Lane::has_room(const Destination& destination, std::uint32_t now, bool urge
 }
 
 bool Lane::is_full(const Destination& destination) {
-    return destination.queued() >= jobs_wanted;
+    return destination.queued() - destination.urgent >= jobs_wanted;
 }
 
 void Lane::park(const DestinationPtr& destination, queue::MessageId id, std::uint32_t now) {

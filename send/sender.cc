@@ -278,7 +278,7 @@ void Sender::forget(queue::MessageId id) {
     leave_window(id);
     told_.erase(id);
     held_strangers_.erase(id);
-    times_.erase(id);
+    forget_times(id);
     known_.erase(id);
 }
 

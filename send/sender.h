@@ -179,11 +179,13 @@ class Sender {
     // sender_timed.cc: what is not tried before its time
     struct Times {
         std::int64_t beginning = 0;  // of its life: retries and queuelifetime count from then; unix seconds
+        std::int64_t release = 0;    // not before; 0: at once
         std::int64_t due = 0;        // by when it is to be delivered; 0: whenever
         bool returns = false;        // and goes back then; else its sender is warned
         int priority = 0;
     };
     void note_times(const queue::StoredMessage& message);
+    void forget_times(queue::MessageId id);
     std::int64_t beginning(queue::MessageId id) const;
     std::int64_t age(queue::MessageId id) const { return clock_->age(beginning(id), wall()); }
     bool keep_until_release(const Active& active, KnownMessages::Entry& entry);

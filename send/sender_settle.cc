@@ -68,7 +68,8 @@ void Sender::settle(Active& active) {
     Side& side = side_of(active.waits_on);
     const DestinationPtr destination = side.lane.destination(active.waits_for);
     warn_of_delay(active, destination->share->reason);
-    if (active.priority() > 0) {
+    // Several destinations have no line of their own: it would be read again and again.
+    if (active.priority() > 0 && entry.destination != 0) {
         wait_urgently(entry, *destination);
         return leave_window(active.id());
     }

@@ -14,6 +14,7 @@ void Sender::note_times(const queue::StoredMessage& message) {
     if (options.release == 0 && !options.deliver_by && options.priority == 0) return;
     Times& times = times_[message.id] = {queue::beginning(message)};
     times.priority = options.priority;
+    times.release = options.release;
     if (!options.deliver_by) return;
     times.due = options.deliver_by->when;
     times.returns = options.deliver_by->returns;
@@ -26,7 +27,8 @@ std::int64_t Sender::beginning(queue::MessageId id) const {
 }
 
 bool Sender::keep_until_release(const Active& active, KnownMessages::Entry& entry) {
-    if (!queue::waits_for_release(active.stored, wall())) return false;
+    // One of which nobody is left has a bounce to send.
+    if (active.remaining == 0 || !queue::waits_for_release(active.stored, wall())) return false;
     const std::int64_t release = active.stored.envelope.options.release;
     entry.place = Place::later;
     entry.forced = false;
@@ -76,7 +78,7 @@ void Sender::time_is_up(queue::MessageId id, KnownMessages::Entry& entry, const 
     if (times.due == 0 || times.due > wall()) return;
     const auto found = window_.find(id);
     if (found != window_.end()) {
-        if (times.returns) give_back(*found->second);
+        if (times.returns && !found->second->stored.status.hold) give_back(*found->second);
         return;
     }
     if (entry.place != Place::due && entry.place != Place::parked && entry.place != Place::elsewhere) return;
@@ -88,6 +90,14 @@ void Sender::time_is_up(queue::MessageId id, KnownMessages::Entry& entry, const 
 std::string Sender::overdue_text(const Active& active) {
     const auto& by = active.stored.envelope.options.deliver_by;
     return "It was to be delivered by " + date_gmt(by ? by->when : 0) + " GMT, or to come back. (#5.4.7)";
+}
+
+void Sender::forget_times(queue::MessageId id) {
+    const auto found = times_.find(id);
+    if (found == times_.end()) return;
+    alarms_.erase({found->second.due, id});
+    alarms_.erase({found->second.release, id});
+    times_.erase(found);
 }
 
 bool Sender::is_urgent(queue::MessageId id) const {

@@ -150,6 +150,53 @@ TEST_F(TimedTest, WhatIsNotDeliveredInTimeGoesBack) {
     EXPECT_TRUE(take_orders().empty());
 }
 
+TEST_F(TimedTest, WhatIsHeldDoesNotGoBackWhileSomethingOfItRuns) {
+    mail::EnvelopeOptions options;
+    options.deliver_by = mail::DeliverBy{birth_second + hour, true, false};
+    options.submitter = {mail::Submitter::Kind::login, "s@x"};
+    queue.put_envelope(birth, "s@x", {"ann@far.example", "bob@other.example"}, queue::Origin::network,
+                       options, {});
+    sender->hint(birth);
+    const auto orders = take_orders();
+    ASSERT_EQ(orders.size(), 2U);
+    answer(orders[0], Outcome::temporary, "busy");
+    EXPECT_TRUE(sender->control({ControlVerb::hold, birth}).ok);
+    pass(hour + 1);
+    work();
+    EXPECT_TRUE(out.bounces.empty());
+    answer(orders[1], Outcome::success);
+    work();
+    EXPECT_TRUE(out.bounces.empty());
+    EXPECT_TRUE(sender->control({ControlVerb::release, birth}).ok);
+    work();
+    EXPECT_EQ(out.bounces.size(), 1U);
+}
+
+TEST_F(TimedTest, WhatIsDoneHasNoAlarm) {
+    mail::EnvelopeOptions options;
+    options.deliver_by = mail::DeliverBy{birth_second + 5, false, false};
+    accept_timed(birth, options);
+    const auto orders = take_orders();
+    ASSERT_EQ(orders.size(), 1U);
+    EXPECT_LE(sender->seconds_to_next(), 5U);
+    answer(orders[0], Outcome::success);
+    work();
+    EXPECT_GT(sender->seconds_to_next(), 5U);
+}
+
+TEST_F(TimedTest, ABounceWaitsForNoRelease) {
+    accept_later(birth, 240 * hour);
+    EXPECT_TRUE(take_orders().empty());
+    queue::StoredMessage message;
+    ASSERT_EQ(queue.store().load(birth, message, true), queue::Load::whole);
+    queue.store().append_bounce(birth, "<ann@far.example>:\nended by hand\n\n");
+    queue.store().mark(birth, message.envelope.recipients[0], queue::Mark::failed, true);
+    restart();
+    pass(700);
+    work();
+    EXPECT_EQ(out.bounces.size(), 1U);
+}
+
 TEST_F(TimedTest, WhatIsUnderWayInTimeIsDelivered) {
     mail::EnvelopeOptions options;
     options.deliver_by = mail::DeliverBy{birth_second + hour, true, false};
