@@ -23,7 +23,7 @@ std::string codes(const MessageTraits& message, const remote::Extensions& extens
 }
 
 TEST(Passage, AServerThatOffersAllTakesAll) {
-    EXPECT_EQ(codes({1000, true, true, true, false, 998}, everything()), "smtputf8");
+    EXPECT_EQ(codes({1000, true, true, true, false, false, 998}, everything()), "smtputf8");
     EXPECT_EQ(codes({}, everything()), "");
     EXPECT_EQ(codes({}, {}), "");
 }
