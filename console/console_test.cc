@@ -108,7 +108,8 @@ TEST(ConsoleProtocol, WhatIsDoneAboutPeopleNamesOneOfThem) {
     };
     EXPECT_EQ(asked("close", "192.0.2.7"),
               std::pair(std::string(), Fields{"open-smtp", "remove", "192.0.2.7"}));
-    EXPECT_EQ(asked("close", "2001:db8:0:1::/64").first, "");
+    EXPECT_EQ(asked("close", "2001:db8:0:1::/64"),
+              std::pair(std::string(), Fields{"open-smtp", "remove", "2001:db8:0:1::"}));
     EXPECT_EQ(asked("let", "anna@x").second, (Fields{"qmail-counts", "--release=anna@x"}));
     EXPECT_EQ(asked("hold", "anna@x").second, (Fields{"queue-list", "hold", "--login=anna@x"}));
     for (const auto& [act, whom] : {std::pair{"close", "192.0.2.0/24"}, std::pair{"close", "192.0.2.7/64"},

@@ -68,7 +68,9 @@ Fields tool_of(const Question& question) {
         case Verb::held:
             return {"qmail-counts", std::string(counts::held_logins)};
         case Verb::person:
-            if (arguments[0] == "close") return {"open-smtp", "remove", arguments[1]};
+            // A client of IPv6 is its /64 there, and any address of it names it.
+            if (arguments[0] == "close")
+                return {"open-smtp", "remove", arguments[1].substr(0, arguments[1].find('/'))};
             if (arguments[0] == "let") return {"qmail-counts", "--release=" + arguments[1]};
             return {"queue-list", "hold", "--login=" + arguments[1]};
         case Verb::relay: {
@@ -109,7 +111,8 @@ void Helper::start(const Question& question, Answer answer) {
     job.output = std::move(pipe.read);
     set_nonblocking(job.output.get(), true);
     loop_.add(job.output.get(), EPOLLIN, [this, pid](std::uint32_t) { on_output(pid); });
-    job.timer = loop_.after(question.verb == Verb::act ? limits_.act_time : limits_.look_time, [this, pid] {
+    const bool changes = question.verb == Verb::act || question.verb == Verb::person;
+    job.timer = loop_.after(changes ? limits_.act_time : limits_.look_time, [this, pid] {
         jobs_.at(pid).timer = 0;
         ::kill(-pid, SIGKILL);
     });

@@ -31,9 +31,20 @@
   let timer = 0;
   const poll = () => { timer = timer || setInterval(renew, seconds * 1000); };
   if (!window.EventSource) return poll();
-  const events = new EventSource("/events");
-  let missed = false;
-  events.onmessage = () => { missed = busy(); renew(); };
-  events.onerror = () => { if (events.readyState === EventSource.CLOSED) poll(); };
-  document.addEventListener("visibilitychange", () => { if (missed && !document.hidden) { missed = false; renew(); } });
+  let events = null;
+  const listen = () => {
+    events = new EventSource("/events");
+    events.onopen = () => { clearInterval(timer); timer = 0; };
+    events.onmessage = renew;
+    events.onerror = poll;
+  };
+  // A browser has six connections to a server: a page that nobody sees holds none.
+  const look = () => {
+    if (!document.hidden) { renew(); return listen(); }
+    if (events) events.close();
+    clearInterval(timer);
+    timer = 0;
+  };
+  document.addEventListener("visibilitychange", look);
+  if (!document.hidden) listen();
 })();

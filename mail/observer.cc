@@ -7,7 +7,7 @@ namespace {
 
 class NulObserver : public MessageObserver {
   public:
-    void add(std::string_view text) override { found_ = text.find('\0') != std::string_view::npos; }
+    void add(std::string_view text) override { found_ = found_ || text.find('\0') != std::string_view::npos; }
     std::optional<MessageRefusal> refusal() const override {
         return found_ ? std::optional(nul_received) : std::nullopt;
     }

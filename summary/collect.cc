@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/io.h"
+#include "base/printable.h"
 #include "base/program.h"
 #include "base/text.h"
 #include "control/cages.h"
@@ -77,11 +78,15 @@ std::optional<std::uint64_t> end_of(const OpenFile& file) {
     return seconds < 0 ? std::nullopt : std::optional(static_cast<std::uint64_t>(seconds));
 }
 
-std::string numbers_and_certificates(const control::Home& home, const std::vector<OpenFile>& files) {
+std::string numbers(const control::Home& home) {
     control::enter(control::metrics_cage, home);
     const metrics::Pages pages = metrics::read_pages(home);
-    std::string text = pages.empty() ? "" : "counted\n";
-    text += encode(numbers_of(pages));
+    return (pages.empty() ? "" : "counted\n") + encode(numbers_of(pages));
+}
+
+std::string certificates(const control::Home& home, const std::vector<OpenFile>& files) {
+    control::enter(control::metrics_cage, home);
+    std::string text;
     for (const OpenFile& file : files)
         if (const auto ends = end_of(file))
             text += "certificate " + std::to_string(*ends) + " " + safe_for_log(file.name) + "\n";
@@ -121,11 +126,12 @@ Remembered remember(const control::Home& home, const Facts& facts) {
 }  // namespace
 
 Counted look_at_numbers(const control::Home& home, const control::Owners& owners) {
-    const std::vector<OpenFile> files = open_certificates(home);
     tls::initialise();
     const control::Owner reader = owners.of(control::Role::qmailm);
-    const std::string text =
-        explain::run_as(reader.uid, reader.gid, [&] { return numbers_and_certificates(home, files); });
+    std::string text = explain::run_as(reader.uid, reader.gid, [&] { return numbers(home); });
+    // The files may hold keys: who has read what roles write does not see them.
+    const std::vector<OpenFile> files = open_certificates(home);
+    text += explain::run_as(reader.uid, reader.gid, [&] { return certificates(home, files); });
     Counted counted;
     for (const std::string_view line : split(text, '\n')) {
         if (line == "counted") counted.counted = true;
@@ -146,7 +152,11 @@ std::string say(const control::Home& home, const control::Owners& owners, const 
         return words_of_summary(facts, remember(home, facts));
     });
     if (text.size() > text_limit) text.resize(text_limit);
-    return text;
+    // Whoever has taken it over writes to a terminal too.
+    std::string lines;
+    for (const std::string_view line : split(text, '\n')) lines += printable(line) + '\n';
+    lines.pop_back();
+    return lines;
 }
 
 std::optional<State> read_state(const control::Home& home) {

@@ -12,12 +12,14 @@
 //
 // Inputs: control/summary, metrics/, trace/, certificates, users/summary. Exit codes: 0 done, or nothing is
 // due; 100 wrong usage or settings; 111 temporary: it is tried again an hour later.
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "auth/users_directory.h"
 #include "base/error.h"
+#include "base/held_directory.h"
 #include "base/io.h"
 #include "base/program.h"
 #include "base/text.h"
@@ -62,10 +64,18 @@ summary::Facts facts_of(const control::Home& home, const summary::Counted& count
     return facts;
 }
 
+// Held by one run at a time, and root's alone: users/ itself anybody may lock. Nothing if another run has it.
+std::optional<Fd> lock_summary(const control::Home& home) {
+    const HeldDirectory users(home.path("users"));
+    Fd lock = users.open("summary.lock", O_RDWR | O_CREAT | O_NONBLOCK, 0600);
+    if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return lock;
+    if (errno != EWOULDBLOCK) throw_errno("lock", users.path_of("summary.lock"));
+    return std::nullopt;
+}
+
 // What is to be sent, or nothing; then nobody else sends it within the hour.
 std::optional<summary::State> claim(const control::Home& home, const control::Owners& owners,
                                     summary::Every every) {
-    const Fd lock = auth::lock_users(home);
     auto state = summary::read_state(home);
     // A clock that was set back would have it wait for years.
     if (!state || state->since > now() + retry) {
@@ -102,6 +112,8 @@ int send_if_due(const control::Home& home) {
             "control/summary: not \"daily\" or \"weekly\", with an address behind it or without: " +
             safe_for_log(line));
     const control::Owners owners = control::Owners::read(home);
+    const auto lock = lock_summary(home);
+    if (!lock) return 0;
     const auto state = claim(home, owners, setting->every);
     if (!state) return 0;
     const summary::Counted counted = summary::look_at_numbers(home, owners);
@@ -111,10 +123,10 @@ int send_if_due(const control::Home& home) {
                                  setting->address.empty() ? "postmaster@" + me : setting->address, me,
                                  facts.since, facts.now};
     const std::string text = summary::say(home, owners, facts);
-    // A restart must not come between the mail and the note that it was sent.
+    // Neither a restart nor its own time comes between the mail and the note that it was sent.
     ::signal(SIGTERM, SIG_IGN);
+    ::alarm(0);
     submit(home, letter, text);
-    const Fd lock = auth::lock_users(home);
     summary::write_state(home, {facts.now, facts.now - facts.since, 0, counted.numbers, facts.grown});
     return 0;
 }

@@ -42,7 +42,9 @@ std::string minute_of(std::uint64_t seconds) {
 class Table {
   public:
     explicit Table(const Facts& facts) : facts_(facts) {
-        const bool compared = facts.before != 0 && facts.since != 0 && facts.now > facts.since;
+        const bool compared = facts.before != 0 && facts.since != 0 && facts.now > facts.since &&
+                              // A short first one says nothing of a day.
+                              2 * facts.before >= facts.now - facts.since;
         if (compared)
             scale_ = static_cast<double>(facts.now - facts.since) / static_cast<double>(facts.before);
     }

@@ -1,6 +1,8 @@
 """The postmaster's summary: what it says, when it is sent, and that each period is told once."""
 
 import concurrent.futures
+import fcntl
+import os
 import re
 import time
 import unittest
@@ -69,6 +71,16 @@ class Summary(relais.TestCase):
         self.change("since", DAY)
         self.assertIn("this time", i.run("qmail-summary", "--print").out)
         self.assertIn("sent to bob@mail.test", self.ask())
+
+    def test_who_locks_users_keeps_it_from_nobody(self):
+        """Anybody may: it is a directory that all can read."""
+        i = self.started()
+        self.change("since", 2 * DAY)
+        held = os.open(i.home / "users", os.O_RDONLY)
+        self.addCleanup(os.close, held)
+        fcntl.flock(held, fcntl.LOCK_EX)
+        self.assertIn("sent to bob@mail.test", self.ask())
+        self.assertEqual(self.ask(), "")
 
     def test_a_run_that_was_killed_is_made_good_an_hour_later(self):
         i = self.started()
