@@ -185,11 +185,11 @@ inline constexpr std::array table = {
     flag("refusenul", "smtpd", "0", "1 refuses messages with NUL octets"),
     text("relaydenied", "smtpd", "sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)",
          "what a client is told who may not relay, after the code 553"),
+    seconds("remoteidle", "remote", "5", 0, a_week, "seconds that a connection is kept for the next message"),
+    number("remotemessages", "remote", "100", 1, "messages on one connection at most"),
     number("requiretls", "smtpd remote", "0", 0, 2,
            "1: REQUIRETLS is offered in TLS, TLS-Required: No frees a message of DANE and MTA-STS; 2: of "
            "tlsdestinations, too"),
-    seconds("remoteidle", "remote", "5", 0, a_week, "seconds that a connection is kept for the next message"),
-    number("remotemessages", "remote", "100", 1, "messages on one connection at most"),
     lines("senderlogins", "smtpd", "",
           "off, warn or enforce, then LOGIN SENDER...: senders that logins may use"),
     pem("servercert.key", "keyd", "the private key, where servercert.pem does not hold it, PEM"),
