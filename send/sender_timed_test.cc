@@ -154,7 +154,7 @@ TEST_F(TimedTest, WhatIsHeldDoesNotGoBackWhileSomethingOfItRuns) {
     mail::EnvelopeOptions options;
     options.deliver_by = mail::DeliverBy{birth_second + hour, true, false};
     options.submitter = {mail::Submitter::Kind::login, "s@x"};
-    queue.put_envelope(birth, "s@x", {"ann@far.example", "bob@other.example"}, queue::Origin::network,
+    queue.put_envelope(birth, "s@x", {"ann@local.example", "bob@local.example"}, queue::Origin::network,
                        options, {});
     sender->hint(birth);
     const auto orders = take_orders();
@@ -175,7 +175,7 @@ TEST_F(TimedTest, WhatIsHeldDoesNotGoBackWhileSomethingOfItRuns) {
 TEST_F(TimedTest, WhatIsDoneHasNoAlarm) {
     mail::EnvelopeOptions options;
     options.deliver_by = mail::DeliverBy{birth_second + 5, false, false};
-    accept_timed(birth, options);
+    accept_timed(birth, options, {}, "ann@local.example");
     const auto orders = take_orders();
     ASSERT_EQ(orders.size(), 1U);
     EXPECT_LE(sender->seconds_to_next(), 5U);
