@@ -80,7 +80,7 @@ class Findings(Case):
         self.certificate(i)
         self.publish(i, self.ZONE + key)
         code, findings = self.doctor(i, "--domain", "good.test")
-        for words in ("the name in HELO, mail.test, has the addresses", f"^{ADDRESS} is called mail.test, and that leads back", "valid for 59 days",
+        for words in ("the name in HELO, mail.test, has the addresses", f"^{ADDRESS} is called mail.test, and that leads back", "valid for (59|60) days",
                       "the certificate is for mail.test", "mail for good.test is sent here: MX mail.test", "SPF of good.test lets this host send",
                       r"^e\d+\._domainkey\.good\.test is published$", "DMARC of good.test: reject"):
             self.assert_found(findings, "ok", words)
