@@ -9,6 +9,7 @@
 #include "console/helper.h"
 #include "console/pages.h"
 #include "console/sessions.h"
+#include "queue/select.h"
 
 namespace relais::console {
 namespace {
@@ -79,6 +80,13 @@ TEST(ConsoleProtocol, NothingOddReachesAnArgument) {
         EXPECT_NE(fault(Verb::message, {wrong}), "") << wrong;
     EXPECT_NE(fault(Verb::act, {"flush", "1"}), "");
     EXPECT_NE(fault(Verb::queue, {"", "", "nowhere", "", ""}), "");
+}
+
+TEST(ConsoleProtocol, EachStateOfAMessageMayBeAskedFor) {
+    for (const char* state : {"later", "held", "new", ""})
+        EXPECT_EQ(fault_of({1, Verb::queue, "", false, "", "", {"", "", state, "", ""}}), "") << state;
+    for (const std::string_view state : queue_states)
+        EXPECT_TRUE(state.empty() || queue::is_state_name(state)) << state;
 }
 
 TEST(ConsoleProtocol, TheToolsAreFew) {

@@ -11,8 +11,6 @@ namespace relais::console {
 namespace {
 
 constexpr std::size_t length_size = 4;
-constexpr std::string_view states[] = {"new",      "deferred", "partly",  "held",
-                                       "bouncing", "done",     "damaged", ""};
 constexpr std::string_view status_names[] = {"done", "login", "refused", "wrong", "busy", "failed"};
 
 bool is_plain(std::string_view text) {
@@ -33,7 +31,7 @@ std::string fault_of_ids(const Question& question, std::size_t first) {
 }
 
 std::string fault_of_filter(const Fields& arguments) {
-    if (std::find(std::begin(states), std::end(states), arguments[2]) == std::end(states))
+    if (std::find(std::begin(queue_states), std::end(queue_states), arguments[2]) == std::end(queue_states))
         return "there is no such state";
     return std::all_of(arguments.begin(), arguments.end(), is_plain)
                ? ""

@@ -99,6 +99,10 @@ inline constexpr VerbRow verbs[] = {
 };
 const VerbRow& row_of(Verb verb);
 
+// As queue-list has them (queue/select); "" for any.
+inline constexpr std::string_view queue_states[] = {"",      "new",      "deferred", "partly", "held",
+                                                    "later", "bouncing", "done",     "damaged"};
+
 inline constexpr std::string_view acts[] = {"hold", "release", "retry", "delete", "bounce"};
 // close: an address that a login has opened; let: a login that is held; hold: what a login has queued.
 inline constexpr std::string_view person_acts[] = {"close", "let", "hold"};

@@ -39,8 +39,7 @@ std::string filter_form(const Fields& filter) {
     std::string text = "<form class=\"form\" action=\"/queue\" role=\"search\" aria-label=\"Filter\">";
     text += input("destination", "Destination", filter[0]) + hidden("reason", filter[1]);
     text += "<label>State <select name=\"state\">";
-    for (const std::string_view state :
-         {"", "new", "deferred", "partly", "held", "later", "bouncing", "done", "damaged"})
+    for (const std::string_view state : queue_states)
         text += fmt::format("<option value=\"{}\"{}>{}</option>", state,
                             state == filter[2] ? " selected" : "", state.empty() ? "any" : state);
     text += "</select></label>" + input("sender", "Sender", filter[3]) +
