@@ -24,9 +24,8 @@ constexpr std::size_t probed_servers = 5;
 std::string encode(const remote::Probed& probed) {
     const remote::Extensions& found = probed.extensions;
     std::string text;
-    for (const bool offered : {found.pipelining, found.eight_bit_mime, found.smtp_utf8, found.size,
-                               found.starttls, found.dsn, found.deliver_by, found.mt_priority})
-        text += offered ? '1' : '0';
+    for (const remote::ExtensionKeyword& each : remote::extension_keywords)
+        text += found.*each.offered ? '1' : '0';
     text += " " + std::to_string(found.size_limit) + " ";
     for (const char c : probed.trouble) text += c == '\n' || c == '\r' ? ' ' : c;
     return text + "\n";
@@ -34,16 +33,13 @@ std::string encode(const remote::Probed& probed) {
 
 // Trusts only the form.
 bool decode(std::string_view line, Offer& offer) {
-    constexpr std::size_t flags = 8;
+    constexpr std::size_t flags = std::size(remote::extension_keywords);
     const std::size_t blank = line.find(' ', std::min(line.size(), flags + 1));
     if (line.size() < flags + 2 || blank == std::string_view::npos) return false;
     const auto size_limit = parse_number(line.substr(flags + 1, blank - flags - 1));
     if (!size_limit) return false;
     remote::Extensions& found = offer.extensions;
-    bool* const offered[flags] = {&found.pipelining, &found.eight_bit_mime, &found.smtp_utf8,
-                                  &found.size,       &found.starttls,       &found.dsn,
-                                  &found.deliver_by, &found.mt_priority};
-    for (std::size_t i = 0; i < flags; ++i) *offered[i] = line[i] == '1';
+    for (std::size_t i = 0; i < flags; ++i) found.*remote::extension_keywords[i].offered = line[i] == '1';
     found.size_limit = *size_limit;
     offer.trouble = line.substr(blank + 1);
     offer.source = offer.trouble.empty() ? Offer::Source::asked : Offer::Source::unknown;

@@ -119,13 +119,9 @@ std::string words_of(const remote::Extensions& extensions) {
         if (offered) text += (text.empty() ? "" : ", ") + word;
     };
     add(extensions.starttls, "STARTTLS");
-    add(extensions.pipelining, "PIPELINING");
-    add(extensions.eight_bit_mime, "8BITMIME");
-    add(extensions.smtp_utf8, "SMTPUTF8");
-    add(extensions.dsn, "DSN");
-    add(extensions.deliver_by, "DELIVERBY");
-    add(extensions.mt_priority, "MT-PRIORITY");
-    add(extensions.requiretls, "REQUIRETLS");
+    for (const auto& [keyword, offered] : remote::extension_keywords)
+        if (offered != &remote::Extensions::starttls && offered != &remote::Extensions::size)
+            add(extensions.*offered, std::string(keyword));
     add(extensions.size,
         extensions.size_limit > 0 ? "SIZE " + std::to_string(extensions.size_limit) : "SIZE");
     return text.empty() ? "nothing" : text;

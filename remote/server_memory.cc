@@ -38,10 +38,10 @@ void put(Record& record, std::size_t offset, std::uint64_t number, std::size_t s
 }
 
 std::uint32_t bits_of(const Extensions& offered) {
-    return static_cast<std::uint32_t>(offered.pipelining) | (offered.eight_bit_mime ? 2U : 0U) |
-           (offered.smtp_utf8 ? 4U : 0U) | (offered.size ? 8U : 0U) | (offered.starttls ? 16U : 0U) |
-           (offered.dsn ? 32U : 0U) | (offered.deliver_by ? 64U : 0U) | (offered.mt_priority ? 128U : 0U) |
-           (offered.requiretls ? 256U : 0U);
+    std::uint32_t bits = 0;
+    for (std::size_t i = 0; i < std::size(extension_keywords); ++i)
+        if (offered.*extension_keywords[i].offered) bits |= 1U << i;
+    return bits;
 }
 
 KnownServer decode(const Record& record) {
@@ -50,15 +50,8 @@ KnownServer decode(const Record& record) {
     };
     KnownServer known{time(16), time(20), time(24), time(28)};
     const std::uint64_t bits = get_le(octets(record), 32, 4);
-    known.extensions.pipelining = (bits & 1) != 0;
-    known.extensions.eight_bit_mime = (bits & 2) != 0;
-    known.extensions.smtp_utf8 = (bits & 4) != 0;
-    known.extensions.size = (bits & 8) != 0;
-    known.extensions.starttls = (bits & 16) != 0;
-    known.extensions.dsn = (bits & 32) != 0;
-    known.extensions.deliver_by = (bits & 64) != 0;
-    known.extensions.mt_priority = (bits & 128) != 0;
-    known.extensions.requiretls = (bits & 256) != 0;
+    for (std::size_t i = 0; i < std::size(extension_keywords); ++i)
+        known.extensions.*extension_keywords[i].offered = (bits >> i & 1) != 0;
     known.extensions.size_limit = get_le(octets(record), 36, 8);
     return known;
 }

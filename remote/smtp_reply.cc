@@ -75,22 +75,13 @@ Extensions parse_extensions(const Reply& reply) {
         if (std::exchange(first, false) || line.size() < 5) continue;
         const std::string_view parameters = trim(line.substr(4));
         const std::string_view keyword = parameters.substr(0, parameters.find(' '));
-        if (equal_ignoring_case(keyword, "PIPELINING")) extensions.pipelining = true;
-        if (equal_ignoring_case(keyword, "8BITMIME")) extensions.eight_bit_mime = true;
-        if (equal_ignoring_case(keyword, "SMTPUTF8")) extensions.smtp_utf8 = true;
-        if (equal_ignoring_case(keyword, "STARTTLS")) extensions.starttls = true;
-        if (equal_ignoring_case(keyword, "DSN")) extensions.dsn = true;
-        if (equal_ignoring_case(keyword, "MT-PRIORITY")) extensions.mt_priority = true;
-        if (equal_ignoring_case(keyword, "DELIVERBY")) {
-            extensions.deliver_by = true;
-            extensions.least_by = parse_number(trim(parameters.substr(keyword.size()))).value_or(0);
-        }
-        if (equal_ignoring_case(keyword, "REQUIRETLS")) extensions.requiretls = true;
+        for (const ExtensionKeyword& each : extension_keywords)
+            if (equal_ignoring_case(keyword, each.keyword)) extensions.*each.offered = true;
+        const std::uint64_t number = parse_number(trim(parameters.substr(keyword.size()))).value_or(0);
+        if (equal_ignoring_case(keyword, "SIZE")) extensions.size_limit = number;
+        if (equal_ignoring_case(keyword, "DELIVERBY")) extensions.least_by = number;
         if (starts_ignoring_case(keyword, "AUTH") && (keyword.size() == 4 || keyword[4] == '='))
             take_mechanisms(parameters.substr(std::min<std::size_t>(5, parameters.size())), extensions.auth);
-        if (!equal_ignoring_case(keyword, "SIZE")) continue;
-        extensions.size = true;
-        extensions.size_limit = parse_number(trim(parameters.substr(keyword.size()))).value_or(0);
     }
     return extensions;
 }

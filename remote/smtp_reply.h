@@ -62,4 +62,16 @@ struct Extensions {
 };
 Extensions parse_extensions(const Reply& reply);
 
+// Those that are told from their keyword. Their order stays: each has its bit in the memory of servers.
+struct ExtensionKeyword {
+    std::string_view keyword;
+    bool Extensions::*offered;
+};
+inline constexpr ExtensionKeyword extension_keywords[] = {
+    {"PIPELINING", &Extensions::pipelining}, {"8BITMIME", &Extensions::eight_bit_mime},
+    {"SMTPUTF8", &Extensions::smtp_utf8},    {"SIZE", &Extensions::size},
+    {"STARTTLS", &Extensions::starttls},     {"DSN", &Extensions::dsn},
+    {"DELIVERBY", &Extensions::deliver_by},  {"MT-PRIORITY", &Extensions::mt_priority},
+    {"REQUIRETLS", &Extensions::requiretls}};
+
 }  // namespace relais::remote
