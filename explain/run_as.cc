@@ -1,5 +1,7 @@
 #include "explain/run_as.h"
 
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,9 +19,12 @@ constexpr char done = 'K';
 constexpr char failed_for_now = 'Z';
 constexpr char failed_for_good = 'D';
 
-std::string words_of(uid_t uid, gid_t gid, const std::function<std::string()>& work) {
+std::string words_of(pid_t asker, uid_t uid, gid_t gid, const std::function<std::string()>& work) {
     try {
         if (::geteuid() == 0) drop_privilege(uid, gid);
+        // Behind the change of user, which takes it back. What it holds of its parent's, a lock say, ends
+        // too.
+        if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != asker) ::_exit(1);
         return done + work();
     } catch (const Error& error) {
         return (error.reaction() == Reaction::permanent ? failed_for_good : failed_for_now) +
@@ -42,9 +47,10 @@ std::string words_of(uid_t uid, gid_t gid, const std::function<std::string()>& w
 
 std::string run_as(uid_t uid, gid_t gid, const std::function<std::string()>& work) {
     Pipe pipe = make_pipe();
+    const pid_t asker = ::getpid();
     const pid_t pid = ::fork();
     if (pid < 0) throw_errno("fork", "a look-up");
-    if (pid == 0) answer(pipe.write.get(), words_of(uid, gid, work));
+    if (pid == 0) answer(pipe.write.get(), words_of(asker, uid, gid, work));
     pipe.write.reset();
     const std::string words = read_to_end(pipe.read.get(), words_limit + 1, Deadline::never());
     int status = 0;
