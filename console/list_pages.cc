@@ -107,7 +107,7 @@ std::string now_table(const Answer& sender) {
                  rows, "Nothing is under way, and nothing waits for its destination.");
 }
 
-// The words of a tool; "" and trouble said where there is none.
+// The words of a tool; "" where it has said none.
 std::string_view words_of_tool(const Answer& answer) {
     return answer.status == Status::done && !answer.rows.empty() && answer.rows[0].size() > 1
                ? std::string_view(answer.rows[0][1])

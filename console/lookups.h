@@ -65,8 +65,7 @@ struct SenderTexts {
 
 // What qmail-send has for each destination, who has most to do first: "now", name, under way, queued,
 // waiting, milliseconds that a delivery usually takes, seconds of the longest one under way, why it is not
-// tried. "silent" without qmail-send. answers: asked by who
-// may; nothing without qmail-send.
+// tried. "silent" where there are no answers, for there is no qmail-send. answers: asked by who may.
 Rows sender_rows(const std::optional<SenderTexts>& answers, const LookLimits& limits = {});
 
 }  // namespace relais::console

@@ -9,12 +9,12 @@
 //   may-use     address | @domain | *       a From that the submitter may use; once for each
 //   body        binary                      8BITMIME needs no word: the message itself tells
 //   smtputf8    yes
-//   requiretls  yes                     to go to no server without verified TLS (RFC 8689)
+//   requiretls  yes                         to go to no server without verified TLS (RFC 8689)
 //   session     letters, digits, "." and "-"   names what qmail-smtpd gave to a filter in QMAILQUEUE
 //   hold        yes                     kept, and not tried until it is released
-//   release     number                  the unix second before which it is not tried (RFC 4865)
-//   deliver-by  number SP (R|N)[T]      the unix second by which it is to be delivered (RFC 2852)
-//   priority    number                  -9 to 9 (RFC 6710); 0 is not said
+//   release     number                      the unix second before which it is not tried (RFC 4865)
+//   deliver-by  number SP (R|N)[T]          the unix second by which it is to be delivered (RFC 2852)
+//   priority    number                      -9 to 9 (RFC 6710); 0 is not said
 //   ret         full | hdrs
 //   envid       xtext, as MAIL had it
 //   recipients  number                      of the envelope that the two below belong to

@@ -1,6 +1,6 @@
 // What looks at a message while it comes in: it sees the octets that are stored, and may find a reason to
-// refuse the message. Each way in (smtpd/incoming_message, qmtp/intake) has a list of
-// them: the limits are the same for all, and whoever wants to see messages too is added to the list.
+// refuse the message. Each way in (smtpd/incoming_message, qmtp/intake) has a list of them: size and hops
+// have one meaning for all, and whoever wants to see messages too is added to the list.
 #pragma once
 
 #include <cstdint>

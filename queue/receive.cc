@@ -198,9 +198,9 @@ std::optional<std::string> checked_extension(std::string_view extension, std::si
                                              const Caller& caller) {
     auto decoded = mail::decode_extension(extension, recipients);
     if (!decoded) return std::nullopt;
-    if (!caller.tells_submitter) decoded->options.session.clear();
-    // For those who may relay, which qmail-smtpd knows.
+    // Times and priorities are for those who may relay, which qmail-smtpd knows.
     if (!caller.tells_submitter) {
+        decoded->options.session.clear();
         decoded->options.release = 0;
         decoded->options.deliver_by.reset();
         decoded->options.priority = 0;

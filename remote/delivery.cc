@@ -128,7 +128,7 @@ Result Delivery::deliver_on_fresh(const Envelope& envelope, Message& message) {
     std::optional<Verdict> last;  // what the last server said that would not talk to us
     bool unreached = false;       // a server said nothing at all
     std::size_t tried = 0;
-    bool all = false;  // servers were asked
+    bool all_asked = false;
     hopeless_ = false;
     failures_.clear();
     resting_.clear();
@@ -137,8 +137,8 @@ Result Delivery::deliver_on_fresh(const Envelope& envelope, Message& message) {
                Deadline::in(opening_patience)};
     while (tried < server_limit && !hopeless_ && !effort_.over()) {
         const auto server = search.next();
-        all = !server;
-        if (all) break;
+        all_asked = !server;
+        if (all_asked) break;
         ++tried;
         std::optional<Verdict> said;
         if (!open_session(search, *server, way, said)) {
@@ -153,7 +153,8 @@ Result Delivery::deliver_on_fresh(const Envelope& envelope, Message& message) {
     // A server that could not be reached, or of which DNS did not tell, may have what the others lack.
     if (last && last->letter == Letter::permanent) {
         if (search.none().reason == NoServer::dns_failed) last = dns_failed();
-        if (unreached || !failures_.empty() || !resting_.empty() || (wish_ == TlsWish::required && !all))
+        if (unreached || !failures_.empty() || !resting_.empty() ||
+            (wish_ == TlsWish::required && !all_asked))
             last.reset();
     }
     const bool final = last && last->letter == Letter::permanent;

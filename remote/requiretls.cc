@@ -1,7 +1,5 @@
 #include "remote/requiretls.h"
 
-#include <algorithm>
-
 #include "base/text.h"
 #include "mail/address.h"
 #include "mail/header.h"
@@ -15,10 +13,7 @@ bool tls_is_not_required(const std::vector<std::string>& fields) {
         const auto name = mail::field_name(field);
         if (!name || !equal_ignoring_case(*name, "TLS-Required")) continue;
         ++seen;
-        std::string_view value = mail::field_body(field);
-        const std::size_t begin = std::min(value.find_first_not_of(" \t\r\n"), value.size());
-        value = value.substr(begin, value.find_last_not_of(" \t\r\n") + 1 - begin);
-        no = equal_ignoring_case(value, "No");
+        no = equal_ignoring_case(trim(mail::field_body(field)), "No");
     }
     return no && seen == 1;
 }

@@ -42,7 +42,7 @@ struct DsnRequest {
     bool smtputf8 = false;                             // the message came with SMTPUTF8 (RFC 6531)
     std::optional<mail::DeliverBy> by{};               // RFC 2852
     int priority = 0;                                  // RFC 6710
-    bool requiretls = false;                           // ... or REQUIRETLS (RFC 8689)
+    bool requiretls = false;                           // it came with REQUIRETLS (RFC 8689)
 };
 
 // What reports quote of a server's words: "Remote host said: ...", with LF; empty if it has said none.

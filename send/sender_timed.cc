@@ -1,6 +1,6 @@
 // Messages that their senders want sent at a later time (RFC 4865), or delivered by one (RFC 2852). Each has
-// an alarm, by the wall clock, so that neither a jump of the clock nor a flush of the queue changes when that
-// is. And what is urgent (RFC 6710).
+// an alarm, by the wall clock that its sender went by; a flush of the queue moves none. And what is urgent
+// (RFC 6710).
 #include <fmt/core.h>
 
 #include "base/error.h"

@@ -249,7 +249,7 @@ void Session::mail(std::string_view argument) {
                (parameters.auth && authority_ == nullptr) || (parameters.asks_dsn() && !may_ask_dsn()) ||
                (parameters.requiretls && !may_require_tls()) ||
                (parameters.smtputf8 && !(settings_.smtputf8 && extended_))) {
-        refuse("syntax", "555 unknown parameter (#5.5.4)");
+        refuse("syntax", unknown_parameter);
     } else if (const auto wrong = wrong_letters(path->address, parameters.smtputf8)) {
         refuse("syntax", *wrong);
     } else if (const auto untimely = take_transfer(parameters.transfer)) {
@@ -282,7 +282,7 @@ void Session::rcpt(std::string_view argument) {
     mail::RcptParameters parameters = mail::parse_rcpt_parameters(path->parameters);
     if (!path->parameters.empty() &&
         (parameters.fault == mail::MailParameters::Fault::unknown || !may_ask_dsn()))
-        return refuse_recipient("syntax", "555 unknown parameter (#5.5.4)", path->address);
+        return refuse_recipient("syntax", unknown_parameter, path->address);
     if (parameters.fault != mail::MailParameters::Fault::none ||
         (!smtputf8 && !mail::is_ascii(parameters.options.orcpt)))
         return refuse_recipient("syntax", "501 syntax error in parameters (#5.5.4)", path->address);

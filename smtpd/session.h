@@ -35,6 +35,9 @@ inline constexpr std::string_view mail_first = "503 MAIL first (#5.5.1)";
 inline constexpr std::string_view message_has_begun =
     "503 the message has begun, its last BDAT or RSET first (#5.5.1)";
 
+// To a parameter of MAIL or RCPT that is not offered to this client.
+inline constexpr std::string_view unknown_parameter = "555 unknown parameter (#5.5.4)";
+
 class Session {
   public:
     using OpenSink = std::function<std::unique_ptr<MessageSink>()>;

@@ -8,11 +8,6 @@
 #include "smtpd/session.h"
 
 namespace relais::smtpd {
-namespace {
-
-constexpr std::string_view unknown_parameter = "555 unknown parameter (#5.5.4)";
-
-}  // namespace
 
 // As DSN, before a login too where nothing is taken without one: clients do not ask again.
 void Session::offer_transfer() {
