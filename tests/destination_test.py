@@ -90,17 +90,17 @@ class Destinations(relais.TestCase):
                 i.wait_empty(60)
             sink.gate.clear()
             sink.most = 0
-            self.submit(i, 5, "one.test")
-            self.submit(i, 5, "two.test")
+            self.submit(i, 10, "one.test")
+            self.submit(i, 10, "two.test")
             i.wait_for(lambda: sink.inside == 2, 60, "two at the server")
-            i.wait_for(lambda: sum(map(int, re.findall(r": \d running, (\d) queued", self.ask(i, "stat")))) == 8, 60, "the others of both domains")
+            i.wait_for(lambda: sum(map(int, re.findall(r": \d running, (\d+) queued", self.ask(i, "stat")))) == 18, 60, "the others of both domains")
             sink.gate.set()
             i.wait_empty(60)
             self.assertEqual(sink.most, 2)
-            # They take turns.
+            # They take turns. Two deliveries at a time end in any order, so a few places are left for that.
             order = [recipients[0].split("@")[1] for _, recipients, *_ in sink.messages[2:]]
-            self.assertIn("two.test", order[:4])
-            self.assertIn("one.test", order[-4:])
+            self.assertIn("two.test", order[:8])
+            self.assertIn("one.test", order[-8:])
 
     def test_a_busy_destination_leaves_places_for_others(self):
         with GatedSink() as busy, GatedSink() as quiet:
