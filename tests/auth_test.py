@@ -15,21 +15,9 @@ import unittest
 
 from harness import pop3
 from harness import relais
+from harness.pop3 import ask_authd as ask
 
 PASSWORD = "correct horse"
-
-
-def ask(i, user, secret, kind="P", address="192.0.2.1", challenge=""):
-    """One request to qmail-authd; returns the result's letter and the fields of the answer."""
-    body = kind.encode() + b"".join(relais.octets(f) + b"\0" for f in (user, "test", address, challenge, secret))
-    with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(90)
-        s.connect(str(i.home / "sockets/auth"))
-        s.sendall(struct.pack("<H", len(body)) + body)
-        data = b""
-        while part := s.recv(65536):
-            data += part
-    return relais.text(data[2:3]), relais.text(data[3:]).split("\0")
 
 
 class Auth(relais.TestCase):

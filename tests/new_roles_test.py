@@ -14,7 +14,7 @@ import unittest
 import auth_test
 from harness import pop3
 from harness import relais
-from auth_test import ask
+from harness.pop3 import ask_authd as ask
 
 PASSWORD = "correct horse"
 # What new instances have got since the first version.

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+import struct
 
 from harness import relais
 
@@ -100,3 +101,16 @@ class Client:
     def login(self, user, password):
         self.command(f"USER {user}")
         return self.command(f"PASS {password}")
+
+
+def ask_authd(i, user, secret, kind="P", address="192.0.2.1", challenge=""):
+    """One request to qmail-authd; returns the result's letter and the fields of the answer."""
+    body = kind.encode() + b"".join(relais.octets(f) + b"\0" for f in (user, "test", address, challenge, secret))
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(90)
+        s.connect(str(i.home / "sockets/auth"))
+        s.sendall(struct.pack("<H", len(body)) + body)
+        data = b""
+        while part := s.recv(65536):
+            data += part
+    return relais.text(data[2:3]), relais.text(data[3:]).split("\0")

@@ -21,7 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from harness.machine import Failed, Machine  # noqa: E402
 
 SUITE = "bookworm"
-SURROUNDINGS = ["systemd-sysv", "dbus", "exim4-daemon-light", "bsd-mailx", "iproute2", "ucspi-tcp-ipv6"]
+SURROUNDINGS = ["systemd-sysv", "dbus", "exim4-daemon-light", "bsd-mailx", "iproute2", "man-db", "ucspi-tcp-ipv6"]
 HOME = "/var/lib/relais"
 
 
