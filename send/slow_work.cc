@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "control/setting.h"
+#include "mail/automatic.h"
 #include "queue/client.h"
 #include "send/bounce.h"
 
@@ -111,16 +112,8 @@ std::string header_of(int fd, std::uint64_t size) {
 
 // Its sender is no person who waits for an answer.
 bool is_of_a_list(std::string_view header) {
-    for (const std::string_view line : split(header, '\n')) {
-        if (starts_ignoring_case(line, "List-Id:") || starts_ignoring_case(line, "List-Post:")) return true;
-        const std::string_view value = trim(line.substr(std::min(line.find(':') + 1, line.size())));
-        if (starts_ignoring_case(line, "Precedence:") &&
-            (equal_ignoring_case(value, "bulk") || equal_ignoring_case(value, "list") ||
-             equal_ignoring_case(value, "junk")))
-            return true;
-        if (starts_ignoring_case(line, "Auto-Submitted:") && !starts_ignoring_case(value, "no")) return true;
-    }
-    return false;
+    const auto lines = split(header, '\n');
+    return std::any_of(lines.begin(), lines.end(), mail::says_automatic);
 }
 
 std::string new_salt() {
