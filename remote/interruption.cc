@@ -14,14 +14,14 @@
 namespace relais::remote {
 namespace {
 
-constexpr suseconds_t look_pause = 500'000;
-constexpr int looks_for_an_answer = 120;
+constexpr std::chrono::milliseconds look_pause(500);
 
 // What the signal's handler reads.
 struct Watch {
     int channel = -1;
     const std::string* given_back = nullptr;
     const std::string* no_answer = nullptr;
+    sig_atomic_t looks_for_an_answer = 0;
     volatile sig_atomic_t no_return = 0;
     volatile sig_atomic_t looks = 0;
 } watch;
@@ -39,19 +39,20 @@ void look(int) {
     if (::poll(&entry, 1, 0) > 0) {
         if (watch.no_return == 0) leave(*watch.given_back);
         watch.looks = watch.looks + 1;
-        if (watch.looks > looks_for_an_answer) leave(*watch.no_answer);
+        if (watch.looks > watch.looks_for_an_answer) leave(*watch.no_answer);
     }
     errno = number;
 }
 
-void set_timer(suseconds_t pause) {
-    const itimerval timer{{0, pause}, {0, pause}};
+void set_timer(std::chrono::microseconds pause) {
+    const itimerval timer{{0, pause.count()}, {0, pause.count()}};
     if (::setitimer(ITIMER_REAL, &timer, nullptr) != 0) throw_errno("set", "a timer");
 }
 
 }  // namespace
 
-Interruption::Interruption(int channel, std::uint64_t delivery, std::size_t recipients) {
+Interruption::Interruption(int channel, std::uint64_t delivery, std::size_t recipients,
+                           std::chrono::milliseconds patience) {
     send::Report report{delivery, {}, "", false, 0};
     given_back_ = send::encode(report);
     report.recipients.assign(
@@ -63,6 +64,7 @@ Interruption::Interruption(int channel, std::uint64_t delivery, std::size_t reci
     watch.channel = channel;
     watch.given_back = &given_back_;
     watch.no_answer = &no_answer_;
+    watch.looks_for_an_answer = static_cast<sig_atomic_t>(patience / look_pause);
     watch.no_return = 0;
     watch.looks = 0;
     struct sigaction action {};

@@ -4,16 +4,22 @@
 // has a minute.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 
 namespace relais::remote {
 
+// What the report of a delivery says whose server let it pass ("within a minute").
+inline constexpr std::chrono::minutes answer_patience(1);
+
 class Interruption {
   public:
-    // Watches while it lives; one at a time. It ends the process, having reported. Throws Error.
-    Interruption(int channel, std::uint64_t delivery, std::size_t recipients);
+    // Watches while it lives; one at a time. It ends the process, having reported. patience: what the answer
+    // to the final dot has, counted from the end of the channel. Throws Error.
+    Interruption(int channel, std::uint64_t delivery, std::size_t recipients,
+                 std::chrono::milliseconds patience = answer_patience);
     ~Interruption();
     Interruption(const Interruption&) = delete;
     Interruption& operator=(const Interruption&) = delete;
