@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 import time
+import unittest
 
 from harness import relais
 from harness.fake_smtp import SILENT, FakeServer
@@ -479,6 +480,23 @@ class SystemInstance(Kind, relais.TestCase):
         i.wait_empty()
         self.assertEqual(len(server.messages), 1)
 
+    @unittest.skipUnless(relais.LONG, "lets a minute pass")
+    def test_behind_the_final_dot_the_answer_has_a_minute(self):
+        server = self.server(dot=SILENT)
+        i = self.made(smtproutes=f":127.0.0.1:{server.port}").start()
+        i.send("a@b.test", ["x@far.test"], HELLO)
+        i.wait_for(lambda: server.messages, 20, "the whole message")
+        begin = time.monotonic()
+        self.restart(i)
+        self.assert_mail_flows(i)
+        i.wait_log("delivery 1: deferral: qmail-send_was_restarted,_or_the_delivery_cut_off_by_hand,_and_the_server_did_not_answer_"
+                   "within_a_minute_after_it_had_the_message._Possible_duplicate!_(#4.4.2)/", seconds=90)
+        self.assertGreaterEqual(time.monotonic() - begin, 60)
+        i.wait_for(lambda: server.sessions[0].ended_by_peer and len(i.processes("qmail-rspawn")) == 1, 20, "the end of the old spawner")
+        (name,) = (path.name for path in i.queue_files())
+        self.assertIn("next try in ", self.ask(i, f"why {name}"))
+        self.assertEqual(len(server.sessions), 1)
+
     def test_old_deliveries_count_in_concurrency(self):
         i = self.made(concurrencylocal="1").start()
         self.hang(i)
@@ -488,6 +506,39 @@ class SystemInstance(Kind, relais.TestCase):
         i.control("concurrencylocal", "2")
         self.ann.wait_messages(1)
         self.assertEqual(self.bob.runs, 1)
+
+    def test_old_deliveries_count_in_the_part_of_their_user(self):
+        i = self.made(concurrencylocal="4").start()
+        # Three of four are what a user alone may have.
+        self.bob.user.write(".qmail-default", (self.bob.user.home / ".qmail").read_bytes())
+        i.submit("a@b.test", [f"bob-{n}@mail.test" for n in range(3)], HELLO)
+        i.wait_for(lambda: self.bob.runs == 3, 20, "three programs")
+        self.restart(i)
+        i.wait_log("still running delivery ", count=3)
+        i.send("a@b.test", ["bob@mail.test"], HELLO)
+        i.wait_for(lambda: len(i.queue_files()) == 2, 20, "the fourth")
+        for _ in range(3):
+            self.assert_mail_flows(i)
+        self.assertEqual(self.bob.runs, 3)
+        self.bob.open()
+        i.wait_empty()
+        self.assertEqual(self.bob.runs, 4)
+
+    def test_old_deliveries_count_in_the_limit_of_their_destination(self):
+        server, asked, gate = self.slow_server()
+        i = self.made(smtproutes=f":127.0.0.1:{server.port}", destinationlimits="far.test:1").start()
+        i.send("a@b.test", ["x@far.test"], HELLO)
+        self.assertTrue(asked.wait(60))
+        self.restart(i)
+        i.wait_log("still running delivery 1: msg ")
+        i.send("a@b.test", ["y@far.test"], HELLO)
+        i.send("a@b.test", ["z@near.test"], HELLO)
+        i.wait_for(lambda: len(server.messages) == 2, 20, "the message for another destination")
+        self.assert_mail_flows(i)
+        self.assertNotIn(b"y@far.test", b"".join(b"".join(session.commands) for session in server.sessions))
+        gate.set()
+        i.wait_empty()
+        self.assertEqual(len(server.messages), 3)
 
     def test_a_death_of_qmail_send(self):
         i = self.made().start()
@@ -499,6 +550,60 @@ class SystemInstance(Kind, relais.TestCase):
         self.bob.open()
         i.wait_empty()
         self.assertEqual(self.bob.runs, 1)
+
+    def test_a_death_of_qmail_send_cuts_off_what_is_before_the_final_dot(self):
+        server = self.server(DATA=[SILENT, b"354 go ahead\r\n"])
+        i = self.made(smtproutes=f":127.0.0.1:{server.port}").start()
+        self.hang(i)
+        i.send("a@b.test", ["x@silent.test"], HELLO)
+        i.wait_for(lambda: server.sessions and b"DATA" in server.sessions[0].commands, 20, "DATA")
+        i.kill("qmail-send")
+        i.wait_for(lambda: server.sessions[0].ended_by_peer, 10, "the end of the connection")
+        i.wait_log("deferral: It_was_cut_off_by_a_restart_before_it_could_have_any_effect.")
+        i.wait_for(lambda: server.messages, 20, "the message")
+        self.assert_mail_flows(i)
+        self.bob.open()
+        i.wait_empty()
+        self.assertEqual((len(server.messages), len(server.sessions), self.bob.runs), (1, 2, 1))
+
+    def test_slow_work_of_a_killed_qmail_send_is_waited_for(self):
+        i = self.made()
+        bad = Hanging(i, "bad", 100)
+        self.addCleanup(bad.open)
+        i.start()
+
+        def assert_waits(count):
+            self.assertTrue(i.kill("qmail-send"))
+            i.wait_log("no delivery starts: processes of before still hold queue/lock/send", count=count)
+            self.assertEqual(i.processes("qmail-send"), [])
+
+        # A record that takes its time: nobody delivers beside it.
+        i.wait_for(lambda: i.kill("qmail-send-recorder", signal.SIGSTOP), 20, "what records failures")
+        assert_waits(1)
+        i.send("ann@mail.test", ["bad@mail.test"], HELLO)
+        self.assertEqual(bad.runs, 0)
+        i.kill("qmail-send-recorder", signal.SIGCONT)
+        i.wait_for(lambda: bad.runs == 1, 20, "the program")
+        # A bounce that qmail-queued takes only afterwards.
+        i.wait_for(lambda: i.processes("qmail-send-bouncer"), 20, "what submits bounces")
+        before = self.descriptors(i, "qmail-send-bouncer")
+        i.kill("qmail-queued", signal.SIGSTOP)
+        bad.open()
+        i.wait_for(lambda: self.descriptors(i, "qmail-send-bouncer") > before, 20, "a bounce that is submitted")
+        assert_waits(2)
+        self.assertEqual((self.ann.files(), len(i.queue_files())), ([], 1))
+        i.kill("qmail-queued", signal.SIGCONT)
+        self.ann.wait_messages(1)
+        i.wait_empty()
+        self.assertIn(b"<bad@mail.test>:", self.ann.messages()[0])
+
+    @staticmethod
+    def descriptors(i, name):
+        count = 0
+        for process in i.processes(name):
+            with relais.gone():
+                count += len(os.listdir(f"/proc/{process.pid}/fd"))
+        return count
 
     def test_deaths_under_load_make_no_second_copy(self):
         i = self.made(concurrencylocal="30").start()
