@@ -213,6 +213,37 @@ TEST(Lane, DestinationsWithTheSameServersShareTheirLimit) {
     EXPECT_TRUE(Lane::backs_off(*b, 3));
 }
 
+TEST(Lane, DeliveriesOfAnotherGenerationCountInTheirShare) {
+    Lane lane(4, false);
+    for (const char* name : {"joe", "joe-a", "joe-b"}) lane.adopt(lane.destination(name, "joe"));
+    lane.add(lane.destination("joe-c", "joe"), Job{1, 1, {0}, 0});
+    EXPECT_TRUE(start_all(lane, 1).empty());
+    fill(lane, "ann", 1);
+    EXPECT_EQ(start_all(lane, 1), (std::map<std::string, int>{{"ann", 1}}));
+    lane.finished(lane.destination("joe"), good, 2);
+    EXPECT_EQ(start_all(lane, 2), (std::map<std::string, int>{{"joe-c", 1}}));
+}
+
+TEST(Lane, DeliveriesOfAnotherGenerationCountInTheLimitOfTheirDestination) {
+    Lane lane(20, true);
+    lane.set_limits(control::DestinationLimits({"small.test:2"}));
+    for (int i = 0; i < 2; ++i) lane.adopt(lane.destination("small.test"));
+    fill(lane, "small.test", 3);
+    EXPECT_TRUE(start_all(lane, 1).empty());
+    lane.dropped(lane.destination("small.test"));
+    EXPECT_EQ(start_all(lane, 2)["small.test"], 1);
+}
+
+TEST(Lane, AStrangersDeliveryOfAnotherGenerationIsTheOneItMayHave) {
+    Lane lane(20, true);
+    lane.tell_strangers_by([](std::string_view name) { return name == "known"; });
+    for (const char* name : {"new", "known"}) {
+        lane.adopt(lane.destination(name));
+        fill(lane, name, 3);
+    }
+    EXPECT_EQ(start_all(lane, 1), (std::map<std::string, int>{{"known", 3}}));
+}
+
 TEST(Lane, JoiningAGroupWithDeliveriesUnderWayKeepsTheCountsRight) {
     Lane lane(100, true);
     fill(lane, "a", 3);

@@ -48,6 +48,25 @@ TEST_F(SenderTest, WhatARetiredSpawnerHasHoldsNothingElse) {
     EXPECT_TRUE(out.logged("delivery 40: success: did_it/"));
 }
 
+TEST_F(SenderTest, WhatARetiredSpawnerHasCountsInThePartOfItsUser) {
+    local_concurrency = 4;
+    make();
+    queue.put(birth, "s@x", {"vuser@local.example", "vuser-a@local.example", "one@virtual.example"});
+    sender->still_running(1, {40, birth, 1'700'000'000, Channel::local, "vuser@local.example", {0}});
+    sender->still_running(1, {41, birth, 1'700'000'000, Channel::local, "vuser-a@local.example", {1}});
+    sender->still_running(1, {42, birth, 1'700'000'000, Channel::local, "vuser-one@virtual.example", {2}});
+    accept(birth + 1, "s@x", {"two@virtual.example"});
+    EXPECT_TRUE(take_orders().empty());
+    accept(birth + 2, "s@x", {"ann@local.example"});
+    const auto orders = take_orders();
+    ASSERT_EQ(orders.size(), 1U);
+    EXPECT_EQ(orders[0].recipients, std::vector<std::string>{"ann@local.example"});
+    sender->late_report(1, {41, {{Outcome::success, ""}}, "", false, 0});
+    const auto next = take_orders();
+    ASSERT_EQ(next.size(), 1U);
+    EXPECT_EQ(next[0].recipients, std::vector<std::string>{"vuser-two@virtual.example"});
+}
+
 TEST_F(SenderTest, ALateReportLeavesTheScheduleOfTheRest) {
     accept(birth, "s@x", {"joe@local.example", "bob@far.example"});
     for (const auto& order : take_orders()) answer(order, Outcome::temporary, "busy");
