@@ -132,6 +132,31 @@ class Kind(OneKind):
         self.assertIn(f"mended: {wrong} is in the wrong directory", repair.out)
         self.assertEqual(i.queue_files(), [altered, strayed])
 
+    def test_damaged_messages_lie_as_closed_as_all_others(self):
+        i = self.made()
+        damaged, other = i.home / "queue/damaged", i.home / "queue/mess"
+
+        def seen(path):
+            status = path.stat()
+            return oct(status.st_mode), status.st_uid, status.st_gid
+
+        expected = seen(other)
+        self.assertEqual(expected[0], "0o40700" if self.single else "0o42770")
+        self.assertEqual(expected[1], i.ids("qmailq")[0])
+        self.assertEqual(seen(damaged), expected)
+        damaged.chmod(0o755)
+        if relais.IS_ROOT:
+            os.chown(damaged, *i.ids("qmailr"))
+            damaged.chmod(0o755)
+        self.assertNotEqual(seen(damaged), expected)
+        check = i.run("qmail-setup", "--check", i.home)
+        self.assertEqual(check.code, 1, check)
+        self.assertIn(f"{damaged} has mode ", check.out)
+        for lose in (lambda: None, damaged.rmdir):
+            lose()
+            self.assertEqual(i.run("qmail-setup", "--repair", i.home).code, 0)
+            self.assertEqual((seen(damaged), seen(other)), (expected, expected))
+
     def test_doctor_knows_a_stranger_by_the_greeting(self):
         i = self.made()
         other = Greeter(b"220 other.example ESMTP \x1b[2J\r\n")

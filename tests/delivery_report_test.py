@@ -141,6 +141,41 @@ class Reports(SendTest):
             self.assertEqual(out.stdout.decode().strip(), "ann@far.test nobody@mail.test |", form + out.stderr.decode())
 
 
+class NewInstance(relais.Instance):
+    """Tells of deliveries as qmail-setup has made it."""
+
+    def control(self, name, content):
+        if content is not None or name not in ("bounceformat", "delaywarning"):
+            super().control(name, content)
+
+
+class NewAndOld(relais.TestCase):
+    def test_the_first_bounce_of_a_new_instance_has_three_parts(self):
+        i = NewInstance()
+        self.addCleanup(i.remove)
+        self.assertEqual([(i.home / "control" / name).read_text() for name in ("bounceformat", "delaywarning")], ["both\n", "14400\n"])
+        ann = i.add_user("ann")
+        i.start()
+        i.send("ann@mail.test", ["nobody@mail.test"], HELLO)
+        (bounce,) = ann.wait_messages(1)
+        message = email.message_from_bytes(bounce, policy=email.policy.default)
+        self.assertEqual(message.get_content_type(), "multipart/report")
+        self.assertEqual([part.get_content_type() for part in message.iter_parts()],
+                         ["text/plain", "message/delivery-status", "message/rfc822"])
+        self.assertEqual(qsbmf_recipients(bounce), ["nobody@mail.test"])
+
+    def test_an_upgrade_changes_neither_bounces_nor_warnings(self):
+        i = self.instance()
+        for name in ("bounceformat", "delaywarning"):
+            i.control(name, None)
+        for option in ("--repair", "--check"):
+            self.assertEqual(i.run("qmail-setup", option, i.home).code, 0)
+        shown = i.run("qmail-showctl").out
+        for name, default in (("bounceformat", "qsbmf"), ("delaywarning", "0")):
+            self.assertFalse((i.home / "control" / name).exists())
+            self.assertRegex(shown, rf"(?m)^{name}: {default} \(default\)$")
+
+
 class Delays(SendTest):
     def test_a_login_is_warned_of_a_delay_and_a_stranger_is_not(self):
         server = self.server(MAIL=b"451 4.3.2 busy\r\n")

@@ -18,7 +18,7 @@ from harness.pop3 import ask_authd as ask
 
 PASSWORD = "correct horse"
 # What new instances have got since the first version.
-LATER_FILES = ("checks", "chunking", "concurrencyremote", "dane", "databytes", "deliverby", "enhancedcodes", "futurerelease", "holddays", "keeptrace", "limitslocal", "mailauth", "minimumuid", "mtpriority", "perip", "proctitle", "queueminfree",
+LATER_FILES = ("bounceformat", "checks", "chunking", "concurrencyremote", "dane", "databytes", "delaywarning", "deliverby", "dsnfrom", "enhancedcodes", "futurerelease", "holddays", "keeptrace", "limitslocal", "mailauth", "minimumuid", "mtpriority", "perip", "proctitle", "queueminfree",
                "ratelimits", "recipientcheck", "refusalid", "refusedlimit", "refusedpause", "requiretls", "smtplimits", "smtputf8", "stresstimeout", "tlsmemory")
 
 
