@@ -65,7 +65,7 @@ test:
 test-long:
 	@scripts/install-packages run build test
 	@$(MAKE) --no-print-directory all
-	@cd build/release && RELAIS_LONG=1 ctest --output-on-failure -R '^(kill_test|flow_test|restart_test|testssl_test)$$'
+	@cd build/release && RELAIS_LONG=1 ctest --output-on-failure -R '^(kill_test|flow_test|restart_test|testssl_test|extension_peers_test)$$'
 
 debug:
 	@scripts/install-packages run build
