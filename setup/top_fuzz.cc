@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "base/columns.h"
 #include "base/text.h"
 #include "setup/top_picture.h"
 

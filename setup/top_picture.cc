@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/columns.h"
 #include "base/time.h"
-#include "base/utf8.h"
 
 namespace relais::setup {
 namespace {
@@ -20,9 +20,6 @@ constexpr std::int64_t old_look = 30;
 
 constexpr std::string_view names[metrics::count_kinds] = {
     "into the queue", "delivered here", "delivered elsewhere", "deferred", "failed", "refused clients"};
-
-// From there on letters may take two columns.
-constexpr char32_t wide = 0x1100;
 
 std::string rate_text(double rate) {
     return rate == 0 ? "-" : rate < 10 ? fmt::format("{:.1f}", rate) : fmt::format("{:.0f}", rate);
@@ -176,22 +173,6 @@ std::string state_of(const TopPicture& picture) {
 }
 
 }  // namespace
-
-std::string fit(std::string_view text, unsigned columns) {
-    std::string kept;
-    unsigned used = 0;
-    while (!text.empty()) {
-        std::string_view rest = text;
-        const auto code = take_utf8(rest);
-        if (!code) rest = text.substr(1);
-        const unsigned width = code && *code >= wide && (*code < 0x2500 || *code > 0x259f) ? 2 : 1;
-        if (used + width > columns) break;
-        used += width;
-        kept.append(text.substr(0, text.size() - rest.size()));
-        text = rest;
-    }
-    return kept.append(columns - used, ' ');
-}
 
 std::string draw(const TopPicture& picture, const TopScreen& screen) {
     Paper paper(screen);

@@ -50,7 +50,4 @@ std::uint64_t number_of(std::string_view stat, std::string_view name);
 // a terminal.
 std::string draw(const TopPicture& picture, const TopScreen& screen);
 
-// The text in that many columns: cut, or filled up with blanks. What may be wide counts as two.
-std::string fit(std::string_view text, unsigned columns);
-
 }  // namespace relais::setup

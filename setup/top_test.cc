@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/columns.h"
 #include "base/text.h"
 
 namespace relais::setup {
@@ -107,13 +108,6 @@ TEST(TopPicture, WhatIsWrongStandsOnTop) {
     picture.levels.looked -= 100;
     EXPECT_THAT(draw(picture, {}), HasSubstr("! qmail-send has counted nothing for 100 seconds\n"));
     EXPECT_THAT(draw(TopPicture{}, {}), HasSubstr("! there are no counters"));
-}
-
-TEST(TopFit, CutsAndFills) {
-    EXPECT_EQ(fit("abc", 5), "abc  ");
-    EXPECT_EQ(fit("abc", 2), "ab");
-    EXPECT_EQ(fit("例え", 3), "例 ");
-    EXPECT_EQ(fit("", 0), "");
 }
 
 }  // namespace
