@@ -9,6 +9,8 @@
 #include <variant>
 #include <vector>
 
+#include "packed/unpack.h"
+
 namespace relais::tlsrpt {
 
 // What did not work, so often.
@@ -49,13 +51,8 @@ inline constexpr std::size_t file_limit = std::size_t{32} << 20;
 inline constexpr std::size_t policies_limit = 1000;
 inline constexpr std::size_t details_limit = 10000;
 
-// What is wrong with it, for people.
-struct Complaint {
-    std::string text;
-};
+using packed::Complaint;
 
-// gzip (RFC 1952), one member or several.
-std::variant<std::string, Complaint> unpack(std::string_view data, std::size_t limit);
 // The JSON of RFC 8460, 4.4. Members that are missing are empty; what is no object is none.
 std::variant<Report, Complaint> parse_report(std::string_view json);
 // The reports in a file: JSON, JSON packed by gzip, or a message that has such a part or is one (RFC

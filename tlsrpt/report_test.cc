@@ -1,10 +1,10 @@
 #include "tlsrpt/report.h"
 
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <string>
 
+#include "packed/test_gzip.h"
 #include "sasl/base64.h"
 #include "tlsrpt/words.h"
 
@@ -31,20 +31,6 @@ const std::string example = R"({
        "receiving-mx-hostname": "mx-backup.mail.company-y.example", "failed-session-count": 3,
        "failure-reason-code": "X509_V_ERR_PROXY_PATH_LENGTH_EXCEEDED"}]}]})";
 
-std::string packed(std::string_view text) {
-    z_stream stream{};
-    deflateInit2(&stream, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
-    std::string out(text.size() + 200, '\0');
-    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-    stream.avail_in = static_cast<uInt>(text.size());
-    stream.next_out = reinterpret_cast<Bytef*>(out.data());
-    stream.avail_out = static_cast<uInt>(out.size());
-    EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-    out.resize(out.size() - stream.avail_out);
-    deflateEnd(&stream);
-    return out;
-}
-
 std::string folded(const std::string& base64, const std::string& line_end) {
     std::string out;
     for (std::size_t at = 0; at < base64.size(); at += 76) out += base64.substr(at, 76) + line_end;
@@ -52,7 +38,7 @@ std::string folded(const std::string& base64, const std::string& line_end) {
 }
 
 std::string message(const std::string& type, const std::string& line_end) {
-    const std::string body = folded(sasl::encode_base64(packed(example)), line_end);
+    const std::string body = folded(sasl::encode_base64(packed::gzip(example)), line_end);
     std::string out;
     for (const std::string& line :
          {std::string("From: a@company-x.example"), std::string("TLS-Report-Domain: company-y.example"),
@@ -96,7 +82,7 @@ void expect_example(const std::vector<Report>& reports) {
 
 TEST(TlsReport, AsItComes) {
     expect_example(reports_in(example));
-    expect_example(reports_in(packed(example)));
+    expect_example(reports_in(packed::gzip(example)));
     for (const std::string line_end : {"\n", "\r\n"}) {
         expect_example(reports_in(message("application/tlsrpt+gzip; name=\"x.json.gz\"", line_end)));
         expect_example(reports_in(message("application/gzip; name=\"a!b!1!2.json.gz\"", line_end)));
@@ -127,7 +113,7 @@ TEST(TlsReport, WhatIsNoneIsTold) {
     EXPECT_EQ(complaint_of("Subject: x\n\nhello\n"), "it is no report, and no message that has one");
     EXPECT_EQ(complaint_of("{"), "it is no JSON object");
     EXPECT_EQ(complaint_of("{}"), "it has no policies, as a report of RFC 8460 has");
-    EXPECT_EQ(complaint_of(packed(example).substr(0, 100)), "its gzip is damaged or cut off");
+    EXPECT_EQ(complaint_of(packed::gzip(example).substr(0, 100)), "its gzip is damaged or cut off");
     EXPECT_EQ(
         complaint_of("Content-Type: application/tlsrpt+gzip\nContent-Transfer-Encoding: base64\n\n!!\n"),
         "its base64 is none");
@@ -136,7 +122,8 @@ TEST(TlsReport, WhatIsNoneIsTold) {
 }
 
 TEST(TlsReport, ABombIsNotUnpacked) {
-    EXPECT_EQ(complaint_of(packed(std::string(50 << 20, ' '))), "unpacked it is larger than any report is");
+    EXPECT_EQ(complaint_of(packed::gzip(std::string(50 << 20, ' '))),
+              "unpacked it is larger than any report is");
     EXPECT_EQ(complaint_of("{" + std::string(json_limit, ' ') + "}"), "it is longer than any report is");
 }
 
