@@ -8,7 +8,7 @@ from harness import relais
 from harness.sink import Sink
 
 # Of an administrator, or servers that not every instance has: not running here.
-TOOLS = ("route-explain", "mail-verify", "dkim-key", "splogger", "qmail-user", "qmail-import", "qmail-qmtpd", "rblsmtpd", "qmail-trace", "qmailctl", "qmail-summary", "tls-report")
+TOOLS = ("route-explain", "mail-verify", "dkim-key", "splogger", "qmail-user", "qmail-import", "qmail-qmtpd", "rblsmtpd", "qmail-trace", "qmailctl", "qmail-summary", "tls-report", "dmarc-report")
 LOGIN_CHAIN = ("qmail-popup", "checkpassword", "qmail-pop3d", "qmail-popd")  # started by hand: tests/pop3_test.py, tests/pop3_listener_test.py
 CAPABILITIES = ("CapPrm", "CapEff", "CapAmb")
 BOUNDING_SET = "CapBnd"  # emptied in roles; a person's own setuid programs must work
