@@ -4,6 +4,7 @@ compares octet by octet behind our trace fields, and what does not is returned w
 
 One message of a kind and a way has a recipient at each server. Its sender is its name, so servers and bounces say which it is."""
 
+import random
 import re
 import types
 
@@ -25,6 +26,8 @@ OFFERS = {
     "dsn": ("DSN",),
     "all": ("PIPELINING", "8BITMIME", "SMTPUTF8", "CHUNKING", "BINARYMIME", "DSN", "SIZE 10000000", "ENHANCEDSTATUSCODES", "DELIVERBY",
             "MT-PRIORITY", "LIMITS RCPTMAX=100"),
+    "lmtp": ("PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES"),
+    "lmtpall": ("PIPELINING", "8BITMIME", "SMTPUTF8", "CHUNKING", "DSN", "SIZE", "DELIVERBY"),
 }
 ASCII_SPELLING = {"bücher.test": "xn--bcher-kva.test"}
 
@@ -86,14 +89,25 @@ class Server:
     def __init__(self, name):
         self.name, self.offers = name, OFFERS[name]
         self.words = [word.split()[0] for word in self.offers or ()]
+        self.lmtp = name.startswith("lmtp")
         self.taken, self.broken = [], []
         lines = ["next.test", *(self.offers or ())]
         ehlo = "".join(f"250{' ' if line is lines[-1] else '-'}{line}\r\n" for line in lines).encode()
-        self.fake = FakeServer(EHLO=b"502 what?\r\n" if self.offers is None else ehlo, MAIL=self.mail_said, RCPT=self.rcpt_said,
-                               DATA=self.data_said, dot=self.dot_said, BDAT=self.bdat_said)
+        no = b"502 what?\r\n"
+        self.fake = FakeServer(EHLO=no if self.offers is None or self.lmtp else ehlo, HELO=no if self.lmtp else b"250 next.test\r\n",
+                               LHLO=ehlo if self.lmtp else no, MAIL=self.mail_said, RCPT=self.rcpt_said, DATA=self.data_said,
+                               dot=self.dot_said, BDAT=self.bdat_said)
 
     def has(self, word):
         return word in self.words
+
+    def routes(self):
+        """Lines of control/smtproutes or lmtproutes."""
+        return "".join(f"{self.name}.{domain}:127.0.0.1:{self.fake.port}\n" for domain in ("test", *ASCII_SPELLING))
+
+    def keeps_time(self):
+        """Who stores a message on this host delivers it now."""
+        return self.lmtp or self.has("DELIVERBY")
 
     def in_step(self, session, line):
         if session.buffer and not self.has("PIPELINING"):
@@ -125,8 +139,8 @@ class Server:
 class Chain:
     """A kind by a way."""
 
-    def __init__(self, kind, way):
-        self.name, self.kind, self.way = f"{kind}.{way.name}", KINDS[kind], way
+    def __init__(self, name, way, kind=None):
+        self.name, self.kind, self.way = f"{name}.{way.name}", kind or KINDS[name], way
         self.sender = f"bob-{self.kind.sender}-{self.name}@mail.test"
 
     def recipient(self, server):
@@ -147,7 +161,7 @@ class Chain:
             return "5.6.7"
         if server.name == "size" and len(self.kind.wire) > LIMIT:
             return "5.3.4"
-        return "5.4.7" if self.kind.by.endswith("R") and not server.has("DELIVERBY") else None
+        return "5.4.7" if self.kind.by.endswith("R") and not server.keeps_time() else None
 
     def mail(self, server, octets):
         """What MAIL says of these octets."""
@@ -174,7 +188,7 @@ class Chain:
         """(action, status) that the sender is told of, if any."""
         if status := self.returned(server):
             return "failed", status
-        relayed = (self.kind.dsn and not server.has("DSN")) or (self.kind.by and not server.has("DELIVERBY"))
+        relayed = (self.kind.dsn and not server.has("DSN")) or (self.kind.by and not server.keeps_time())
         return ("relayed", "2.0.0") if relayed else None
 
 
@@ -314,11 +328,11 @@ def reports(message):
 class Matrix(relais.TestCase):
     def setUp(self):
         self.servers = [Server(name) for name in OFFERS]
-        routes = ""
+        routes = {False: "", True: ""}
         for server in self.servers:
             self.addCleanup(server.fake.stop)
-            routes += "".join(f"{server.name}.{domain}:127.0.0.1:{server.fake.port}\n" for domain in ("test", *ASCII_SPELLING))
-        self.i = self.instance(control={"smtproutes": routes, "chunking": "1", "smtputf8": "1", "deliverby": "1", "mtpriority": "1",
+            routes[server.lmtp] += server.routes()
+        self.i = self.instance(control={"smtproutes": routes[False], "lmtproutes": routes[True], "chunking": "1", "smtputf8": "1", "deliverby": "1", "mtpriority": "1",
                                         "dsnfrom": "192.0.2.0/24", "bounceformat": "both", "bouncemaxbytes": "2000"})
         self.bob = self.i.add_user("bob")
         self.bob.write(".qmail-default", "./Maildir/\n")
@@ -380,6 +394,16 @@ class Matrix(relais.TestCase):
 
     def test_every_kind_by_every_way_to_every_server(self):
         chains = [Chain(kind, way) for way in WAYS for kind in KINDS if way.takes(KINDS[kind])]
+        self.check(self.sent(chains))
+
+    def test_nothing_in_a_text_ends_it(self):
+        """Texts of all that has ever been taken for the end of a line, of a message or of a string, without an order."""
+        random_texts = random.Random(17)
+        parts = [b"\r", b"\n", b"\r\n", b".", b"..", b"\0", b"\0.", b".\r\n", b"\r\n.\r\n", b"\n.\n", b"\r.\r", b" ", b"QUIT", b"\x1a",
+                 b"\x85", b"\xe2\x80\xa8", b"\xff", b"\x80" * 70, b"x" * 4095]
+        kinds = [Kind(b"".join(random_texts.choices(parts, k=random_texts.randrange(1, 60)))) for _ in range(40)]
+        chains = [Chain(f"text{number}", way, kind) for way in WAYS[2:4] for number, kind in enumerate(kinds) if way.takes(kind)]
+        self.servers = [server for server in self.servers if server.name in ("helo", "all", "lmtp")]
         self.check(self.sent(chains))
 
     def test_8_bit_comes_back_where_strict8bit_says_so(self):
