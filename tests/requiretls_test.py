@@ -6,6 +6,7 @@ import shutil
 import tempfile
 
 from harness import dns
+from harness import nodemailer
 from harness import relais
 from harness.logins import loose
 from harness.tls_peers import Authority, TlsServer
@@ -190,6 +191,30 @@ class Whole(Case):
         self.assertIn(b"Status: 5.7.30", bounce)
         self.assertIn(b"Subject: secret", bounce)
         self.assertNotIn(b"the body", bounce)
+
+    def test_nodemailer_asks_for_it_with_dsn_and_utf8_beside_it(self):
+        i = self.made(rcpthosts="mail.test", dsnfrom="127.0.0.1", smtputf8="1")
+        (i.add_user("ann").home / ".qmail").write_text("&ann@good.test\n")
+        self.servers[21].hello_in_tls = OFFERING.replace(b"250 ", b"250-DSN\r\n250-SMTPUTF8\r\n250-8BITMIME\r\n250 ")
+        folder = nodemailer.installed_in(i.directory / "node")
+        (folder / "send.js").write_text("""
+const transport = require("nodemailer").createTransport({host: "127.0.0.1", port: Number(process.argv[2]), requireTLS: true,
+  tls: {rejectUnauthorized: false}});
+transport.sendMail({from: "jörg@good.test", to: "ann@mail.test", subject: "hello", text: "hello", requireTLSExtensionEnabled: true,
+  dsn: {id: "id+1", return: "headers", notify: ["failure"], recipient: "old@good.test"}})
+  .then(() => process.exit(0), error => { console.log(error.response || String(error)); process.exit(1); });
+""")
+        i.start()
+        i.wait_for((i.home / "sockets/keys").is_socket, 60, "the socket of qmail-keyd")
+        done = i.run("/usr/bin/env", "node", folder / "send.js", i.port)
+        self.assertEqual(done.code, 0, done)
+        i.wait_empty(60)
+        self.assertEqual(self.commands(21), ["MAIL FROM:<jörg@good.test> BODY=8BITMIME SMTPUTF8 REQUIRETLS RET=HDRS ENVID=id+2B1".encode()])
+        self.assertEqual(self.commands(21, b"RCPT"), [b"RCPT TO:<ann@good.test> NOTIFY=FAILURE ORCPT=rfc822;old@good.test"])
+        # Who does not offer it is not sent to.
+        i.control("requiretls", None)
+        done = i.run("/usr/bin/env", "node", folder / "send.js", i.port)
+        self.assertEqual((done.code, "REQUIRETLS" in done.out), (1, True), done)
 
     def test_in_the_clear_and_without_the_file_it_is_unknown(self):
         i = self.made()

@@ -10,7 +10,7 @@ import unittest
 
 from harness import relais
 
-PACKAGE = "nodemailer@6.9.16"
+PACKAGE = "nodemailer@7.0.13"  # runs with Debian's node, and has REQUIRETLS
 PATIENCE = 170
 
 
