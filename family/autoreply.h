@@ -1,5 +1,5 @@
-// An answer to a message that a program gives for its owner, as RFC 3834 wants it: to whom there is none, what
-// it says, and who has had one. Pure.
+// An answer to a message that a program gives for its owner, as RFC 3834 wants it: to whom there is none,
+// what it says, and who has had one. Pure.
 #pragma once
 
 #include <cstdint>

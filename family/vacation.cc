@@ -1,5 +1,5 @@
-// vacation [-j] [-a ADDRESS] [-r DAYS] FILE, in a .qmail file, answers a message with the text of FILE: once in
-// a week for each sender, and never to lists, programs, bounces or what may be forged (RFC 3834).
+// vacation [-j] [-a ADDRESS] [-r DAYS] FILE, in a .qmail file, answers a message with the text of FILE: once
+// in a week for each sender, and never to lists, programs, bounces or what may be forged (RFC 3834).
 //
 // Trust: run by qmail-local as the recipient, with no privilege of its own. Inputs: the message on descriptor
 // 0 (a header of at most 1 MiB), FILE (256 KiB), FILE.answered, who has had an answer; SENDER, RECIPIENT, EXT
