@@ -54,6 +54,7 @@ LIBRARIES = {
     "libluajit-5.1.so.2": "libluajit-5.1-2",
     "libmilter.so.1.0.1": "libmilter1.0.1",
     "libmspack.so.0": "libmspack0",
+    "libwrap.so.0": "libwrap0",
 }
 
 
@@ -193,6 +194,14 @@ class Server:
 
     def log(self):
         return "".join(path.read_text(errors="replace") for path in sorted(self.directory.glob("log*")) if path.is_file())
+
+
+def end_namespace(process):
+    """Of a process that waits for the first one of a namespace of processes: with that ends what it began, such as a delivery that
+    makes the directory anew for its log."""
+    with contextlib.suppress(OSError):
+        for child in pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)
 
 
 def greets(port):
@@ -463,10 +472,7 @@ cram:
                            {**os.environ, **self.tree.environment})
 
     def __exit__(self, *arguments):
-        # The first process of the namespace: with it ends what it began, such as a delivery that makes the directory anew for its log.
-        with contextlib.suppress(OSError):
-            for child in pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
-                os.kill(int(child), signal.SIGKILL)
+        end_namespace(self.process)
         super().__exit__(*arguments)
 
 
