@@ -10,6 +10,7 @@
 #include "base/program.h"
 #include "base/text.h"
 #include "control/owners.h"
+#include "explain/mailbox.h"
 #include "explain/run_as.h"
 #include "local/delivery.h"
 #include "local/delivery_refusal.h"
@@ -111,47 +112,23 @@ std::string summary(const std::vector<std::string>& instructions) {
     return instructions.front();
 }
 
-// What keeps a delivery out of a Maildir, with the remedy; both empty if nothing does. As its user, in the
-// home.
-std::pair<std::string, std::string> trouble_of_maildir(const std::string& path, const LocalEnd& end) {
-    const std::string whole = path.starts_with('/') ? path : end.home + "/" + path;
-    for (const char* part : {"", "/tmp", "/new", "/cur"}) {
-        struct stat info {};
-        const std::string place = path + part;
-        if (::stat(place.c_str(), &info) != 0)
-            return {whole + part + ": " + errno_text(errno),
-                    "as " + end.user + ": maildirmake " + whole + " (su - " + end.user + " -c ...)"};
-        if (!S_ISDIR(info.st_mode)) return {whole + part + " is not a directory", "move it away"};
-        if (::access(place.c_str(), W_OK | X_OK) == 0) continue;
-        return {fmt::format("{}{} is uid {}'s, and uid {} may not write there", whole, part, info.st_uid,
-                            end.uid),
-                fmt::format("chown -R --no-dereference {}:{} {}; chmod -R u+rwX {}", end.uid, end.gid, whole,
-                            whole)};
-    }
-    return {};
-}
-
 // A delivery finds a mailbox, or fails for now: what the instructions alone do not tell.
 void look_at_mailboxes(const control::Owners& owners, RouteReport& report) {
-    constexpr std::string_view maildir = "maildir ";
     const LocalEnd& end = *report.local;
     const control::Owner self = owners.of(control::Role::alias);
-    for (const std::string& line : end.instructions) {
-        if (!line.starts_with(maildir)) continue;
-        std::string path(trim(std::string_view(line).substr(maildir.size())));
-        while (path.ends_with('/')) path.pop_back();
-        if (path.starts_with("./")) path.erase(0, 2);
-        const std::string words =
-            run_as(owners.single() ? self.uid : end.uid, owners.single() ? self.gid : end.gid, [&] {
-                if (::chdir(end.home.c_str()) != 0) throw_errno("enter", end.home);
-                const auto [trouble, remedy] = trouble_of_maildir(path, end);
-                return trouble + '\0' + remedy;
-            });
-        const std::string trouble = words.substr(0, words.find('\0'));
-        if (trouble.empty()) continue;
-        report.fate = Fate::waits;
-        report.answer = "waits in the queue: the mailbox of " + end.user + " takes nothing";
-        report.find(Weight::problem, "no_maildir", trouble, words.substr(trouble.size() + 1));
+    const MailboxUser user{end.user, owners.single() ? self.uid : end.uid,
+                           owners.single() ? self.gid : end.gid, end.home};
+    for (const std::string_view line : end.instructions) {
+        for (const auto& [kind, code] :
+             {std::pair("maildir ", "no_maildir"), std::pair("mbox ", "no_mbox")}) {
+            if (!line.starts_with(kind)) continue;
+            const auto [trouble, remedy] =
+                trouble_of_mailbox(user, std::string(trim(line.substr(std::string_view(kind).size()))));
+            if (trouble.empty()) break;
+            report.fate = Fate::waits;
+            report.answer = "waits in the queue: the mailbox of " + end.user + " takes nothing";
+            report.find(Weight::problem, code, trouble, remedy);
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 
 #include "auth/passwd_file.h"
 #include "control/setting.h"
+#include "explain/mailbox.h"
 #include "send/default_delivery.h"
 #include "send/rewrite.h"
 
@@ -109,6 +110,7 @@ void look_at_domains(const Plan& plan, const std::map<std::string, Names>& stran
 struct Person {
     std::string name;
     uid_t uid = 0;
+    gid_t gid = 0;
     std::string home;
 };
 
@@ -125,17 +127,57 @@ std::vector<Person> people(std::uint64_t minimum_uid) {
         struct stat info {};
         // Nobody gets mail in a home that is not his.
         if (::stat(entry->pw_dir, &info) != 0 || info.st_uid != entry->pw_uid) continue;
-        all.push_back({entry->pw_name, entry->pw_uid, entry->pw_dir});
+        all.push_back({entry->pw_name, entry->pw_uid, entry->pw_gid, entry->pw_dir});
     }
     return all;
 }
 
-// The Maildir below a home that users without instructions get their mail in; empty for something else.
-std::string default_maildir(const Plan& plan) {
-    std::string line = send::read_default_delivery(plan.home);
-    if (!line.starts_with("./") || !line.ends_with('/') || line.find('\n') != std::string::npos) return "";
-    line.pop_back();
+// Where users without instructions get their mail, below a home: a Maildir if it ends with a slash. Empty for
+// something else.
+std::string default_mailbox(const Plan& plan) {
+    const std::string line = send::read_default_delivery(plan.home);
+    if (!line.starts_with("./") || line.find('\n') != std::string::npos) return "";
     return line.substr(1);
+}
+
+// Whose mailbox the default is: who has no instructions of his own.
+std::vector<Person> people_without_instructions(const Plan& plan) {
+    auto all = people(std::max(control::read<"minimumuid">(plan.home), usual_minimum_uid));
+    std::erase_if(all, [](const Person& person) { return !is_missing(person.home + "/.qmail"); });
+    return all;
+}
+
+void look_at_maildirs(const Plan& plan, const std::string& below, Report& report) {
+    Names without;
+    for (const Person& person : people_without_instructions(plan)) {
+        switch (look_at_maildir(person.home + below, person.uid)) {
+            case Mailbox::missing:
+                without.add(person.name);
+                break;
+            case Mailbox::foreign:
+                report.bad(fmt::format("{}{} is not all {}'s: mail for {} waits", person.home, below,
+                                       person.name, person.name),
+                           fmt::format("chown -R --no-dereference {} {}{}", person.name, person.home, below));
+                break;
+            default:
+                break;
+        }
+    }
+    if (!without.none())
+        report.note(fmt::format("without a Maildir, so that mail for them waits: {}", without.text()),
+                    fmt::format("for each: su - USER -c 'maildirmake ~{}'", below));
+    if (!is_missing("/etc/skel") && is_missing("/etc/skel" + below))
+        report.note("new users of the system get no Maildir", "maildirmake /etc/skel" + below);
+}
+
+// A missing mbox is well where its user may make it. Only root sees what each user would.
+void look_at_mboxes(const Plan& plan, const std::string& below, Report& report) {
+    if (::geteuid() != 0) return;
+    for (const Person& person : people_without_instructions(plan)) {
+        const explain::MailboxUser user{person.name, person.uid, person.gid, person.home};
+        const auto [trouble, remedy] = explain::trouble_of_mailbox(user, "." + below);
+        if (!trouble.empty()) report.bad(fmt::format("mail for {} waits: {}", person.name, trouble), remedy);
+    }
 }
 
 }  // namespace
@@ -157,30 +199,12 @@ void look_at_accounts(const Plan& plan, Report& report) {
 }
 
 void look_at_users(const Plan& plan, Report& report) {
-    const std::string below = default_maildir(plan);
-    if (below.empty() || plan.identity.single) return;
-    Names without;
-    const auto minimum = std::max(control::read<"minimumuid">(plan.home), usual_minimum_uid);
-    for (const Person& person : people(minimum)) {
-        if (!is_missing(person.home + "/.qmail")) continue;
-        switch (look_at_maildir(person.home + below, person.uid)) {
-            case Mailbox::missing:
-                without.add(person.name);
-                break;
-            case Mailbox::foreign:
-                report.bad(fmt::format("{}{} is not all {}'s: mail for {} waits", person.home, below,
-                                       person.name, person.name),
-                           fmt::format("chown -R --no-dereference {} {}{}", person.name, person.home, below));
-                break;
-            default:
-                break;
-        }
-    }
-    if (!without.none())
-        report.note(fmt::format("without a Maildir, so that mail for them waits: {}", without.text()),
-                    fmt::format("for each: su - USER -c 'maildirmake ~{}'", below));
-    if (!is_missing("/etc/skel") && is_missing("/etc/skel" + below))
-        report.note("new users of the system get no Maildir", "maildirmake /etc/skel" + below);
+    const std::string mailbox = default_mailbox(plan);
+    if (mailbox.empty() || plan.identity.single) return;
+    if (mailbox.ends_with('/'))
+        look_at_maildirs(plan, mailbox.substr(0, mailbox.size() - 1), report);
+    else
+        look_at_mboxes(plan, mailbox, report);
 }
 
 }  // namespace relais::setup

@@ -1,4 +1,4 @@
-// doctor's look at those who get mail: accounts of users/passwd, users of the system, their Maildirs.
+// doctor's look at those who get mail: accounts, users of the system, their Maildirs and mboxes.
 #pragma once
 
 #include "setup/layout.h"
@@ -10,8 +10,8 @@ namespace relais::setup {
 // own. Throws Error.
 void look_at_accounts(const Plan& plan, Report& report);
 
-// Users of the system who would get mail into a Maildir that they do not have, and what new users get. Throws
-// Error.
+// Users of the system who would get mail into a Maildir that they do not have, or an mbox that takes nothing,
+// and what new users get. Throws Error.
 void look_at_users(const Plan& plan, Report& report);
 
 }  // namespace relais::setup

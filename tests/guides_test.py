@@ -103,8 +103,15 @@ class Guides(relais.TestCase):
         said = self.run_script(
             "useradd --create-home bert", "useradd --create-home carl", "maildirmake /home/carl/Maildir", doctor, "echo mended",
             "maildirmake /etc/skel/Maildir", "useradd --create-home dora", "rm -r /home/carl/Maildir",
-            "for user in bert carl; do su - $user -c 'maildirmake ~/Maildir'; done", doctor)
-        before, after = said.split("\nmended\n")
+            "for user in bert carl; do su - $user -c 'maildirmake ~/Maildir'; done", doctor, "echo mboxes",
+            "echo ./Mailbox >/var/qmail/control/defaultdelivery; touch /home/carl/Mailbox; ln -s nowhere /home/dora/Mailbox", doctor, "echo mended",
+            "chown carl: /home/carl/Mailbox; rm /home/dora/Mailbox", doctor)
+        before, after, mboxes, last = re.split("\n(?:mended|mboxes)\n", said)
+        self.assertRegex(mboxes, r"(?m)^WRONG  mail for carl waits: /home/carl/Mailbox is uid 0's, and uid (\d+) may not write there\n"
+                                 r"       -> chown --no-dereference \1:\d+ /home/carl/Mailbox; chmod u\+rwX /home/carl/Mailbox$")
+        self.assertRegex(mboxes, r"(?m)^WRONG  mail for dora waits: /home/dora/Mailbox is a link to what does not exist")
+        self.assertNotRegex(mboxes, "mail for bert waits")
+        self.assertNotIn("WRONG", last)
         self.assertRegex(before, r"(?m)^note   without a Maildir, so that mail for them waits: (.*, )?bert$")  # the machine has its own
         self.assertIn("note   new users of the system get no Maildir\n       -> maildirmake /etc/skel/Maildir\n", before)
         self.assertIn("WRONG  /home/carl/Maildir is not all carl's: mail for carl waits\n", before)

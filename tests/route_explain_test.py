@@ -107,6 +107,50 @@ class RouteExplain(relais.TestCase):
             said = i.run("route-explain", "ann@mail.test")
             self.assertIn(f"{ann.home}/Maildir/tmp is uid {ann.uid}'s, and uid {ann.uid} may not write there", said.out)
 
+    def test_an_mbox_is_looked_at_as_a_maildir_is(self):
+        i = self.made()
+        ann = i.add_user("ann", maildir=False)
+        mbox = ann.home / "Mailbox"
+        ann.write(".qmail", "./Mailbox\n")
+        ann.write(".qmail-list", "./lists/box\n")
+
+        def said(address="ann@mail.test"):
+            done = i.run("route-explain", address)
+            return done.code, done.out
+
+        self.assertEqual(said()[0], 0)  # there is none yet: the delivery makes it
+        code, out = said("ann-list@mail.test")
+        self.assertIn(f"{ann.home}/lists: No such file or directory", out)
+        self.assertEqual(code, 1)
+        mbox.mkdir()
+        self.assertIn(f"{mbox} is a directory, and an mbox is a file", said()[1])
+        mbox.rmdir()
+        mbox.write_text("")
+        if relais.IS_ROOT and not i.single:
+            code, out = said()
+            self.assertEqual(code, 1)
+            self.assertIn("ann@mail.test waits in the queue: the mailbox of ann takes nothing", out)
+            self.assertIn(f"{mbox} is uid 0's, and uid {ann.uid} may not write there", out)
+            self.assertIn("no_mbox", self.codes(json.loads(i.run("route-explain", "--json", "ann@mail.test").out)))
+            remedy = re.search(f"chown [^;\n]* {mbox}; chmod [^;\n]* {mbox}$", out, re.M)[0]
+            subprocess.run(["sh", "-c", remedy], check=True)
+        ann.own(mbox)
+        self.assertEqual(said()[0], 0)
+
+    @unittest.skipUnless(relais.IS_ROOT, "only root makes what is root's")
+    def test_a_maildir_of_roots(self):
+        i = self.made()
+        if i.single:
+            self.skipTest("all is one user's")
+        ann = i.add_user("ann", maildir=False)
+        maildir = ann.home / "Maildir"
+        self.assertEqual(i.run("maildirmake", maildir).code, 0)
+        said = i.run("route-explain", "ann@mail.test")
+        self.assertEqual(said.code, 1, said)
+        self.assertIn(f"{maildir} is uid 0's, and uid {ann.uid} may not write there", said.out)
+        subprocess.run(["sh", "-c", re.search("chown -R .*", said.out)[0]], check=True)
+        self.assertEqual(i.run("route-explain", "ann@mail.test").code, 0)
+
     def test_local_user_and_files(self):
         i = self.made()
         ann = i.add_user("ann")
