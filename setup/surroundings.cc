@@ -32,20 +32,6 @@ bool is_ours(const Plan& plan, const std::string& path) {
            fs::equivalent(path, program_directory() + "/sendmail", missing);
 }
 
-void look_at_place(const Plan& plan, const std::string& path, Report& report) {
-    std::error_code trouble;
-    const std::string link = fmt::format("ln -s {} {}", plan.home.path("bin/sendmail"), path);
-    if (!fs::exists(path, trouble))
-        return report.look(path + " is missing: cron, mail(1) and PHP send no mail", link);
-    if (is_ours(plan, path)) return report.good(path + " is ours");
-    const std::string other = fs::canonical(path, trouble);
-    report.look(fmt::format("{} is another program{}: mail of cron, mail(1) and PHP goes to that one", path,
-                            other.empty() || other == path ? "" : " (" + other + ")"),
-                ::access("/usr/bin/dpkg-divert", X_OK) == 0
-                    ? fmt::format("dpkg-divert --local --rename --add {} && {}", path, link)
-                    : fmt::format("mv {} {}.other && {}", path, path, link));
-}
-
 }  // namespace
 
 void look_at_relaying(const Plan& plan, Report& report) {
@@ -68,9 +54,30 @@ void look_at_relaying(const Plan& plan, Report& report) {
     if (!explain::is_bad(findings)) report.good("the rules let no stranger relay (relay-explain --audit)");
 }
 
+void look_at_sendmail_place(const Plan& plan, const std::string& path, bool diverts, Report& report) {
+    std::error_code trouble;
+    const std::string link = fmt::format("ln -s {} {}", plan.home.path("bin/sendmail"), path);
+    const std::string moved =
+        diverts ? "dpkg-divert --local --rename --add " + path : fmt::format("mv {} {}.other", path, path);
+    if (fs::exists(path, trouble)) {
+        if (is_ours(plan, path)) return report.good(path + " is ours");
+        const std::string other = fs::canonical(path, trouble);
+        return report.look(
+            fmt::format("{} is another program{}: mail of cron, mail(1) and PHP goes to that one", path,
+                        other.empty() || other == path ? "" : " (" + other + ")"),
+            moved + " && " + link);
+    }
+    // A link to what was removed is in the way of ours.
+    const bool dangles = fs::is_symlink(fs::symlink_status(path, trouble));
+    report.look(path + " is missing: cron, mail(1) and PHP send no mail",
+                dangles ? fmt::format("rm {} && {}", path, link) : link);
+}
+
 void look_at_sendmail(const Plan& plan, Report& report) {
     if (!has_the_hosts_mail(plan)) return;
-    for (const char* path : {"/usr/sbin/sendmail", "/usr/lib/sendmail"}) look_at_place(plan, path, report);
+    const bool diverts = ::access("/usr/bin/dpkg-divert", X_OK) == 0;
+    for (const char* path : {"/usr/sbin/sendmail", "/usr/lib/sendmail"})
+        look_at_sendmail_place(plan, path, diverts, report);
 }
 
 void look_at_held_logins(const Plan& plan, Report& report) {

@@ -61,6 +61,17 @@ class Guides(relais.TestCase):
         self.assertRegex(said, r"(?m)^look   /usr/sbin/sendmail is (missing|another program)")
         self.assertRegex(said, r"(?m)^       -> .*ln -s /var/qmail/bin/sendmail /usr/sbin/sendmail$")
 
+    def test_the_machines_sendmail_is_another_programs(self):
+        said = self.run_script(
+            "layer sbin /usr/sbin /usr/sbin; rm -f /usr/sbin/sendmail; cp /bin/true /usr/sbin/sendmail", "qmailctl doctor >/tmp/first || true",
+            "cat /tmp/first; remedy=$(sed -n '\\|^look   /usr/sbin/sendmail is|,+1 s/^ *-> //p' /tmp/first)", 'bash -c "$remedy"',
+            "echo mended", "qmailctl doctor || true")
+        before, after = said.split("\nmended\n")
+        self.assertRegex(before, r"(?m)^look   /usr/sbin/sendmail is another program: mail of cron, mail\(1\) and PHP goes to that one\n"
+                                 r"       -> (dpkg-divert|mv) .* && ln -s /var/qmail/bin/sendmail /usr/sbin/sendmail$")
+        self.assertRegex(before, r"(?m)^(look|ok) +/usr/lib/sendmail is ")
+        self.assertIn("ok     /usr/sbin/sendmail is ours\n", after)
+
     def test_a_certificate(self):
         lines = [line for line in typed("docs/certificates.md") if not line.startswith("certbot")]
         live = "/etc/letsencrypt/live/mail.example.org"
