@@ -73,7 +73,7 @@ std::string as_user(const MailboxUser& user, std::string_view program, const std
     return fmt::format("as {0}: {1} {2} (su - {0} -c ...)", user.name, program, shell_word(path));
 }
 
-// He may not write at the place, for that reason; what he would be given is the place or the mailbox around it.
+// He may not write at the place, for that reason; he is given the mailbox, which is the place or around it.
 MailboxTrouble closed(const std::string& place, int error, const MailboxUser& user,
                       const std::string& mailbox, bool with_all_below) {
     struct stat info {};
