@@ -56,6 +56,31 @@ TEST(Describe, TableHasWhatMatters) {
     EXPECT_HAS(told, "    its destination is backed off\n    last error: no_[31m way\n");
 }
 
+std::size_t count(const std::string& text, const std::string& part) {
+    std::size_t times = 0;
+    for (std::size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += part.size()) ++times;
+    return times;
+}
+
+TEST(Describe, AnErrorOfSeveralReasonsIsToldOnce) {
+    SeenMessage seen = sample();
+    seen.message.status.last_error = "Connected to 192.0.2.1\nbut it said: 451 later";
+    // In qmail-send's words a slash stands for a line end.
+    const std::string why =
+        "y@far.test waits: Connected to 192.0.2.1/but it said: 451 later\n"
+        "z@far.test waits: Connected to 192.0.2.1/but it said: 451 later\n"
+        "x@other.test waits: no route\n";
+    for (const std::string& text : {table_rows(seen, around(why)), details(seen, around(why))}) {
+        EXPECT_HAS(text, "    y@far.test waits: Connected to 192.0.2.1/but it said: 451 later\n");
+        EXPECT_HAS(text, "    z@far.test waits: the same\n");
+        EXPECT_HAS(text, "    x@other.test waits: no route\n");
+    }
+    EXPECT_EQ(count(table_rows(seen, around(why)), "451 later"), 1U);
+    // Where no reason has it, it has its own line.
+    EXPECT_EQ(count(table_rows(seen, around("its destination is backed off")), "451 later"), 1U);
+    EXPECT_EQ(count(table_rows(seen, around("its destination is backed off")), "the same"), 0U);
+}
+
 TEST(Describe, DetailsHaveEverything) {
     Surroundings all = around();
     all.bounce_text = "<z@far.test>:\nno such user\n";
