@@ -169,8 +169,9 @@ void PublicLook::look_at_certificate() {
                    "run this as root");
     const tls::X509Ptr certificate = certificate_in(server_.certificate);
     if (!certificate)
-        return wrong("there is no certificate: mail comes in the clear, and providers mark it",
-                     "put one into control/servercert.pem, and its key into control/servercert.key");
+        return wrong(
+            "there is no certificate: mail comes in the clear, and providers mark it",
+            fmt::format("certbot certonly -d {}, then what qmail-showctl --check says", server_.helo));
     int days = 0, seconds = 0;
     if (ASN1_TIME_diff(&days, &seconds, nullptr, X509_get0_notAfter(certificate.get())) != 1 || days < 0 ||
         seconds < 0)

@@ -131,6 +131,19 @@ class Findings(OneKind):
         i.ctl("reload")
         self.assertEqual(self.doctor(i).code, 0)
 
+    def test_locals_that_do_not_count(self):
+        if self.single and relais.IS_ROOT:
+            self.skipTest("qmail-send answers a system instance in the same way")
+        i = self.made().start()
+        i.control("locals", "elsewhere.test")
+        text = f"qmail-send goes by the locals and virtualdomains of before: {i.me} is in control/rcpthosts, but no longer in"
+        log = i.home / "log/qmail-send/current"
+        i.wait_for(lambda: b"control/locals and control/virtualdomains were changed" in log.read_bytes(), 60, "qmail-send's alert")
+        self.assert_found(i, "WRONG", f"{text} .*\n       -> mend the file; if it is right so: qmailctl reload {i.home}")
+        i.control("locals", i.me)
+        i.ctl("reload")
+        i.wait_for(lambda: "of before" not in self.doctor(i).out, 60, "the rules of the files")
+
     def test_taken_places(self):
         i = self.made()
         i.control("concurrencyincoming", "3")

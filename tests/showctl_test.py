@@ -2,6 +2,8 @@
 
 import os
 import re
+import ssl
+import subprocess
 
 from harness import relais
 
@@ -32,6 +34,87 @@ class ShowCtl(relais.TestCase):
             note = f"control/servercert.pem: note: the certificate is signed by itself: clients that check it will refuse it or ask: {another}\n"
             result = i.run("qmail-showctl", "--check")
             self.assertEqual((result.code, result.out, result.err), (0, note, ""))
+
+    def test_sizes_with_units(self):
+        """As the page of control files says them; what is no size is told with what counts instead."""
+        i = self.instance(control={"databytes": "10M", "queuebytes": "1G", "timeoutremote": "10M"})
+        out = i.run("qmail-showctl").out
+        self.assertRegex(out, r"(?m)^databytes: (10M|10485760).* \(control/databytes\)$")
+        self.assertNotRegex(out, r'warning: "10M" is no number: \d+ is used\n.*databytes')
+        i.control("databytes", "10X")
+        self.assertRegex(i.run("qmail-showctl", "--check").out, "control/databytes: warning: ")
+
+    def certificate(self, pem, name="mail.test", days=60, passphrase=None):
+        """A certificate with its key behind it."""
+        key = pem.with_name("made.key")
+        sealed = ["-passout", f"pass:{passphrase}"] if passphrase else ["-nodes"]
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", *sealed, "-days", str(days), "-subj",
+                        f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-keyout", key, "-out", pem], check=True, capture_output=True)
+        pem.write_text(pem.read_text() + key.read_text())
+        pem.chmod(0o600)
+        key.unlink()
+
+    def test_each_message_about_a_certificate_has_its_command(self):
+        i = self.instance()
+        pem = i.home / "control/servercert.pem"
+        key, fresh = pem.with_suffix(".key"), i.directory / "fresh.pem"
+        live = "/etc/letsencrypt/live/mail.test"
+        another = (f": put one with its chain into {pem}, and its private key, with mode 600, into {key}" if i.single else
+                   f": ln -sf {live}/fullchain.pem {pem}; ln -sf {live}/privkey.pem {key}")
+
+        def said():
+            lines = i.run("qmail-showctl", "--check").out.splitlines()
+            return [line.split("/servercert.pem: ", 1)[1] for line in lines if line.startswith("control/servercert.pem: ")]
+
+        def assert_said(text, command=another):
+            lines = said()
+            self.assertTrue(any(line.startswith(f"warning: {text}") and line.endswith(command) for line in lines), (text, lines))
+            self.assertEqual([line for line in lines if ": ln -sf" not in line and "put one with" not in line and "chmod 600 /" not in line], [])
+
+        def made(text=None, **how):
+            self.certificate(fresh, **how)
+            pem.write_text(text(fresh.read_text()) if text else fresh.read_text())
+            pem.chmod(0o600)
+
+        certificate = lambda text: text[:text.index("-----BEGIN ", 5)]
+        made()
+        own = pem.read_text()
+        self.assertEqual(said(), [f"note: the certificate is signed by itself: clients that check it will refuse it or ask{another}"])
+        pem.chmod(0o640)
+        assert_said("others than its owner can read the private key", f": chmod 600 {pem}")
+        made(certificate)
+        assert_said("there is no private key without a passphrase in it, nor in a file of the same name with .key")
+        made(passphrase="secret")
+        assert_said("there is no private key without a passphrase in it")
+        made(lambda text: certificate(own) + text[len(certificate(text)):])
+        assert_said("the private key does not belong to the certificate")
+        made(name="other.test")
+        assert_said("the certificate is not valid for the name mail.test")
+        made(days=3)
+        assert_said("the certificate expires in ")
+        made(self.ending("200101000000"))
+        assert_said("the certificate has expired")
+        made(self.ending("999999999999"))
+        assert_said("it has no end")
+        pem.write_text("nothing\n")
+        assert_said("there is no certificate in it")
+        pem.unlink()
+        assert_said("it is missing: TLS is not offered")
+        if not i.single:
+            self.assertIn(another, i.run("qmailctl", "doctor").out)
+        pem.mkdir()
+        assert_said("unable to read ")
+
+    @staticmethod
+    def ending(moment):
+        """What gives the certificate of a text another end, under which its signature is wrong."""
+        def changed(text):
+            end = text.index("-----BEGIN ", 5)
+            der = bytearray(ssl.PEM_cert_to_DER_cert(text[:end]))
+            _, last = [found.start() for found in re.finditer(rb"\d{12}Z", bytes(der))]
+            der[last:last + 12] = moment.encode()
+            return ssl.DER_cert_to_PEM_cert(bytes(der)) + text[end:]
+        return changed
 
     def test_check_says_that_no_domain_is_accepted(self):
         i = self.instance(control={"rcpthosts": None})

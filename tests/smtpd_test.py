@@ -336,6 +336,18 @@ class RealQueue(relais.TestCase):
                     client.expect(554)
                 instance.wait_for(lambda: not queue.ids(), 20, "an empty queue")
 
+    def test_a_limit_with_a_unit(self):
+        """control/databytes and DATABYTES of the rule, which counts before it."""
+        for front in FRONTS:
+            with self.server(front) as (instance, queue):
+                for rule, size in ((":allow\n", 300 << 10), (':allow,DATABYTES="1M"\n', 1 << 20)):
+                    instance.control("databytes", "300k")
+                    instance.rules(rule)
+                    with front.connect(instance) as client:
+                        self.assertIn(f"SIZE {size}", repr(client.command("EHLO client.test", 250)))
+                        client.command(f"MAIL FROM:<> SIZE={size + 1}", 552)
+                        client.command(f"MAIL FROM:<> SIZE={size}", 250)
+
 
 class Clients(relais.TestCase):
     """Other people's clients, into the real queue."""

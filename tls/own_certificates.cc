@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "control/owners.h"
 #include "control/setting.h"
+#include "control/tool.h"
 #include "tls/openssl.h"
 
 namespace relais::tls {
@@ -48,8 +49,9 @@ class Check {
             check(*content, key ? *key : *content, host);
             if (key) OPENSSL_cleanse(key->data(), key->size());
         } catch (const Error& error) {
-            if (error.number() == EACCES) return note("only root can look at it");
-            warn(error.what());
+            if (error.number() == EACCES)
+                return note("only root can look at it: " + std::string(control::run_as_root));
+            warn(error.what() + another(host));
         }
     }
     std::vector<CertificateProblem> take() { return std::move(problems_); }
@@ -62,7 +64,9 @@ class Check {
         struct stat info {};
         if (::stat(home_.control_file(name).c_str(), &info) == 0 && (info.st_mode & 077) != 0)
             problems_.push_back(
-                {"control/" + name, "others than its owner can read the private key (chmod 600)", true});
+                {"control/" + name,
+                 "others than its owner can read the private key: chmod 600 " + home_.control_file(name),
+                 true});
     }
 
     void check(const std::string& chain, const std::string& key_text, const std::string& host) {
@@ -76,9 +80,10 @@ class Check {
         if (!key)
             warn(
                 "there is no private key without a passphrase in it, nor in a file of the same name with "
-                ".key");
+                ".key" +
+                another(host));
         else if (!belongs)
-            warn("the private key does not belong to the certificate");
+            warn("the private key does not belong to the certificate" + another(host));
         check_end(certificate.get(), host);
         if (!host.empty() && X509_check_host(certificate.get(), host.c_str(), host.size(), 0, nullptr) != 1)
             warn("the certificate is not valid for the name " + host + another(host));
@@ -110,7 +115,7 @@ class Check {
     void check_end(X509* certificate, const std::string& host) {
         int days = 0, seconds = 0;
         if (ASN1_TIME_diff(&days, &seconds, nullptr, X509_get0_notAfter(certificate)) != 1)
-            return warn("it has no end");
+            return warn("it has no end" + another(host));
         if (days < 0 || seconds < 0)
             warn("the certificate has expired" + another(host));
         else if (days < days_before_end)
