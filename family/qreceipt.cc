@@ -21,6 +21,7 @@
 #include "mail/address.h"
 #include "mail/address_list.h"
 #include "mail/header.h"
+#include "mail/null_sender.h"
 
 namespace {
 
@@ -86,8 +87,7 @@ int qreceipt(const Arguments& arguments) {
     const std::string sender = inject::required_variable("SENDER");
     const Deadline deadline = inject::submission_deadline();
     const Request request = find_request(address, deadline);
-    if (!request.asked || sender.empty() || sender == mail::double_bounce_sender)
-        return static_cast<int>(Exit::success);
+    if (!request.asked || mail::is_null_sender(sender)) return static_cast<int>(Exit::success);
     queue::Submission submission(control::Home::from_environment(), queue::Door::submit, deadline);
     submission.write(notice(address, sender, request));
     inject::finish(submission, "", {sender});

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "forwarding/table.h"
-#include "mail/address.h"
+#include "mail/null_sender.h"
 
 namespace relais::forwarding {
 namespace {
@@ -16,8 +16,7 @@ class Expander {
 
     Expansion run(const std::string& target, const std::string& commands, const std::string& sender) {
         result_.sender = sender;
-        if (const auto owner = find_("?" + target);
-            owner && !sender.empty() && sender != mail::double_bounce_sender)
+        if (const auto owner = find_("?" + target); owner && !mail::is_null_sender(sender))
             result_.sender = *owner;
         seen_.insert("&" + target);
         push(commands);

@@ -17,7 +17,7 @@
 #include "local/mbox.h"
 #include "local/program_delivery.h"
 #include "local/variables.h"
-#include "mail/address.h"
+#include "mail/null_sender.h"
 #include "queue/client.h"
 #include "send/rewrite.h"
 
@@ -164,7 +164,7 @@ void Delivery::find_instructions() {
 void Delivery::find_new_sender() {
     const User& user = order_.user;
     new_sender_ = order_.sender;
-    if (order_.sender.empty() || order_.sender == mail::double_bounce_sender) return;
+    if (mail::is_null_sender(order_.sender)) return;
     if (!has_dot_qmail(user.dash, user.extension, "-owner")) {
         if (!order_.srs_sender.empty()) new_sender_ = order_.srs_sender;
         return;
@@ -296,7 +296,7 @@ Exit Delivery::pass_bounce_on() {
     make_lines();
     if (message_->header_has(delivered_to_))
         throw_permanent("This message is looping: it already has my Delivered-To line. (#5.4.6)");
-    if (!order_.sender.empty() && order_.sender != mail::double_bounce_sender)
+    if (!mail::is_null_sender(order_.sender))
         throw_permanent("Sorry, this address takes bounces alone. (#5.7.1)");
     if (order_.bounces_to->empty())
         throw_permanent("Sorry, this rewritten sender is none of mine, or too old. (#5.1.1)");

@@ -5,6 +5,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "mail/null_sender.h"
+
 namespace relais::mail {
 namespace {
 
@@ -21,6 +23,12 @@ std::string parameters(std::string_view argument) {
 constexpr const char* refused = "(syntax error)";
 
 }  // namespace
+
+TEST(NullSender, IsThatOfABounceAndOfABounceOfABounce) {
+    for (const char* sender : {"", "#@[]"}) EXPECT_TRUE(is_null_sender(sender));
+    for (const char* sender : {" ", "<>", "@", "#@[", "list-@host-@[]", "MAILER-DAEMON"})
+        EXPECT_FALSE(is_null_sender(sender));
+}
 
 TEST(ParsePath, TakesWhatClientsReallyWrite) {
     EXPECT_EQ(path("<a@example.org>"), "a@example.org");

@@ -1,8 +1,8 @@
 #include "remote/requiretls.h"
 
 #include "base/text.h"
-#include "mail/address.h"
 #include "mail/header.h"
+#include "mail/null_sender.h"
 
 namespace relais::remote {
 
@@ -28,7 +28,7 @@ TlsPolicy without_requirement(const TlsPolicy& policy) {
 }
 
 bool is_report(std::string_view sender) {
-    return sender.empty() || sender == mail::double_bounce_sender;
+    return mail::is_null_sender(sender);
 }
 
 TlsPolicy with_requiretls(const TlsPolicy& policy, const std::string& server,

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "mail/address.h"
 #include "mail/enhanced_status.h"
+#include "mail/null_sender.h"
 #include "send/active.h"
 #include "send/bounce.h"
 #include "send/log_text.h"
@@ -53,7 +54,7 @@ RecipientFacts Sender::facts_of(const Active& active, std::uint32_t recipient, c
 
 bool Sender::wants_warning(const Active& active, std::uint32_t recipient) {
     const queue::Envelope& envelope = active.stored.envelope;
-    if (envelope.sender.empty() || envelope.sender == mail::double_bounce_sender) return false;
+    if (mail::is_null_sender(envelope.sender)) return false;
     const mail::Notify& notify = envelope.recipients.options(recipient).notify;
     if (notify.said()) return notify.delay;
     return is_our_own_users(envelope.options.submitter.kind) && !is_list_sender(envelope.sender);
