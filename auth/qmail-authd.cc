@@ -22,7 +22,6 @@
 // else. It never ends by itself.
 #include <sched.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -32,6 +31,7 @@
 #include "auth/server.h"
 #include "auth/starter.h"
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/program.h"
 #include "base/unix_socket.h"
 #include "control/cages.h"
@@ -82,13 +82,6 @@ auth::FamiliarNetworks familiar_networks(const control::Home& home) {
                  error.what());
         return auth::FamiliarNetworks::in_memory();
     }
-}
-
-void raise_descriptor_limit(std::size_t wanted) {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) throw_errno("read", "the limit of descriptors");
-    limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, wanted);
-    ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 int serve_clients(const control::Home& home, const control::Owners& owners,

@@ -10,9 +10,10 @@
 // Exit codes: 0 when it has retired and the last delivery has ended and been taken note of; 100 wrong
 // configuration; 111 anything else.
 
-#include <sys/resource.h>
+#include <cstdint>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/program.h"
 #include "control/cages.h"
 #include "control/directory_watch.h"
@@ -24,14 +25,6 @@ namespace {
 
 using namespace relais;
 
-// One descriptor for each process of the pool.
-void raise_descriptor_limit() {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) throw_errno("read", "the limit of descriptors");
-    limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 int serve(const Arguments& arguments) {
     if (!arguments.empty()) throw_permanent("usage: qmail-rspawn (started by qmail-start)");
     const control::Home home = control::Home::from_environment();
@@ -41,7 +34,7 @@ int serve(const Arguments& arguments) {
     timeouts.give_to(owner.uid, owner.gid);
     remote::ServerMemory servers = remote::ServerMemory::open(home);
     servers.give_to(owner.uid, owner.gid);
-    raise_descriptor_limit();
+    raise_descriptor_limit(SIZE_MAX);  // one for each process of the pool
     control::become(owners, control::Role::qmailr);
     control::DirectoryWatch directory({home.path("control")});
     control::enter(control::rspawn_cage, home);
