@@ -13,8 +13,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <map>
 #include <thread>
 
 #include "base/command_line.h"
@@ -24,14 +22,12 @@
 #include "base/time.h"
 #include "control/owners.h"
 #include "control/tool.h"
-#include "trace/life.h"
+#include "trace/teller.h"
 
 namespace {
 
 using namespace relais;
 
-// A bounce of a bounce of a forward.
-constexpr unsigned deepest = 4;
 constexpr std::chrono::milliseconds look_pause{300};
 
 struct Options {
@@ -39,65 +35,13 @@ struct Options {
     std::string since;
     std::string forget;
     trace::Archive::Search search;
-    bool why = false;
-    bool json = false;
+    trace::Teller::Form form;
     bool follow = false;
 };
 
 void print(const std::string& text) {
     write_all(STDOUT_FILENO, text + "\n", Deadline::never());
 }
-
-class Teller {
-  public:
-    explicit Teller(const Options& options) : options_(options) {}
-
-    // False if nothing is known of it. What has been told is not told again.
-    bool tell(trace::Archive& archive, std::uint64_t id, unsigned depth = 0) {
-        // What a program of a user's says may name any message, and each name the other.
-        if (depth == 0) reached_.clear();
-        const auto [reached, fresh] = reached_.emplace(id, depth);
-        if (!fresh && reached->second <= depth) return true;
-        reached->second = depth;
-        const auto events = archive.events(id);
-        std::vector<Json> list;
-        std::vector<std::uint64_t> children;
-        const std::string indent(4 * std::size_t{depth}, ' ');
-        bool headed = !options_.json && told_.contains(id);
-        // They are not all in the order of their times.
-        const std::uint64_t told = told_.contains(id) ? told_.at(id) : 0;
-        for (const trace::Record& event : events) {
-            for (const std::uint64_t child : trace::children_of(event)) children.push_back(child);
-            if (options_.why && !trace::is_evidence(event)) continue;
-            if (event.time <= told) continue;
-            told_[id] = std::max(told_[id], event.time);
-            if (options_.json) {
-                list.push_back(trace::json_of(event));
-                continue;
-            }
-            const std::string line = trace::line_of(event);
-            if (line.empty()) continue;
-            if (!headed)
-                print(indent + (event.kind == "refuse" ? "refusal " : "message ") + std::to_string(id));
-            headed = true;
-            print(indent + "  " + line);
-        }
-        if (options_.json && !list.empty()) {
-            Json all = {{"id", id}, {"depth", depth}};
-            all["events"] = list;
-            print(all.line());
-        }
-        if (depth < deepest)
-            for (const std::uint64_t child : children)
-                if (child != id) tell(archive, child, depth + 1);
-        return !events.empty();
-    }
-
-  private:
-    const Options& options_;
-    std::map<std::uint64_t, std::uint64_t> told_;  // up to which time
-    std::map<std::uint64_t, unsigned> reached_;    // at which depth, from the message that was asked for
-};
 
 std::vector<std::uint64_t> wanted(trace::Archive& archive, const Options& options) {
     if (options.ids.empty()) return archive.find(options.search);
@@ -111,7 +55,7 @@ std::vector<std::uint64_t> wanted(trace::Archive& archive, const Options& option
 }
 
 int tell(const std::string& directory, const Options& options) {
-    Teller teller(options);
+    trace::Teller teller(options.form, print);
     for (bool first = true;; first = false) {
         trace::Archive archive(directory);
         if (first)
@@ -143,8 +87,8 @@ int work(const Arguments& arguments) {
     line.option("--since", options.since,
                 "today, yesterday, 2h (s, m, h, d), 2026-11-30, 2026-11-30T13:00; UTC");
     line.option("--most", options.search.most, "so many of the newest (20)");
-    line.flag("--why", options.why, "only what was refused, suspect or verified");
-    line.flag("--json", options.json, "a line of JSON for each message");
+    line.flag("--why", options.form.evidence_alone, "only what was refused, suspect or verified");
+    line.flag("--json", options.form.json, "a line of JSON for each message");
     line.flag("-f,--follow", options.follow, "go on until interrupted");
     line.option("--forget", options.forget, "take out all messages of this address");
     if (const auto code = line.parse(arguments)) return *code;

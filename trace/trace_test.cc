@@ -12,6 +12,7 @@
 #include "trace/life.h"
 #include "trace/protocol.h"
 #include "trace/server.h"
+#include "trace/teller.h"
 
 namespace relais::trace {
 namespace {
@@ -199,6 +200,34 @@ TEST(TraceLife, Children) {
                 ElementsAre(birth));
     EXPECT_THAT(children_of(event_of(1, "delivery", {{"result", "success"}, {"text", "qp 17 qp qp x"}})),
                 ElementsAre());
+}
+
+TEST(TraceTeller, MessagesThatNameEachOtherAreToldOnce) {
+    TracePlace place;
+    const std::uint64_t other = birth + 7;
+    const std::string ids[] = {std::to_string(birth), std::to_string(other)};
+    {
+        Store store(place.directory, {});
+        store.add(event_of(birth + 1, "bounce", {{"msg", ids[0]}, {"qp", ids[1]}}));
+        store.add(event_of(birth + 8, "bounce", {{"msg", ids[1]}, {"qp", ids[0]}}));
+    }
+    std::vector<std::string> lines;
+    Teller teller({}, [&](const std::string& line) { lines.push_back(line); });
+    Archive archive(place.directory);
+    EXPECT_TRUE(teller.tell(archive, birth));
+    EXPECT_THAT(lines, ElementsAre("message " + ids[0], HasSubstr(ids[1]), "    message " + ids[1],
+                                   HasSubstr(ids[0])));
+    lines.clear();
+    EXPECT_TRUE(teller.tell(archive, birth));
+    EXPECT_FALSE(teller.tell(archive, birth + 1));
+    EXPECT_TRUE(lines.empty());
+    Teller json({.json = true}, [&](const std::string& line) { lines.push_back(line); });
+    EXPECT_TRUE(json.tell(archive, other));
+    EXPECT_THAT(lines, ElementsAre(HasSubstr("\"depth\":0"), HasSubstr("\"depth\":1")));
+    lines.clear();
+    Teller evidence({.evidence_alone = true}, [&](const std::string& line) { lines.push_back(line); });
+    EXPECT_TRUE(evidence.tell(archive, birth));
+    EXPECT_TRUE(lines.empty());
 }
 
 TEST(TraceLife, Since) {
