@@ -19,11 +19,6 @@
 // Inputs: HTTP, users/operators, control/consoleaddress, control/consolehosts, metrics/, queue/, trace/.
 // Exit codes: 0 done; 1 there is no such operator; 100 wrong usage or owners; 111 temporary, or the other
 // half has gone.
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
 
@@ -31,91 +26,15 @@
 #include "auth/new_password.h"
 #include "base/error.h"
 #include "base/program.h"
-#include "base/text.h"
 #include "console/accounts.h"
-#include "console/front.h"
-#include "console/helper.h"
 #include "console/lookups.h"
-#include "control/cages.h"
-#include "control/owners.h"
+#include "console/serve.h"
 #include "control/setting.h"
 #include "control/tool.h"
-#include "net/network.h"
-#include "net/socket.h"
-#include "start/daemons.h"
 
 namespace {
 
 using namespace relais;
-
-constexpr std::size_t descriptors = 200;
-// What a browser names where a proxy brings it to the unix socket without saying more.
-constexpr const char* local_name = "localhost";
-
-// Nothing where control/consoleaddress names none. What is wrong with it is said once; it counts when
-// qmail-console is started anew.
-Fd listen_where_told(const std::string& text, std::set<std::string>& hosts) {
-    if (text.empty()) return {};
-    const auto endpoint = net::parse_endpoint(text);
-    if (!endpoint || !(endpoint->ip.starts_with("127.") || endpoint->ip == "::1")) {
-        log_line("warning: control/consoleaddress: not a loopback address with a port, as 127.0.0.1:8025: " +
-                 text + " (for other hosts put a web server with TLS before it)");
-        return {};
-    }
-    try {
-        Fd listening = net::listen_tcp(*endpoint);
-        hosts.insert(endpoint->text());
-        hosts.insert(std::string(local_name) + ":" + std::to_string(endpoint->port));
-        return listening;
-    } catch (const Error& error) {
-        log_line("alert: the console is not served at " + text + ": " + error.what());
-        return {};
-    }
-}
-
-std::pair<Fd, Fd> make_stream_pair() {
-    int both[2];
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, both) != 0)
-        throw_errno("make", "a pair of sockets");
-    return {Fd(both[0]), Fd(both[1])};
-}
-
-int speak(const control::Home& home, const control::Owners& owners, Fd channel) {
-    console::FrontSettings settings{{local_name}};
-    for (const std::string& line : control::read<"consolehosts">(home))
-        if (const std::string fault = console::add_host(settings, line); !fault.empty())
-            log_line("warning: control/consolehosts: " + safe_for_log(fault));
-    const Fd tcp = listen_where_told(control::read<"consoleaddress">(home), settings.hosts);
-    control::become(owners, control::Role::qmailb);
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    raise_descriptor_limit(descriptors);
-    std::vector<int> listening = {start::listening("console")};
-    if (tcp) listening.push_back(tcp.get());
-    control::enter(control::console_cage, home);
-    EventLoop loop;
-    console::Front front(loop, listening, std::move(channel), home, std::move(settings));
-    loop.run();
-    return static_cast<int>(Exit::temporary);
-}
-
-int serve(const control::Home& home) {
-    const control::Owners owners = control::Owners::read(home);
-    control::warn_of_missing(owners, {control::Role::qmailb});
-    ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    auto [ours, theirs] = make_stream_pair();
-    const pid_t child = ::fork();
-    if (child < 0) throw_errno("fork", "qmail-console's other half");
-    if (child == 0) {
-        ours.reset();
-        return speak(home, owners, std::move(theirs));
-    }
-    theirs.reset();
-    ::close(start::listening("console"));
-    EventLoop loop;
-    console::Helper helper(loop, std::move(ours), home, owners);
-    loop.run();
-    return static_cast<int>(Exit::temporary);
-}
 
 int set_password(const control::Home& home, const std::string& name, console::Role role) {
     if (!console::is_operator_name(name))
@@ -137,7 +56,8 @@ int list(const control::Home& home) {
 int once(const control::Home& home, console::Role role) {
     const std::string address = control::read<"consoleaddress">(home);
     const std::string secret = console::make_once(home, role);
-    std::puts(("http://" + (address.empty() ? local_name : address) + "/login?once=" + secret).c_str());
+    std::puts(
+        ("http://" + (address.empty() ? console::local_name : address) + "/login?once=" + secret).c_str());
     if (address.empty())
         log_line(
             "control/consoleaddress names no address: put the host's name that leads to sockets/console "
@@ -182,7 +102,7 @@ int use_tool(const Arguments& arguments) {
 
 int work(const Arguments& arguments) {
     const auto home = control::Home::from_environment();
-    return arguments.empty() ? serve(home) : console::answer_one_question(home);
+    return arguments.empty() ? console::serve(home) : console::answer_one_question(home);
 }
 
 }  // namespace
