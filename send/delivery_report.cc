@@ -180,7 +180,9 @@ std::string report_head(const BounceSettings& settings, const BounceEnvelope& en
     out += "Auto-Submitted: auto-replied\nMIME-Version: 1.0\n";
     out += "Content-Type: multipart/report; report-type=" +
            std::string(is_international(report) ? "global-delivery-status" : "delivery-status") +
-           ";\n\tboundary=\"" + mark + "\"\n\n";
+           ";\n\tboundary=\"" + mark + "\"\n";
+    // RFC 2045, 6.4: parts that say 8bit stand in nothing that says less.
+    out += "Content-Transfer-Encoding: 8bit\n\n";
     // Before the first part: programs that know QSBMF alone find it where it always was.
     if (settings.format == BounceFormat::both && report.kind == ReportKind::failure)
         out.append(text).append(break_line(envelope)).append("\n");

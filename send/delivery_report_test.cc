@@ -86,6 +86,7 @@ TEST(DeliveryReport, AFailureOctetByOctet) {
               "MIME-Version: 1.0\n"
               "Content-Type: multipart/report; report-type=delivery-status;\n"
               "\tboundary=\"=_812080000000000.812090814.5a17\"\n"
+              "Content-Transfer-Encoding: 8bit\n"
               "\n" +
                   prose +
                   "--=_812080000000000.812090814.5a17\n"
@@ -119,7 +120,7 @@ TEST(DeliveryReport, OnlyBothHasTheProseBeforeTheParts) {
     const BounceSettings settings = settings_of(BounceFormat::dsn);
     const DeliveryReport report = some_report(ReportKind::failure);
     EXPECT_THAT(report_head(settings, *bounce_envelope(settings, report.sender), report),
-                HasSubstr("5a17\"\n\n--=_"));
+                HasSubstr("5a17\"\nContent-Transfer-Encoding: 8bit\n\n--=_"));
 }
 
 TEST(DeliveryReport, NeitherADelayNorADeliveryLooksLikeAFailure) {

@@ -4,6 +4,7 @@ compares octet by octet behind our trace fields, and what does not is returned w
 
 One message of a kind and a way has a recipient at each server. Its sender is its name, so servers and bounces say which it is."""
 
+import email
 import random
 import re
 import types
@@ -332,8 +333,9 @@ class Matrix(relais.TestCase):
         for server in self.servers:
             self.addCleanup(server.fake.stop)
             routes[server.lmtp] += server.routes()
-        self.i = self.instance(control={"smtproutes": routes[False], "lmtproutes": routes[True], "chunking": "1", "smtputf8": "1", "deliverby": "1", "mtpriority": "1",
-                                        "dsnfrom": "192.0.2.0/24", "bounceformat": "both", "bouncemaxbytes": "2000"})
+        self.i = self.instance(control={
+            "smtproutes": routes[False], "lmtproutes": routes[True], "chunking": "1", "smtputf8": "1", "deliverby": "1",
+            "mtpriority": "1", "dsnfrom": "192.0.2.0/24", "bounceformat": "both", "bouncemaxbytes": "2000"})
         self.bob = self.i.add_user("bob")
         self.bob.write(".qmail-default", "./Maildir/\n")
         self.i.rules(':allow,RELAYCLIENT=""\n')
@@ -405,6 +407,47 @@ class Matrix(relais.TestCase):
         chains = [Chain(f"text{number}", way, kind) for way in WAYS[2:4] for number, kind in enumerate(kinds) if way.takes(kind)]
         self.servers = [server for server in self.servers if server.name in ("helo", "all", "lmtp")]
         self.check(self.sent(chains))
+
+    def report_of(self, octets):
+        """The message as a file has it, from a bounce, each entity of which says that it has 8-bit octets where it has."""
+        lines = octets.replace(b"\r\n", b"\n")
+        report = email.message_from_bytes(lines)
+        self.assertEqual((report.get_content_type(), report.defects), ("multipart/report", []))
+        words, status, copy = report.get_payload()
+        for entity in (report, words, status, copy):
+            self.assertTrue(entity["Content-Transfer-Encoding"] == "8bit" or entity.as_bytes().isascii(), entity.items())
+        self.assertEqual(re.findall(rb"^Status: (.*)$", lines, re.M), [b"5.1.1"])
+        boundary = report.get_boundary().encode()
+        last, after = lines.rpartition(b"\n--" + boundary + b"\n")[2], b"\n--" + boundary + b"--\n"
+        self.assertRegex(last, rb"\AContent-Type: message/(rfc822|global)\nContent-Transfer-Encoding: 8bit\n\nReturn-Path: <[^>]*>\n")
+        self.assertTrue(last.endswith(after), last[-100:])
+        return last.removesuffix(after)
+
+    def test_a_bounce_of_each_kind_goes_to_every_server(self):
+        self.i.control("bouncemaxbytes", None)
+        wanted = {}
+        with self.i.smtp() as smtp:
+            for server in self.servers:
+                for name, kind in KINDS.items():
+                    if (kind.sender + kind.local).isascii() and not kind.bare:
+                        sender = f"{name}@{server.name}.{kind.domain}"
+                        wanted[server.name, name] = kind
+                        smtp.command(f"MAIL FROM:<{sender}>" + " SMTPUTF8" * kind.word)
+                        smtp.command("RCPT TO:<nobody@mail.test>")
+                        WAYS[1].text(smtp, kind)
+        self.i.wait_empty(120)
+        for server in self.servers:
+            for mail, (rcpt,), data in server.taken:
+                name, _, domain = re.search(rb"<(.*)>", rcpt)[1].decode().partition("@")
+                with self.subTest(name, server=server.name):
+                    kind, octets = wanted.pop((server.name, name)), unstuffed(data)
+                    utf8 = server.has("SMTPUTF8") and kind.domain != "test"
+                    self.assertEqual(mail.decode(), "MAIL FROM:<>" + f" SIZE={len(octets)}" * server.has("SIZE") +
+                                     " BODY=8BITMIME" * (server.has("8BITMIME") and not octets.isascii()) + " SMTPUTF8" * utf8)
+                    self.assertEqual(domain, f"{server.name}.{kind.domain if utf8 else ASCII_SPELLING.get(kind.domain, kind.domain)}")
+                    self.assertTrue(self.report_of(octets).endswith(b"\n" + kind.wire.replace(b"\r\n", b"\n")))
+        # What is too large for a server cannot be told there.
+        self.assertEqual(list(wanted), [("size", "large")])
 
     def test_8_bit_comes_back_where_strict8bit_says_so(self):
         self.i.control("strict8bit", "1")
