@@ -449,6 +449,32 @@ class Matrix(relais.TestCase):
         # What is too large for a server cannot be told there.
         self.assertEqual(list(wanted), [("size", "large")])
 
+    def test_a_user_passes_each_kind_on_to_every_server(self):
+        """What a .qmail file forwards keeps its octets, its sender and the word SMTPUTF8."""
+        self.i.add_user("carl").write(".qmail", "".join(f"&ann@{server.name}.test\n" for server in self.servers))
+        kinds = {name: kind for name, kind in KINDS.items() if kind.local == "ann" and not kind.bare and not kind.asks}
+        with self.i.smtp() as smtp:
+            for name, kind in kinds.items():
+                smtp.command(f"MAIL FROM:<bob-{kind.sender}-{name}@mail.test>" + " SMTPUTF8" * kind.word)
+                smtp.command("RCPT TO:<carl@mail.test>")
+                self.assertTrue(WAYS[1].text(smtp, kind).startswith("250 "))
+        self.i.wait_empty(120)
+        told = self.told()
+        for server in self.servers:
+            taken = {re.search(rb"<(.*?)>", mail)[1].decode(): unstuffed(data) for mail, _, data in server.taken}
+            self.assertEqual(len(taken), len(server.taken))
+            for name, kind in kinds.items():
+                with self.subTest(name, server=server.name):
+                    sender = f"bob-{kind.sender}-{name}@mail.test"
+                    octets, failed = taken.get(sender), told.get(sender, {}).get(f"ann@{server.name}.test")
+                    if kind.word and not server.has("SMTPUTF8") and not (sender + kind.header.decode("latin-1")).isascii():
+                        self.assertEqual((octets, failed), (None, ("failed", "5.6.7")))
+                    elif server.name == "size" and len(kind.wire) > LIMIT:
+                        self.assertEqual((octets, failed), (None, ("failed", "5.3.4")))
+                    else:
+                        self.assertEqual(failed, None)
+                        self.assertTrue(octets.endswith(b"\r\n" + kind.wire), octets[-300:])
+
     def test_8_bit_comes_back_where_strict8bit_says_so(self):
         self.i.control("strict8bit", "1")
         chain = Chain("eight", WAYS[0])
