@@ -10,6 +10,7 @@
 #include "mail/address_list.h"
 #include "mail/automatic.h"
 #include "mail/header.h"
+#include "mail/null_sender.h"
 
 namespace relais::family {
 namespace {
@@ -111,7 +112,7 @@ std::string with_subject(std::string field, const std::string& subject) {
 }  // namespace
 
 std::optional<std::string> reason_for_silence(const Fields& fields, std::string_view sender) {
-    if (sender.empty() || sender == mail::double_bounce_sender) return "it is a bounce";
+    if (mail::is_null_sender(sender)) return "it is a bounce";
     if (!mail::split_address(sender).has_domain) return "its sender has no domain";
     if (is_of_no_person(sender)) return "its sender is no person";
     for (const std::string& field : fields) {
