@@ -5,6 +5,7 @@
 #include "base/time.h"
 #include "control/setting.h"
 #include "mail/address.h"
+#include "mail/utf8_address.h"
 #include "send/rewrite.h"
 
 namespace relais::send {
@@ -54,7 +55,10 @@ std::string bounce_header(const BounceSettings& settings, const BounceEnvelope& 
                           std::string_view subject, std::int64_t now) {
     std::string head = "Date: " + date_822(now) + "\n";
     head += "From: " + mail::quoted_address(settings.from + "@" + settings.host) + "\n";
-    head += "To: " + mail::quoted_address(envelope.recipient) + "\n";
+    // The next server may know no letters beyond US-ASCII: the domain is as DNS has it where that is enough.
+    const auto plain =
+        mail::is_ascii(envelope.recipient) ? std::nullopt : mail::ascii_address(envelope.recipient);
+    head += "To: " + mail::quoted_address(plain.value_or(envelope.recipient)) + "\n";
     return head.append("Subject: ").append(subject).append("\n");
 }
 

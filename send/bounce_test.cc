@@ -34,6 +34,19 @@ TEST(Bounce, TextOctetByOctet) {
               "Return-Path: <joe@far.example>\n");
 }
 
+TEST(Bounce, TheHeaderHasNoOtherLettersThanItMust) {
+    const auto to = [](std::string_view sender) {
+        const std::string head =
+            bounce_header(bounce_settings, *bounce_envelope(bounce_settings, sender), "x", 0);
+        const std::size_t begin = head.find("To: ");
+        return head.substr(begin, head.find('\n', begin) - begin);
+    };
+    EXPECT_EQ(to("joe@b\u00fccher.example"), "To: joe@xn--bcher-kva.example");
+    EXPECT_EQ(to("j\u00f6rg@b\u00fccher.example"), "To: j\u00f6rg@b\u00fccher.example");
+    EXPECT_EQ(to("Joe@Far.example"), "To: Joe@Far.example");
+    EXPECT_EQ(to("joe@b\xfc.example"), "To: joe@b\xfc.example");
+}
+
 TEST(Bounce, DoubleBounce) {
     const auto envelope = bounce_envelope(bounce_settings, "");
     ASSERT_TRUE(envelope);

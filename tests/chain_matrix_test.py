@@ -413,6 +413,7 @@ class Matrix(relais.TestCase):
         lines = octets.replace(b"\r\n", b"\n")
         report = email.message_from_bytes(lines)
         self.assertEqual((report.get_content_type(), report.defects), ("multipart/report", []))
+        self.assertTrue(lines.partition(b"\n\n")[0].isascii(), lines[:600])
         words, status, copy = report.get_payload()
         for entity in (report, words, status, copy):
             self.assertTrue(entity["Content-Transfer-Encoding"] == "8bit" or entity.as_bytes().isascii(), entity.items())
