@@ -14,70 +14,22 @@
 
 #include <cstdio>
 #include <filesystem>
-#include <map>
 
 #include "base/command_line.h"
 #include "base/error.h"
 #include "base/version.h"
 #include "control/enter.h"
 #include "control/tool.h"
-#include "setup/command.h"
 #include "setup/databases.h"
-#include "setup/deliveries.h"
 #include "setup/doctor.h"
 #include "setup/internet.h"
 #include "setup/programs.h"
 #include "setup/running.h"
-#include "setup/supervision.h"
+#include "setup/status.h"
 #include "setup/top.h"
 
 namespace relais::setup {
 namespace {
-
-void say(const std::string& text) {
-    std::puts(text.c_str());
-    std::fflush(stdout);
-}
-
-// Of QMAILHOME, which is this instance; but never a program from there.
-int tool(const std::string& name) {
-    return run({program(name)}, Deadline::in(Seconds(600)));
-}
-
-// 0 if all of them are up, and 1 if not.
-int services(const Plan& plan) {
-    if (systemd_keeps(plan)) return systemctl(plan, {"--no-pager", "status"}) == 0 ? 0 : 1;
-    int code = 0;
-    for (const std::string& name : services_and_logs(plan)) {
-        const ServiceState state = service_state(plan, name);
-        const std::string since = std::to_string(state.seconds) + " seconds";
-        const std::string text = !state.supervised ? "not supervised"
-                                 : state.pid != 0  ? "up (pid " + std::to_string(state.pid) + ") " + since
-                                                   : "down " + since;
-        if (state.pid == 0) code = 1;
-        std::puts((name + ": " + text).c_str());
-    }
-    std::fflush(stdout);
-    return code;
-}
-
-int status(const Plan& plan) {
-    int code = services(plan);
-    const int queue_code = tool("qmail-qstat");
-    const Deliveries found = deliveries(plan);
-    if (found.sender == Deliveries::Sender::ends || found.sender == Deliveries::Sender::waits) {
-        say("no delivery starts: qmail-send waits for" + indented(found.lines));
-        code = 1;
-    } else if (const auto old = found.old(); !old.empty()) {
-        say("from before the last restart:" + indented(old));
-    }
-    return code != 0 ? code : queue_code;
-}
-
-int queue(const Plan&) {
-    const int code = tool("qmail-qstat");
-    return code != 0 ? code : tool("qmail-qread");
-}
 
 int cdb(const Plan& plan) {
     compile_databases(plan);
@@ -114,7 +66,7 @@ constexpr Verb verbs[] = {
     {"status", status, "the same"},
     {"top", [](const Plan& plan) { return top(plan.home); },
      "show what flows now, again and again, until q is typed"},
-    {"queue", queue, "list the queue"},
+    {"queue", list_queue, "list the queue"},
     {"flush", flush, "try everything in the queue now"},
     {"cdb", cdb, "compile tcp.smtp, users/assign, users/passwd and control/morercpthosts"},
 };
@@ -151,7 +103,7 @@ int control_instance(const Arguments& arguments) {
     const Command release = line.subcommand("version", "which relais this is");
     if (const auto code = line.parse(arguments)) return *code;
     if (release.given()) {
-        say("relais " + std::string(version()));
+        std::puts(("relais " + std::string(version())).c_str());
         return 0;
     }
     if (!asked.internet && !(asked.options.addresses.empty() && asked.options.domains.empty()))
