@@ -527,6 +527,7 @@ class SystemInstance(Kind, relais.TestCase):
     def test_old_deliveries_count_in_the_limit_of_their_destination(self):
         server, asked, gate = self.slow_server()
         i = self.made(smtproutes=f":127.0.0.1:{server.port}", destinationlimits="far.test:1").start()
+        begin = time.monotonic()
         i.send("a@b.test", ["x@far.test"], HELLO)
         self.assertTrue(asked.wait(60))
         self.restart(i)
@@ -535,6 +536,8 @@ class SystemInstance(Kind, relais.TestCase):
         i.send("a@b.test", ["z@near.test"], HELLO)
         i.wait_for(lambda: len(server.messages) == 2, 20, "the message for another destination")
         self.assert_mail_flows(i)
+        if time.monotonic() - begin > 50:
+            self.skipTest("this machine is too slow: the answer behind the dot has a minute")
         self.assertNotIn(b"y@far.test", b"".join(b"".join(session.commands) for session in server.sessions))
         gate.set()
         i.wait_empty()
