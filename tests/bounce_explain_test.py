@@ -4,6 +4,7 @@ own table; and the hints in queue-list and in bounces.
 RELAIS_GOLDEN=write writes the texts in tests/golden/bounce_explain anew, but for replies.txt."""
 
 import base64
+import fcntl
 import json
 import os
 import pathlib
@@ -206,6 +207,29 @@ class BounceExplain(relais.TestCase):
         with fake_smtp.FakeServer(RCPT=b"550 5.1.1 no such user here\r\n") as server:
             self.golden("bounce_plain", self.bounce(server))
             self.golden("bounce_with_hint", self.bounce(server, bouncehints="bounces queue-list"))
+
+    def test_deliveries_to_users_of_this_host(self):
+        i = self.instance()
+        wanted = {"ann": ("./Mailbox", "mailbox-not-writable"), "bob": ("./locked", "mailbox-locked"), "carl": ("|kill -KILL $$", "delivery-crashed"),
+                  "dora": ("./Maildir/", "mailbox-not-writable")}
+        users = {name: i.add_user(name) for name in wanted}
+        for name, (instruction, _) in wanted.items():
+            users[name].write(".qmail", f"{instruction}\n")
+        (users["ann"].home / "Mailbox").mkdir()
+        (users["dora"].home / "Maildir/new").rmdir()
+        users["bob"].write("locked", "")
+        with open(users["bob"].home / "locked", "rb") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            i.start(smtpd=None)
+            for user in users.values():
+                self.assertEqual(i.submit("", [user.address]), 0)
+            listed = lambda: json.loads(i.run("queue-list", "--json").out)
+            i.wait_for(lambda: len(listed()) == 4 and all(one.get("hint") for one in listed()), 120, "four deferrals")
+        for message in listed():
+            name = message["recipients"][0]["address"].split("@")[0]
+            self.assertEqual(message["hint"]["name"], wanted[name][1], message)
+            (found,) = json.loads(i.run("bounce-explain", "--json", message["id"]).out)
+            self.assertEqual(found["hint"], wanted[name][1], found)
 
 
 relais.main()
