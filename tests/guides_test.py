@@ -1,6 +1,7 @@
 """What README and the guides in docs/ tell to type, typed as it stands there, on a fresh instance in /var/qmail: in namespaces of its own, so
 that the machine's users, ports and files are left alone."""
 
+import datetime
 import re
 import subprocess
 import unittest
@@ -141,6 +142,22 @@ class Guides(relais.TestCase):
             "queue-list cut $number; qmail-qstat", "qmailctl stop")
         self.assertRegex(said, r"(?m)^cut delivery \d+: msg \d+ to remote silent\.test for x@silent\.test, since ")
         self.assertIn("messages in queue: 1\n", said)
+
+    def test_logs_as_the_page_has_them(self):
+        """A log's time is that of the queue tools, wherever the host is; and the logs become as large as control/logsize says."""
+        size, again = typed("docs/administration.md", "Logs")[-2:]
+        said = self.run_script(
+            "export TZ=America/Los_Angeles", "echo waits | sendmail x@far.invalid",
+            "for i in $(seq 600); do grep -q deferral /var/qmail/log/qmail-send/current && break; sleep 0.1; done",
+            "TZ=UTC tai64nlocal </var/qmail/log/qmail-send/current | sed -n 's/ [^ ]* deferral: .*//p'",
+            "queue-list show $(queue-list --json | grep -o '\"id\": *\"[0-9]*' | grep -o '[0-9]*$')",
+            "echo sizes", size, again, "for i in $(seq 100); do ps ax | grep -q '[m]ultilog.* s1048576 n100' && break; sleep 0.1; done; ps ax | grep '[m]ultilog'")
+        before, sizes = said.split("\nsizes\n")
+        day, hour = re.search(r"(?m)^(\d{4}-\d\d-\d\d) (\d\d):\d\d:\d\d\.\d+ delivery$", before).groups()
+        tried = re.search(r"(?m)^last try: (.*) GMT$", before)[1]
+        logged = datetime.datetime.fromisoformat(f"{day} {hour}:00:00")
+        self.assertLess(abs(datetime.datetime.strptime(tried, "%d %b %Y %H:%M:%S") - logged), datetime.timedelta(hours=2), said)
+        self.assertRegex(sizes, r"multilog t.* s1048576 n100\b")
 
     def test_backup_and_restore(self):
         there = "echo hello | sendmail anna@example.org; " + self.arrives("/home/anna/Maildir")
