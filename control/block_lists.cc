@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 #include "base/text.h"
 #include "base/words.h"
@@ -12,6 +14,11 @@ namespace {
 
 constexpr int usual_weight = 5;
 constexpr int double_weight = 10;
+
+constexpr std::array<std::pair<std::string_view, BlockList::Kind>, 3> kinds = {
+    {{"domain:", BlockList::Kind::domains},
+     {"uri:", BlockList::Kind::uris},
+     {"hash:", BlockList::Kind::hashes}}};
 
 std::optional<std::uint32_t> parse_ipv4(std::string_view text) {
     in_addr address{};
@@ -92,6 +99,12 @@ std::optional<int> BlockList::score(std::string_view answer) const {
     return weight;
 }
 
+bool BlockLists::look_into_messages() const {
+    return std::any_of(lists_.begin(), lists_.end(), [](const BlockList& list) {
+        return list.kind == BlockList::Kind::uris || list.kind == BlockList::Kind::hashes;
+    });
+}
+
 BlockLists::BlockLists(const std::vector<std::string>& lines) {
     for (const std::string& line : lines) take(line);
 }
@@ -125,9 +138,11 @@ bool BlockLists::take(std::string_view line) {
     const char sign = name.front();
     if (sign == '-' || sign == '+') name.remove_prefix(1);
     list.weight = sign == '-' ? double_weight : sign == '+' ? -double_weight : usual_weight;
-    if (starts_ignoring_case(name, "domain:")) {
-        list.of_domains = true;
-        name.remove_prefix(std::string_view("domain:").size());
+    for (const auto& [word, kind] : kinds) {
+        if (!starts_ignoring_case(name, word)) continue;
+        list.kind = kind;
+        name.remove_prefix(word.size());
+        break;
     }
     list.zone = lower(name);
     if (list.zone.ends_with('.')) list.zone.pop_back();

@@ -5,6 +5,9 @@
 //   +good.example                                   ... -10: a white list
 //   zen.example weight=3 127.0.0.2=6 127.0.0.10-11=1
 //   domain:dbl.example weight=4                     asked about the HELO name and the sender's domain
+//   uri:dbl.example weight=4                        ... the hosts of URIs in the message
+//   hash:ebl.example weight=4                       ... SHA-1 of the sender, and of the addresses in From and
+//                                                   Reply-To
 //
 // With answers of their own weight, others score weight=, or nothing where there is none. Of a list's answers
 // the one that scores most counts; the lists' scores are added. A line of words alone says what a score leads
@@ -30,8 +33,9 @@ struct BlockList {
         std::uint32_t last;   // 127.0.0.11
         int weight;
     };
+    enum class Kind { addresses, domains, uris, hashes };
     std::string zone;  // lower case
-    bool of_domains = false;
+    Kind kind = Kind::addresses;
     int weight = 0;  // of an answer that no range holds
     std::vector<Range> answers;
 
@@ -51,6 +55,8 @@ class BlockLists {
     explicit BlockLists(const std::vector<std::string>& lines);
 
     bool empty() const { return lists_.empty(); }
+    // True if one is asked about what is in a message.
+    bool look_into_messages() const;
     const std::vector<BlockList>& lists() const { return lists_; }
 
     int tag = 1;

@@ -37,9 +37,17 @@ TEST(BlockLists, WhatNoListAnswersIsNoScore) {
 }
 
 TEST(BlockLists, ListsOfDomains) {
-    EXPECT_TRUE(only("domain:dbl.example weight=4").of_domains);
-    EXPECT_TRUE(only("-Domain:dbl.example").of_domains);
-    EXPECT_FALSE(only("dbl.example").of_domains);
+    EXPECT_EQ(only("domain:dbl.example weight=4").kind, BlockList::Kind::domains);
+    EXPECT_EQ(only("-Domain:dbl.example").kind, BlockList::Kind::domains);
+    EXPECT_EQ(only("dbl.example").kind, BlockList::Kind::addresses);
+    EXPECT_FALSE(BlockLists({"domain:dbl.example"}).look_into_messages());
+}
+
+TEST(BlockLists, ListsOfWhatIsInAMessage) {
+    EXPECT_EQ(only("-URI:dbl.example").kind, BlockList::Kind::uris);
+    EXPECT_EQ(only("hash:ebl.example weight=4").kind, BlockList::Kind::hashes);
+    EXPECT_TRUE(BlockLists({"zen.example", "uri:dbl.example"}).look_into_messages());
+    EXPECT_TRUE(BlockLists({"hash:ebl.example"}).look_into_messages());
 }
 
 TEST(BlockLists, Thresholds) {

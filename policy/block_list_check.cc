@@ -1,6 +1,9 @@
-// What lists in DNS say of the client's address, its HELO name and the sender's domain (control/dnsbllist).
+// What lists in DNS say of the client's address, its HELO name, the sender and what is in the message
+// (control/dnsbllist).
 #include <algorithm>
 #include <cstdlib>
+#include <map>
+#include <span>
 
 #include <fmt/core.h>
 
@@ -43,42 +46,67 @@ std::vector<std::string> domains_of(const Facts& facts) {
     return names;
 }
 
+// What lists are asked about at a stage, by the kind of list.
+using Subjects = std::map<BlockList::Kind, std::vector<std::string>>;
+
+// A group of questions holds so many (net::pipeline_limit), the first one apart.
+constexpr std::size_t subjects_of_inquiry = net::pipeline_limit - 1;
+constexpr std::size_t most_names_of_hosts = 2 * subjects_of_inquiry;
+
 class Lists {
   public:
-    explicit Lists(Facts& facts) : facts_(facts), health_(facts.policy.list_health()), now_(now_seconds()) {}
+    Lists(Facts& facts, Subjects subjects)
+        : facts_(facts),
+          health_(facts.policy.list_health()),
+          now_(now_seconds()),
+          subjects_(std::move(subjects)) {}
 
+    // What all lists say of these subjects, and said of others before.
     Result judge() {
         plan();
         if (inquiries_.empty()) return {};
         const auto answers = facts_.dns->ask_apart(questions_, facts_.dns_deadline);
         for (std::size_t i = 0; i < inquiries_.size(); ++i) hear(inquiries_[i], answers[i]);
+        const bool is_news = !words_.empty();
+        score_ += facts_.list_score.value_or(0);
         facts_.list_score = score_;
-        return verdict();
+        return is_news ? verdict() : Result{};
     }
 
   private:
     void plan() {
-        const std::vector<std::string> domains = domains_of(facts_);
         for (const BlockList& list : facts_.settings.block_lists.lists()) {
-            if (health_.rests(list.zone, now_)) continue;
-            Inquiry inquiry{&list, {}};
-            std::vector<net::DnsQuestion> questions;
-            const auto ask = [&](std::string name) { questions.push_back({RecordType::a, std::move(name)}); };
-            ask((list.of_domains ? "invalid." : "1.0.0.127.") + list.zone);
-            if (list.of_domains) {
-                for (const std::string& domain : domains)
-                    if (domain.size() + list.zone.size() < 253) {
-                        inquiry.subjects.push_back(domain);
-                        ask(domain + "." + list.zone);
-                    }
-            } else if (auto name = net::reversed_address(facts_.client.ip, list.zone); !name.empty()) {
-                inquiry.subjects.push_back(facts_.client.ip);
-                ask(std::move(name));
-            }
-            if (inquiry.subjects.empty()) continue;
-            inquiries_.push_back(std::move(inquiry));
-            questions_.push_back(std::move(questions));
+            const auto found = subjects_.find(list.kind);
+            if (found == subjects_.end() || health_.rests(list.zone, now_)) continue;
+            for (std::size_t first = 0; first < found->second.size(); first += subjects_of_inquiry)
+                plan(list, std::span(found->second).subspan(first));
         }
+    }
+
+    void plan(const BlockList& list, std::span<const std::string> subjects) {
+        Inquiry inquiry{&list, {}};
+        std::vector<net::DnsQuestion> questions;
+        const auto ask = [&](std::string name) { questions.push_back({RecordType::a, std::move(name)}); };
+        ask(denied_by(list) + "." + list.zone);
+        for (const std::string& subject : subjects) {
+            if (inquiry.subjects.size() == subjects_of_inquiry) break;
+            std::string name = name_of(list, subject);
+            if (name.empty() || name.size() > 253) continue;
+            inquiry.subjects.push_back(subject);
+            ask(std::move(name));
+        }
+        if (inquiry.subjects.empty()) return;
+        inquiries_.push_back(std::move(inquiry));
+        questions_.push_back(std::move(questions));
+    }
+
+    static std::string denied_by(const BlockList& list) {
+        return list.kind == BlockList::Kind::addresses ? "1.0.0.127" : "invalid";
+    }
+
+    static std::string name_of(const BlockList& list, const std::string& subject) {
+        if (list.kind == BlockList::Kind::addresses) return net::reversed_address(subject, list.zone);
+        return (list.kind == BlockList::Kind::hashes ? address_hash(subject) : subject) + "." + list.zone;
     }
 
     void hear(const Inquiry& inquiry, const std::vector<DnsAnswer>& answers) {
@@ -89,7 +117,8 @@ class Lists {
                 return;
             }
         if (answers.front().status == DnsStatus::found)
-            return lies(zone, "lists " + std::string(inquiry.list->of_domains ? "invalid" : "127.0.0.1"));
+            return lies(
+                zone, inquiry.list->kind == BlockList::Kind::addresses ? "lists 127.0.0.1" : "lists invalid");
         int heaviest = 0;
         std::string subject;
         for (std::size_t i = 1; i < answers.size(); ++i)
@@ -135,6 +164,7 @@ class Lists {
     Facts& facts_;
     ListHealth& health_;
     std::int64_t now_;
+    Subjects subjects_;
     std::vector<Inquiry> inquiries_;
     std::vector<std::vector<net::DnsQuestion>> questions_;
     int score_ = 0;
@@ -148,7 +178,21 @@ class Lists {
 Result check_dnsbl(Facts& facts) {
     // A rule knows the client better.
     if (facts.client.rblsmtpd) return {};
-    return Lists(facts).judge();
+    Subjects subjects;
+    subjects[BlockList::Kind::addresses] = {facts.client.ip};
+    subjects[BlockList::Kind::domains] = domains_of(facts);
+    if (!mail::split_address(facts.sender).domain.empty())
+        subjects[BlockList::Kind::hashes] = {lower(facts.sender)};
+    return Lists(facts, std::move(subjects)).judge();
+}
+
+Result check_dnsbl_of_message(Facts& facts) {
+    Subjects subjects;
+    subjects[BlockList::Kind::uris] = names_of_hosts(facts.subjects->hosts(), most_names_of_hosts);
+    subjects[BlockList::Kind::hashes] = facts.subjects->addresses();
+    // The list has been asked about the sender.
+    std::erase(subjects[BlockList::Kind::hashes], lower(facts.sender));
+    return Lists(facts, std::move(subjects)).judge();
 }
 
 // As rblsmtpd has it: a value that begins with a minus is final.

@@ -32,6 +32,10 @@ bool has_lists(const Facts& facts) {
     return facts.dns != nullptr && !facts.settings.block_lists.empty();
 }
 
+bool has_subjects(const Facts& facts) {
+    return facts.dns != nullptr && facts.subjects != nullptr;
+}
+
 bool has_rate_limits(const Facts& facts) {
     return !facts.settings.rate_limits.empty();
 }
@@ -46,7 +50,7 @@ bool has_bad_strangers(const Facts& facts) {
 
 // The order: what a name on a list decides, then the right to relay, so that nobody who has none costs a
 // question, then what asks others.
-constexpr std::array<Check, 19> chain = {{
+constexpr std::array<Check, 20> chain = {{
     {"earlytalker", Stage::connect, Whom::strangers, true, nullptr, check_earlytalker},
     {"rblsmtpd", Stage::connect, Whom::strangers, true, has_modes, check_rblsmtpd},
     {"badhelo", Stage::helo, Whom::strangers, true, has_bad_helo, check_badhelo},
@@ -65,6 +69,7 @@ constexpr std::array<Check, 19> chain = {{
     {"spfbehavior", Stage::mail, Whom::strangers, false, verifies, check_spf},
     {"greylist", Stage::rcpt, Whom::strangers, true, nullptr, check_greylist},
     {"ratelimits", Stage::rcpt, Whom::all, true, has_rate_limits, check_ratelimits},
+    {"dnsbl", Stage::end_of_data, Whom::strangers, true, has_subjects, check_dnsbl_of_message},
     {"dmarc", Stage::end_of_data, Whom::all, false, verifies, check_dmarc},
 }};
 
@@ -104,6 +109,7 @@ void Facts::begin_transaction(std::string_view new_sender) {
     sender = new_sender;
     recipient.clear();
     verification.reset();
+    subjects.reset();
     spared = has_recipient = false;
     stranger_known_ = false;
     list_score.reset();
@@ -135,12 +141,26 @@ Verdict Chain::judge(std::string_view recipient) {
     if (!verdict.passes() && verdict.answer == Answer::refuse) count_refused(facts_);
     if (verdict.passes()) facts_.has_recipient = true;
     if (verdict.passes() && !facts_.spared) others_ = true;
+    if (verdict.passes() && !facts_.subjects && wants_subjects())
+        facts_.subjects = std::make_unique<MessageSubjects>();
     return verdict;
+}
+
+// A rule with RBLSMTPD knows the client better.
+bool Chain::wants_subjects() {
+    const control::KnownCheck* known = control::find_check("dnsbl");
+    return facts_.dns != nullptr && facts_.settings.block_lists.look_into_messages() &&
+           !facts_.client.rblsmtpd && facts_.settings.modes.of(*known) != CheckMode::off &&
+           facts_.is_stranger();
 }
 
 Verdict Chain::judge_message() {
     facts_.spared = !others_;
-    return run(Stage::data, Stage::end_of_data);
+    facts_.dns_deadline = Deadline::in(dns_patience);
+    if (facts_.subjects) facts_.subjects->finish();
+    Verdict verdict = run(Stage::data, Stage::end_of_data);
+    verdict.notices = std::exchange(facts_.notices, {});
+    return verdict;
 }
 
 Verdict Chain::run(Stage first, Stage last) {

@@ -60,9 +60,12 @@ class Chain {
 
     // What is verified of the transaction's message; null if nothing is.
     IncomingChecks* verification() const { return facts_.verification.get(); }
+    // What is collected of it for lists; null if nothing is.
+    MessageSubjects* subjects() const { return facts_.subjects.get(); }
 
   private:
     Verdict run(Stage first, Stage last);
+    bool wants_subjects();
     // What the mode of control/checks makes of a finding: true if the next check is asked.
     bool passes_in_mode(const control::KnownCheck& check, Result& result, Verdict& verdict) const;
     // What the check says, or has said of the transaction before.

@@ -13,6 +13,7 @@
 #include "policy/client.h"
 #include "policy/decision.h"
 #include "policy/incoming_checks.h"
+#include "policy/message_subjects.h"
 #include "policy/policy.h"
 #include "policy/settings.h"
 
@@ -78,6 +79,8 @@ struct Facts {
     bool spared = false;                // our postmaster, or abuse; at end_of_data: no recipient is another
     // From the first recipient that passes on, if the message is to be verified.
     std::unique_ptr<IncomingChecks> verification{};
+    // The same, if lists are to be asked what they know of what is in the message.
+    std::unique_ptr<MessageSubjects> subjects{};
 
     // All questions to DNS about one recipient, SPF's apart.
     Deadline dns_deadline{Deadline::never()};
@@ -124,6 +127,7 @@ Result check_mfcheck(Facts& facts);
 // Of block_list_check.cc
 Result check_rblsmtpd(Facts& facts);
 Result check_dnsbl(Facts& facts);
+Result check_dnsbl_of_message(Facts& facts);
 // Of rate_checks.cc
 Result check_ratelimits(Facts& facts);
 Result check_greylist(Facts& facts);

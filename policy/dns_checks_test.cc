@@ -30,6 +30,8 @@ forged.example.    A 192.0.2.99
 7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.zen.example. A 127.0.0.3
 spam.example.dbl.example. A 127.0.1.2
 other.example.dbl.example. A 127.0.1.3
+bad.example.uris.example. A 127.0.0.2
+850883a7025b55c65d8bbd47fdc70c0ea40e5752.hashes.example. A 127.0.0.2
 )";
 
 class DnsChecks : public testing::Test {
@@ -48,6 +50,16 @@ class DnsChecks : public testing::Test {
         chain.heard_helo(helo);
         chain.heard_mail(sender);
         return chain.judge(recipient);
+    }
+    // What is said of a message behind a recipient that passed.
+    Verdict judge_message(std::string_view text, std::string_view sender = "a@good.example") {
+        const Settings settings = Settings::read(files.home());
+        Chain chain(policy, settings, client, &dns);
+        chain.heard_helo("mx.good.example");
+        chain.heard_mail(sender);
+        EXPECT_TRUE(chain.judge("joe@mail.test").passes());
+        if (chain.subjects() != nullptr) chain.subjects()->add(text);
+        return chain.judge_message();
     }
     std::string reply(std::string_view sender, std::string_view helo = "mx.good.example") {
         return judge(sender, helo).reply;
@@ -204,6 +216,35 @@ TEST_F(DnsChecks, RblsmtpdOfARuleIsHonoured) {
     EXPECT_EQ(reply("x@good.example"), "451 come later");
     client.user = "joe@mail.test";
     EXPECT_EQ(reply("x@good.example"), "");
+}
+
+TEST_F(DnsChecks, HostsOfUrisInTheMessage) {
+    constexpr std::string_view text = "From: a@good.example\n\nsee http://www.bad.example/x\n";
+    EXPECT_TRUE(judge_message(text).passes());
+    files.control("dnsbllist", "-uri:uris.example\n");
+    EXPECT_EQ(judge_message(text).reply, "553 sorry, bad.example is listed by uris.example (#5.7.1)");
+    EXPECT_TRUE(judge_message("From: a@good.example\n\nhttp://good.example/\n").passes());
+    files.control("checks", "dnsbl tag\n");
+    EXPECT_EQ(judge_message(text).fields,
+              std::vector<std::string>{
+                  "X-Relais-Suspect: dnsbl; score 10: bad.example is listed by uris.example (10)\n"});
+    files.control("checks", "dnsbl off\n");
+    EXPECT_TRUE(judge_message(text).fields.empty());
+}
+
+TEST_F(DnsChecks, WhatTheClientScoresCountsForTheMessage) {
+    files.control("dnsbllist", "zen.example weight=4\nuri:uris.example weight=6\n");
+    EXPECT_EQ(judge_message("From: a@good.example\n\nhttp://bad.example/\n").reply,
+              "553 sorry, bad.example is listed by uris.example (#5.7.1)");
+    EXPECT_TRUE(judge_message("From: a@good.example\n\nx\n").passes());
+}
+
+TEST_F(DnsChecks, HashedAddresses) {
+    files.control("dnsbllist", "-hash:hashes.example\n");
+    EXPECT_EQ(reply("Drop@Box.example"), "553 sorry, drop@box.example is listed by hashes.example (#5.7.1)");
+    EXPECT_EQ(reply("other@box.example"), "");
+    EXPECT_EQ(judge_message("From: a@good.example\nReply-To: <DROP@box.example>\n\nx\n").reply,
+              "553 sorry, drop@box.example is listed by hashes.example (#5.7.1)");
 }
 
 }  // namespace

@@ -292,10 +292,7 @@ void Session::rcpt(std::string_view argument) {
     policy::Verdict verdict = of_controls([&] { return chain_.judge(path->address); });
     for (const std::string& notice : verdict.notices) log_(notice_event(notice));
     if (!verdict.held_login.empty()) tell_postmaster_of_held(verdict.held_login);
-    if (!verdict.suspicion.empty() && verdict.passes()) metrics::count("smtp.suspects");
-    if (!verdict.suspicion.empty() && (is_trusted() || refusals_.may_log()))
-        log_(suspect_event(speaker(), transaction_->sender, path->address, verdict.suspicion)
-                 .with("dns", evidence()));
+    tell_suspicion(verdict, path->address);
     if (verdict.cause == policy::Cause::spf)
         return refuse(verdict.check, verdict.reply, path->address, verdict.why);
     if (!verdict.passes()) return refuse_recipient(verdict.check, verdict.reply, path->address, verdict.why);

@@ -157,6 +157,8 @@ class Session {
     void keep_fields(std::vector<std::string> fields);
     // False, and the client has heard why, if the message is not to be believed, at its end.
     bool believes_message(MessageSink& sink);
+    // Counts and logs what a check finds and lets pass.
+    void tell_suspicion(const policy::Verdict& verdict, std::string_view recipient);
 
     // session_milter.cc: False, and the client has heard why, if a milter does not let it pass. named: the
     // recipient as the client has it.

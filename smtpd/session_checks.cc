@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "metrics/count.h"
 #include "smtpd/log.h"
 #include "smtpd/milter_sink.h"
 #include "smtpd/session.h"
@@ -83,20 +84,34 @@ std::unique_ptr<MessageSink> Session::open_sink() {
         sink = std::make_unique<MilterSink>(std::move(sink), *milters_,
                                             [this] { return submitter_by_open_smtp(); });
     policy::IncomingChecks* const verification = chain_.verification();
-    if (verification == nullptr) return sink;
-    return std::make_unique<LateHeader>(std::move(sink), kept_message_limit,
-                                        [verification] { return verification->fields(); });
+    if (verification == nullptr && chain_.subjects() == nullptr) return sink;
+    return std::make_unique<LateHeader>(std::move(sink), kept_message_limit, [verification] {
+        return verification != nullptr ? verification->fields() : std::string();
+    });
+}
+
+void Session::tell_suspicion(const policy::Verdict& verdict, std::string_view recipient) {
+    if (verdict.suspicion.empty()) return;
+    if (verdict.passes()) metrics::count("smtp.suspects");
+    if (!is_trusted() && !refusals_.may_log()) return;
+    log_(suspect_event(speaker(), transaction_->sender, std::string(recipient), verdict.suspicion)
+             .with("dns", evidence()));
 }
 
 bool Session::believes_message(MessageSink& sink) {
     const policy::Verdict verdict = chain_.judge_message();
+    for (const std::string& notice : verdict.notices) log_(notice_event(notice));
+    tell_suspicion(verdict, transaction_->recipients.front());
     if (!verdict.passes()) {
         refuse(verdict.check, verdict.reply, std::nullopt, verdict.why);
         return false;
     }
+    std::string fields;
+    for (const std::string& field : verdict.fields) fields += field;
+    if (auto* verification = chain_.verification()) fields += verification->fields();
     // It is the one that open_sink has made.
-    if (auto* verification = chain_.verification())
-        static_cast<LateHeader&>(sink).put_on_top(verification->fields());
+    if (chain_.verification() != nullptr || chain_.subjects() != nullptr)
+        static_cast<LateHeader&>(sink).put_on_top(fields);
     return true;
 }
 

@@ -47,6 +47,7 @@ void Session::begin_message(DataDecoder::Form form) {
             .now = now_seconds()},
         std::move(sink));
     if (auto* verification = chain_.verification()) transaction_->message->watch(*verification);
+    if (auto* subjects = chain_.subjects()) transaction_->message->watch(*subjects);
 }
 
 void Session::data(std::string_view argument) {

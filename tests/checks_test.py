@@ -1,7 +1,10 @@
 """The checks of qmail-checks(5) that ask DNS or the clock, in a real qmail-smtpd and in relay-explain. A client of an address that is
 not this machine's is one by its environment, as tcpserver has it."""
 
+import base64
+import hashlib
 import json
+import re
 import socket
 import time
 
@@ -92,7 +95,8 @@ class NamesAndDomains(WithDns):
 
 class Lists(WithDns):
     records = {f"{REVERSED}.zen.example": "127.0.0.2", f"{REVERSED}.slow.zen.example": "127.0.0.4",
-               "spam.example.dbl.example": "127.0.1.2", "1.0.0.127.all.example": "127.0.0.2", f"{REVERSED}.all.example": "127.0.0.2",
+               "spam.example.dbl.example": "127.0.1.2", "bad.example.uris.example": "127.0.0.2",
+               hashlib.sha1(b"drop@box.example").hexdigest() + ".hashes.example": "127.0.0.2", "1.0.0.127.all.example": "127.0.0.2", f"{REVERSED}.all.example": "127.0.0.2",
                "2.2.2.2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.zen.example": "127.0.0.2"}
     silent = ("dead.example",)
 
@@ -136,6 +140,66 @@ class Lists(WithDns):
         replies, log = self.talk(i, "a@b.example", "a@b.example")
         self.assertEqual(replies, ["250 ok"] * 2)
         self.assertEqual(log.count("alert: the list all.example lists 127.0.0.1: it is not asked for 10 minutes"), 1)
+
+    def send(self, i, text, sender="a@good.example", **env):
+        """The reply to the message, and what was logged."""
+        said = (f"EHLO x.example\r\nMAIL FROM:<{sender}>\r\nRCPT TO:<{JOE}>\r\nDATA\r\n" + text.replace("\n", "\r\n") +
+                ".\r\nQUIT\r\n")
+        result = i.run("qmail-smtpd", input=said, env={"TCPREMOTEIP": CLIENT, "TCPLOCALIP": "127.0.0.1", **env})
+        replies = [line for line in result.out.split("\r\n") if line[3:4] == " "]
+        return re.sub("^250 ok .*", "250 ok", replies[-2]), result.err
+
+    def whole(self, lists):
+        i = self.instance(control={"dnsservers": self.server.server, "rcpthosts": "mail.test", "dnsbllist": lists})
+        self.joe = i.add_user("joe")
+        i.start_send()
+        return i
+
+    def arrived(self, count):
+        return [relais.text(message) for message in self.joe.wait_messages(count, 60)]
+
+    def test_hosts_in_a_message_in_each_mode(self):
+        i = self.whole("-uri:uris.example\n")
+        html = base64.encodebytes(b'<a href="https://www.bad.example/x">').decode()
+        bad = f"From: a@good.example\nContent-Type: text/html\nContent-Transfer-Encoding: base64\n\n{html}"
+        listed = "sorry, bad.example is listed by uris.example"
+        self.assertEqual(self.send(i, bad)[0], f"553 {listed} (#5.7.1)")
+        i.control("checks", "dnsbl defer")
+        self.assertEqual(self.send(i, bad)[0], f"450 {listed} (#4.7.1)")
+        self.assertEqual(self.send(i, "From: a@good.example\n\nhttp://good.example/\n")[0], "250 ok")
+        self.assertEqual(self.send(i, bad, RELAYCLIENT="")[0], "250 ok")
+        i.control("checks", "dnsbl log")
+        reply, log = self.send(i, bad)
+        self.assertEqual(reply, "250 ok")
+        self.assertIn("score 10: bad.example is listed by uris.example (10) (dnsbl)", log)
+        self.assertEqual([text.count("X-Relais-Suspect") for text in self.arrived(3)], [0] * 3)
+        i.control("checks", "dnsbl tag")
+        self.assertEqual(self.send(i, bad)[0], "250 ok")
+        tagged = [text for text in self.arrived(4) if "X-Relais-Suspect" in text]
+        self.assertEqual(len(tagged), 1)
+        self.assertIn("\nX-Relais-Suspect: dnsbl; score 10: bad.example is listed by uris.example (10)\nReceived: from", tagged[0])
+        i.control("checks", "dnsbl off")
+        self.server.asked.clear()
+        self.assertEqual(self.send(i, bad)[0], "250 ok")
+        self.assertEqual(self.server.asked, [])
+
+    def test_hashed_addresses(self):
+        i = self.whole("-hash:hashes.example\n")
+        no = "553 sorry, drop@box.example is listed by hashes.example (#5.7.1)"
+        self.assertEqual(self.talk(i, "Drop@Box.example", "other@box.example")[0], [no, "250 ok"])
+        self.assertEqual(self.send(i, "From: a@good.example\nReply-To: <DROP@box.example>\n\nx\n")[0], no)
+        self.assertEqual(self.send(i, "From: a@good.example\n\nx\n")[0], "250 ok")
+
+    def test_a_message_costs_few_questions_and_a_silent_list_no_mail(self):
+        i = self.whole("-uri:uris.example\n-uri:dead.example\n")
+        many = "From: a@good.example\n\n" + "".join(f"http://a.b{n}.c{n}.example/\n" for n in range(500))
+        self.server.asked.clear()
+        reply, log = self.send(i, many)
+        self.assertEqual(reply, "250 ok")
+        self.assertIn("alert: the list dead.example does not answer", log)
+        asked = {name for name in self.server.asked if name.endswith("uris.example")}
+        self.assertIn("c0.example.uris.example", asked)
+        self.assertLessEqual(len(asked), 40)
 
     def test_rblsmtpd_of_a_rule(self):
         i = self.started()
