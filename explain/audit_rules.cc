@@ -154,7 +154,8 @@ class RulesAudit {
             look_at_line(line);
             if (first_ipv6 == nullptr && is_ipv6_rule(line)) first_ipv6 = &line;
         }
-        if (first_ipv6 != nullptr && first_ipv6->file == "tcp.smtp")
+        // Who has compiled it since knows, or has another tcprules.
+        if (rules_.older && first_ipv6 != nullptr && first_ipv6->file == "tcp.smtp")
             add(Level::note,
                 line_text(*first_ipv6) +
                     " names an IPv6 address: the tcprules of an IPv4-only ucspi-tcp refuses "

@@ -1,5 +1,6 @@
 #include "queue/client.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -347,7 +348,11 @@ TEST_F(ClientTest, AProgramThatDidNotReadTheMessageHasNotAcceptedIt) {
 
 TEST_F(ClientTest, AProgramThatCannotBeExecutedGives120) {
     ::setenv("QMAILQUEUE", home.path("no-such-program").c_str(), 1);
+    // The log says why, for the answer is qmail's.
+    testing::internal::CaptureStderr();
     EXPECT_EQ(Submission(home, Door::network, patience).finish("s", {"r"}).code, SubmitCode::not_executable);
+    EXPECT_THAT(testing::internal::GetCapturedStderr(),
+                testing::HasSubstr("no-such-program, which QMAILQUEUE names: No such file or directory"));
 }
 
 TEST_F(ClientTest, AProgramThatHangsTimesOutAndIsKilled) {

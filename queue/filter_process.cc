@@ -11,6 +11,8 @@
 
 #include "base/deadline.h"
 #include "base/error.h"
+#include "base/program.h"
+#include "base/text.h"
 #include "base/unix_socket.h"
 #include "queue/filter_protocol.h"
 #include "queue/protocol.h"
@@ -123,6 +125,8 @@ void execute_filter(const std::string& home, const std::string& program, const s
     set_or_unset(session_name, mail::session_in_variable(extension));
     if (::chdir(home.c_str()) != 0) fail(SubmitCode::no_home);
     ::execl(program.c_str(), program.c_str(), nullptr);
+    log_line("unable to run " + safe_for_log(program) + ", which QMAILQUEUE names: " + errno_text(errno) +
+             "; qmailctl doctor looks why");
     ::_exit(static_cast<int>(SubmitCode::not_executable));
 }
 

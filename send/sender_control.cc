@@ -239,7 +239,9 @@ std::string Sender::why(queue::MessageId id) {
         text +=
             fmt::format("{} recipients wait for their turn: a message has some at a time\n", active.planned);
     if (active.queued > 0) {
-        text += fmt::format("{} recipients are queued for delivery\n", active.queued);
+        text += fmt::format(
+            "{} queued for delivery\n",
+            active.queued == 1 ? "1 recipient is" : fmt::format("{} recipients are", active.queued));
         for (const Side* side : {&local_, &remote_})
             if (side->lane.running() >= side->lane.concurrency())
                 text += fmt::format("concurrency{} is used up\n", name_of(side->channel));

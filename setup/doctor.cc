@@ -28,6 +28,7 @@
 #include "setup/orphans.h"
 #include "setup/ports.h"
 #include "setup/programs.h"
+#include "setup/script_users.h"
 #include "setup/supervision.h"
 #include "setup/surroundings.h"
 
@@ -293,9 +294,9 @@ void look_at_names(const Plan& plan, Report& report) {
 
 void examine(const Plan& plan, Report& report) {
     for (const auto look : {look_at_files, look_at_readable_programs, look_at_settings, look_at_services,
-                            look_at_queue_programs, look_at_rules, look_at_ports, look_at_milters,
-                            look_at_relaying, look_at_held_logins, look_at_accounts, look_at_users,
-                            look_at_sendmail, look_at_disk, look_at_names, look_at_kernel})
+                            look_at_script_users, look_at_queue_programs, look_at_rules, look_at_ports,
+                            look_at_milters, look_at_relaying, look_at_held_logins, look_at_accounts,
+                            look_at_users, look_at_sendmail, look_at_disk, look_at_names, look_at_kernel})
         try {
             look(plan, report);
         } catch (const Error& error) {

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "explain/audit.h"
 #include "setup/contents.h"
 #include "setup/create.h"
 #include "setup/databases.h"
@@ -165,6 +166,15 @@ void inspect_users(const Plan& plan, std::vector<Finding>& findings) {
     }
 }
 
+// A repair is no consent to what the administrator wrote into tcp.smtp and has not compiled.
+void compile_unless_strangers_relay(const Plan& plan) {
+    for (const explain::AuditFinding& finding : explain::audit(plan.home))
+        if (finding.level == explain::Level::open_relay_soon)
+            throw_permanent("nothing is compiled, for the rules would let strangers relay: " + finding.text +
+                            "; mend them, then qmailctl cdb");
+    compile_databases(plan);
+}
+
 }  // namespace
 
 std::vector<Finding> inspect(const Plan& plan) {
@@ -188,7 +198,7 @@ std::vector<Finding> inspect(const Plan& plan) {
     inspect_copies(plan, findings);
     inspect_programs(plan, findings);
     for (const std::string& text : old_databases(plan))
-        findings.push_back({text, [&plan] { compile_databases(plan); }});
+        findings.push_back({text, [&plan] { compile_unless_strangers_relay(plan); }});
     return findings;
 }
 

@@ -3,6 +3,7 @@ ports that are somebody else's."""
 
 import json
 import os
+import re
 import socket
 import unittest
 
@@ -46,6 +47,35 @@ class Findings(OneKind):
         i = self.made().start()
         self.rules(i, ':allow,RELAYCLIENT=""\n')
         self.assert_found(i, "WRONG", "OPEN RELAY, strangers can send through this server: .*lets everybody relay")
+
+    def test_a_repair_opens_no_relay(self):
+        """Rules that the administrator has written and not compiled are his to compile."""
+        i = self.made()
+        cdb = i.home / "tcp.smtp.cdb"
+        before = cdb.read_bytes()
+        (i.home / "tcp.smtp").write_text(':allow,RELAYCLIENT=""\n')
+        os.utime(cdb, (0, 0))
+        done = i.run("qmail-setup", "--repair", i.home)
+        self.assertNotEqual(done.code, 0, done)
+        self.assertRegex(done.out + done.err, "not mended: .*tcp.smtp.cdb is older.*: nothing is compiled, for the rules would let strangers relay")
+        self.assertEqual(cdb.read_bytes(), before)
+        (i.home / "tcp.smtp").write_text(":allow\n")
+        os.utime(cdb, (0, 0))
+        self.assertEqual(i.run("qmail-setup", "--repair", i.home).code, 0)
+        self.assertNotEqual(cdb.stat().st_mtime, 0)
+
+    def test_run_scripts_of_another_machine(self):
+        """A restore brings their numbers."""
+        i = self.made()
+        script = i.home / "service/qmail-smtpd/run"
+        text = script.read_text()
+        if self.single:
+            self.assertNotIn(" -u ", text)
+            return
+        self.assertNotIn("service/qmail-smtpd/run", i.run("qmailctl", "doctor").out)
+        script.write_text(re.sub(r"-u \d+ -g \d+", "-u 61234 -g 61234", text))
+        self.assertIn("WRONG  service/qmail-smtpd/run starts its program as uid 61234, and no role has that number here\n",
+                      i.run("qmailctl", "doctor").out)
 
     def test_one_loopback_may_relay_and_the_other_may_not(self):
         if not self.has_ipv6():

@@ -37,6 +37,7 @@ class Readme(relais.TestCase):
         cls.addClassCleanup(shutil.rmtree, cls.directory)
         authority = Authority(cls.directory / "ca")
         certificate = authority.certificate(PROVIDER)
+        shutil.copy(authority.root.cert, cls.directory / "provider-cert.pem")
         # The provider's certificate is one that everybody trusts.
         AUTHORITIES.write_bytes((AUTHORITIES.read_bytes() if AUTHORITIES.exists() else b"") + authority.root.cert.read_bytes())
         cls.zones = dns.Nsd({"test": "", "provider.example": "smtp A 127.0.0.2\n"})
@@ -46,9 +47,9 @@ class Readme(relais.TestCase):
         cls.provider.__enter__()
         cls.addClassCleanup(cls.provider.__exit__)
 
-    def shell(self, line, check=True):
+    def shell(self, line, check=True, directory="/"):
         path = f"{relais.BIN}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        done = subprocess.run(["sh", "-c", line], cwd="/", env={"PATH": path, "HOME": "/root"}, capture_output=True, text=True, timeout=400,
+        done = subprocess.run(["sh", "-c", line], cwd=directory, env={"PATH": path, "HOME": "/root"}, capture_output=True, text=True, timeout=400,
                               stdin=subprocess.DEVNULL)
         if check:
             self.assertEqual((done.returncode, done.stderr), (0, ""), f"{line}\n{done}")
@@ -64,7 +65,7 @@ class Readme(relais.TestCase):
 
     def test_five_lines(self):
         lines = lines_of_page()
-        self.assertEqual(len(lines), 5)
+        self.assertEqual(len(lines), 7)
         self.shell("qmail-setup /var/qmail --me mail.example.org --admin you@example.net --listen 127.0.0.1")
         (HOME / "control/dnsservers").write_text(self.zones.server + "\n")
         self.addCleanup(self.shell, "qmailctl stop", False)
@@ -86,6 +87,12 @@ class Readme(relais.TestCase):
         self.assertNotIn("smtproutes", self.shell("qmail-showctl --check", False))
         for path in (HOME / "log").rglob("current"):
             self.assertNotIn(PASSWORD, path.read_text(errors="replace"))
+        # A certificate of its own, in the place of those that everybody trusts.
+        for line in lines[5:]:
+            self.shell(line, directory=self.directory)
+        self.assertIn("by an authority of provider.pem", self.shell("route-explain you@elsewhere.example"))
+        self.shell(lines[3])
+        self.provider.wait_messages(2, 60)
 
 
 if __name__ == "__main__":

@@ -427,6 +427,10 @@ class Deaths(SendTest):
                 count += 1
                 i.wait_for(lambda: len(self.bob.files()) >= count, 40, f"{count} messages")
                 i.wait_empty()
+        # A spawner whose last report nobody has taken waits for the next qmail-send, an hour if need be: it must have come.
+        i.send("a@b.test", ["bob@mail.test"], HELLO)
+        i.wait_for(lambda: len(self.bob.files()) >= count + 1, 40, "a message of the last qmail-send")
+        i.wait_empty()
 
     def test_nothing_is_left_when_qmail_start_is_killed(self):
         i = self.make()
