@@ -6,11 +6,11 @@
 namespace relais::control {
 namespace {
 
-constexpr std::array<std::string_view, 5> words = {"off", "log", "tag", "defer", "refuse"};
+constexpr std::array<std::string_view, 5> mode_words = {"off", "log", "tag", "defer", "refuse"};
 
 std::optional<CheckMode> mode_named(std::string_view word) {
-    for (std::size_t i = 0; i < words.size(); ++i)
-        if (equal_ignoring_case(word, words[i])) return static_cast<CheckMode>(i);
+    for (std::size_t i = 0; i < mode_words.size(); ++i)
+        if (equal_ignoring_case(word, mode_words[i])) return static_cast<CheckMode>(i);
     return std::nullopt;
 }
 
@@ -33,14 +33,14 @@ const KnownCheck* later_check_of(std::string_view file) {
 }
 
 std::string_view to_text(CheckMode mode) {
-    return words[static_cast<std::size_t>(mode)];
+    return mode_words[static_cast<std::size_t>(mode)];
 }
 
 CheckModes::CheckModes(const std::optional<std::vector<std::string>>& lines) : has_file_(lines.has_value()) {
     if (!lines) return;
     for (const std::string& line : *lines) {
         const auto parts = words_of(line);
-        if (const auto words = parse(parts)) words_[index_of(*find_check(parts[0]))] = *words;
+        if (const auto read = parse(parts)) words_[index_of(*find_check(parts[0]))] = *read;
     }
 }
 

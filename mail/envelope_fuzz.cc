@@ -29,7 +29,7 @@ void check(std::string_view data, std::size_t recipients) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
     const std::string_view data(reinterpret_cast<const char*>(bytes), size);
-    for (const std::size_t recipients : {0, 1, 3}) check(data, recipients);
+    for (const std::size_t recipients : {0U, 1U, 3U}) check(data, recipients);
     if (const auto said = extension_from_variable(data)) check(said->extension, 3);
     if (const auto notify = parse_notify(data)) require(parse_notify(notify_text(*notify)) == *notify);
     return 0;
