@@ -65,7 +65,7 @@ std::vector<std::string> line_faults(const ControlFile& row, const std::string& 
     std::vector<std::string> faults;
     if (row.kind == FileKind::domains && !is_domain(line)) faults.push_back(quoted(line) + " is no domain");
     if ((row.name == "virtualdomains" || row.name == "smtproutes" || row.name == "authsenders" ||
-         row.name == "lmtproutes" || row.name == "domainips") &&
+         row.name == "lmtproutes" || row.name == "qmtproutes" || row.name == "domainips") &&
         line.find(':') == std::string::npos && !has_password(line))
         faults.push_back(quoted(line) + " has no colon: it does not count");
     if (row.name == "destinationlimits" && !parse_destination_limit(after_colon(line)))

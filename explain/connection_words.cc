@@ -159,7 +159,8 @@ void show_connection(const Surroundings& around, const std::string& sender, Rout
     end.tls = policy;
     end.source = around.settings.sources.choose(sender, end.domain);
     end.helo = end.source.helo.empty() ? around.settings.helo_host : end.source.helo;
-    report.step("TLS", tls_words(policy, end.route, server));
+    const bool qmtp = end.route.protocol == remote::Protocol::qmtp;
+    report.step("TLS", qmtp ? "none: QMTP has none" : tls_words(policy, end.route, server));
     report.step("login", login_words(end.route, policy));
     report.step("from", source_words(end.source, around.settings.helo_host));
     const auto waits = [&](const char* code, const std::string& text, const char* remedy) {
@@ -171,6 +172,10 @@ void show_connection(const Surroundings& around, const std::string& sender, Rout
         waits("bad_tlsdestination",
               "control/tlsdestinations cannot be used: " + policy.line + ": " + policy.complaint,
               "correct the line (qmail-remote(8))");
+    if (qmtp && policy.required())
+        waits("qmtp_in_clear",
+              "control/tlsdestinations asks for TLS with " + server + ", and QMTP has none: " + policy.line,
+              "send that mail by SMTP, by control/smtproutes, or take the line away");
     if (!end.source.usable)
         waits("bad_source", end.source.line + " cannot be used: " + end.source.complaint,
               "correct the line (qmail-remote(8))");

@@ -115,6 +115,21 @@ void show_hold(const Surroundings& around, const std::string& server, const Offe
 
 void show_offers(const Surroundings& around, const RouteOptions& options, RouteReport& report) {
     RemoteEnd& end = *report.remote;
+    const auto judged = [&](std::vector<Finding> findings) {
+        for (Finding& finding : findings) {
+            if (finding.weight == Weight::problem && report.fate == Fate::remote) {
+                report.fate = Fate::bounces;
+                report.answer = "bounces: " + finding.text;
+            }
+            report.findings.push_back(std::move(finding));
+        }
+    };
+    if (end.route.protocol == remote::Protocol::qmtp) {
+        report.step("offers", "nothing: by QMTP nobody is asked");
+        if (options.message && options.message->requiretls)
+            judged(judge_requiretls(end, around.settings.mtasts_authorities));
+        return;
+    }
     const remote::ServerMemory memory = remote::ServerMemory::open_to_read(around.home);
     for (const remote::Server& server : end.servers) {
         Offer offer;
@@ -133,15 +148,6 @@ void show_offers(const Surroundings& around, const RouteOptions& options, RouteR
             report.step("offers", end.servers[i].name + ": " + offer_words(offer));
         show_hold(around, end.servers[i].name, offer, report);
     }
-    const auto judged = [&](std::vector<Finding> findings) {
-        for (Finding& finding : findings) {
-            if (finding.weight == Weight::problem && report.fate == Fate::remote) {
-                report.fate = Fate::bounces;
-                report.answer = "bounces: " + finding.text;
-            }
-            report.findings.push_back(std::move(finding));
-        }
-    };
     if (options.message && options.message->requiretls && !end.offers.empty())
         judged(judge_requiretls(end, around.settings.mtasts_authorities));
     // Whoever takes the message first decides.

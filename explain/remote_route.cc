@@ -46,7 +46,8 @@ std::string server_words(const RemoteEnd& end) {
     const auto equals = std::count_if(
         end.search.hosts.begin(), end.search.hosts.end(),
         [&](const Host& host) { return host.preference == end.search.hosts.front().preference; });
-    return name + port + (equals > 1 ? ", one of " + std::to_string(equals) + " equal ones" : "");
+    const std::string protocol = end.route.protocol == remote::Protocol::qmtp ? " by QMTP" : "";
+    return name + port + protocol + (equals > 1 ? ", one of " + std::to_string(equals) + " equal ones" : "");
 }
 
 // A server picked at random among equals must not make two answers of one question.
@@ -114,7 +115,7 @@ void settle_remote(const Surroundings& around, Search& search, Dns& dns, RouteRe
 
 std::string route_words(const remote::Route& route, const std::string& domain) {
     if (route.line.empty()) return "no line for " + domain + ": by MX";
-    if (route.lmtp) return "the line " + route.line;
+    if (route.protocol != remote::Protocol::smtp) return "the line " + route.line;
     return "the line " + route.line + (route.host.empty() && route.usable ? " (by MX, on that port)" : "");
 }
 
@@ -126,10 +127,7 @@ void explain_remote(const Surroundings& around, const RouteOptions& options, con
     RemoteEnd& end = *report.remote;
     end.domain = domain.ends_with('.') ? domain.substr(0, domain.size() - 1) : domain;
     end.route = remote::route_of(around.settings, options.sender, end.domain);
-    report.step(end.route.lmtp        ? "lmtproutes"
-                : end.route.of_sender ? "authsenders"
-                                      : "smtproutes",
-                route_words(end.route, end.domain));
+    report.step(end.route.name(), route_words(end.route, end.domain));
     if (!end.route.socket.empty()) {
         report.fate = Fate::remote;
         report.answer = "is stored by the server of LMTP at " + end.route.socket + ", by " + end.route.file();

@@ -31,7 +31,11 @@ bool is_told(const Offer& offer) {
 }  // namespace
 
 std::vector<Finding> judge_requiretls(const RemoteEnd& end, const std::string& authorities) {
-    if (end.route.lmtp)
+    if (end.route.protocol == remote::Protocol::qmtp)
+        return {{Weight::problem, "requiretls_qmtp",
+                 "the message has REQUIRETLS, and QMTP has no TLS: it bounces (5.7.10)",
+                 "send the mail of " + end.domain + " by SMTP: control/smtproutes in place of qmtproutes"}};
+    if (end.route.protocol == remote::Protocol::lmtp)
         return {{Weight::note, "requiretls_stored", "a server of LMTP stores it: REQUIRETLS ends there", ""}};
     const auto named = std::find_if(end.servers.begin(), end.servers.end(),
                                     [&](const remote::Server& server) { return is_named(end, server); });

@@ -43,7 +43,7 @@ Result Delivery::deliver(const Envelope& envelope, Message& message) {
         result = try_deliver(envelope, message);
     } catch (const Error& error) {
         result.message = system_failure(error.what());
-        session_.reset();
+        conversation_.reset();
     }
     return result;
 }
@@ -77,19 +77,19 @@ Result Delivery::try_deliver(Envelope envelope, Message& message) {
     if (wish_ == TlsWish::verified) key += " verified";
     if (wish_ == TlsWish::not_required) key += " tls not required";
     if (!may_reuse(key)) close();
-    if (session_)
+    if (conversation_)
         if (auto result = deliver_on_open(envelope, message)) return *std::move(result);
     key_ = key;
     return deliver_on_fresh(envelope, message);
 }
 
 bool Delivery::may_reuse(const std::string& key) const {
-    return session_ && key == key_ && session_->usable() && messages_ < most_messages_ &&
+    return conversation_ && key == key_ && conversation_->usable() && messages_ < most_messages_ &&
            Clock::now() - connected_at_ < connection_age_limit;
 }
 
 // A message is signed when a server is there to take it, once for all of them.
-Session::Attempt Delivery::hand_over(const Envelope& envelope, Message& message) {
+Conversation::Attempt Delivery::hand_over(const Envelope& envelope, Message& message) {
     try {
         if (message.signed_by().empty())
             signer_.sign(message, {envelope.options.submitter, envelope.signing},
@@ -97,15 +97,15 @@ Session::Attempt Delivery::hand_over(const Envelope& envelope, Message& message)
     } catch (const Error& error) {
         return {{{}, cannot_sign(error.what()), "", false}, false};
     }
-    return session_->send(envelope.sender, envelope.recipients, message, dsn_of(envelope));
+    return conversation_->send(envelope.sender, envelope.recipients, message, dsn_of(envelope));
 }
 
 // Nothing if the server turned out to have gone before it took anything: a fresh connection, silently.
 std::optional<Result> Delivery::deliver_on_open(const Envelope& envelope, Message& message) {
-    Session::Attempt attempt = hand_over(envelope, message);
+    Conversation::Attempt attempt = hand_over(envelope, message);
     ++messages_;
-    if (attempt.nothing_taken && !session_->usable()) {
-        session_.reset();
+    if (attempt.nothing_taken && !conversation_->usable()) {
+        conversation_.reset();
         return std::nullopt;
     }
     attempt.result.mx_group = group_;
@@ -209,12 +209,12 @@ void Delivery::note_silence(const std::string& ip) {
 }
 
 void Delivery::keep_or_close() {
-    if (!session_->usable() || messages_ >= most_messages_) close();
+    if (!conversation_->usable() || messages_ >= most_messages_) close();
 }
 
 void Delivery::close() {
-    if (session_) session_->quit();
-    session_.reset();
+    if (conversation_) conversation_->quit();
+    conversation_.reset();
 }
 
 }  // namespace relais::remote

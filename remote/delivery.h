@@ -10,18 +10,20 @@
 #include "net/connect.h"
 #include "net/resolver_protocol.h"
 #include "remote/addresses.h"
+#include "remote/conversation.h"
 #include "remote/domain_policy.h"
 #include "remote/encryption.h"
 #include "remote/message.h"
 #include "remote/report.h"
 #include "remote/servers.h"
-#include "remote/session.h"
 #include "remote/settings.h"
 #include "remote/shared_memory.h"
 #include "remote/signing.h"
 #include "remote/tcpto.h"
 
 namespace relais::remote {
+
+struct SessionSettings;
 
 struct Envelope {
     std::string host;
@@ -54,13 +56,13 @@ class Delivery {
     // Never throws: whatever goes wrong is a deferral.
     Result deliver(const Envelope& envelope, Message& message);
 
-    bool connected() const { return session_ != nullptr; }
+    bool connected() const { return conversation_ != nullptr; }
     // Of the open connection: readable means that the server has closed it, or is about to.
-    int fd() const { return session_->fd(); }
+    int fd() const { return conversation_->fd(); }
     Seconds idle_time() const { return settings_->idle; }
     // To be called when fd() is readable: gives the connection up if the server has.
     void close_if_gone() {
-        if (!session_->is_there()) close();
+        if (!conversation_->is_there()) close();
     }
     // Says QUIT if a connection is open.
     void close();
@@ -88,7 +90,7 @@ class Delivery {
     Result try_deliver(Envelope envelope, Message& message);
     static bool give_password(Route& route, const Secret* password);
     bool may_reuse(const std::string& key) const;
-    Session::Attempt hand_over(const Envelope& envelope, Message& message);
+    Conversation::Attempt hand_over(const Envelope& envelope, Message& message);
     // The message goes over a session that has just been opened, which is then kept for others of the group,
     // or closed.
     Result first_delivery(std::string group, const Envelope& envelope, Message& message);
@@ -102,6 +104,8 @@ class Delivery {
     // How the server is held to TLS, whoever asks for it. False if nothing may be sent to it.
     bool decide_tls(ServerSearch& search, const Server& server, const Way& way, SessionSettings& terms,
                     std::optional<Verdict>& last);
+    // Of a server that knows no TLS. False if the message may not go there.
+    bool may_go_in_clear(const Server& server, TlsPolicy& policy, std::optional<Verdict>& last) const;
     bool hold_to_wish(const ServerSearch& search, const Server& server, const Way& way, TlsPolicy& policy,
                       std::optional<Verdict>& last);
     bool ask_domain_policy(const Way& way, std::optional<Verdict>& last);
@@ -135,7 +139,7 @@ class Delivery {
     MailSigner signer_;
     LocalAddresses local_addresses_;
     const Settings* settings_ = nullptr;  // files_'; as they were when the last message came
-    std::unique_ptr<Session> session_;
+    std::unique_ptr<Conversation> conversation_;
     std::string key_;    // what the open connection is for
     std::string group_;  // its servers' name
     std::uint64_t messages_ = 0;
@@ -144,8 +148,9 @@ class Delivery {
     bool hopeless_ = false;                      // no further server of this message is to be tried
     Effort effort_;
     bool login_refused_ = false;
-    TlsWish wish_ = TlsWish::none;     // of this message
-    std::uint64_t most_messages_ = 0;  // on this connection
+    std::optional<sasl::Mechanism> login_second_choice_;  // of the conversation opened last
+    TlsWish wish_ = TlsWish::none;                        // of this message
+    std::uint64_t most_messages_ = 0;                     // on this connection
     Clock::time_point connected_at_{};
 };
 

@@ -11,7 +11,9 @@
 #include "base/time.h"
 #include "base/unix_socket.h"
 #include "remote/path.h"
+#include "remote/qmtp_conversation.h"
 #include "remote/requiretls.h"
+#include "remote/session.h"
 
 namespace relais::remote {
 namespace {
@@ -35,6 +37,14 @@ std::string tls_with(const std::string& ip) {
     return "tls " + ip;
 }
 
+std::unique_ptr<Conversation> converse(Fd connection, const std::string& ip, const SessionSettings& terms,
+                                       Protocol protocol) {
+    if (protocol == Protocol::qmtp)
+        return std::make_unique<QmtpConversation>(std::move(connection), ip, terms.server_name,
+                                                  terms.timeout);
+    return std::make_unique<Session>(std::move(connection), ip, terms);
+}
+
 }  // namespace
 
 // Tries the server's addresses until one of them greets us properly.
@@ -43,7 +53,7 @@ bool Delivery::open_session(ServerSearch& search, const Server& server, const Wa
     SessionSettings terms{
         settings_->helo_host, settings_->timeout_remote, settings_->strict_8bit, &encryption_, {},
         server.name,          way.route.credentials};
-    terms.lmtp = way.route.lmtp;
+    terms.lmtp = way.route.protocol == Protocol::lmtp;
     if (!way.source.helo.empty()) terms.helo_host = way.source.helo;
     if (!decide_tls(search, server, way, terms, last)) return false;
     if (!terms.credentials) return open_session_by(server, way, terms, last);
@@ -65,6 +75,7 @@ bool Delivery::decide_tls(ServerSearch& search, const Server& server, const Way&
                                    terms.tls.complaint);
         return false;
     }
+    if (way.route.protocol == Protocol::qmtp) return may_go_in_clear(server, terms.tls, last);
     if (wish_ == TlsWish::not_required) {
         terms.tls_not_required = true;
         if (settings_->requiretls > 1 && !terms.credentials) terms.tls = without_requirement(terms.tls);
@@ -83,11 +94,24 @@ bool Delivery::decide_tls(ServerSearch& search, const Server& server, const Way&
     return hold_to_wish(search, server, way, terms.tls, last);
 }
 
+bool Delivery::may_go_in_clear(const Server& server, TlsPolicy& policy, std::optional<Verdict>& last) const {
+    const bool asked = wish_ == TlsWish::required || wish_ == TlsWish::verified;
+    const bool held = policy.required() && wish_ != TlsWish::not_required;
+    if (asked || held) {
+        keep(last, no_tls_in_qmtp(server.name, asked));
+        return false;
+    }
+    policy = {};
+    policy.level = TlsLevel::none;
+    return true;
+}
+
 bool Delivery::hold_to_wish(const ServerSearch& search, const Server& server, const Way& way,
                             TlsPolicy& policy, std::optional<Verdict>& last) {
     // What is stored on this host, by LMTP, has arrived.
     const auto is_loopback = [](const std::string& address) { return kind_of(address) == AddressKind::ours; };
-    if (way.route.lmtp && std::all_of(server.addresses.begin(), server.addresses.end(), is_loopback))
+    if (way.route.protocol == Protocol::lmtp &&
+        std::all_of(server.addresses.begin(), server.addresses.end(), is_loopback))
         return true;
     if (wish_ == TlsWish::verified) {
         policy = with_requiretls(policy, server.name, settings_->mtasts_authorities);
@@ -119,9 +143,9 @@ std::optional<Verdict> Delivery::open_socket(const std::string& path) {
         // As every other one: what is looked at without waiting must not wait.
         set_nonblocking(connection.get(), true);
         auto session = std::make_unique<Session>(std::move(connection), path, terms);
-        Session::Opening opening = session->open();
+        Conversation::Opening opening = session->open();
         if (opening.refused) return std::move(opening.refused);
-        session_ = std::move(session);
+        conversation_ = std::move(session);
         return std::nullopt;
     } catch (const Error& error) {
         return no_lmtp_server(path, error.number());
@@ -179,7 +203,7 @@ bool Delivery::may_log_in(const std::string& login, const Server& server, const 
 
 void Delivery::note_login(const std::string& login, bool opened) {
     if (opened)
-        memory_.logins().note_accepted(login, session_->second_choice(), now_seconds());
+        memory_.logins().note_accepted(login, login_second_choice_, now_seconds());
     else if (login_refused_)
         memory_.logins().note_refused(login, now_seconds());
     else
@@ -271,8 +295,8 @@ bool Delivery::open_session_at(net::ConnectResult connected, const SessionSettin
     const TlsHold hold = hold_to_memory(here, endpoint.port);
     if (!here.tls.required() && !here.tls.implicit && memory_.is_slow(tls_with(endpoint.ip), now_seconds()))
         here.encryption = nullptr;
-    auto session = std::make_unique<Session>(std::move(connected.fd), endpoint.ip, here);
-    Session::Opening opening = session->open();
+    auto session = converse(std::move(connected.fd), endpoint.ip, here, way.route.protocol);
+    Conversation::Opening opening = session->open();
     if (opening.tls_failed && hold != TlsHold::none)
         memory_.servers().note_tls_failure(memory_name(terms.server_name, endpoint.port), now_seconds());
     if (opening.retry_without_tls) {
@@ -293,9 +317,11 @@ bool Delivery::open_session_at(net::ConnectResult connected, const SessionSettin
         keep(last, std::move(*opening.refused));
         return false;
     }
-    memory_.servers().note_session(memory_name(terms.server_name, endpoint.port), session->extensions(),
-                                   session->encrypted(), now_seconds());
-    session_ = std::move(session);
+    if (const Extensions* offered = session->extensions())
+        memory_.servers().note_session(memory_name(terms.server_name, endpoint.port), *offered,
+                                       session->encrypted(), now_seconds());
+    login_second_choice_ = opening.second_choice;
+    conversation_ = std::move(session);
     return true;
 }
 

@@ -27,6 +27,7 @@ class Message {
     // Fields that go before the message, lines ended by CR LF, from now on counted and encoded with it. name:
     // of the domain that signed them.
     void precede_with(std::string fields, std::string name);
+    const std::string& front() const { return front_; }
     // Whose signature goes with it; "" without one.
     const std::string& signed_by() const { return signed_by_; }
 

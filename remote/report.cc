@@ -55,6 +55,13 @@ Verdict no_connection(const std::vector<net::ConnectFailure>& failures,
     if (told > told_limit) text += "and " + std::to_string(told - told_limit) + " more addresses\n";
     return {Letter::temporary, std::move(text)};
 }
+Verdict no_tls_in_qmtp(std::string_view server, bool by_message) {
+    const std::string text = "Sorry, control/qmtproutes sends it to " + std::string(server) +
+                             " by QMTP, which has no TLS, and TLS is required";
+    if (by_message) return {Letter::permanent, text + " by the message (REQUIRETLS). (#5.7.10)\n"};
+    return {Letter::temporary, text + " by control/tlsdestinations. (#4.7.10)\n"};
+}
+
 Verdict dns_failed() {
     return {Letter::temporary, "CNAME lookup failed temporarily. (#4.4.3)\n"};
 }

@@ -51,6 +51,11 @@ class Check {
             const Route* found = routes.match(example(line));
             return found == nullptr ? std::string() : route(line, *found);
         });
+        each("qmtproutes", [this](const auto& lines, std::string_view line) {
+            Routes routes;
+            routes.add_qmtp({lines.begin(), lines.end()});
+            return route(line, routes.match(example(line)));
+        });
         each("tlsdestinations", [this](const auto&, std::string_view line) { return destination(line); });
         each("domainips", [this](const auto&, std::string_view line) {
             const std::size_t colon = line.find(':');

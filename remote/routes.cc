@@ -1,10 +1,13 @@
 #include "remote/routes.h"
 
 #include <algorithm>
+#include <cstring>
 #include <optional>
+#include <unordered_set>
 
 #include "base/idna.h"
 #include "base/text.h"
+#include "qmtp/protocol.h"
 
 namespace relais::remote {
 namespace {
@@ -110,6 +113,16 @@ void each_line(const Lines& lines, Passwords passwords, const Take& take) {
 
 }  // namespace
 
+const char* Route::file() const {
+    if (protocol == Protocol::lmtp) return "control/lmtproutes";
+    if (protocol == Protocol::qmtp) return "control/qmtproutes";
+    return of_sender ? "control/authsenders" : "control/smtproutes";
+}
+
+const char* Route::name() const {
+    return std::strchr(file(), '/') + 1;
+}
+
 Routes::Routes(const std::vector<std::string_view>& lines, Passwords passwords) {
     each_line(lines, passwords, [&](std::string key, Route route) {
         if (targets_.contains(key)) return;
@@ -117,6 +130,26 @@ Routes::Routes(const std::vector<std::string_view>& lines, Passwords passwords) 
         has_credentials_ = has_credentials_ || route.credentials;
         targets_.emplace(std::move(key), std::move(route));
     });
+}
+
+void Routes::add_qmtp(const std::vector<std::string>& lines) {
+    std::unordered_set<std::string> seen;
+    for (const std::string& line : lines) {
+        const std::size_t end = domain_end(line);
+        if (end == std::string::npos) continue;
+        std::string key = comparable(trim(std::string_view(line).substr(0, end)));
+        if (!seen.insert(key).second) continue;
+        Route route;
+        route.protocol = Protocol::qmtp;
+        route.port = qmtp::qmtp_port;
+        route.named = !key.empty();
+        route.line = line;
+        route.complaint = parse_place(trim(std::string_view(line).substr(end + 1)), route);
+        if (route.complaint.empty() && route.host.empty())
+            route.complaint = "a host must stand behind the domain";
+        route.usable = route.complaint.empty();
+        targets_.insert_or_assign(std::move(key), std::move(route));
+    }
 }
 
 Route Routes::match(std::string_view domain) const {
@@ -138,7 +171,8 @@ LmtpRoutes::LmtpRoutes(const std::vector<std::string>& lines) {
         if (key.empty() || targets_.contains(key)) continue;
         const std::string_view target = trim(std::string_view(line).substr(end + 1));
         Route route;
-        route.lmtp = route.named = true;
+        route.protocol = Protocol::lmtp;
+        route.named = true;
         route.line = line;
         if (target.starts_with('/')) {
             route.socket = target;

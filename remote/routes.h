@@ -14,6 +14,13 @@
 // control/lmtproutes: domains whose mail a server stores that speaks LMTP (RFC 2033), as
 //
 //   domain:host:port        domain:/path        with domain as above; empty is not for every domain here
+//
+// control/qmtproutes: domains whose mail goes to a server that speaks QMTP, as
+//
+//   domain:host[:port]      with domain as in smtproutes; the host must be named, the port is 209
+//
+// It is one table with smtproutes: the most specific line of both counts, and of two for the same that of
+// qmtproutes.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +37,9 @@ namespace relais::remote {
 inline constexpr std::uint16_t smtp_port = 25;
 inline constexpr std::uint16_t implicit_tls_port = 465;
 
+// How the server is spoken to.
+enum class Protocol { smtp, lmtp, qmtp };
+
 enum class Passwords {
     keep,
     forget,  // for who only has to know where a route goes
@@ -44,11 +54,11 @@ struct Route {
     std::string complaint{};  // why it is not usable
     std::shared_ptr<const Credentials> credentials{};  // set: mail on this route never leaves without them
     bool of_sender = false;                            // from authsenders
-    bool lmtp = false;                                 // from lmtproutes
-    std::string socket{};                              // of lmtproutes: the path; then there is no host
-    const char* file() const {
-        return lmtp ? "control/lmtproutes" : of_sender ? "control/authsenders" : "control/smtproutes";
-    }
+    Protocol protocol = Protocol::smtp;
+    std::string socket{};  // of lmtproutes: the path; then there is no host
+    // The name of the control file that the line is of.
+    const char* name() const;
+    const char* file() const;
 };
 
 class Routes {
@@ -56,6 +66,8 @@ class Routes {
     Routes() = default;
     // The lines are borrowed for the call; the passwords in them are wiped by who owns them.
     explicit Routes(const std::vector<std::string_view>& lines, Passwords passwords = Passwords::keep);
+    // Adds those of control/qmtproutes.
+    void add_qmtp(const std::vector<std::string>& lines);
     // The route of a domain (also an address literal), compared without case.
     Route match(std::string_view domain) const;
     bool has_credentials() const { return has_credentials_; }

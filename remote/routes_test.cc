@@ -126,6 +126,34 @@ std::string stored_at(const std::vector<std::string>& lines, std::string_view do
     return route->socket.empty() ? route->host + ":" + std::to_string(route->port) : route->socket;
 }
 
+// By whom mail for a domain is taken, with both files.
+std::string taken_by(const std::vector<std::string_view>& smtp, const std::vector<std::string>& qmtp,
+                     std::string_view domain) {
+    Routes routes(smtp);
+    routes.add_qmtp(qmtp);
+    const Route route = routes.match(domain);
+    if (!route.usable) return "? " + route.complaint;
+    return std::string(route.name()) + " " + route.host + ":" + std::to_string(route.port);
+}
+
+TEST(QmtpRoutes, AreOneTableWithThoseOfSmtp) {
+    EXPECT_EQ(taken_by({}, {":hub.test"}, "a.test"), "qmtproutes hub.test:209");
+    EXPECT_EQ(taken_by({}, {"a.test:hub.test"}, "b.test"), "smtproutes :25");
+    EXPECT_EQ(taken_by({}, {".c.test:[::1]:6209"}, "x.C.test"), "qmtproutes ::1:6209");
+    // The most specific line counts, whichever file it is in.
+    EXPECT_EQ(taken_by({"a.test:"}, {":hub.test"}, "a.test"), "smtproutes :25");
+    EXPECT_EQ(taken_by({":smart.test"}, {"a.test:hub.test"}, "a.test"), "qmtproutes hub.test:209");
+    EXPECT_EQ(taken_by({"a.test:smart.test"}, {"a.test:hub.test"}, "a.test"), "qmtproutes hub.test:209");
+    EXPECT_EQ(taken_by({}, {"a.test:one.test", "a.test:two.test"}, "a.test"), "qmtproutes one.test:209");
+}
+
+TEST(QmtpRoutes, WhatCannotBeUsedMakesMailWait) {
+    EXPECT_EQ(taken_by({}, {"a.test:"}, "a.test"), "? a host must stand behind the domain");
+    EXPECT_EQ(taken_by({}, {"a.test::209"}, "a.test"), "? a host must stand behind the domain");
+    EXPECT_EQ(taken_by({}, {"a.test:hub.test:x"}, "a.test"), "? the port is no number from 1 to 65535");
+    EXPECT_EQ(taken_by({}, {"nothing"}, "a.test"), "smtproutes :25");
+}
+
 TEST(LmtpRoutes, SocketsAndPorts) {
     const std::vector<std::string> lines{"A.test:/run/lmtp", "b.test:store.test:24", ".c.test:[::1]:2003",
                                          "a.test:/other"};

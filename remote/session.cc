@@ -9,28 +9,10 @@
 namespace relais::remote {
 namespace {
 
-// What a bounce or the log quotes of a server's words (qmail's limit).
-constexpr std::size_t quote_limit = 5000;
-
 // A handshake is a matter of seconds; who hangs in it must not hold a process for long.
 constexpr std::chrono::seconds handshake_limit{60};
 
 }  // namespace
-
-std::string quoted(const Reply& reply) {
-    if (reply.text.empty()) return "";
-    std::string text = "Remote host said: " + reply.text.substr(0, quote_limit);
-    if (!text.ends_with('\n')) text += '\n';
-    return text;
-}
-
-std::string diagnostic_of(const Reply& reply) {
-    std::string text = reply.text.substr(0, send::diagnostic_limit);
-    while (text.ends_with('\n')) text.pop_back();
-    std::replace_if(
-        text.begin(), text.end(), [](char c) { return c == '\n' || c == '\0'; }, ' ');
-    return text;
-}
 
 // What has come before the question is no answer to it. Throws Error.
 Reply Session::command(const std::string& line) {
@@ -48,15 +30,6 @@ Verdict Session::verdict(Letter letter, std::string_view what, const Reply& repl
     return {letter, begin + ip_ + std::string(what) + ".\n" + quoted(reply), diagnostic_of(reply)};
 }
 
-// It hung up, or its time is over. sending: it was to take the message; critical: it may have all of it.
-Verdict Session::connection_lost(const Error& error, bool sending, bool critical) const {
-    const std::string_view what = error.number() != ETIMEDOUT ? "connection died"
-                                  : sending                   ? "it did not take the message in time"
-                                                              : "it did not answer in time";
-    return {Letter::temporary, "Connected to " + ip_ + " but " + std::string(what) + ". " +
-                                   (critical ? "Possible duplicate! " : "") + "(#4.4.2)\n"};
-}
-
 Verdict Session::not_understood(const Reply& reply, bool critical) const {
     return {Letter::temporary, "Connected to " + ip_ + " but its answer is none. " +
                                    (critical ? "Possible duplicate! " : "") + "(#4.5.0)\n" + quoted(reply)};
@@ -72,12 +45,12 @@ Verdict Session::unusable(std::string_view what, std::string_view status, const 
 Session::Opening Session::open() {
     Opening opening = open_in_order();
     opening.tls_failed = tls_failed_;
+    opening.second_choice = second_choice_;
     return opening;
 }
 
 Session::Opening Session::open_in_order() {
-    end_in(Seconds(0));
-    end_ = earlier(end_, settings_.opening_ends);
+    end_ = earlier(Deadline::in(replies_at_worst * settings_.timeout), settings_.opening_ends);
     bool greeted = false;
     try {
         if (settings_.tls.implicit)
@@ -110,7 +83,7 @@ Session::Opening Session::not_opened(bool greeted, const Error& error) const {
     Opening opening;
     opening.silent = error.number() == ETIMEDOUT;
     if (greeted)
-        opening.refused = connection_lost(error, false, false);
+        opening.refused = connection_lost(ip_, error, false, false);
     else
         opening.refused =
             Verdict{Letter::temporary, "Connected to " + ip_ + " but greeting failed.\nIt " +

@@ -1,4 +1,4 @@
-// A whole session with a server that says anything: the input is what it says, in turns that end with a 0xff;
+// A whole session, of SMTP, LMTP or QMTP, with a server that says anything: the input is what it says, in turns that end with a 0xff;
 // after each it waits for a word of ours, or a moment. Its first octet chooses what we want of it. What must
 // be true of any server: an end, a verdict over each recipient, and nothing of the password in our words.
 #include <poll.h>
@@ -9,12 +9,14 @@
 #include <array>
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
 
 #include "base/error.h"
+#include "remote/qmtp_conversation.h"
 #include "remote/session.h"
 
 namespace {
@@ -55,7 +57,7 @@ Fd message_file() {
     return fd;
 }
 
-void send_some(remote::Session& session, unsigned wishes) {
+void send_some(remote::Conversation& session, unsigned wishes) {
     static const Fd file = message_file();
     const std::vector<std::string> recipients = {"a@there.test", "b@there.test", "c@there.test"};
     remote::DsnRequest dsn;
@@ -100,13 +102,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             settings.credentials = credentials;
             settings.tls.cleartext_password = (wishes & 8) != 0;
         }
-        remote::Session session(std::move(client), "192.0.2.1", settings);
-        const auto opening = session.open();
+        std::unique_ptr<remote::Conversation> session;
+        if ((wishes & 128) != 0)
+            session = std::make_unique<remote::QmtpConversation>(std::move(client), "192.0.2.1", "there.test",
+                                                                 settings.timeout);
+        else
+            session = std::make_unique<remote::Session>(std::move(client), "192.0.2.1", settings);
+        const auto opening = session->open();
         if (opening.refused)
             require(opening.refused->text.find(password) == std::string::npos);
         else
-            send_some(session, wishes);
-        session.quit();
+            send_some(*session, wishes);
+        session->quit();
     }
     peer.join();
     return 0;

@@ -12,13 +12,6 @@
 #include "remote/session.h"
 
 namespace relais::remote {
-namespace {
-
-// A transaction may take so much longer for each recipient, and for a message at that rate (octets a second).
-constexpr Seconds recipient_patience{10};
-constexpr std::uint64_t slowest_rate = 512;
-
-}  // namespace
 
 // One message on its way.
 struct Session::Transaction {
@@ -90,8 +83,7 @@ Session::Attempt Session::send(const std::string& sender, const std::vector<std:
         return {{{}, cannot_read_message(), "", false}, false};
     }
     in_step_ = false;
-    const std::uint64_t octets = std::min<std::uint64_t>(message.size(), std::uint64_t{1} << 40);
-    end_in(Seconds(octets / slowest_rate) + recipient_patience * recipients.size());
+    end_ = end_of_transaction(settings_.timeout, message.size(), recipients.size());
     try {
         if (extensions_.pipelining)
             send_pipelined(transaction);
@@ -99,7 +91,7 @@ Session::Attempt Session::send(const std::string& sender, const std::vector<std:
             send_stepwise(transaction);
         in_step_ = true;
     } catch (const Error& error) {
-        transaction.decide(connection_lost(error, transaction.sending, transaction.critical));
+        transaction.decide(connection_lost(ip_, error, transaction.sending, transaction.critical));
     }
     return {std::move(transaction.result), !transaction.mail_answered};
 }
@@ -256,7 +248,7 @@ void Session::take_final_replies(Transaction& transaction) {
             if (reply.code == 0 || reply.intermediate()) throw_errno("understand", "the server", EPROTO);
         } catch (const Error& error) {
             const Verdict lost =
-                reply.code == 0 ? connection_lost(error, false, true) : not_understood(reply, true);
+                reply.code == 0 ? connection_lost(ip_, error, false, true) : not_understood(reply, true);
             bool after = false;
             for (send::RecipientReport& other : recipients) {
                 after = after || &other == &recipient;

@@ -1,5 +1,4 @@
 // What a session does not even offer to its server, for it is known beforehand that it cannot take it.
-#include "base/time.h"
 #include "mail/address.h"
 #include "mail/utf8_address.h"
 #include "remote/path.h"
@@ -22,29 +21,13 @@ std::optional<Verdict> Session::refuse_unsent(Message& message, const std::strin
         return Verdict{Letter::permanent,
                        "Connected to " + ip_ +
                            " but it does not take 8-bit messages, and control/strict8bit is set. (#5.6.3)\n"};
-    if (auto late = refuse_late(dsn)) return late;
+    // A server of LMTP delivers it now.
+    if (!settings_.lmtp)
+        if (auto late = refuse_late(ip_, extensions_, dsn)) return late;
     if (extensions_.size_limit > 0 && message.scan().wire_size > extensions_.size_limit)
         return Verdict{Letter::permanent, "Connected to " + ip_ +
                                               " but the message is too large for it: it takes " +
                                               std::to_string(extensions_.size_limit) + " octets. (#5.3.4)\n"};
-    return std::nullopt;
-}
-
-// RFC 2852: only who promises the same may have it. A server of LMTP delivers it now.
-std::optional<Verdict> Session::refuse_late(const DsnRequest& dsn) const {
-    if (!dsn.by || !dsn.by->returns || settings_.lmtp) return std::nullopt;
-    const std::int64_t left = dsn.by->when - now_seconds();
-    const std::string server = "Connected to " + ip_ + " but ";
-    if (left <= 0)
-        return Verdict{Letter::permanent, server + "the time to deliver the message is over. (#5.4.7)\n"};
-    if (!extensions_.deliver_by)
-        return Verdict{Letter::permanent,
-                       server +
-                           "it does not offer DELIVERBY, and the message is to be delivered in time "
-                           "or to come back. (#5.4.7)\n"};
-    if (static_cast<std::uint64_t>(left) < extensions_.least_by)
-        return Verdict{Letter::permanent, server + "it asks for more time than the " + std::to_string(left) +
-                                              " seconds that are left for the message. (#5.4.7)\n"};
     return std::nullopt;
 }
 

@@ -40,6 +40,9 @@ Settings Settings::read(const control::Home& home, Passwords passwords) {
         fresh.sender_routes = SenderRoutes(secret->lines(), passwords);
         add_to_digest(fresh.digest, secret->lines());
     }
+    const auto qmtp = control::read<"qmtproutes">(home);
+    fresh.routes.add_qmtp(qmtp);
+    if (!qmtp.empty()) add_to_digest(fresh.digest, qmtp);
     const auto lmtp = control::read<"lmtproutes">(home);
     fresh.lmtp_routes = LmtpRoutes(lmtp);
     add_to_digest(fresh.digest, lmtp);
@@ -144,8 +147,10 @@ std::string route_key(const Settings& settings, std::string_view sender, std::st
     // all who share it.
     const TlsPolicy& policy = settings.tls.match({route.host, domain});
     std::string key = route.host.empty() ? "mx " + lower(domain) : "host " + lower(route.host);
-    // A server of LMTP is told apart from one of SMTP at the same place.
-    if (route.lmtp) key = "lmtp " + (route.socket.empty() ? lower(route.host) : route.socket);
+    // A server of another protocol is told apart from one of SMTP at the same place.
+    if (route.protocol == Protocol::qmtp) key = "qmtp " + lower(route.host);
+    if (route.protocol == Protocol::lmtp)
+        key = "lmtp " + (route.socket.empty() ? lower(route.host) : route.socket);
     key += " " + std::to_string(route.port) + " " + std::to_string(settings.digest);
     if (route.credentials) key += " as " + route.credentials->user + "|" + route.line;
     if (!policy.line.empty()) key += " tls " + policy.line;

@@ -97,20 +97,28 @@ bool Wire::write_in_silence(std::string_view data, Deadline deadline) {
 
 Reply Wire::read_reply(Deadline deadline) {
     ReplyParser parser;
-    // Under TLS octets may be here already, where poll(2) does not see them.
-    bool try_first = tls_ != nullptr;
-    short events = POLLIN;
     for (;;) {
         begin_ += parser.feed(std::string_view(input_).substr(begin_));
         if (parser.complete()) return parser.finish();
-        if (ended_) throw_errno("read from", "the server", ECONNRESET);
-        if (!try_first && !wait_for(fd_.get(), events, deadline))
+        await_more(deadline);
+    }
+}
+
+char Wire::read_octet(Deadline deadline) {
+    while (!has_unread()) await_more(deadline);
+    return input_[begin_++];
+}
+
+void Wire::await_more(Deadline deadline) {
+    if (ended_) throw_errno("read from", "the server", ECONNRESET);
+    // Under TLS octets may be here already, where poll(2) does not see them.
+    bool try_first = tls_ != nullptr;
+    for (Step step{false, POLLIN}; !step.moved && !ended_; try_first = false) {
+        if (!try_first && !wait_for(fd_.get(), step.events, deadline))
             throw_errno("read from", "the server", ETIMEDOUT);
         // A steady drip must not outlive the deadline.
         if (deadline.passed()) throw_errno("read from", "the server", ETIMEDOUT);
-        const Step step = receive();
-        try_first = tls_ && step.moved;
-        events = step.events;
+        step = receive();
     }
 }
 

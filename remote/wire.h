@@ -26,6 +26,8 @@ class Wire {
     bool write_in_silence(std::string_view data, Deadline deadline);
     // The next reply, all of it by the deadline. Throws Error as write does.
     Reply read_reply(Deadline deadline);
+    // The next octet. Throws as read_reply does.
+    char read_octet(Deadline deadline);
     // A reply that has already come, or comes within a moment: for the last words of a server that hung up.
     // Code 0 if none.
     Reply last_words();
@@ -52,6 +54,8 @@ class Wire {
         short events = 0;    // else: what to poll for before the next try
     };
     Step receive();
+    // Returns when more has come, or the end.
+    void await_more(Deadline deadline);
     Step send(std::string_view& data);
 
     Fd fd_;
