@@ -164,10 +164,10 @@ inline constexpr std::array table = {
           "them (PROXY)"),
     lines("qmqpservers", "qmqpc", "",
           "servers that take the mail of a host without a queue, by QMQP: an address, or one with its port"),
-    seconds("queuelifetime", "send", "604800", 0, std::uint64_t{1} << 40,
-            "seconds after which undelivered mail bounces"),
     lines("qmtproutes", "remote", "",
           "domain:host[:port], the server of QMTP that takes a domain's mail; beside smtproutes"),
+    seconds("queuelifetime", "send", "604800", 0, std::uint64_t{1} << 40,
+            "seconds after which undelivered mail bounces"),
     line("queueminfree", "queued", "0",
          "free space of the queue below which no message is taken: octets, percent%, or both: the smaller; 0 "
          "is none"),

@@ -1,6 +1,6 @@
-// A connection to a server over which messages go, one after the other, whatever the two speak: SMTP and LMTP
-// (remote/session.h), QMTP (remote/qmtp_conversation.h). It decides what each answer means for the message and
-// its recipients, in qmail-remote's words.
+// A connection to a server over which messages go, one after the other, whatever the two speak: SMTP and
+// LMTP (remote/session.h), QMTP (remote/qmtp_conversation.h). It decides what each answer means for the
+// message and its recipients, in qmail-remote's words.
 #pragma once
 
 #include <cstdint>
@@ -38,8 +38,8 @@ std::string diagnostic_of(const Reply& reply);
 
 // It hung up, or its time is over. sending: it was to take the message; critical: it may have all of it.
 Verdict connection_lost(const std::string& ip, const Error& error, bool sending, bool critical);
-// RFC 2852: only who promises the same may have a message that is to come back where it cannot be delivered in
-// time. Nothing if this server may.
+// RFC 2852: only who promises the same may have a message that is to come back where it cannot be delivered
+// in time. Nothing if this server may.
 std::optional<Verdict> refuse_late(const std::string& ip, const Extensions& offered, const DsnRequest& dsn);
 // When a message must have gone, however often the server speaks up in between. octets: its size.
 Deadline end_of_transaction(Seconds timeout, std::uint64_t octets, std::size_t recipients);

@@ -57,8 +57,8 @@ Conversation::Attempt QmtpConversation::send(const std::string& sender,
     return {std::move(transaction.result), !transaction.critical && !transaction.decided};
 }
 
-// What the server must not take as whole before we know that it is: only the last piece ends the package, and it
-// goes to a server that has said nothing yet. Throws Error.
+// Only the last piece ends the package, and it goes to a server that has said nothing yet: what we could not
+// read to its end must not be taken as whole. Throws Error.
 void QmtpConversation::send_package(Transaction& transaction) {
     std::string recipients;
     for (const std::string& recipient : transaction.recipients)

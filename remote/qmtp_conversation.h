@@ -1,5 +1,5 @@
-// QMTP (qmtp/protocol.h) as its client: one package a message, and an answer for each recipient. The server says
-// nothing before, offers nothing, and knows no TLS.
+// QMTP (qmtp/protocol.h) as its client: one package a message, and an answer for each recipient. The server
+// says nothing before, offers nothing, and knows no TLS.
 #pragma once
 
 #include <string>
@@ -12,7 +12,8 @@ namespace relais::remote {
 
 class QmtpConversation final : public Conversation {
   public:
-    // ip, server: its address and name, for the reports. timeout: for each answer, and for each 64 KiB written.
+    // ip, server: its address and name, for the reports. timeout: for each answer, and for each 64 KiB
+    // written.
     QmtpConversation(Fd fd, std::string ip, std::string server, Seconds timeout)
         : wire_(std::move(fd)), ip_(std::move(ip)), server_(std::move(server)), timeout_(timeout) {}
 

@@ -41,7 +41,8 @@ Verdict no_connection(const std::vector<net::ConnectFailure>& failures,
                       const std::vector<net::Endpoint>& resting);
 // control/lmtproutes names a socket where nobody listens, or that qmailr may not use (#4.4.1).
 Verdict no_lmtp_server(std::string_view path, int error_number);
-// QMTP has no TLS, and TLS is required: by the message itself (#5.7.10), or by control/tlsdestinations (#4.7.10).
+// QMTP has no TLS, and TLS is required: by the message itself (#5.7.10), or by control/tlsdestinations
+// (#4.7.10).
 Verdict no_tls_in_qmtp(std::string_view server, bool by_message);
 Verdict dns_failed();                         // CNAME lookup failed temporarily. (#4.4.3)
 Verdict no_such_host(std::string_view host);  // (#5.1.2)

@@ -1,6 +1,7 @@
-// A whole session, of SMTP, LMTP or QMTP, with a server that says anything: the input is what it says, in turns that end with a 0xff;
-// after each it waits for a word of ours, or a moment. Its first octet chooses what we want of it. What must
-// be true of any server: an end, a verdict over each recipient, and nothing of the password in our words.
+// A whole session, of SMTP, LMTP or QMTP, with a server that says anything: the input is what it says, in
+// turns that end with a 0xff; after each it waits for a word of ours, or a moment. Its first octet chooses
+// what we want of it. What must be true of any server: an end, a verdict over each recipient, and nothing of
+// the password in our words.
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
