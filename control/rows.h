@@ -93,6 +93,8 @@ inline constexpr std::array table = {
     flag("enhancedcodes", "smtpd", "0",
          "1: after EHLO replies have an enhanced status code (RFC 2034) before their text"),
     me_line("envnoathost", "send", "the domain of recipients without one"),
+    domains("etrn", "smtpd send",
+            "domains for which logins and RELAYCLIENT may ask that what waits is tried now (ETRN)"),
     seconds("futurerelease", "smtpd", "0", 0, 999'999'999,
             "seconds for which logins and RELAYCLIENT may have a message kept before it is sent "
             "(FUTURERELEASE); 0: not at all"),

@@ -104,6 +104,7 @@ Daemon::Daemon(const control::Home& home, std::vector<SlowWorker>& recorders,
         read_numbers(home, unused);
         read_signing();
         read_log_form();
+        read_turns();
     });
     watch_.add(home.path("control/dkim"));
     tell_time();
@@ -113,6 +114,9 @@ Daemon::Daemon(const control::Home& home, std::vector<SlowWorker>& recorders,
     hint_pipe_size_ = size > 0 ? static_cast<std::size_t>(size) : 65536;
     loop_.add(start::send_hint_pipe, EPOLLIN, [this](std::uint32_t) { on_hints(); });
     take_spawners(retired);
+    const int turns = start::send_retired + static_cast<int>(retired.size()) + 1;
+    if (listens_for_turns(turns))
+        turn_server_.emplace(loop_, turns, [this](std::string_view domain) { on_turn(domain); });
     for (SlowWorker& recorder : recorders_)
         recorder.attach(
             loop_, [this](const std::string& answer) { on_recorded(answer); },
@@ -161,7 +165,7 @@ void Daemon::tell_time() {
 bool Daemon::before_wait() {
     tell_time();
     read_changed_settings();
-    const bool more_to_scan = sender_.scan_step();
+    const bool more_to_scan = sender_.scan_step() | sender_.turn_step();
     const bool more_work = sender_.work();
     if (sender_.exiting()) {
         retire_spawners();
@@ -204,6 +208,7 @@ void Daemon::read_changed_settings() {
             read_numbers(home_, settings);
             read_signing();
             read_log_form();
+            read_turns();
         });
         sender_.reload(std::move(settings));
         sender_.log_status();
@@ -228,6 +233,7 @@ void Daemon::reread() {
         sender_.reload(read_settings(home_));
         read_signing();
         read_log_form();
+        read_turns();
     } catch (const Error& error) {
         log(std::string("alert: unable to reread controls: ") + error.what());
     }
@@ -236,6 +242,17 @@ void Daemon::reread() {
 void Daemon::read_log_form() {
     log_as_json(control::read<"logformat">(home_) == "json");
     keeps_trace_ = trace::is_kept(home_);
+}
+
+void Daemon::read_turns() {
+    turns_.allow(control::DomainSet(control::read<"etrn">(home_)));
+}
+
+void Daemon::on_turn(std::string_view domain) {
+    const std::string name = turns_.take(domain, Clock::now());
+    if (name.empty() || sender_.exiting()) return;
+    tell_time();
+    sender_.turn(name);
 }
 
 void Daemon::tell(const Event& event) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <list>
+#include <optional>
 #include <string_view>
 
 #include "base/event_loop.h"
@@ -15,6 +16,7 @@
 #include "send/sender.h"
 #include "send/signing.h"
 #include "send/slow_work.h"
+#include "send/turn_server.h"
 #include "trace/client.h"
 
 namespace relais::send {
@@ -60,6 +62,7 @@ class Daemon final : private Outlets {
     void give_up_lists();
     void retire_spawners();
     void on_hints();
+    void on_turn(std::string_view domain);
     void on_recorded(const std::string& answer);
     void on_bounced(const std::string& answer);
     void on_worker_death(std::string_view name);
@@ -70,6 +73,7 @@ class Daemon final : private Outlets {
     void reread();
     void read_signing();
     void read_log_form();
+    void read_turns();
     bool before_wait();
     void tell_time();
     void arm_timer();
@@ -87,6 +91,8 @@ class Daemon final : private Outlets {
     Clock::time_point next_look_{};
     Sender sender_;
     ControlServer control_;
+    Turns turns_;
+    std::optional<TurnServer> turn_server_;
     PacketReader reports_;
     std::list<Spawner> spawners_;
     Spawner* local_ = nullptr;

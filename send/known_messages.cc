@@ -116,6 +116,13 @@ void KnownMessages::reschedule(const std::function<std::uint32_t(MessageId, std:
     rebuild_heap();
 }
 
+std::vector<KnownMessages::MessageId> KnownMessages::ids(Place place) const {
+    std::vector<MessageId> found;
+    for (const Entry& entry : slots_)
+        if (entry.id != 0 && entry.place == place) found.push_back(entry.id);
+    return found;
+}
+
 std::size_t KnownMessages::count(Place place) const {
     return static_cast<std::size_t>(std::count_if(slots_.begin(), slots_.end(), [&](const Entry& entry) {
         return entry.id != 0 && entry.place == place;

@@ -68,6 +68,8 @@ class KnownMessages {
     // Gives each message in the heap a new second: what of(id, when) says. O(n).
     void reschedule(const std::function<std::uint32_t(MessageId, std::uint32_t)>& of);
     std::size_t count(Place place) const;
+    // Those that are there. O(n).
+    std::vector<MessageId> ids(Place place) const;
     // The same for each place, in their order. O(n).
     std::array<std::size_t, 8> counts() const;
 

@@ -74,6 +74,10 @@ class Sender {
     void reload(Settings settings);
     const Settings& settings() const { return settings_; }
     void flush();
+    // What waits for that domain is tried now, as turn_step finds it.
+    void turn(const std::string& domain);
+    // Looks at some more messages. True if there are more to look at.
+    bool turn_step();
     // No new deliveries; finished() when nothing is under way any more.
     void exit_soon();
     // The same, and another qmail-send takes what the spawners still have.
@@ -251,6 +255,9 @@ class Sender {
                         const Running& running, const Report& report);
     void report_deliveries(Active& active);
 
+    // sender_turn.cc
+    bool has_turn(queue::MessageId id, const KnownMessages::Entry& entry) const;
+
     // sender_control.cc
     std::string running_text() const;
     std::string delivery_text(const RunningKey& key) const;
@@ -301,6 +308,10 @@ class Sender {
     };
     std::unordered_map<queue::MessageId, Telling> told_;
     std::multimap<std::uint32_t, queue::MessageId> tell_;  // Active::tell_at
+    // Domains whose messages are looked for, what is left to look at, and domains for which that comes then.
+    std::set<std::string> turns_;
+    std::vector<queue::MessageId> turn_left_;
+    std::set<std::string> turns_waiting_;
     std::uint64_t next_delivery_ = 1;
     std::uint32_t next_load_ = 1;
     std::size_t under_way_ = 0;  // records and bounces not yet answered

@@ -17,8 +17,15 @@
 #include "metrics/count.h"
 #include "net/resolver_protocol.h"
 #include "opensmtp/entry.h"
+#include "send/turn_protocol.h"
 
 namespace relais::smtpd {
+namespace {
+
+// For a qmail-send that has more to do.
+constexpr Seconds turn_patience{5};
+
+}  // namespace
 
 void tell(const Event& event, trace::Client* trace) {
     log_event(event);
@@ -44,6 +51,14 @@ bool serve(const Surroundings& here, int in, int out, const policy::Client& clie
     session.set_authority(authority);
     session.set_encryption(encryption);
     session.set_meet(here.meet);
+    session.set_turns([&here](std::string_view domain) {
+        try {
+            send::ask_for_turn(here.home, domain, Deadline::in(turn_patience));
+            return true;
+        } catch (const Error&) {
+            return false;
+        }
+    });
     net::Resolver resolver(here.home);
     authres::ResolverDns dns(resolver);
     session.set_dns(dns);

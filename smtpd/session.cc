@@ -49,7 +49,7 @@ const Session::Command Session::commands[] = {
     {"RSET", &Session::rset},         {"NOOP", &Session::noop}, {"VRFY", &Session::vrfy},
     {"HELP", &Session::help},         {"QUIT", &Session::quit}, {"AUTH", &Session::auth},
     {"STARTTLS", &Session::starttls}, {"EXPN", &Session::expn}, {"XCLIENT", &Session::xclient},
-    {"XFORWARD", &Session::xforward},
+    {"XFORWARD", &Session::xforward}, {"ETRN", &Session::etrn},
 };
 
 Session::Session(Channel& channel, const policy::Client& client, const Settings& settings,

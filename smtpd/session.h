@@ -66,6 +66,10 @@ class Session {
     using Meet = std::function<std::optional<policy::Client>(const Acquaintance& whom)>;
     // XCLIENT is offered to those whom control/xclient lists.
     void set_meet(Meet meet) { meet_ = std::move(meet); }
+    // Lets qmail-send try what waits for a domain. False where it does not hear.
+    using AskForTurn = std::function<bool(std::string_view domain)>;
+    // ETRN is offered where control/etrn names a domain.
+    void set_turns(AskForTurn ask) { ask_for_turn_ = std::move(ask); }
     // Nothing is counted: for relay-explain.
     void rehearse() { chain_.rehearse(); }
     // Between commands, if that is shorter than the channel's.
@@ -126,6 +130,7 @@ class Session {
     void noop(std::string_view argument);
     void vrfy(std::string_view argument);
     void expn(std::string_view argument);
+    void etrn(std::string_view argument);
     void help(std::string_view argument);
     void quit(std::string_view argument);
     void starttls(std::string_view argument);
@@ -202,6 +207,8 @@ class Session {
     // MAIL says of it; a reply if it may not.
     void offer_transfer();
     std::optional<std::string_view> take_transfer(const mail::TransferRequest& request);
+    // RFC 1985, for the same.
+    bool offers_etrn() const { return ask_for_turn_ && !settings_.etrn.empty(); }
     // RFC 8689, 4: only what has come by TLS can be held to it.
     bool may_require_tls() const { return settings_.requiretls && tls_ != nullptr && extended_; }
     // Whose mail this is; unsaid for a client without a right of its own.
@@ -246,6 +253,7 @@ class Session {
     const bool is_front_end_;
     const bool may_name_logins_;
     Meet meet_;
+    AskForTurn ask_for_turn_;
     bool login_was_named_ = false;
     std::vector<std::pair<std::string, std::string>> forwarded_;  // by XFORWARD, for the next message
     bool spent_ = false;

@@ -1,8 +1,10 @@
 // When, and in which order, a message is sent: FUTURERELEASE (RFC 4865), DELIVERBY (RFC 2852), MT-PRIORITY
-// (RFC 6710). They are for logins, client certificates and RELAYCLIENT: whoever has mail kept in a queue, or
+// (RFC 6710), and of those that wait for a domain, now: ETRN (RFC 1985). They are for logins, client certificates and RELAYCLIENT: whoever has mail kept in a queue, or
 // sent before that of others, must answer for it.
 #include <fmt/core.h>
 
+#include "base/printable.h"
+#include "base/text.h"
 #include "base/time.h"
 #include "mail/transfer.h"
 #include "smtpd/session.h"
@@ -17,6 +19,22 @@ void Session::offer_transfer() {
         say(fmt::format("250-FUTURERELEASE {} {}", longest, mail::date_3339(now_seconds() + longest)));
     if (settings_.deliver_by) say("250-DELIVERBY");
     if (settings_.mt_priority) say("250-MT-PRIORITY");
+    if (offers_etrn()) say("250-ETRN");
+}
+
+// A name, which may be none of ours, tells nobody what waits here.
+void Session::etrn(std::string_view argument) {
+    if (!offers_etrn() || !extended_) return bad_command("500 unimplemented (#5.5.1)");
+    if (has_begun()) return say(message_has_begun);
+    if (const auto first = missing()) return refuse("authentication", *first);
+    const std::string_view domain = trim(argument);
+    if (domain.empty() || domain.find_first_of(" \t<>") != std::string_view::npos)
+        return bad_command("501 ETRN takes the name of a domain (#5.5.4)");
+    if (!is_trusted() || !settings_.etrn.contains(domain))
+        return bad_command("459 that is nothing you may ask for (#5.7.1)");
+    if (!ask_for_turn_(domain)) return say("458 unable to ask for that now, try again later (#4.3.0)");
+    log_(notice_event(fmt::format("etrn from {} for {}", client_.ip, printable(domain))));
+    say("250 ok, what waits for that domain is tried now");
 }
 
 std::optional<std::string_view> Session::take_transfer(const mail::TransferRequest& request) {

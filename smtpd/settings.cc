@@ -50,6 +50,7 @@ Settings Settings::read(const control::Home& home) {
     settings.future_release = control::read<"futurerelease">(home);
     settings.deliver_by = control::read<"deliverby">(home);
     settings.mt_priority = control::read<"mtpriority">(home);
+    settings.etrn = control::DomainSet(control::read<"etrn">(home));
     settings.requiretls = control::read<"requiretls">(home) > 0;
     settings.enhanced_codes = control::read<"enhancedcodes">(home);
     settings.auth_plain = control::read<"authplain">(home);

@@ -37,6 +37,7 @@ struct Settings : policy::Settings {
     std::chrono::seconds future_release = control::default_of<"futurerelease">();  // 0: not offered
     bool deliver_by = control::default_of<"deliverby">();
     bool mt_priority = control::default_of<"mtpriority">();
+    control::DomainSet etrn{};  // for which it may be asked
     bool requiretls = control::default_of<"requiretls">() > 0;
     bool enhanced_codes = control::default_of<"enhancedcodes">();
     bool auth_plain = control::default_of<"authplain">();

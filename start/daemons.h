@@ -36,6 +36,7 @@ struct Descriptor {
     // Whose the socket is, who alone may connect where the mode is 0600; nothing: the administrator.
     std::optional<control::Role> client = std::nullopt;
     bool packets = false;  // SOCK_SEQPACKET, not a stream
+    bool behind = false;   // comes behind all others, also those of start/descriptors.h that have no row
 };
 
 constexpr Descriptor socket_for(control::Role client, std::string_view name) {
@@ -50,6 +51,10 @@ constexpr Descriptor socket_for_all(std::string_view name) {
 // Of packets: each is a message.
 constexpr Descriptor packets_from(control::Role client, std::string_view name) {
     return {Given::socket, name, 0600, client, true};
+}
+// The same for a program that does not rely on it, for an older qmail-start gives it none.
+constexpr Descriptor later_packets_from(control::Role client, std::string_view name) {
+    return {Given::socket, name, 0600, client, true, true};
 }
 constexpr Descriptor given(Given what) {
     return {what, "", 0, std::nullopt};
@@ -114,7 +119,8 @@ inline constexpr std::array daemons = {
         .name = "qmail-send",
         .role = Role::qmails,
         .descriptors = {given(Given::hint_reader), given(Given::local_channel), given(Given::remote_channel),
-                        given(Given::send_lock), socket_for_administrator("send-control")},
+                        given(Given::send_lock), socket_for_administrator("send-control"),
+                        later_packets_from(Role::qmaild, "turn")},
         .end = End::generation,
         .takes_signals = true},
     Daemon{.name = "qmail-lspawn",

@@ -21,7 +21,7 @@ inline constexpr int send_lock = descriptor_of("qmail-send", Given::send_lock);
 inline constexpr int send_control_socket = listening("send-control");
 // From here on the channels of retired spawners, as many as the argument has letters: l qmail-lspawn, r
 // qmail-rspawn. Behind them, if the argument ends with an s, the secret of keyd/mail_token.h: an older
-// qmail-start gives none, and the numbers before are the same.
+// qmail-start gives none, and the numbers before are the same. Behind that the socket "turn", if one is there.
 inline constexpr int send_retired = send_control_socket + 1;
 inline constexpr char send_token_secret = 's';
 

@@ -87,7 +87,7 @@ Program Wiring::program(const Daemon& daemon, const Supply& supply) const {
                     .takes_signals = daemon.takes_signals};
     if (!daemon.argument.empty()) program.arguments = {std::string(daemon.argument)};
     for (const Descriptor& descriptor : daemon.descriptors) {
-        if (descriptor.what == Given::nothing) break;
+        if (descriptor.what == Given::nothing || descriptor.behind) break;
         program.descriptors.push_back(descriptor.what == Given::socket ? sockets_.at(descriptor.name).get()
                                                                        : supply.at(descriptor.what));
     }
@@ -120,6 +120,7 @@ std::vector<Program> Wiring::generation(Fd lock, std::vector<Fd>& ours) const {
     send.arguments = {retired.letters + send_token_secret};
     for (const Fd& channel : retired.channels) send.descriptors.push_back(channel.get());
     send.descriptors.push_back(token_secret_.get());
+    send.descriptors.push_back(sockets_.at("turn").get());
     Program local_spawner = program(daemon_named("qmail-lspawn"), of_lspawn);
     local_spawner.arguments = {delivery_};
     Program remote_spawner = program(daemon_named("qmail-rspawn"), of_rspawn);

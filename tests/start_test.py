@@ -96,7 +96,7 @@ class StartTest(relais.TestCase):
     def test_users_descriptors_and_sockets(self):
         i = self.make()
         self.begin(i)
-        count = {"qmail-queued": 7, "qmail-resolver": 4, "qmail-send": 9, "qmail-lspawn": 5, "qmail-rspawn": 5}
+        count = {"qmail-queued": 7, "qmail-resolver": 4, "qmail-send": 10, "qmail-lspawn": 5, "qmail-rspawn": 5}
         for name, fds in count.items():
             told = self.told(i, name)
             self.assertEqual(sorted(told["fds"]), [str(fd) for fd in range(fds)], name)
