@@ -11,6 +11,7 @@
 #include "mail/automatic.h"
 #include "mail/header.h"
 #include "mail/null_sender.h"
+#include "mail/utf8_address.h"
 
 namespace relais::family {
 namespace {
@@ -102,6 +103,12 @@ std::string content_fields(std::string_view body) {
     return "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n";
 }
 
+// In angle brackets; with A-labels where nothing else is beyond ASCII, so that any server takes the field.
+std::string in_field(const std::string& address) {
+    const auto plain = mail::is_ascii(address) ? std::nullopt : mail::ascii_address(address);
+    return "<" + mail::quoted_address(plain ? *plain : address) + ">";
+}
+
 std::string with_subject(std::string field, const std::string& subject) {
     static constexpr std::string_view mark = "$SUBJECT";
     if (const std::size_t at = field.find(mark); is(field, "Subject") && at != std::string::npos)
@@ -145,8 +152,8 @@ std::string answer_to(const Fields& fields, std::string_view text, const Occasio
     const std::string host(mail::split_address(occasion.from).domain);
     std::string answer = "Date: " + date_822(occasion.now) +
                          "\nMessage-ID: " + mail::make_message_id(occasion.now, occasion.number, host) + "\n";
-    if (!gives(own, "From")) answer += "From: <" + mail::quoted_address(occasion.from) + ">\n";
-    answer += "To: <" + mail::quoted_address(occasion.sender) + ">\n";
+    if (!gives(own, "From")) answer += "From: " + in_field(occasion.from) + "\n";
+    answer += "To: " + in_field(occasion.sender) + "\n";
     if (!gives(own, "Subject")) answer += "Subject: Auto: " + subject + "\n";
     for (const std::string& field : own.fields) answer += with_subject(field, subject);
     if (const auto id = quotable(fields, "Message-ID"))

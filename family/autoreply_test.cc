@@ -91,6 +91,16 @@ TEST(Autoreply, MoreThanAscii) {
                 Not(HasSubstr("charset")));
 }
 
+TEST(Autoreply, ADomainBeyondAsciiHasALabels) {
+    Occasion joe = occasion();
+    joe.sender =
+        "Joe@b\xc3\xbc"
+        "cher.example";
+    EXPECT_THAT(answer_to({}, "x\n", joe), HasSubstr("\nTo: <Joe@xn--bcher-kva.example>\n"));
+    joe.sender = "Joe@Example.ORG";
+    EXPECT_THAT(answer_to({}, "x\n", joe), HasSubstr("\nTo: <Joe@Example.ORG>\n"));
+}
+
 TEST(Autoreply, WhatStrangersWriteMakesNoFields) {
     for (const char* subject :
          {"Subject: a\rBcc: x@y.example\n", "Subject: \x1b[2J\n", "Subject: \xc3\xa0\n", "Subject:\n"})
