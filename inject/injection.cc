@@ -43,9 +43,18 @@ void print(const Composed& composed, std::string_view body, std::vector<char>& b
         write_all(STDOUT_FILENO, {buffer.data(), count}, deadline);
 }
 
+mail::Envelope envelope_of(const Composed& composed, const ReportWish& reports) {
+    mail::Envelope envelope{composed.sender};
+    envelope.options.ret = reports.ret;
+    envelope.options.envid = reports.envid;
+    for (const std::string& recipient : composed.recipients)
+        envelope.recipients.push_back({recipient, {reports.notify}});
+    return envelope;
+}
+
 }  // namespace
 
-void inject_message(const Request& request, bool queue) {
+void inject_message(const Request& request, bool queue, const ReportWish& reports) {
     const control::Home home = control::Home::from_environment();
     const Settings settings = Settings::read(home);
     const Deadline deadline = submission_deadline();
@@ -56,6 +65,8 @@ void inject_message(const Request& request, bool queue) {
 
     if (composed.recipients.empty()) throw_permanent("no recipients");
     queue::Submission submission(home, queue::Door::submit, deadline);
+    if (reports.notify.said() || reports.ret != mail::Ret::unsaid || !reports.envid.empty())
+        submission.begin(envelope_of(composed, reports));
     submission.write(composed.header);
     submission.write(start_of_body(reader));
     copy_message(STDIN_FILENO, submission, deadline);

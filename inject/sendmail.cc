@@ -14,6 +14,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "control/hide_arguments.h"
 #include "control/home.h"
 #include "inject/injection.h"
@@ -62,7 +63,8 @@ void set_author(const std::string& sender) {
 
 struct Choices {
     inject::Request request;
-    std::string name;  // -F
+    std::string name;             // -F
+    inject::ReportWish reports;  // -N, -R, -V
 };
 
 void set_mode(char mode) {
@@ -70,6 +72,12 @@ void set_mode(char mode) {
     if (mode == 's') become_smtpd();
     if (mode == 'i') become("newaliases");
     if (mode != 'm') throw_permanent(usage);
+}
+
+// What makes no sense has no meaning here, as other options: no caller's mail is lost for it.
+mail::Notify read_notify(std::string text) {
+    std::erase(text, ' ');
+    return mail::parse_notify(text).value_or(mail::Notify{});
 }
 
 Choices read_command_line(const Arguments& arguments) {
@@ -88,6 +96,16 @@ Choices read_command_line(const Arguments& arguments) {
                 break;
             case 'F':
                 choices.name = options.value();
+                break;
+            case 'N':
+                choices.reports.notify = read_notify(options.value());
+                break;
+            case 'R':
+                if (equal_ignoring_case(options.value(), "full")) choices.reports.ret = mail::Ret::full;
+                if (equal_ignoring_case(options.value(), "hdrs")) choices.reports.ret = mail::Ret::headers;
+                break;
+            case 'V':
+                if (mail::is_envid(options.value())) choices.reports.envid = options.value();
                 break;
             case 'b':
                 set_mode(options.value()[0]);
@@ -109,7 +127,7 @@ int sendmail(const Arguments& arguments, const std::string& called_as) {
     if (called_as == "newaliases") become("newaliases");
     if (choices.request.sender && !choices.request.sender->empty()) set_author(*choices.request.sender);
     if (!choices.name.empty()) ::setenv("QMAILNAME", choices.name.c_str(), 1);
-    inject::inject_message(choices.request, true);
+    inject::inject_message(choices.request, true, choices.reports);
     return static_cast<int>(Exit::success);
 }
 
