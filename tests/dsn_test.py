@@ -60,6 +60,17 @@ class Asked(DsnTest):
         self.assertEqual(recipient["Original-Recipient"], "rfc822; old+ann@far.test")
         self.assertEqual(copy.get_content_type(), "text/rfc822-headers")
 
+    def test_programs_ask_by_sendmail(self):
+        server = self.server(EHLO=EHLO_DSN)
+        i = self.routed(server).start()
+        for options in (["-N", "success, delay", "-R", "hdrs", "-V", "QQ+2B314"], ["-Nnever", "-Rfull"], ["-N", "x", "-R", "x", "-V", "a=b"]):
+            self.assertEqual(i.run("sendmail", "-fbob@mail.test", *options, "ann@far.test", input=HELLO).code, 0)
+            i.wait_empty()
+        mail, rcpt = ([c for s in server.sessions for c in s.commands if c.startswith(verb)] for verb in (b"MAIL", b"RCPT"))
+        self.assertEqual(mail, [b"MAIL FROM:<bob@mail.test> RET=HDRS ENVID=QQ+2B314", b"MAIL FROM:<bob@mail.test> RET=FULL",
+                                b"MAIL FROM:<bob@mail.test>"])
+        self.assertEqual(rcpt, [b"RCPT TO:<ann@far.test> NOTIFY=SUCCESS,DELAY", b"RCPT TO:<ann@far.test> NOTIFY=NEVER", b"RCPT TO:<ann@far.test>"])
+
     def test_a_delivery_here_is_told(self):
         i = self.make(dsnfrom="192.0.2.0/24")
         ann = i.add_user("ann")
