@@ -63,7 +63,7 @@ void set_author(const std::string& sender) {
 
 struct Choices {
     inject::Request request;
-    std::string name;             // -F
+    std::string name;            // -F
     inject::ReportWish reports;  // -N, -R, -V
 };
 

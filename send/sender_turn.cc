@@ -1,6 +1,6 @@
-// How what waits for a domain has its turn (RFC 1985): its destinations back off no more, what is parked there
-// goes on, and of what waits for its time each message with an open recipient there is due now. Messages whose
-// recipients are not known are read for that, some at a time.
+// How what waits for a domain has its turn (RFC 1985): its destinations back off no more, what is parked
+// there goes on, and of what waits for its time each message with an open recipient there is due now.
+// Messages whose recipients are not known are read for that, some at a time.
 #include <algorithm>
 
 #include "base/error.h"

@@ -25,6 +25,7 @@ class TurnTest : public SenderTest {
 };
 
 TEST_F(TurnTest, WhatWaitsForTheDomainIsTriedAndNothingElse) {
+    know({"customer.test", "other.test"});
     defer(birth, {"b@customer.test"});
     defer(birth + 1, {"b@other.test"});
     defer(birth + 2, {"b@other.test", "c@Customer.test"});

@@ -1,6 +1,6 @@
-// What a network server says to qmail-send for a client that has said ETRN (RFC 1985): what waits for a domain
-// is to be tried now. One packet on the packet socket "turn" (mode 0600: qmaild) is one domain; nothing is
-// answered. Whoever may ask trusts nobody further than that: only domains of control/etrn count, and each once
+// What a network server says to qmail-send for a client that has said ETRN (RFC 1985): what waits for a
+// domain is to be tried now. One packet on the packet socket "turn" (mode 0600: qmaild) is one domain;
+// nothing is answered. qmail-send believes no more than that: only domains of control/etrn count, each once
 // a minute.
 #pragma once
 

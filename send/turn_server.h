@@ -1,5 +1,5 @@
-// qmail-send's end of send/turn_protocol.h: takes a packet of each client, and tells which domains are to have
-// their turn.
+// qmail-send's end of send/turn_protocol.h: takes a packet of each client, and tells which domains are to
+// have their turn.
 #pragma once
 
 #include <deque>

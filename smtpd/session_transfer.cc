@@ -1,6 +1,6 @@
 // When, and in which order, a message is sent: FUTURERELEASE (RFC 4865), DELIVERBY (RFC 2852), MT-PRIORITY
-// (RFC 6710), and of those that wait for a domain, now: ETRN (RFC 1985). They are for logins, client certificates and RELAYCLIENT: whoever has mail kept in a queue, or
-// sent before that of others, must answer for it.
+// (RFC 6710), and what waits for a domain at once, ETRN (RFC 1985). They are for logins, client certificates
+// and RELAYCLIENT: whoever has mail kept in a queue, or sent before that of others, must answer for it.
 #include <fmt/core.h>
 
 #include "base/printable.h"

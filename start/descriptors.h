@@ -20,8 +20,8 @@ inline constexpr int send_remote_channel = descriptor_of("qmail-send", Given::re
 inline constexpr int send_lock = descriptor_of("qmail-send", Given::send_lock);
 inline constexpr int send_control_socket = listening("send-control");
 // From here on the channels of retired spawners, as many as the argument has letters: l qmail-lspawn, r
-// qmail-rspawn. Behind them, if the argument ends with an s, the secret of keyd/mail_token.h: an older
-// qmail-start gives none, and the numbers before are the same. Behind that the socket "turn", if one is there.
+// qmail-rspawn. Behind them, if the argument ends with an s, the secret of keyd/mail_token.h, and the socket
+// "turn": an older qmail-start gives none, and the numbers before are the same.
 inline constexpr int send_retired = send_control_socket + 1;
 inline constexpr char send_token_secret = 's';
 
