@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/held_directory.h"
 
 namespace relais::auth {
 namespace {
@@ -30,6 +31,14 @@ Fd lock_users(const control::Home& home, Deadline patience) {
         std::this_thread::sleep_for(pause);
     }
     return fd;
+}
+
+std::optional<Fd> lock_run(const control::Home& home, const std::string& name) {
+    const HeldDirectory users(home.path("users"));
+    Fd lock = users.open(name, O_RDWR | O_CREAT | O_NONBLOCK, 0600);
+    if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return lock;
+    if (errno != EWOULDBLOCK) throw_errno("lock", users.path_of(name));
+    return std::nullopt;
 }
 
 void give_to_owner_of_users(const control::Home& home, int fd) {

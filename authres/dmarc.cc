@@ -22,18 +22,6 @@ bool failed(const net::DnsAnswer& answer) {
     return answer.status == DnsStatus::failed || answer.status == DnsStatus::bogus;
 }
 
-// The one DMARC record of an answer; several count as none.
-std::optional<DmarcRecord> only_record(const net::DnsAnswer& answer) {
-    std::optional<DmarcRecord> found;
-    for (const net::DnsRecord& record : answer.records) {
-        auto parsed = parse_dmarc_record(record.text);
-        if (!parsed) continue;
-        if (found) return std::nullopt;
-        found = std::move(parsed);
-    }
-    return found;
-}
-
 // RFC 9989, 4.10.2.
 std::string organizational_domain(const std::string& domain, const std::vector<DmarcWalks::Found>& found) {
     for (const auto& [name, record] : found) {
@@ -94,7 +82,7 @@ Aligned aligned(const DmarcOutcome& outcome, std::string_view authenticated, boo
 
 // Looks for an aligned pass, and for one that might have been.
 void evaluate(DmarcOutcome& outcome, const DmarcRecord& record, const SpfOutcome& spf, const DkimReport& dkim,
-              DmarcWalks& walks) {
+              DmarcWalks& walks, DmarcExtent extent) {
     bool unknown = false;
     const auto look = [&](bool passed, bool temporary, std::string_view domain, bool strict,
                           std::string_view what) {
@@ -102,24 +90,27 @@ void evaluate(DmarcOutcome& outcome, const DmarcRecord& record, const SpfOutcome
         const Aligned how = aligned(outcome, domain, strict, walks);
         unknown = unknown || how == Aligned::unknown || (temporary && how == Aligned::yes);
         if (how != Aligned::yes || !passed) return false;
+        if (outcome.dkim_aligned) return true;
         outcome.result = DmarcResult::pass;
         outcome.reason = fmt::format("{} of {} is aligned with From", what, printable(domain));
         return true;
     };
-    for (const DkimVerdict& verdict : dkim.signatures)
-        if (look(verdict.result == DkimResult::pass, verdict.result == DkimResult::temperror, verdict.domain,
-                 record.strict_dkim, "DKIM"))
-            return;
-    if (look(spf.result == SpfResult::pass, spf.result == SpfResult::temperror, spf.domain, record.strict_spf,
-             "SPF"))
-        return;
+    outcome.dkim_aligned =
+        std::any_of(dkim.signatures.begin(), dkim.signatures.end(), [&](const DkimVerdict& verdict) {
+            return look(verdict.result == DkimResult::pass, verdict.result == DkimResult::temperror,
+                        verdict.domain, record.strict_dkim, "DKIM");
+        });
+    if (outcome.dkim_aligned && extent == DmarcExtent::verdict) return;
+    outcome.spf_aligned = look(spf.result == SpfResult::pass, spf.result == SpfResult::temperror, spf.domain,
+                               record.strict_spf, "SPF");
+    if (outcome.dkim_aligned || outcome.spf_aligned) return;
     outcome.result = unknown ? DmarcResult::temperror : DmarcResult::fail;
     outcome.reason = unknown ? "no answer from DNS for what might be aligned with From"
                              : "neither a DKIM signature nor SPF that passes is aligned with From";
 }
 
 DmarcOutcome check_domain(const std::string& domain, DmarcWalks& walks, const SpfOutcome& spf,
-                          const DkimReport& dkim) {
+                          const DkimReport& dkim, DmarcExtent extent) {
     DmarcOutcome outcome;
     outcome.from_domain = domain;
     const DmarcWalks::Walk& walk = walks.walk(domain);
@@ -142,7 +133,7 @@ DmarcOutcome check_domain(const std::string& domain, DmarcWalks& walks, const Sp
             "the DMARC record of " + printable(found->domain) + " has no policy that can be read";
         return outcome;
     }
-    evaluate(outcome, found->record, spf, dkim, walks);
+    evaluate(outcome, found->record, spf, dkim, walks, extent);
     return outcome;
 }
 
@@ -181,6 +172,17 @@ std::string_view to_text(DmarcResult result) {
             break;
     }
     return "temperror";
+}
+
+std::optional<DmarcRecord> only_record(const net::DnsAnswer& answer) {
+    std::optional<DmarcRecord> found;
+    for (const net::DnsRecord& record : answer.records) {
+        auto parsed = parse_dmarc_record(record.text);
+        if (!parsed) continue;
+        if (found) return std::nullopt;
+        found = std::move(parsed);
+    }
+    return found;
 }
 
 const DmarcWalks::Walk& DmarcWalks::walk(const std::string& domain) {
@@ -231,7 +233,7 @@ std::vector<std::string> from_domains(const MessageHeader& header) {
 }
 
 DmarcOutcome check_dmarc(Dns& dns, const MessageHeader& header, const SpfOutcome& spf, const DkimReport& dkim,
-                         Deadline deadline) {
+                         Deadline deadline, DmarcExtent extent) {
     DmarcOutcome outcome;
     const auto is_from = [](const HeaderField& field) { return equal_ignoring_case(field.name, "From"); };
     if (std::none_of(header.fields.begin(), header.fields.end(), is_from)) {
@@ -247,7 +249,7 @@ DmarcOutcome check_dmarc(Dns& dns, const MessageHeader& header, const SpfOutcome
     }
     DmarcWalks walks(dns, deadline);
     for (const std::string& domain : domains) {
-        DmarcOutcome next = check_domain(domain, walks, spf, dkim);
+        DmarcOutcome next = check_domain(domain, walks, spf, dkim, extent);
         if (domain == domains.front() || gravity(next) > gravity(outcome)) outcome = std::move(next);
     }
     return outcome;

@@ -28,7 +28,12 @@ struct DmarcOutcome {
     DmarcPolicy effective = DmarcPolicy::none;  // one step less with t=y
     bool testing = false;
     std::optional<DmarcRecord> record{};
+    bool dkim_aligned = false, spf_aligned = false;  // which of them passes with a domain of From's
 };
+
+// How far is looked: to the first aligned pass, which decides, or further, for reports that say what the
+// other one is.
+enum class DmarcExtent { verdict, report };
 
 // The addresses of From; nothing if there is none, more than one, or one that cannot be read. Pure.
 std::optional<mail::AddressList> from_addresses(const MessageHeader& header);
@@ -36,11 +41,14 @@ std::optional<mail::AddressList> from_addresses(const MessageHeader& header);
 // The domains of these addresses, each once, as ascii_domain makes them; none if one of them has no domain.
 std::vector<std::string> from_domains(const MessageHeader& header);
 
+// The one DMARC record of an answer; several count as none. Pure.
+std::optional<DmarcRecord> only_record(const net::DnsAnswer& answer);
+
 // Whose results count. A From of several domains passes when each does; otherwise the verdict is that of the
 // first that does not. The number of questions is limited: 8 for From's domain and 3 for its existence, 8 for
 // each authenticated domain that could be aligned. Never throws.
 DmarcOutcome check_dmarc(Dns& dns, const MessageHeader& header, const SpfOutcome& spf, const DkimReport& dkim,
-                         Deadline deadline);
+                         Deadline deadline, DmarcExtent extent = DmarcExtent::verdict);
 
 // Tree walks that were made, each once.
 class DmarcWalks {

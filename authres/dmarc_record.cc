@@ -35,7 +35,19 @@ Tags read_tags(const std::vector<std::string_view>& parts) {
     return tags;
 }
 
-// A URI (RFC 3986) of any scheme, without the size that RFC 7489 allowed behind it. Nothing for what is none.
+// The size that RFC 7489 allowed behind a URI: "!10m". 0 for none, and for what is none.
+std::uint64_t read_size(std::string_view text) {
+    const std::size_t mark = text.find('!');
+    text = mark == std::string_view::npos ? "" : trim(text.substr(mark + 1));
+    constexpr std::string_view units = "kmgt";
+    const std::size_t unit = text.empty() ? std::string_view::npos : units.find(lower(text.back()));
+    if (unit != std::string_view::npos) text.remove_suffix(1);
+    const std::uint64_t number = parse_number(text).value_or(0);
+    const std::uint64_t shift = unit == std::string_view::npos ? 0 : 10 * (unit + 1);
+    return std::min(number, std::uint64_t{1} << 20) << shift;
+}
+
+// A URI (RFC 3986) of any scheme, without such a size. Nothing for what is none.
 std::optional<std::string> read_uri(std::string_view text) {
     text = trim(text.substr(0, text.find('!')));
     const std::size_t colon = text.find(':');
@@ -49,12 +61,17 @@ std::optional<std::string> read_uri(std::string_view text) {
     return std::string(text);
 }
 
-std::vector<std::string> read_uris(const Tags& tags, const std::string& name) {
+std::vector<std::string> read_uris(const Tags& tags, const std::string& name,
+                                   std::vector<std::uint64_t>& sizes) {
     std::vector<std::string> uris;
     const auto at = tags.find(name);
     if (at == tags.end()) return uris;
-    for (const std::string_view part : split(at->second, ','))
-        if (auto uri = read_uri(part); uri && uris.size() < uri_limit) uris.push_back(*std::move(uri));
+    for (const std::string_view part : split(at->second, ',')) {
+        auto uri = read_uri(part);
+        if (!uri || uris.size() >= uri_limit) continue;
+        uris.push_back(*std::move(uri));
+        sizes.push_back(read_size(part));
+    }
     return uris;
 }
 
@@ -101,8 +118,9 @@ std::optional<DmarcRecord> parse_dmarc_record(std::string_view text) {
         return std::nullopt;
     const Tags tags = read_tags(parts);
     DmarcRecord record;
-    record.aggregate_reports = read_uris(tags, "rua");
-    record.failure_reports = read_uris(tags, "ruf");
+    std::vector<std::uint64_t> unused;
+    record.aggregate_reports = read_uris(tags, "rua", record.aggregate_limits);
+    record.failure_reports = read_uris(tags, "ruf", unused);
     std::optional<DmarcPolicy> policy;
     bool right = read_policy(tags, "p", policy);
     right = read_policy(tags, "sp", record.subdomains) && right;

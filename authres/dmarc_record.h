@@ -22,8 +22,9 @@ struct DmarcRecord {
     Psd psd = Psd::unknown;
     bool strict_dkim = false;
     bool strict_spf = false;
-    std::vector<std::string> aggregate_reports;  // rua=, valid URIs
-    std::vector<std::string> failure_reports;    // ruf=
+    std::vector<std::string> aggregate_reports;   // rua=, valid URIs
+    std::vector<std::uint64_t> aggregate_limits;  // of each of them, octets; 0: none (RFC 7489's "!10m")
+    std::vector<std::string> failure_reports;     // ruf=
 };
 
 // Nothing for what does not begin with the version. Syntax errors behind it count as absent tags; p=, sp= and

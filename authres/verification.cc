@@ -61,13 +61,13 @@ void Verification::end_message() {
 }
 
 VerifiedMessage Verification::finish(Dns& dns, const SpfQuestion& spf, Deadline deadline,
-                                     const SpfOutcome* known) {
+                                     const SpfOutcome* known, DmarcExtent extent) {
     VerifiedMessage verified;
     verified.spf_checked = !spf.ip.empty();
     if (verified.spf_checked) verified.spf = known != nullptr ? *known : check_spf(dns, spf, deadline);
     verified.dkim = sink_.dkim.finish(dns, sink_.hashes, spf.now, deadline);
     verified.arc = sink_.arc.finish(dns, sink_.hashes, deadline);
-    verified.dmarc = check_dmarc(dns, header(), verified.spf, verified.dkim, deadline);
+    verified.dmarc = check_dmarc(dns, header(), verified.spf, verified.dkim, deadline, extent);
     return verified;
 }
 

@@ -34,7 +34,7 @@ class Verification {
     const MessageHeader& header() const { return reader_.header(); }
     // spf.ip empty: SPF is not checked. known: what SPF has said already, if it was asked. Never throws.
     VerifiedMessage finish(Dns& dns, const SpfQuestion& spf, Deadline deadline,
-                           const SpfOutcome* known = nullptr);
+                           const SpfOutcome* known = nullptr, DmarcExtent extent = DmarcExtent::verdict);
 
   private:
     class Sink final : public MessageSink {

@@ -47,7 +47,7 @@ Helper::Helper(EventLoop& loop, Fd channel, control::Home home, control::Owners 
     set_nonblocking(channel_.get(), true);
     loop_.add(channel_.get(), EPOLLIN, [this](std::uint32_t events) { on_channel(events); });
     loop_.on_signal(SIGCHLD, [this] { reap(); });
-    look_at_summary();
+    look_at_what_is_due();
 }
 
 void Helper::on_channel(std::uint32_t events) {

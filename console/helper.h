@@ -26,7 +26,7 @@ struct HelperLimits {
     std::chrono::milliseconds look_time{30'000};
     std::chrono::milliseconds act_time{120'000};  // of an act to 1000 messages, each synced
     std::chrono::seconds doctor_age{60};          // an older finding of doctor is not shown again
-    std::chrono::minutes summary_pause{10};       // between two questions whether a summary is due
+    std::chrono::minutes due_pause{10};  // between two questions whether a summary or a report is due
 };
 
 class Helper {
@@ -65,8 +65,10 @@ class Helper {
     Session* session_of(const Question& question, Answer& answer);
     void start(const Question& question, Answer answer);
     [[noreturn]] void work(const Question& question, int output);
-    // qmail-summary --due, where control/summary is; its exit is its own matter.
-    void look_at_summary();
+    // qmail-summary --due and dmarc-report send, where control/summary and dmarcreports are; their exit is
+    // their own matter.
+    void look_at_what_is_due();
+    void run_where(std::string_view control_file, const Fields& tool, pid_t& running);
     void on_output(pid_t pid);
     void reap();
     void finish(pid_t pid);
@@ -87,8 +89,8 @@ class Helper {
     std::map<std::uint64_t, Login> logins_;  // that wait, or whose refusal is held back
     std::uint64_t next_login_ = 1;
     std::map<pid_t, Job> jobs_;
-    pid_t summary_ = 0;  // qmail-summary; 0: none runs
-    Rows doctor_;        // what it last found
+    pid_t summary_ = 0, reports_ = 0;  // qmail-summary and dmarc-report; 0: none runs
+    Rows doctor_;                      // what it last found
     Clock::time_point doctor_time_{};
 };
 

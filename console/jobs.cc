@@ -140,13 +140,18 @@ void Helper::work(const Question& question, int output) {
     ::_exit(static_cast<int>(Exit::temporary));
 }
 
-void Helper::look_at_summary() {
-    loop_.after(limits_.summary_pause, [this] { look_at_summary(); });
-    if (summary_ != 0 || ::access(home_.control_file("summary").c_str(), F_OK) != 0) return;
+void Helper::look_at_what_is_due() {
+    loop_.after(limits_.due_pause, [this] { look_at_what_is_due(); });
+    run_where("summary", {"qmail-summary", "--due"}, summary_);
+    run_where("dmarcreports", {"dmarc-report", "send"}, reports_);
+}
+
+void Helper::run_where(std::string_view control_file, const Fields& tool, pid_t& running) {
+    if (running != 0 || ::access(home_.control_file(control_file).c_str(), F_OK) != 0) return;
     const pid_t pid = ::fork();
-    if (pid < 0) return log_line("warning: unable to fork for qmail-summary: " + errno_text(errno));
+    if (pid < 0) return log_line("warning: unable to fork for " + tool.front() + ": " + errno_text(errno));
     if (pid > 0) {
-        summary_ = pid;
+        running = pid;
         return;
     }
     // It may live on: what it has begun to send is noted, or it would be sent twice.
@@ -154,7 +159,7 @@ void Helper::look_at_summary() {
     EventLoop::restore_signals();
     channel_.reset();
     if (::nice(niceness) == -1) errno = 0;
-    run(home_, {"qmail-summary", "--due"});
+    run(home_, tool);
 }
 
 void Helper::on_output(pid_t pid) {
@@ -177,7 +182,8 @@ void Helper::on_output(pid_t pid) {
 }
 
 void Helper::reap() {
-    if (summary_ != 0 && ::waitpid(summary_, nullptr, WNOHANG) == summary_) summary_ = 0;
+    for (pid_t* const pid : {&summary_, &reports_})
+        if (*pid != 0 && ::waitpid(*pid, nullptr, WNOHANG) == *pid) *pid = 0;
     std::vector<pid_t> ended;
     for (auto& [pid, job] : jobs_)
         if (!job.ended && ::waitpid(pid, &job.status, WNOHANG) == pid) {

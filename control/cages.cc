@@ -12,14 +12,39 @@
 namespace relais::control {
 namespace {
 
-constexpr std::array table = {
-    queued_cage,      send_cage,     rspawn_cage,  remote_cage,        resolver_cage,
-    open_smtpd_cage,  countd_cage,   stsd_cage,    sts_fetch_cage,     milterd_cage,
-    traced_cage,      metrics_cage,  console_cage, console_queue_cage, look_trace_cage,
-    console_act_cage, top_door_cage, smtpd_cage,   smtpd_alone_cage,   qmtpd_cage,
-    keyd_files_cage,  keyd_cage,     authd_cage,   authd_starter_cage, authd_dovecot_cage,
-    hash_cage,        dialogue_cage, popup_cage,   mail_verify_cage,   mail_verify_resolver_cage,
-    doctor_cage,      pop3d_cage};
+constexpr std::array table = {queued_cage,
+                              send_cage,
+                              rspawn_cage,
+                              remote_cage,
+                              resolver_cage,
+                              open_smtpd_cage,
+                              countd_cage,
+                              stsd_cage,
+                              sts_fetch_cage,
+                              milterd_cage,
+                              traced_cage,
+                              metrics_cage,
+                              console_cage,
+                              console_queue_cage,
+                              look_trace_cage,
+                              dmarc_report_cage,
+                              console_act_cage,
+                              top_door_cage,
+                              smtpd_cage,
+                              smtpd_alone_cage,
+                              qmtpd_cage,
+                              keyd_files_cage,
+                              keyd_cage,
+                              authd_cage,
+                              authd_starter_cage,
+                              authd_dovecot_cage,
+                              hash_cage,
+                              dialogue_cage,
+                              popup_cage,
+                              mail_verify_cage,
+                              mail_verify_resolver_cage,
+                              doctor_cage,
+                              pop3d_cage};
 
 using Promise = std::pair<std::string_view, bool Confinement::*>;
 constexpr std::array<Promise, 15> promises = {{{"read", &Confinement::open_files},

@@ -76,6 +76,8 @@ inline constexpr Cage console_queue_cage{"qmail-console's looks at the queue", "
                                          "control LINKED queue", ""};
 inline constexpr Cage look_trace_cage{"qmail-console's and qmail-summary's looks at traces", "qmailt",
                                       "read write", "", "trace"};
+inline constexpr Cage dmarc_report_cage{"dmarc-report send, the process that reads traces", "qmailt",
+                                        "read write unix", "", "trace"};
 inline constexpr Cage console_act_cage{"qmail-console's acts", "root", "read write unix become",
                                        "control LINKED", "queue"};
 inline constexpr Cage top_door_cage{"qmailctl top, the half that asks qmail-send", "root", "unix", "", ""};

@@ -86,6 +86,9 @@ std::vector<std::string> line_faults(const ControlFile& row, const std::string& 
     if (row.name == "summary" && !is_summary(line))
         faults.push_back(quoted(line) +
                          " is not daily or weekly, with an address or without: nothing is sent");
+    if (row.name == "dmarcreports" &&
+        line.substr(0, line.find_first_of(" \t")).find('@') == std::string::npos)
+        faults.push_back(quoted(line) + " is not ADDRESS ORGANISATION: no reports are sent");
     if (row.name == "checks" && !CheckModes::fault(line).empty())
         faults.push_back(CheckModes::fault(line) + ": the line does not count");
     return faults;

@@ -79,6 +79,9 @@ inline constexpr std::array table = {
           "off, log or refuse: mail that fails the DMARC policy of its From domain, p=reject"),
     lines("dmarcexempt", "smtpd", "",
           "addresses, networks and domains of From that dmarc refuses nothing of"),
+    line("dmarcreports", "smtpd dmarc-report console", "",
+         "ADDRESS ORGANISATION: from whom other domains get reports on DMARC once a day, with keeptrace; "
+         "without it none"),
     line("dnsanchors", "resolver", "", "a file of DNSSEC trust anchors; with it answers are validated"),
     lines("dnsbllist", "smtpd", "",
           "lists in DNS that strangers are looked up in, with weights, and what a score leads to"),

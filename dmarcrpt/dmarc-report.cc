@@ -6,8 +6,13 @@
 // limits in a process that may open nothing more; what is shown of them is safe for a terminal. What is bad
 // of them keeps nothing else from being told.
 //
+// dmarc-report send [--print]: sends such reports to domains that ask for them, on mail that came here
+// (control/dmarcreports). Run by root or the instance's one user; qmail-console asks so every few minutes, a
+// timer of the system may. What strangers caused to be kept is read by a process that has become qmailt in a
+// cage (dmarcrpt/sending.cc).
+//
 // Exit codes: 0; 1 mail in our name has not passed; 100 wrong usage; 111 a file, or some of it, is no report
-// or cannot be read.
+// or cannot be read, or reports have to wait: they are tried again an hour later.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -19,6 +24,7 @@
 #include "base/io.h"
 #include "control/cages.h"
 #include "control/tool.h"
+#include "dmarcrpt/sending.h"
 #include "dmarcrpt/words.h"
 
 namespace {
@@ -85,7 +91,26 @@ bool parse_files(std::vector<Input>& inputs, Deadline deadline, std::vector<dmar
     return complete;
 }
 
+// All of it, or somebody has taken over a process that reads.
+constexpr unsigned most_seconds = 1200;
+static_assert(most_seconds < dmarcrpt::retry_seconds, "two would be at it");
+
+int send(const Arguments& arguments) {
+    bool print = false;
+    CommandLine line("Sends reports on mail in their name to domains that ask for them (DMARC).",
+                     "dmarc-report send");
+    line.flag("--print", print, "say what would be sent, and send nothing");
+    if (const auto code = line.parse(arguments)) return *code;
+    ::alarm(most_seconds);
+    const auto how = print ? dmarcrpt::Sending::print : dmarcrpt::Sending::due;
+    const bool complete = dmarcrpt::send_reports(control::Home::from_environment(), how);
+    return complete ? 0 : static_cast<int>(Exit::temporary);
+}
+
 int work(const Arguments& arguments) {
+    if (!arguments.empty() && arguments.front() == "send")
+        return send(Arguments(arguments.begin() + 1, arguments.end()));
+
     std::vector<std::string> files;
     bool json = false;
     CommandLine line("Says who sends in our name, by the reports of others (DMARC).", "dmarc-report");

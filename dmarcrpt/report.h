@@ -71,6 +71,9 @@ inline constexpr Room room_of_all{std::size_t{256} << 20, 300'000, 600'000};
 // document type is a reason to refuse: it can define entities. The room is less afterwards by what was read.
 std::variant<Report, Complaint> parse_xml(std::string_view xml, Room& room);
 
+// The XML of a report as RFC 9990 has it; what no XML may have is '?'.
+std::string to_xml(const Report& report);
+
 struct Found {
     std::vector<Report> reports{};
     std::string trouble{};  // what is wrong with some of the file, or all of it

@@ -4,7 +4,7 @@
 #include "base/columns.h"
 #include "base/utf8.h"
 #include "dmarcrpt/words.h"
-#include "packed/test_gzip.h"
+#include "packed/unpack.h"
 #include "sasl/base64.h"
 
 namespace relais::dmarcrpt {

@@ -4,7 +4,6 @@
 #include <string>
 
 #include "packed/message_parts.h"
-#include "packed/test_gzip.h"
 #include "packed/unpack.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include "packed/message_parts.h"
-#include "packed/test_gzip.h"
 #include "packed/unpack.h"
 
 namespace relais::packed {

@@ -1,4 +1,4 @@
-// What others have packed: gzip (RFC 1952) and zip, in memory, with limits. Pure.
+// What others have packed: gzip (RFC 1952) and zip, in memory, with limits; and what we pack. Pure.
 #pragma once
 
 #include <cstddef>
@@ -23,6 +23,9 @@ inline constexpr std::size_t ratio_limit = 300;
 // that came, be it of use or not.
 inline constexpr std::string_view gzip_magic = "\x1f\x8b";
 std::variant<std::string, Complaint> gunzip(std::string_view data, std::size_t& room);
+
+// One member of gzip, without a name and a time. Throws Error without memory.
+std::string gzip(std::string_view data);
 
 // The plain files of a zip, stored or deflated, by their local headers: neither names nor paths are used.
 // room: as above, for all of them.

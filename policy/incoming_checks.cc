@@ -71,6 +71,8 @@ CheckSettings CheckSettings::read(const control::Home& home) {
     const auto lines = control::read<"dmarcexempt">(home);
     settings.exempt_networks = opensmtp::NetworkSet(lines);
     settings.exempt_domains = control::DomainSet(settings.exempt_networks.wrong());
+    if (!control::read<"keeptrace">(home).empty())
+        settings.reports_from = dmarcrpt::reporter_address(control::read<"dmarcreports">(home));
     return settings;
 }
 
@@ -103,7 +105,9 @@ std::optional<CheckRefusal> IncomingChecks::refuse_sender() {
 std::optional<CheckRefusal> IncomingChecks::finish() {
     verification_.end_message();
     const Deadline deadline = Deadline::in(check_patience);
-    verified_ = verification_.finish(dns_, question_, deadline, spf_ ? &*spf_ : nullptr);
+    verified_ = verification_.finish(
+        dns_, question_, deadline, spf_ ? &*spf_ : nullptr,
+        settings_.reports_from.empty() ? authres::DmarcExtent::verdict : authres::DmarcExtent::report);
     spf_ = verified_->spf;
     const authres::DmarcOutcome& dmarc = verified_->dmarc;
     if (settings_.dmarc != DmarcMode::refuse || dmarc.result != authres::DmarcResult::fail ||
@@ -120,6 +124,18 @@ std::optional<CheckRefusal> IncomingChecks::finish() {
 bool IncomingChecks::is_exempt() const {
     return settings_.exempt_networks.match(question_.ip) ||
            settings_.exempt_domains.contains(verified_->dmarc.from_domain);
+}
+
+std::optional<dmarcrpt::Observation> IncomingChecks::observation(std::span<const std::string> recipients,
+                                                                 bool refused) const {
+    if (settings_.reports_from.empty() || !verified_ || !verified_->dmarc.record ||
+        verified_->dmarc.record->aggregate_reports.empty())
+        return std::nullopt;
+    if (std::all_of(recipients.begin(), recipients.end(), [this](const std::string& recipient) {
+            return equal_ignoring_case(recipient, settings_.reports_from);
+        }))
+        return std::nullopt;
+    return dmarcrpt::observe(*verified_, question_, refused, is_exempt());
 }
 
 std::string IncomingChecks::received_spf() {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -12,6 +13,7 @@
 #include "authres/verification.h"
 #include "base/deadline.h"
 #include "control/control_file.h"
+#include "dmarcrpt/observation.h"
 #include "mail/observer.h"
 #include "opensmtp/address.h"
 
@@ -26,11 +28,15 @@ struct CheckSettings {
     DmarcMode dmarc = DmarcMode::off;
     opensmtp::NetworkSet exempt_networks;  // dmarcexempt: clients, and domains of From
     control::DomainSet exempt_domains;
+    // dmarcreports, with keeptrace: what is found is told for reports to domains, which come from there.
+    std::string reports_from{};
 
     // Throws Error.
     static CheckSettings read(const control::Home& home);
     // True if something is to be looked at.
-    bool wanted() const { return results || spfbehavior > 0 || dmarc != DmarcMode::off; }
+    bool wanted() const {
+        return results || spfbehavior > 0 || dmarc != DmarcMode::off || !reports_from.empty();
+    }
 };
 
 struct CheckRefusal {
@@ -57,6 +63,10 @@ class IncomingChecks : public mail::MessageObserver {
     std::string fields();
     // "spf=pass dkim=pass dmarc=fail": after finish.
     std::string summary() const;
+    // After finish: what goes into a report, if the domain of From wants any. refused: by dmarc. Nothing of
+    // what comes to the address that our reports are from alone: it answers them.
+    std::optional<dmarcrpt::Observation> observation(std::span<const std::string> recipients,
+                                                     bool refused) const;
 
   private:
     const authres::SpfOutcome& spf();

@@ -175,10 +175,11 @@ void Session::say(std::string_view reply) {
 void Session::refuse(std::string_view cause, std::string_view reply,
                      std::optional<std::string_view> recipient, std::string_view why) {
     metrics::count("smtp.refused", cause);
+    logged_refusal_ = 0;
     if (!is_trusted() && !refusals_.may_log()) return say(reply);
     // Known to the client, the log and qmail-trace alike.
-    const std::uint64_t id = settings_.refusal_id ? now_microseconds() : 0;
-    const std::string said = id != 0 ? fmt::format("{} [{}]", reply, id) : std::string(reply);
+    const std::uint64_t id = logged_refusal_ = now_microseconds();
+    const std::string said = settings_.refusal_id ? fmt::format("{} [{}]", reply, id) : std::string(reply);
     say(said);
     const auto sender = transaction_ ? std::optional<std::string_view>(transaction_->sender) : std::nullopt;
     log_(refuse_event(speaker(), cause, sender, recipient, said, why).with("dns", evidence()).at(id));

@@ -164,6 +164,8 @@ class Session {
     bool believes_message(MessageSink& sink);
     // Counts and logs what a check finds and lets pass.
     void tell_suspicion(const policy::Verdict& verdict, std::string_view recipient);
+    // For reports on DMARC. message: 0 for one that was refused, at that time.
+    void tell_for_report(std::uint64_t message, std::uint64_t refused_at);
 
     // session_milter.cc: False, and the client has heard why, if a milter does not let it pass. named: the
     // recipient as the client has it.
@@ -240,6 +242,7 @@ class Session {
     std::optional<Transaction> transaction_;
     unsigned bad_commands_ = 0;
     RefusalLimits refusals_;
+    std::uint64_t logged_refusal_ = 0;  // when the last one was told; 0: it was not
     std::uint64_t recipients_named_ = 0;
     unsigned failed_logins_ = 0;
     std::string login_mechanism_{};

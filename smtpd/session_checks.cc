@@ -78,6 +78,13 @@ void Session::keep_fields(std::vector<std::string> fields) {
         if (std::find(kept.begin(), kept.end(), field) == kept.end()) kept.push_back(std::move(field));
 }
 
+void Session::tell_for_report(std::uint64_t message, std::uint64_t refused_at) {
+    const auto* verification = chain_.verification();
+    if (verification == nullptr) return;
+    const auto seen = verification->observation(transaction_->recipients, message == 0);
+    if (seen) log_(dmarcrpt::event_of(*seen, message).at(refused_at));
+}
+
 std::unique_ptr<MessageSink> Session::open_sink() {
     auto sink = open_sink_();
     if (milters_ != nullptr)
@@ -104,6 +111,8 @@ bool Session::believes_message(MessageSink& sink) {
     tell_suspicion(verdict, transaction_->recipients.front());
     if (!verdict.passes()) {
         refuse(verdict.check, verdict.reply, std::nullopt, verdict.why);
+        if (logged_refusal_ != 0 && verdict.cause == policy::Cause::dmarc)
+            tell_for_report(0, logged_refusal_);
         return false;
     }
     std::string fields;

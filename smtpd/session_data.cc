@@ -152,6 +152,7 @@ void Session::finish_message(MessageSink& sink, std::uint64_t size) {
              .with("dns", evidence()));
     if (const auto* verification = chain_.verification())
         log_(verified_event(sink.qp(), client_.ip, verification->summary()));
+    tell_for_report(sink.qp(), 0);
     tell_of_milters(sink.qp());
     if (!forwarded_.empty()) log_(forwarded_event(sink.qp(), client_.ip, forwarded_));
     bad_commands_ = 0;

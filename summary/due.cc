@@ -1,15 +1,13 @@
 #include "summary/due.h"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <optional>
 
+#include "auth/users_directory.h"
 #include "base/error.h"
-#include "base/held_directory.h"
 #include "base/program.h"
 #include "base/text.h"
 #include "base/time.h"
@@ -44,15 +42,6 @@ Facts facts_of(const control::Home& home, const Counted& counted, const State& s
         facts.all_octets = disk.f_blocks * disk.f_frsize;
     }
     return facts;
-}
-
-// Held by one run at a time, and root's alone: users/ itself anybody may lock. Nothing if another run has it.
-std::optional<Fd> lock_summary(const control::Home& home) {
-    const HeldDirectory users(home.path("users"));
-    Fd lock = users.open("summary.lock", O_RDWR | O_CREAT | O_NONBLOCK, 0600);
-    if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return lock;
-    if (errno != EWOULDBLOCK) throw_errno("lock", users.path_of("summary.lock"));
-    return std::nullopt;
 }
 
 // What is to be sent, or nothing; then nobody else sends it within the hour.
@@ -95,7 +84,7 @@ void send_if_due(const control::Home& home) {
             "control/summary: not \"daily\" or \"weekly\", with an address behind it or without: " +
             safe_for_log(line));
     const control::Owners owners = control::Owners::read(home);
-    const auto lock = lock_summary(home);
+    const auto lock = auth::lock_run(home, "summary.lock");
     if (!lock) return;
     const auto state = claim(home, owners, setting->every);
     if (!state) return;

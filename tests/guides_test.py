@@ -264,7 +264,7 @@ class Guides(relais.TestCase):
         reload = lines[lines.index(make) + 3]
         self.assertEqual((len(before), len(keys)), (3, 2), lines)
         after = lines[lines.index(make) + 4:]
-        self.assertEqual(len(after), 11, after)
+        self.assertEqual(len(after), 12, after)
         sent = "swaks -s 127.0.0.1 --local-interface 127.0.0.5 -f a@client.example"
         said = self.run_script(
             *self.with_password(before), f"cat >/tmp/zone <<'ZONE'\n{zone}ZONE", f"{make} >/tmp/records; grep -E '^[^ ]+ .*TXT' /tmp/records >>/tmp/zone",

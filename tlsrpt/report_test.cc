@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "packed/test_gzip.h"
+#include "packed/unpack.h"
 #include "sasl/base64.h"
 #include "tlsrpt/words.h"
 

@@ -123,7 +123,8 @@ std::string words_of(const Record& record) {
     if (kind == "delete") return "deleted by hand";
     if (kind == "expire") return "was held for too long: ended without a bounce";
     if (kind == "end") return "has left the queue";
-    if (kind == "new") return "";
+    // What it says stands in "verified" too.
+    if (kind == "new" || kind == "dmarc") return "";
     return shown(kind);
 }
 

@@ -18,8 +18,8 @@ constexpr std::size_t packets_at_once = 16;
 constexpr std::size_t places_of_send = 16;
 constexpr std::chrono::milliseconds commit_pause{500};
 constexpr std::chrono::minutes trouble_pause{1};
-constexpr std::array<std::string_view, 6> kinds_of_smtpd = {"accept",  "verified",  "refuse",
-                                                            "suspect", "forwarded", "milters"};
+constexpr std::array<std::string_view, 7> kinds_of_smtpd = {"accept",    "verified", "refuse", "suspect",
+                                                            "forwarded", "milters",  "dmarc"};
 
 }  // namespace
 

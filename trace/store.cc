@@ -235,6 +235,18 @@ std::size_t Database::forget(std::string_view address) {
     return ids.size();
 }
 
+bool Database::each(std::string_view kind, std::uint64_t since, std::uint64_t until,
+                    const std::function<bool(const Record&)>& use) {
+    // The key begins with the message, so that the rest of the file is not read.
+    Query query(*this,
+                "SELECT msg, time, kind, data FROM event WHERE msg BETWEEN ?1 AND ?2 AND time >= ?3 AND"
+                " time < ?2 AND kind = ?4");
+    query.with(since - std::min(since, a_day * a_second)).with(until).with(since).with(kind);
+    while (query.step())
+        if (!use(record_of(query.number(0), query.number(1), query.octets(2), query.octets(3)))) return false;
+    return true;
+}
+
 std::vector<std::string> files_of(const std::string& directory, char kind) {
     std::vector<std::string> files;
     const std::unique_ptr<DIR, int (*)(DIR*)> open(::opendir(directory.c_str()), &::closedir);

@@ -59,6 +59,10 @@ class Database {
     void each(std::uint64_t since, std::uint64_t until, const std::function<bool(const Record&)>& take);
     // Takes out all messages of that address; how many there were. What they held is overwritten.
     std::size_t forget(std::string_view address);
+    // Shows each event of that kind from since to before until, of messages that began a day before at most.
+    // False if use has had enough.
+    bool each(std::string_view kind, std::uint64_t since, std::uint64_t until,
+              const std::function<bool(const Record&)>& use);
 
   private:
     class Query;
