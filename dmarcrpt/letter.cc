@@ -98,7 +98,7 @@ std::string letter_of(const Packet& packet, const Reporter& reporter, std::int64
     const std::string name =
         fmt::format("{}!{}!{}!{}.xml.gz", reporter.host, packet.domain, packet.begin, packet.end);
     return fmt::format(
-               "Date: {}\nFrom: {}\nTo: {}\nMessage-ID: <dmarc.{}>\n"
+               "Date: {}\nFrom: {}\nTo: {}\nMessage-ID: <dmarc.{}.{}@{}>\n"
                "Subject: Report Domain: {}\n Submitter: {}\n Report-ID: <{}>\nAuto-Submitted: "
                "auto-generated\n"
                "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"{}\"\n\n"
@@ -106,9 +106,9 @@ std::string letter_of(const Packet& packet, const Reporter& reporter, std::int64
                "{} reports what it saw of mail in the name of {} (DMARC),\nin the day from {}.\n\n"
                "--{}\nContent-Type: application/gzip; name=\"{}\"\nContent-Transfer-Encoding: base64\n"
                "Content-Disposition: attachment; filename=\"{}\"\n\n",
-               date_822(now), reporter.address, to, id, packet.domain, reporter.host, id, boundary, boundary,
-               reporter.organization, packet.domain, date_822(static_cast<std::int64_t>(packet.begin)),
-               boundary, name, name) +
+               date_822(now), reporter.address, to, packet.begin, packet.domain, reporter.host, packet.domain,
+               reporter.host, id, boundary, boundary, reporter.organization, packet.domain,
+               date_822(static_cast<std::int64_t>(packet.begin)), boundary, name, name) +
            folded(sasl::encode_base64(packet.content)) + "--" + boundary + "--\n";
 }
 
